@@ -1,0 +1,111 @@
+//! What records mean for tables: a batch of changes of one partition, with rows already encoded.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::{NextOffset, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
+
+/// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u128);
+
+/// What a change does to its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The key now has this row.
+    Upsert,
+    /// The key is gone (a delete event, or a tombstone alone, which has no position).
+    Delete,
+    /// All rows of the source table are gone.
+    Truncate,
+    /// Nothing for a table: a heartbeat, a transaction boundary, a record of no concern.
+    Advance,
+}
+
+/// How a snapshot row was marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotMark {
+    /// Part of a full or blocking snapshot.
+    Row,
+    /// The last row of this table in it.
+    LastOfTable,
+    /// Part of an incremental snapshot: never opens a generation.
+    Incremental,
+}
+
+/// The source transaction a change belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Transaction(pub u64);
+
+/// One change. Its key, row and before image lie in the batch's bytes.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub offset: u64,
+    pub kind: ChangeKind,
+    /// `None` for streamed changes.
+    pub snapshot: Option<SnapshotMark>,
+    pub schema: SchemaId,
+    pub origin: OriginId,
+    /// Encoded by [`encode_key`](crate::encode_key); empty if the record had no key.
+    pub key: Range<u32>,
+    /// A [`Row`](crate::Row); empty unless the change is an upsert.
+    pub row: Range<u32>,
+    /// The row as it was; only for keyless tables, which are matched by it.
+    pub before: Range<u32>,
+    pub position: Option<SourcePosition>,
+    pub run: Option<RunId>,
+    pub transaction: Option<Transaction>,
+    /// When the source committed, and when the connector processed it; milliseconds since 1970.
+    pub commit_ms: Option<i64>,
+    pub connector_ms: Option<i64>,
+    /// The other half of a key change: the new key of a delete, the old key of a create.
+    pub other_key: Range<u32>,
+}
+
+/// A record that could not be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub offset: u64,
+    pub timestamp_ms: Option<i64>,
+    pub reason: String,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Decoded records of one partition, in order.
+#[derive(Clone, Debug)]
+pub struct ChangeBatch {
+    pub partition: PartitionId,
+    /// Keys, rows and before images of all changes.
+    pub bytes: Vec<u8>,
+    pub changes: Vec<Change>,
+    pub failures: Vec<Failure>,
+    /// Schemas of this topic, so that the table knows what `Change::schema` means. Unset until a row was met.
+    pub schemas: Option<Arc<SchemaHistory>>,
+    /// The records between the first and this one are accounted for.
+    pub next_offset: NextOffset,
+    /// Number of raw records this batch stands for, and the newest broker timestamp among them.
+    pub records: u64,
+    pub log_time_ms: Option<i64>,
+}
+
+impl ChangeBatch {
+    #[must_use]
+    pub fn new(partition: PartitionId) -> Self {
+        Self {
+            partition,
+            bytes: Vec::new(),
+            changes: Vec::new(),
+            failures: Vec::new(),
+            schemas: None,
+            next_offset: NextOffset(0),
+            records: 0,
+            log_time_ms: None,
+        }
+    }
+
+    #[must_use]
+    pub fn slice(&self, range: &Range<u32>) -> &[u8] {
+        &self.bytes[range.start as usize..range.end as usize]
+    }
+}

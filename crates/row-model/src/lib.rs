@@ -1,0 +1,32 @@
+//! The words every other crate speaks: values, rows, keys, schemas, positions, changes.
+//!
+//! Pure data: no IO, no clock, no async, no serde. What a row *means* is decided here
+//! (which bytes hold a value, which keys are equal, which positions may be compared);
+//! where rows live, how they arrive and how they are rendered is decided elsewhere.
+
+#![forbid(unsafe_code)]
+
+mod change;
+mod decimal;
+mod ids;
+mod key;
+mod position;
+mod row;
+mod schema;
+mod spelling;
+mod stamp;
+mod value;
+mod varint;
+mod version;
+
+pub use change::{Change, ChangeBatch, ChangeKind, Failure, RunId, SnapshotMark, Transaction};
+pub use decimal::{Decimal, DecimalError};
+pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
+pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
+pub use position::{Epoch, SourcePosition};
+pub use row::{COLUMNS_MAX, Row, RowBuilder};
+pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};
+pub use spelling::{write_clock, write_date, write_duration, write_timestamp, write_uuid};
+pub use stamp::{OriginId, Stamp};
+pub use value::{Moment, Value, parse_uuid};
+pub use version::{Version, VersionParts};

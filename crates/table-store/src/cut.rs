@@ -1,0 +1,163 @@
+//! Cuts: published, numbered states of all tables, and how readers hold on to one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use row_model::{CutId, SchemaId, TableId};
+
+use crate::{NameError, Names, Table, TableFacts};
+
+/// One table at one cut.
+#[derive(Clone, Debug)]
+pub struct TableCut {
+    pub table: Arc<Table>,
+    pub rows: u64,
+    pub memory_bytes: u64,
+    /// The newest shape of the table's rows; `None` before the first row.
+    pub schema: Option<SchemaId>,
+    pub facts: Arc<TableFacts>,
+}
+
+/// One published state of all tables.
+#[derive(Debug)]
+pub struct Cut {
+    pub id: CutId,
+    tables: Arc<[Arc<TableCut>]>,
+    names: Arc<Names>,
+}
+
+impl Cut {
+    /// All tables, in the order they were found.
+    #[must_use]
+    pub fn tables(&self) -> &[Arc<TableCut>] {
+        &self.tables
+    }
+
+    /// The table a name or a suffix of a topic means.
+    ///
+    /// # Errors
+    /// If no table or several tables fit.
+    pub fn table(&self, name: &str) -> Result<&Arc<TableCut>, NameError> {
+        let id = self.names.resolve(name)?;
+        let known = || self.tables.iter().map(|table| table.table.identity().name.clone()).collect();
+        self.tables.iter().find(|table| table.table.identity().id == id).ok_or_else(|| NameError::Unknown { known: known() })
+    }
+}
+
+/// All tables, as readers reach them.
+#[derive(Debug)]
+pub struct TableStore {
+    published: ArcSwap<Cut>,
+    /// Cuts that readers hold, with how many hold each. Locked for one map operation at a time.
+    pins: Mutex<BTreeMap<CutId, usize>>,
+}
+
+impl TableStore {
+    /// The newest cut. Enough for a single lookup; hold a [`pin`](Self::pin) for anything longer.
+    #[must_use]
+    pub fn published(&self) -> Arc<Cut> {
+        self.published.load_full()
+    }
+
+    /// The newest cut, kept readable until the pin is dropped.
+    #[must_use]
+    pub fn pin(self: &Arc<Self>) -> PinnedCut {
+        let mut pins = self.pins.lock();
+        // Loaded under the lock: the writer looks at the pins only after it has published.
+        let cut = self.published.load_full();
+        *pins.entry(cut.id).or_insert(0) += 1;
+        PinnedCut { cut, store: Arc::clone(self) }
+    }
+
+    fn oldest_needed(&self) -> CutId {
+        let pins = self.pins.lock();
+        let published = self.published.load().id;
+        pins.keys().next().map_or(published, |oldest| published.min(*oldest))
+    }
+}
+
+/// A cut whose versions are kept while this lives.
+#[derive(Debug)]
+pub struct PinnedCut {
+    cut: Arc<Cut>,
+    store: Arc<TableStore>,
+}
+
+impl std::ops::Deref for PinnedCut {
+    type Target = Cut;
+
+    fn deref(&self) -> &Cut {
+        &self.cut
+    }
+}
+
+impl Drop for PinnedCut {
+    fn drop(&mut self) {
+        let mut pins = self.store.pins.lock();
+        if let Some(count) = pins.get_mut(&self.cut.id) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.cut.id);
+            }
+        }
+    }
+}
+
+/// The writer's end: publishes one cut after another.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Arc<TableStore>,
+    tables: Vec<Arc<TableCut>>,
+    names: Arc<Names>,
+}
+
+impl Default for Publisher {
+    fn default() -> Self {
+        let empty = Cut { id: CutId(0), tables: Arc::new([]), names: Arc::default() };
+        let store = TableStore { published: ArcSwap::from_pointee(empty), pins: Mutex::default() };
+        Self { store: Arc::new(store), tables: Vec::new(), names: Arc::default() }
+    }
+}
+
+impl Publisher {
+    #[must_use]
+    pub fn store(&self) -> &Arc<TableStore> {
+        &self.store
+    }
+
+    /// The number the next cut will have; changes made now are stamped with it.
+    #[must_use]
+    pub fn next_cut(&self) -> CutId {
+        self.store.published.load().id.next()
+    }
+
+    /// Replaces what the next cut will say of a table, or adds the table.
+    pub fn set(&mut self, table: TableCut) {
+        let id = table.table.identity().id;
+        match self.tables.iter_mut().find(|known| known.table.identity().id == id) {
+            Some(known) => *known = Arc::new(table),
+            None => self.tables.push(Arc::new(table)),
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, id: TableId) -> Option<&Arc<TableCut>> {
+        self.tables.iter().find(|known| known.table.identity().id == id)
+    }
+
+    pub fn set_names(&mut self, names: Names) {
+        self.names = Arc::new(names);
+    }
+
+    /// Makes everything stamped with [`next_cut`](Self::next_cut) visible at once.
+    ///
+    /// Answers the oldest cut some reader still needs; older versions may be let go.
+    pub fn publish(&mut self) -> CutId {
+        let cut =
+            Cut { id: self.next_cut(), tables: self.tables.iter().cloned().collect(), names: Arc::clone(&self.names) };
+        self.store.published.store(Arc::new(cut));
+        self.store.oldest_needed()
+    }
+}

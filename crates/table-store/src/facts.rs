@@ -1,0 +1,88 @@
+//! What is known of a table's freshness at a cut. Written by the pipeline, read by every answer.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use row_model::{Epoch, SourcePosition};
+
+/// How a table stands to its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadState {
+    /// The end of the log was reached and is being followed.
+    Live,
+    /// Every row is served, but the log is ahead (after a restart, or a long absence).
+    CatchingUp,
+    /// The log has never been read to its end.
+    Loading,
+    /// Halted by an error; the facts name it.
+    Stalled,
+}
+
+/// Whether source transactions are visible whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Transactions {
+    Whole,
+    Partial,
+    /// No transaction topic is followed.
+    None,
+}
+
+/// The facts of one table at one cut.
+///
+/// All but one are fixed when the cut is published. The moment of the last contact with the end of
+/// the log moves on while nothing changes, and stops for ever once newer facts replace these: so a
+/// reader of an older cut never claims the freshness of a newer one.
+#[derive(Debug)]
+pub struct TableFacts {
+    pub state: ReadState,
+    /// Why the state is what it is, where that needs words.
+    pub reason: Option<String>,
+    /// Share of the records there were at the start, while loading.
+    pub progress: Option<f64>,
+    pub transactions: Transactions,
+    pub complete: bool,
+    /// Why rows may be missing.
+    pub incomplete_because: Option<String>,
+    pub quarantined: u64,
+    pub epoch: Epoch,
+    /// Where the table stands in its source's order.
+    pub position: Option<SourcePosition>,
+    /// Where it stands in the log (partition, next offset): its position if records carry none.
+    pub offsets: Vec<(i32, u64)>,
+    /// Commit time of the last applied change, as the source told it.
+    pub commit_ms: Option<i64>,
+    at_end_ms: AtomicI64,
+}
+
+const NEVER: i64 = i64::MIN;
+
+impl Default for TableFacts {
+    fn default() -> Self {
+        Self {
+            state: ReadState::Loading,
+            reason: None,
+            progress: None,
+            transactions: Transactions::None,
+            complete: true,
+            incomplete_because: None,
+            quarantined: 0,
+            epoch: Epoch::default(),
+            position: None,
+            offsets: Vec::new(),
+            commit_ms: None,
+            at_end_ms: AtomicI64::new(NEVER),
+        }
+    }
+}
+
+impl TableFacts {
+    /// Notes that the consumer was told, at this time, that it is at the end of the log.
+    pub fn told_at_end(&self, now_ms: i64) {
+        self.at_end_ms.fetch_max(now_ms, Ordering::Release);
+    }
+
+    /// When that was last so for exactly this state of the table.
+    #[must_use]
+    pub fn at_end_ms(&self) -> Option<i64> {
+        Some(self.at_end_ms.load(Ordering::Acquire)).filter(|at| *at != NEVER)
+    }
+}

@@ -1,0 +1,27 @@
+//! Versioned in-memory tables and the cuts readers see them in.
+//!
+//! One writer ([`TableWriter`] per table, [`Publisher`] for all) stamps every change with the next
+//! cut; readers hold a published [`Cut`] and see, of every key, the newest version not after it.
+//! Refuses to know where changes come from, what a query is, or what time it is.
+//!
+//! Invariant: a reader sees one cut of all tables, and waits for the writer (or the writer for it)
+//! at most while one chunk of [`CHUNK_SLOTS`] slots is visited.
+
+#![forbid(unsafe_code)]
+
+mod chunk;
+mod cut;
+mod facts;
+mod key_order;
+mod names;
+mod slot_index;
+mod table;
+mod writer;
+
+pub use chunk::{CHUNK_SLOTS, ChunkId};
+pub use cut::{Cut, PinnedCut, Publisher, TableCut, TableStore};
+pub use facts::{ReadState, TableFacts, Transactions};
+pub use key_order::{Floor, Held, Incoming, Verdict, decide};
+pub use names::{NameError, Names};
+pub use table::{Lookup, Table, TableIdentity};
+pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, TableWriter};

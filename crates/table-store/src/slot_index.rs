@@ -1,0 +1,79 @@
+//! From a key's hash to its slot: a `DashMap` that holds eight bytes a key and no key.
+//!
+//! The keys live in the versions, so the map is driven through dashmap's raw shards with the hash we
+//! computed. The stored half of the hash lets a shard grow without touching a single key, and
+//! tells nearly all strangers apart before their key is looked at.
+
+use std::hash::BuildHasher;
+
+use dashmap::{DashMap, SharedValue};
+use row_model::SlotId;
+
+/// Many and small, so that growing one never holds readers longer than a chunk's visit would.
+const SHARDS: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Entry {
+    hash: u32,
+    slot: SlotId,
+}
+
+#[derive(Debug)]
+pub(crate) struct SlotIndex {
+    map: DashMap<Entry, (), foldhash::fast::RandomState>,
+}
+
+/// The hash of a key, as this index uses it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyHash(u64);
+
+impl KeyHash {
+    fn shard(self) -> usize {
+        self.0 as usize % SHARDS
+    }
+
+    fn stored(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// Spreads the stored half over both ends of the word: the table takes its bucket from the low
+/// bits and its tag from the high ones.
+fn spread(stored: u32) -> u64 {
+    u64::from(stored) << 32 | u64::from(stored)
+}
+
+impl SlotIndex {
+    pub fn new() -> Self {
+        Self { map: DashMap::with_hasher_and_shard_amount(foldhash::fast::RandomState::default(), SHARDS) }
+    }
+
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash(self.map.hasher().hash_one(key))
+    }
+
+    /// The slot for which `is_key` holds, among those of this hash. The shard is locked meanwhile.
+    pub fn find(&self, hash: KeyHash, mut is_key: impl FnMut(SlotId) -> bool) -> Option<SlotId> {
+        let stored = hash.stored();
+        let shard = self.map.shards()[hash.shard()].read();
+        let found = shard.get(spread(stored), |(entry, _)| entry.hash == stored && is_key(entry.slot));
+        found.map(|(entry, _)| entry.slot)
+    }
+
+    pub fn insert(&self, hash: KeyHash, slot: SlotId) {
+        let entry = Entry { hash: hash.stored(), slot };
+        let mut shard = self.map.shards()[hash.shard()].write();
+        shard.insert(spread(entry.hash), (entry, SharedValue::new(())), |(entry, _)| spread(entry.hash));
+    }
+
+    pub fn remove(&self, hash: KeyHash, slot: SlotId) {
+        let mut shard = self.map.shards()[hash.shard()].write();
+        shard.remove_entry(spread(hash.stored()), |(entry, _)| entry.slot == slot);
+    }
+
+    /// Bytes of all shards' tables: an entry and a control byte a bucket.
+    pub fn memory_bytes(&self) -> usize {
+        let buckets: usize = self.map.shards().iter().map(|shard| shard.read().buckets()).sum();
+        buckets * (size_of::<Entry>() + 1)
+    }
+}

@@ -1,0 +1,119 @@
+//! The read side of a table: lookups and visits at a cut, from any thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use row_model::{CutId, SchemaHistory, SlotId, TableId, Version};
+
+use crate::chunk::{Chunk, Place};
+use crate::slot_index::{KeyHash, SlotIndex};
+
+/// What a table is, for the life of a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableIdentity {
+    pub id: TableId,
+    pub name: String,
+    pub topic: String,
+    /// The configured source it is followed from.
+    pub source: String,
+}
+
+/// A table as its readers and its one writer share it.
+#[derive(Debug)]
+pub struct Table {
+    identity: TableIdentity,
+    schemas: Arc<SchemaHistory>,
+    pub(crate) index: SlotIndex,
+    pub(crate) chunks: boxcar::Vec<RwLock<Chunk>>,
+    /// States before this cut can no longer be read in full.
+    readable_from: AtomicU64,
+}
+
+/// What a lookup found.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    Row(Version),
+    /// The key had no row at this cut.
+    Missing,
+    /// The versions of this cut have been let go: ask at a newer one.
+    CutGone,
+}
+
+impl Table {
+    #[must_use]
+    pub(crate) fn new(identity: TableIdentity, schemas: Arc<SchemaHistory>) -> Self {
+        Self {
+            identity,
+            schemas,
+            index: SlotIndex::new(),
+            chunks: boxcar::Vec::new(),
+            readable_from: AtomicU64::new(0),
+        }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &TableIdentity {
+        &self.identity
+    }
+
+    #[must_use]
+    pub fn schemas(&self) -> &Arc<SchemaHistory> {
+        &self.schemas
+    }
+
+    /// The row of a key at a cut. Allocates nothing: the answer is a reference.
+    #[must_use]
+    pub fn lookup(&self, key: &[u8], cut: CutId) -> Lookup {
+        let mut found = None;
+        let slot = self.index.find(self.index.hash(key), |slot| {
+            let Some((chunk, place)) = self.chunk(slot) else { return false };
+            let chunk = chunk.read();
+            // A slot given to another key meanwhile shows that key, and is not ours.
+            let is_key = chunk.newest(place.slot).is_some_and(|version| version.key() == key);
+            if is_key {
+                found = chunk.visible(place.slot, cut).filter(|version| !version.is_deleted()).cloned();
+            }
+            is_key
+        });
+        // What was seen counts only if the cut was still readable afterwards.
+        if !self.is_readable(cut) {
+            return Lookup::CutGone;
+        }
+        match slot.and(found) {
+            Some(version) => Lookup::Row(version),
+            None => Lookup::Missing,
+        }
+    }
+
+    /// Calls `each` for every row at a cut, chunk by chunk, in no particular order. The cut must be pinned.
+    pub fn visit(&self, cut: CutId, mut each: impl FnMut(&Version)) {
+        for (_, chunk) in &self.chunks {
+            chunk.read().visit(cut, &mut each);
+        }
+    }
+
+    #[must_use]
+    pub fn is_readable(&self, cut: CutId) -> bool {
+        self.readable_from.load(Ordering::Acquire) <= cut.0
+    }
+
+    pub(crate) fn forbid_before(&self, cut: CutId) {
+        self.readable_from.fetch_max(cut.0, Ordering::AcqRel);
+    }
+
+    pub(crate) fn find_newest(&self, hash: KeyHash, key: &[u8]) -> Option<(SlotId, Version)> {
+        let mut newest = None;
+        let slot = self.index.find(hash, |slot| {
+            let Some((chunk, place)) = self.chunk(slot) else { return false };
+            newest = chunk.read().newest(place.slot).filter(|version| version.key() == key).cloned();
+            newest.is_some()
+        });
+        slot.zip(newest)
+    }
+
+    pub(crate) fn chunk(&self, slot: SlotId) -> Option<(&RwLock<Chunk>, Place)> {
+        let place = Place::from(slot);
+        Some((self.chunks.get(place.chunk)?, place))
+    }
+}

@@ -1,0 +1,298 @@
+//! The write side of a table: one owner, synchronous, on the sequencer's thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use row_model::{CutId, SchemaHistory, SchemaId, SlotId, Stamp, Version, VersionParts};
+
+use crate::chunk::{CHUNK_SLOTS, Chunk, ChunkId, Place, slot_id};
+use crate::table::{Table, TableIdentity};
+
+/// Positions of deleted keys kept per table. Losing one may show an old state during a redelivery,
+/// never a wrong end.
+pub const DELETED_KEYS_MAX: usize = 1_000_000;
+
+/// Bytes a table takes, by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Newest versions: rows with their keys and stamps, and deleted keys.
+    pub rows: usize,
+    /// Replaced versions some reader may need.
+    pub versions: usize,
+    /// Slots and the index from keys to them.
+    pub slots: usize,
+}
+
+impl MemoryUse {
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.rows + self.versions + self.slots
+    }
+}
+
+/// What a checkpoint takes from a table: references only.
+#[derive(Debug, Default)]
+pub struct DirtyRows {
+    /// Slots changed since the last collection, with what they hold now (`None`: empty again).
+    pub changed: Vec<(SlotId, Option<Version>)>,
+    /// Whole chunks that were asked for.
+    pub rewritten: Vec<(ChunkId, Vec<(SlotId, Version)>)>,
+}
+
+/// The only one who changes a table.
+#[derive(Debug)]
+pub struct TableWriter {
+    table: Arc<Table>,
+    /// Slots that hold nothing, newest freed last.
+    free: Vec<SlotId>,
+    slots: u32,
+    rows: u64,
+    row_bytes: usize,
+    version_bytes: usize,
+    /// Versions set aside, by the cut that replaced them.
+    set_aside: VecDeque<(CutId, SlotId)>,
+    deleted: VecDeque<(CutId, SlotId)>,
+    deleted_max: usize,
+    scratch: Vec<u8>,
+}
+
+impl TableWriter {
+    #[must_use]
+    pub fn new(identity: TableIdentity, schemas: Arc<SchemaHistory>) -> Self {
+        Self {
+            table: Arc::new(Table::new(identity, schemas)),
+            free: Vec::new(),
+            slots: 0,
+            rows: 0,
+            row_bytes: 0,
+            version_bytes: 0,
+            set_aside: VecDeque::new(),
+            deleted: VecDeque::new(),
+            deleted_max: DELETED_KEYS_MAX,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Remembers fewer positions of deleted keys than [`DELETED_KEYS_MAX`].
+    #[must_use]
+    pub fn with_deleted_keys_max(mut self, max: usize) -> Self {
+        self.deleted_max = max;
+        self
+    }
+
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    #[must_use]
+    pub fn memory(&self) -> MemoryUse {
+        let chunks = self.table.chunks.count() * (size_of::<RwLock<Chunk>>() + CHUNK_SLOTS * size_of::<usize>());
+        MemoryUse {
+            rows: self.row_bytes,
+            versions: self.version_bytes,
+            slots: chunks + self.table.index.memory_bytes(),
+        }
+    }
+
+    /// What a key holds now, published or not.
+    #[must_use]
+    pub fn newest(&self, key: &[u8]) -> Option<Version> {
+        self.table.find_newest(self.table.index.hash(key), key).map(|(_, version)| version)
+    }
+
+    /// Decides about a change to `key` by what it holds, and writes the row (or, for `None`, the deletion).
+    ///
+    /// `decide` sees what the key holds and answers the stamp to write, or `None` to leave it alone.
+    /// Answers whether something was written.
+    pub fn write(
+        &mut self,
+        cut: CutId,
+        key: &[u8],
+        schema: SchemaId,
+        row: Option<&[u8]>,
+        decide: impl FnOnce(Option<&Version>) -> Option<Stamp>,
+    ) -> bool {
+        let hash = self.table.index.hash(key);
+        let held = self.table.find_newest(hash, key);
+        let Some(stamp) = decide(held.as_ref().map(|(_, version)| version)) else { return false };
+        let parts = VersionParts { cut, schema, stamp: &stamp, key, row: row.unwrap_or_default() };
+        let version = Version::new(parts, &mut self.scratch);
+        let slot = match held {
+            Some((slot, _)) => slot,
+            None => {
+                let slot = self.take_slot();
+                // The row is in its slot before the index leads anyone to it.
+                self.put(slot, version.clone());
+                self.table.index.insert(hash, slot);
+                self.after_write(cut, slot, row.is_some());
+                return true;
+            }
+        };
+        self.put(slot, version);
+        self.after_write(cut, slot, row.is_some());
+        true
+    }
+
+    /// Deletes every row for which `decide` answers a stamp. For truncates and sweeps. Answers how many.
+    pub fn delete_where(&mut self, cut: CutId, mut decide: impl FnMut(&Version) -> Option<Stamp>) -> u64 {
+        let mut deleted = 0;
+        for chunk in 0..self.table.chunks.count() {
+            let mut doomed = Vec::new();
+            if let Some(chunk) = self.table.chunks.get(chunk) {
+                chunk.read().visit(CutId(u64::MAX), |version| {
+                    if let Some(stamp) = decide(version) {
+                        doomed.push((version.clone(), stamp));
+                    }
+                });
+            }
+            for (version, stamp) in doomed {
+                self.write(cut, version.key(), version.schema(), None, |_| Some(stamp));
+                deleted += 1;
+            }
+        }
+        deleted
+    }
+
+    /// Lets go of what no reader at or after `oldest_needed` can see.
+    pub fn collect_garbage(&mut self, oldest_needed: CutId) {
+        if self.set_aside.front().is_some_and(|(replaced_at, _)| *replaced_at <= oldest_needed) {
+            self.table.forbid_before(oldest_needed);
+        }
+        while let Some((_, slot)) = self.set_aside.pop_front_if(|(replaced_at, _)| *replaced_at <= oldest_needed) {
+            if let Some((chunk, place)) = self.table.chunk(slot) {
+                self.version_bytes -= chunk.write().drop_oldest(place.slot);
+            }
+        }
+        while self.deleted.len() > self.deleted_max {
+            let Some((_, slot)) = self.deleted.pop_front_if(|(cut, _)| *cut <= oldest_needed) else { break };
+            self.forget(slot);
+        }
+    }
+
+    /// Number of chunks there are, for the checkpoint's rotation.
+    #[must_use]
+    pub fn chunks(&self) -> u32 {
+        self.table.chunks.count() as u32
+    }
+
+    /// Chunks with changed slots, and how many each has.
+    #[must_use]
+    pub fn dirty_chunks(&self) -> Vec<(ChunkId, u32)> {
+        let counts = self.table.chunks.iter().map(|(id, chunk)| (ChunkId(id as u32), chunk.read().dirty_count()));
+        counts.filter(|(_, dirty)| *dirty > 0).collect()
+    }
+
+    /// Takes what changed since the last time, and the whole of the chunks in `rewrite`. Call it
+    /// between cuts: it takes the newest versions.
+    #[must_use]
+    pub fn collect_dirty(&mut self, rewrite: &[ChunkId]) -> DirtyRows {
+        let mut dirty = DirtyRows::default();
+        for chunk_id in rewrite {
+            let Some(chunk) = self.table.chunks.get(chunk_id.0 as usize) else { continue };
+            let rows = chunk.write().take_all();
+            let rows = rows.into_iter().map(|(slot, row)| (slot_id(chunk_id.0 as usize, slot.into()), row));
+            dirty.rewritten.push((*chunk_id, rows.collect()));
+        }
+        for (chunk_id, chunk) in &self.table.chunks {
+            if chunk.read().dirty_count() == 0 {
+                continue;
+            }
+            let rows = chunk.write().take_dirty();
+            dirty.changed.extend(rows.into_iter().map(|(slot, row)| (slot_id(chunk_id, slot.into()), row)));
+        }
+        dirty
+    }
+
+    /// Calls these slots changed again, because the checkpoint that took them failed.
+    pub fn mark_dirty(&mut self, slots: impl IntoIterator<Item = SlotId>) {
+        for slot in slots {
+            if let Some((chunk, place)) = self.table.chunk(slot) {
+                chunk.write().mark_dirty(place.slot);
+            }
+        }
+    }
+
+    /// Puts back a version that a checkpoint remembers. For loading, before the table is shared.
+    pub fn restore(&mut self, slot: SlotId, version: Version) {
+        let place = Place::from(slot);
+        while self.table.chunks.count() <= place.chunk {
+            self.table.chunks.push(RwLock::new(Chunk::new()));
+        }
+        // Slots between are free until something is restored into them.
+        while self.slots <= slot.0 {
+            self.free.push(SlotId(self.slots));
+            self.slots += 1;
+        }
+        self.row_bytes += version.memory_bytes();
+        if version.is_deleted() {
+            self.deleted.push_back((CutId(0), slot));
+        } else {
+            self.rows += 1;
+        }
+        self.table.index.insert(self.table.index.hash(version.key()), slot);
+        if let Some((chunk, place)) = self.table.chunk(slot) {
+            chunk.write().restore(place.slot, version);
+        }
+    }
+
+    /// Ends a run of [`restore`](Self::restore).
+    pub fn restored(&mut self) {
+        let table = &self.table;
+        self.free.retain(|slot| {
+            table.chunk(*slot).is_some_and(|(chunk, place)| chunk.read().newest(place.slot).is_none())
+        });
+        self.free.reverse();
+    }
+
+    fn put(&mut self, slot: SlotId, version: Version) {
+        let (bytes, cut, is_row) = (version.memory_bytes(), version.cut(), !version.is_deleted());
+        let Some((chunk, place)) = self.table.chunk(slot) else {
+            unreachable!("slot {slot:?} was never made");
+        };
+        let replaced = chunk.write().replace(place.slot, version);
+        self.row_bytes += bytes;
+        self.rows += u64::from(is_row);
+        if replaced.existed {
+            self.row_bytes -= replaced.bytes;
+            self.rows -= u64::from(replaced.was_row);
+        }
+        if replaced.kept {
+            self.version_bytes += replaced.bytes;
+            self.set_aside.push_back((cut, slot));
+        }
+    }
+
+    fn after_write(&mut self, cut: CutId, slot: SlotId, is_row: bool) {
+        if !is_row {
+            self.deleted.push_back((cut, slot));
+        }
+    }
+
+    fn take_slot(&mut self) -> SlotId {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
+        let slot = SlotId(self.slots);
+        if Place::from(slot).chunk >= self.table.chunks.count() {
+            self.table.chunks.push(RwLock::new(Chunk::new()));
+        }
+        self.slots = self.slots.checked_add(1).expect("a table of 2^32 rows fits no memory");
+        slot
+    }
+
+    /// Frees the slot of a key that is still deleted.
+    fn forget(&mut self, slot: SlotId) {
+        let Some((chunk, place)) = self.table.chunk(slot) else { return };
+        let Some(version) = chunk.write().forget(place.slot) else { return };
+        self.row_bytes -= version.memory_bytes();
+        self.table.index.remove(self.table.index.hash(version.key()), slot);
+        self.free.push(slot);
+    }
+}
