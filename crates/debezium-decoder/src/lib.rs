@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Debezium records ▶ changes. Pure: no IO, no clock, no knowledge of tables.
+//!
+//! The way of a record: its headers tell the connector run, its key bytes become a key, its value is
+//! recognised ([`envelope`]), and the row inside is encoded by the topic's shape ([`row_shape`]).
+//! What repeats from record to record (embedded schemas, source blocks, headers, column names) is
+//! compared with the last one and not parsed again.
+//!
+//! Refuses to guess: what cannot be decoded is a failure with its reason, and the next record is
+//! decoded as if nothing had happened.
+
+#![forbid(unsafe_code)]
+
+mod connect_schema;
+mod decoder;
+mod envelope;
+mod error;
+mod headers;
+mod json_token;
+mod key;
+mod nested;
+mod row_shape;
+mod semantic;
+mod source_block;
+mod temporal;
+mod temporal_text;
+mod topic;
+mod unavailable;
+
+pub use decoder::{DebeziumDecoder, RECORD_BYTES_MAX};
+pub use error::DecodeError;
+pub use unavailable::{Placeholder, PlaceholderError};

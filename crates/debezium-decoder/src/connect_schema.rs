@@ -1,0 +1,44 @@
+//! Kafka Connect schemas as the JSON converter embeds them.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// One node of a Connect schema: a field, an element, or a whole record.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Node {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub optional: bool,
+    /// The semantic type, where there is one.
+    pub name: Option<String>,
+    #[serde(default)]
+    pub parameters: HashMap<String, String>,
+    pub field: Option<String>,
+    #[serde(default)]
+    pub fields: Vec<Node>,
+    pub items: Option<Box<Node>>,
+    pub keys: Option<Box<Node>>,
+    pub values: Option<Box<Node>>,
+}
+
+impl Node {
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        self.fields.iter().find(|field| field.field.as_deref() == Some(name))
+    }
+
+    /// The last part of the semantic type's name: `MicroTimestamp` of `io.debezium.time.MicroTimestamp`.
+    pub fn short_name(&self) -> Option<&str> {
+        self.name.as_deref().and_then(|name| name.rsplit('.').next())
+    }
+
+    pub fn is_debezium_or_connect(&self) -> bool {
+        let ours = |name: &str| name.starts_with("io.debezium.") || name.starts_with("org.apache.kafka.connect.data.");
+        self.name.as_deref().is_some_and(ours)
+    }
+
+    pub fn number_parameter(&self, name: &str) -> Option<i64> {
+        self.parameters.get(name)?.parse().ok()
+    }
+}

@@ -1,0 +1,45 @@
+//! Why a record could not be decoded. The text is what an operator reads in the quarantine.
+
+use row_model::KeyTooLong;
+
+/// One reason per kind of bad record. Never quotes a cell: the quarantine is listed to readers who
+/// may not see every column.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Key and value together are more than the decoder accepts.
+    #[error("the record has {bytes} bytes; at most {max} are accepted")]
+    TooLarge { bytes: usize, max: usize },
+    /// The bytes are not text, and no binary format is configured for the topic.
+    #[error("the {part} is not UTF-8 text (first bad byte at {at}); binary formats need a schema registry")]
+    NotText { part: &'static str, at: usize },
+    /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
+    #[error("the {part} is not what it should be: {reason}")]
+    Malformed { part: &'static str, reason: String },
+    /// A JSON object that is neither a change nor any other record of Debezium.
+    #[error("the value is no Debezium change event: it has no `op` and `source`")]
+    NotAnEnvelope,
+    /// An operation this version does not know.
+    #[error("unknown op {op}")]
+    UnknownOp { op: String },
+    /// The operation needs an image that is missing.
+    #[error("op `{op}` without `{image}`")]
+    MissingImage { op: &'static str, image: &'static str },
+    /// A cell does not have the type its schema says.
+    #[error("column `{column}` is not a valid {expected}")]
+    BadCell { column: String, expected: &'static str },
+    /// The record's key and the row disagree.
+    #[error("the record's key does not match its row in column `{column}`")]
+    KeyMismatch { column: String },
+    /// The key is longer than any key may be.
+    #[error(transparent)]
+    KeyTooLong(#[from] KeyTooLong),
+    /// More shapes or columns than a topic may have.
+    #[error("the topic has had too many different shapes of rows, or the row too many columns")]
+    TooManyShapes,
+}
+
+impl DecodeError {
+    pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
+        Self::Malformed { part, reason: error.to_string() }
+    }
+}

@@ -1,0 +1,67 @@
+//! One JSON token as a value, kept exactly as it was sent.
+
+use std::borrow::Cow;
+
+use row_model::Value;
+use serde_json::value::RawValue;
+
+/// The text of a string token, without its quotes and escapes; `None` for any other token.
+pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = token.get().strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(token.get()).ok().map(Cow::Owned)
+}
+
+/// A whole number of machine size; `None` for any other token.
+pub(crate) fn integer(token: &RawValue) -> Option<i64> {
+    token.get().parse().ok()
+}
+
+/// A number token: whole numbers as such, everything else digit for digit.
+fn number(token: &str) -> Value<'_> {
+    if let Ok(number) = token.parse::<i64>() {
+        // "-0" is a number that an integer would lose.
+        return if token == "-0" { Value::Number(token) } else { Value::Int(number) };
+    }
+    token.parse::<u64>().map_or(Value::Number(token), Value::UInt)
+}
+
+/// Gives the value of a token that has no type to `take`.
+pub(crate) fn untyped<R>(token: &RawValue, take: impl FnOnce(Value<'_>) -> R) -> R {
+    let raw = token.get();
+    match raw.as_bytes().first() {
+        Some(b'n') => take(Value::Null),
+        Some(b't') => take(Value::Bool(true)),
+        Some(b'f') => take(Value::Bool(false)),
+        Some(b'{' | b'[') => take(Value::Json(raw)),
+        Some(b'"') => match text(token) {
+            Some(text) => take(Value::Text(&text)),
+            None => take(Value::Json(raw)),
+        },
+        _ => take(number(raw)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_keep_what_was_sent() {
+        let check = |json: &str, expected: Value<'_>| {
+            let token: &RawValue = serde_json::from_str(json).unwrap();
+            untyped(token, |value| assert_eq!(value, expected, "{json}"));
+        };
+        check("null", Value::Null);
+        check("9007199254740993", Value::Int(9_007_199_254_740_993));
+        check("18446744073709551615", Value::UInt(u64::MAX));
+        check("5.3999999999999995", Value::Number("5.3999999999999995"));
+        check("1.10", Value::Number("1.10"));
+        check("-0", Value::Number("-0"));
+        check("1e400", Value::Number("1e400"));
+        check(r#""a\ud83d\ude00\"""#, Value::Text("a😀\""));
+        check(r#"{"b": [1, 2.50]}"#, Value::Json(r#"{"b": [1, 2.50]}"#));
+    }
+}

@@ -1,0 +1,90 @@
+//! The key of a record: its columns, and its bytes.
+
+use std::sync::Arc;
+
+use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
+
+use crate::row_shape::{RowShape, RowTokens};
+use crate::topic::TopicState;
+use crate::{DecodeError, Placeholder};
+
+/// The column name of a key that is a bare value (a transform took it out of its struct).
+const BARE_KEY_COLUMN: &str = "key";
+
+/// The key columns of a topic, in key order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KeyShape {
+    pub names: Vec<String>,
+    /// From an embedded schema: its values have types.
+    pub typed: bool,
+}
+
+/// Decodes the key in `text` and appends its encoding to `out`; `None` for a null key.
+pub(crate) fn decode(
+    text: &str,
+    topic: &mut TopicState,
+    placeholder: &Placeholder,
+    builder: &mut RowBuilder,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<Option<Arc<KeyShape>>, DecodeError> {
+    let unwrapped = topic.key_schema.unwrap(text, "key")?;
+    if unwrapped.payload == "null" {
+        return Ok(None);
+    }
+    let wrapped;
+    let (payload, node) = if unwrapped.payload.starts_with('{') {
+        (unwrapped.payload, unwrapped.schema.as_ref())
+    } else {
+        wrapped = format!("{{\"{BARE_KEY_COLUMN}\":{}}}", unwrapped.payload);
+        (wrapped.as_str(), None)
+    };
+    let known = topic.key_row.clone().filter(|shape| shape.is_made_from(node));
+    let (shape, tokens) = match (node, known) {
+        (Some(_), Some(shape)) => {
+            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            (shape, tokens)
+        }
+        (Some(node), _) => {
+            let shape = topic.learn_key(RowShape::of_key_schema(node));
+            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            (shape, tokens)
+        }
+        (None, known) => {
+            let tokens = RowTokens::read(payload, known.as_deref(), "key")?;
+            match (known, tokens.other_names()) {
+                (Some(shape), None) => (shape, tokens),
+                (_, names) => {
+                    let names = names.unwrap_or_default().iter().map(AsRef::as_ref);
+                    (topic.learn_key(RowShape::of_key_names(names)), tokens)
+                }
+            }
+        }
+    };
+    scratch.clear();
+    tokens.encode(&shape, placeholder, builder, scratch)?;
+    encode_key(Row::new(scratch).iter(), out)?;
+    Ok(topic.key_shape.clone())
+}
+
+/// Checks that the row says of its key columns what the key says. Columns that only the key has
+/// (a router added them) and keys of another encoding than the row's are left alone.
+pub(crate) fn check_against_row(key: &[u8], shape: &KeyShape, row_shape: &RowShape, row: Row<'_>) -> Result<(), DecodeError> {
+    if shape.typed != row_shape.is_typed() {
+        return Ok(());
+    }
+    let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));
+    let mut last = None;
+    for name in &shape.names {
+        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else { return Ok(()) };
+        encode_key_value(value, &mut encoded);
+        if !key.starts_with(&encoded) {
+            return Err(DecodeError::KeyMismatch { column: name.clone() });
+        }
+        last = Some(name);
+    }
+    match last {
+        Some(name) if encoded.len() != key.len() => Err(DecodeError::KeyMismatch { column: name.clone() }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,246 @@
+//! The shape of a topic's rows: which columns, in which order, of which types.
+//!
+//! With embedded schemas the shape comes from the schema; without, from the names in the row itself.
+//! Either way a row whose names come in the expected order costs one comparison a column.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use row_model::{Column, RowBuilder, Schema, SchemaHistory, SchemaId, Value};
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use crate::connect_schema::Node;
+use crate::semantic::Semantic;
+use crate::{DecodeError, Placeholder};
+
+/// Columns of most tables fit without an allocation.
+const COLUMNS_INLINE: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ShapeColumn {
+    pub name: String,
+    pub semantic: Semantic,
+    pub nullable: bool,
+}
+
+/// Columns of a row, with the number the topic's history gave this shape.
+#[derive(Debug)]
+pub(crate) struct RowShape {
+    pub columns: Vec<ShapeColumn>,
+    pub schema: SchemaId,
+    /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
+    made_from: Option<Arc<Node>>,
+}
+
+impl RowShape {
+    /// The shape that `row`, a part of the embedded schema `record`, describes.
+    pub fn from_schema(
+        record: &Arc<Node>,
+        row: &Node,
+        key: Option<&[String]>,
+        history: &SchemaHistory,
+    ) -> Result<Self, DecodeError> {
+        Self::of_fields(record, row).intern(key, history)
+    }
+
+    /// The shape of a row without schema: its names.
+    pub fn from_names<'n>(
+        names: impl Iterator<Item = &'n str>,
+        key: Option<&[String]>,
+        history: &SchemaHistory,
+    ) -> Result<Self, DecodeError> {
+        Self::of_key_names(names).intern(key, history)
+    }
+
+    /// The shape of a key with a schema. Keys are no rows of a table: the history does not know them.
+    pub fn of_key_schema(key: &Arc<Node>) -> Self {
+        Self::of_fields(key, key)
+    }
+
+    fn of_fields(record: &Arc<Node>, row: &Node) -> Self {
+        let columns = row.fields.iter().map(|field| ShapeColumn {
+            name: field.field.clone().unwrap_or_default(),
+            semantic: Semantic::of(field),
+            nullable: field.optional,
+        });
+        Self { columns: columns.collect(), schema: SchemaId(0), made_from: Some(Arc::clone(record)) }
+    }
+
+    /// The shape of a key without schema.
+    pub fn of_key_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let columns =
+            names.map(|name| ShapeColumn { name: name.to_owned(), semantic: Semantic::Untyped, nullable: true });
+        Self { columns: columns.collect(), schema: SchemaId(0), made_from: None }
+    }
+
+    fn intern(mut self, key: Option<&[String]>, history: &SchemaHistory) -> Result<Self, DecodeError> {
+        let columns = self.columns.iter().map(|column| Column {
+            name: column.name.clone(),
+            kind: column.semantic.column_type(),
+            nullable: column.nullable,
+        });
+        let schema = Schema { columns: columns.collect(), key: key.map(<[String]>::to_vec) };
+        self.schema = history.intern(&schema).ok_or(DecodeError::TooManyShapes)?;
+        Ok(self)
+    }
+
+    pub fn is_typed(&self) -> bool {
+        self.made_from.is_some()
+    }
+
+    /// True if a record with this embedded schema (or none) has this shape as far as its schema tells.
+    pub fn is_made_from(&self, record: Option<&Arc<Node>>) -> bool {
+        match (&self.made_from, record) {
+            (Some(known), Some(record)) => Arc::ptr_eq(known, record),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+/// The tokens of one row, by column of its shape.
+#[derive(Debug)]
+pub(crate) struct RowTokens<'a> {
+    tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
+    /// Names that the expected shape does not have, or lacks: the row has another shape.
+    names: Option<Vec<Cow<'a, str>>>,
+}
+
+impl<'a> RowTokens<'a> {
+    /// Splits a JSON object into the tokens of `expected`'s columns.
+    pub fn read(text: &'a str, expected: Option<&RowShape>, part: &'static str) -> Result<Self, DecodeError> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = ReadRow(expected).deserialize(&mut json).map_err(|error| DecodeError::malformed(part, &error))?;
+        Ok(read)
+    }
+
+    /// The names of the row, if they are not exactly those of the expected shape.
+    pub fn other_names(&self) -> Option<&[Cow<'a, str>]> {
+        self.names.as_deref()
+    }
+
+    /// Encodes the row. `shape` is the expected one, or the one made of [`other_names`](Self::other_names).
+    pub fn encode(
+        &self,
+        shape: &RowShape,
+        placeholder: &Placeholder,
+        row: &mut RowBuilder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        row.clear();
+        for (column, token) in shape.columns.iter().zip(&self.tokens) {
+            match token {
+                Some(token) => column.semantic.push(token, placeholder, row).map_err(|mismatch| {
+                    DecodeError::BadCell { column: column.name.clone(), expected: mismatch.0 }
+                })?,
+                None => row.push(Value::Null),
+            }
+        }
+        row.finish(out);
+        Ok(())
+    }
+}
+
+/// Reads an object's members into the places of the expected columns.
+struct ReadRow<'s>(Option<&'s RowShape>);
+
+impl<'de> DeserializeSeed<'de> for ReadRow<'_> {
+    type Value = RowTokens<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ReadRow<'_> {
+    type Value = RowTokens<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with the row's columns")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let columns = self.0.map_or(&[][..], |shape| &shape.columns);
+        let mut tokens: SmallVec<[Option<&'de RawValue>; COLUMNS_INLINE]> = SmallVec::new();
+        let mut strangers: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &'de RawValue = map.next_value()?;
+            let in_order = strangers.is_empty() && columns.get(tokens.len()).is_some_and(|next| next.name == name);
+            if in_order {
+                tokens.push(Some(value));
+            } else {
+                strangers.push((name, value));
+            }
+        }
+        if strangers.is_empty() && tokens.len() == columns.len() && self.0.is_some() {
+            return Ok(RowTokens { tokens, names: None });
+        }
+        Ok(match self.0 {
+            Some(shape) if shape.is_typed() => by_name(shape, tokens, strangers),
+            _ => as_sent(columns, tokens, strangers),
+        })
+    }
+}
+
+/// A typed row in another order than its schema's, or without some columns: the schema's order holds.
+fn by_name<'a>(
+    shape: &RowShape,
+    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
+    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+) -> RowTokens<'a> {
+    tokens.resize(shape.columns.len(), None);
+    for (name, value) in strangers {
+        if let Some(column) = shape.column(&name) {
+            tokens[column] = Some(value);
+        }
+    }
+    RowTokens { tokens, names: None }
+}
+
+/// A row without schema is its own shape.
+fn as_sent<'a>(
+    columns: &[ShapeColumn],
+    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
+    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+) -> RowTokens<'a> {
+    let mut names: Vec<Cow<'a, str>> =
+        columns.iter().take(tokens.len()).map(|column| Cow::Owned(column.name.clone())).collect();
+    for (name, value) in strangers {
+        names.push(name);
+        tokens.push(Some(value));
+    }
+    RowTokens { tokens, names: Some(names) }
+}
+
+/// A member's name, borrowed unless it is escaped.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Name<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Borrow)
+    }
+}

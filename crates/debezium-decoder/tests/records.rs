@@ -1,0 +1,204 @@
+//! Records in, changes out: the decoder at its boundary.
+
+use std::sync::Arc;
+
+use change_feed::{Decoder, Header, RawBatch, TopicContext};
+use debezium_decoder::{DebeziumDecoder, Placeholder, RECORD_BYTES_MAX};
+use expect_test::{Expect, expect};
+use row_model::{ChangeBatch, PartitionId, Row, SchemaCatalog};
+
+const SOURCE: &str = r#""source":{"version":"3","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"false","db":"d","sequence":"[null,\"7\"]","schema":"public","table":"t","txId":12,"lsn":77}"#;
+
+fn decode(records: &[(Option<&str>, Option<&str>)]) -> ChangeBatch {
+    let mut batch = RawBatch::new(PartitionId(0));
+    let run = Header { name: "__debezium.context.runId", value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0") };
+    for (offset, (key, value)) in records.iter().enumerate() {
+        batch.push(offset as u64, Some(1), key.map(str::as_bytes), value.map(str::as_bytes), [run]);
+    }
+    decode_batch(&batch)
+}
+
+fn decode_batch(batch: &RawBatch) -> ChangeBatch {
+    let mut out = ChangeBatch::new(batch.partition);
+    let mut decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
+    decoder.decode(TopicContext { topic: "s.public.t", partition: 0 }, batch, &mut out);
+    assert_eq!(out.records, batch.len() as u64);
+    out
+}
+
+fn check(records: &[(Option<&str>, Option<&str>)], expected: &Expect) {
+    let out = decode(records);
+    let mut text = String::new();
+    for change in &out.changes {
+        let row = if change.row.is_empty() { String::new() } else { format!(" {:?}", Row::new(out.slice(&change.row))) };
+        let before =
+            if change.before.is_empty() { String::new() } else { format!(" was {:?}", Row::new(out.slice(&change.before))) };
+        text += &format!("{} {:?}{row}{before} at {:?}\n", change.offset, change.kind, change.position);
+    }
+    for failure in &out.failures {
+        text += &format!("{} failed: {}\n", failure.offset, failure.reason);
+    }
+    if let Some(schemas) = &out.schemas {
+        for shape in schemas.shapes().iter() {
+            let columns: Vec<_> = shape.columns.iter().map(|c| format!("{} {}", c.name, c.kind.name())).collect();
+            text += &format!("shape: {} key {:?}\n", columns.join(", "), shape.key);
+        }
+    }
+    expected.assert_eq(&text);
+}
+
+fn event(op: &str, before: &str, after: &str) -> String {
+    format!(r#"{{"before":{before},"after":{after},{SOURCE},"transaction":null,"op":"{op}","ts_ms":6}}"#)
+}
+
+#[test]
+fn every_op_of_a_keyed_table() {
+    let records = [
+        event("c", "null", r#"{"id":1,"name":"a","price":1.10}"#),
+        event("u", "null", r#"{"id":1,"name":"\u00e9","price":null}"#),
+        event("r", "null", r#"{"id":1,"name":"b","price":2}"#),
+        event("d", r#"{"id":1,"name":"","price":null}"#, "null"),
+    ];
+    let key = Some(r#"{"id":1}"#);
+    let truncate = event("t", "null", "null");
+    check(
+        &[
+            (key, Some(&records[0])),
+            (key, Some(&records[1])),
+            (key, Some(&records[2])),
+            (key, Some(&records[3])),
+            (key, None),
+            (None, Some(&truncate)),
+        ],
+        &expect![[r#"
+            0 Upsert [Int(1), Text("a"), Number("1.10")] at Some(0@[77])
+            1 Upsert [Int(1), Text("é"), Null] at Some(0@[77])
+            2 Upsert [Int(1), Text("b"), Int(2)] at Some(0@[77])
+            3 Delete at Some(0@[77])
+            5 Truncate at Some(0@[77])
+            shape: id any, name any, price any key Some(["id"])
+        "#]],
+    );
+}
+
+#[test]
+fn a_tombstone_is_a_delete_only_if_it_does_not_follow_one() {
+    let delete = event("d", r#"{"id":1}"#, "null");
+    check(
+        &[(Some(r#"{"id":1}"#), Some(&delete)), (Some(r#"{"id":2}"#), None), (Some(r#"{"id":1}"#), None), (None, None)],
+        &expect![[r#"
+            0 Delete at Some(0@[77])
+            1 Delete at None
+            2 Delete at None
+        "#]],
+    );
+}
+
+#[test]
+fn a_keyless_row_is_known_by_what_it_was() {
+    let insert = event("c", "null", r#"{"a":1,"b":"x"}"#);
+    let update = event("u", r#"{"a":1,"b":"x"}"#, r#"{"a":2,"b":"x"}"#);
+    let blind = event("d", "null", "null");
+    check(
+        &[(None, Some(&insert)), (None, Some(&update)), (None, Some(&blind))],
+        &expect![[r#"
+            0 Upsert [Int(1), Text("x")] at Some(0@[77])
+            1 Upsert [Int(2), Text("x")] was [Int(1), Text("x")] at Some(0@[77])
+            2 failed: op `d` without `before`
+            shape: a any, b any key None
+        "#]],
+    );
+}
+
+#[test]
+fn embedded_schemas_give_types_and_change_with_the_table() {
+    let wrapped = |fields: &str, after: &str| {
+        let row = format!(r#"{{"type":"struct","fields":[{fields}],"optional":true,"field":"after"}}"#);
+        let payload = event("c", "null", after);
+        format!(r#"{{"schema":{{"type":"struct","fields":[{row}],"optional":false}},"payload":{payload}}}"#)
+    };
+    let id = r#"{"type":"int32","optional":false,"field":"id"}"#;
+    let total = r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"},"field":"total"}"#;
+    let key = format!(r#"{{"schema":{{"type":"struct","fields":[{id}],"optional":false}},"payload":{{"id":7}}}}"#);
+    let one = wrapped(id, r#"{"id":7}"#);
+    let two = wrapped(&format!("{id},{total}"), r#"{"id":7,"total":"D54="}"#);
+    let bad = wrapped(id, r#"{"id":"seven"}"#);
+    let key = Some(key.as_str());
+    check(
+        &[(key, Some(&one)), (key, Some(&two)), (key, Some(&two)), (key, Some(&bad)), (key, Some(&one))],
+        &expect![[r#"
+            0 Upsert [Int(7)] at Some(0@[77])
+            1 Upsert [Int(7), Decimal(Decimal { scale: 2, unscaled: [15, 158] })] at Some(0@[77])
+            2 Upsert [Int(7), Decimal(Decimal { scale: 2, unscaled: [15, 158] })] at Some(0@[77])
+            4 Upsert [Int(7)] at Some(0@[77])
+            3 failed: column `id` is not a valid int32
+            shape: id int32 key Some(["id"])
+            shape: id int32, total decimal key Some(["id"])
+        "#]],
+    );
+}
+
+#[test]
+fn bad_records_say_why_and_stop_nothing() {
+    let good = event("c", "null", r#"{"id":1}"#);
+    let truncated = &good[..40];
+    let unknown = event("x", "null", r#"{"id":1}"#);
+    let no_row = event("u", "null", "null");
+    let row_is_number = event("c", "null", "5");
+    let other_key = event("c", "null", r#"{"id":2}"#);
+    let key = Some(r#"{"id":1}"#);
+    check(
+        &[
+            (key, Some(truncated)),
+            (key, Some(&unknown)),
+            (key, Some(&no_row)),
+            (key, Some(&row_is_number)),
+            (key, Some(&other_key)),
+            (key, Some(r#"{"id":1}"#)),
+            (key, Some("[1]")),
+            (Some("{"), Some(&good)),
+            (key, Some(&good)),
+        ],
+        &expect![[r#"
+            8 Upsert [Int(1)] at Some(0@[77])
+            0 failed: the value is not what it should be: EOF while parsing an object at line 1 column 40
+            1 failed: unknown op "x"
+            2 failed: op `u` without `after`
+            3 failed: the after is not what it should be: invalid type: integer `5`, expected an object with the row's columns at line 1 column 1
+            4 failed: the record's key does not match its row in column `id`
+            5 failed: the value is no Debezium change event: it has no `op` and `source`
+            6 failed: the value is no Debezium change event: it has no `op` and `source`
+            7 failed: the key is not what it should be: EOF while parsing an object at line 1 column 1
+            shape: id any key Some(["id"])
+        "#]],
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_and_records_beyond_the_limit_are_refused() {
+    let mut batch = RawBatch::new(PartitionId(0));
+    batch.push(0, None, Some(b"{\"id\":1}"), Some(&[0x7b, 0xff]), []);
+    batch.push(1, None, Some(b"{\"id\":1}"), Some(&vec![b' '; RECORD_BYTES_MAX]), []);
+    let out = decode_batch(&batch);
+    let reasons: Vec<_> = out.failures.iter().map(|failure| failure.reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "the value is not UTF-8 text (first bad byte at 1); binary formats need a schema registry",
+            "the record has 8388616 bytes; at most 8388608 are accepted",
+        ]
+    );
+    assert_eq!(out.failures[1].value.as_ref().unwrap().len(), 4096);
+}
+
+#[test]
+fn what_concerns_no_table_is_passed_over() {
+    check(
+        &[
+            (Some(r#"{"serverName":"s"}"#), Some(r#"{"ts_ms":5}"#)),
+            (Some(r#"{"id":"7"}"#), Some(r#"{"status":"END","id":"7:9","event_count":1,"data_collections":[],"ts_ms":1}"#)),
+            (None, None),
+        ],
+        &expect![""],
+    );
+}
