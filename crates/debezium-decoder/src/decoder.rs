@@ -273,6 +273,7 @@ fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
+        kind: error.kind(),
         reason: error.to_string(),
         key: record.key.map(keep),
         value: record.value.map(keep),

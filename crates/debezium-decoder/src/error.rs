@@ -39,6 +39,23 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The kind of the reason in one word, for counting.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::NotText { .. } => "not_text",
+            Self::Malformed { .. } => "malformed",
+            Self::NotAnEnvelope => "not_an_envelope",
+            Self::UnknownOp { .. } => "unknown_op",
+            Self::MissingImage { .. } => "missing_image",
+            Self::BadCell { .. } => "bad_cell",
+            Self::KeyMismatch { .. } => "key_mismatch",
+            Self::KeyTooLong(_) => "key_too_long",
+            Self::TooManyShapes => "too_many_shapes",
+        }
+    }
+
     pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
         Self::Malformed { part, reason: error.to_string() }
     }

@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The pipeline: records of all sources ▶ tables, cuts, checkpoints.
+//!
+//! ```text
+//! source thread ─▶ decode workers (by partition) ─▶ sequencer thread ─▶ cut published
+//!      ▲   start, pause, acknowledge                     │
+//!      └─────────────────────────────────────────────────┴─▶ checkpoint thread
+//! ```
+//! Everything that decides is plain synchronous code without threads ([`Sequencer`] and the pure
+//! modules beside it), so that tests and simulations step it; [`Pipeline`] only runs it.
+//! Refuses to know HTTP, queries, brokers and formats.
+//!
+//! Invariant: the broker is told that a record is done only after a checkpoint that holds its
+//! effect is durable, and a checkpoint's rows and offsets are those of one published cut.
+
+#![forbid(unsafe_code)]
+
+mod checkpoints;
+mod decode_worker;
+mod epochs;
+mod keyless;
+mod merge;
+mod notes;
+mod partitions;
+mod pipeline;
+mod quarantine;
+mod resume;
+mod sequencer;
+mod settings;
+mod source_thread;
+mod status;
+mod tables;
+
+pub use notes::NoteError;
+pub use pipeline::{Pipeline, PipelineError};
+pub use quarantine::Quarantined;
+pub use resume::{ResumeDecision, SavedPartition, decide_resume};
+pub use sequencer::{Sequencer, SourceOrder};
+pub use settings::{GivenTable, OnBadRecord, Settings, SourceSetup, limits};
+pub use status::{
+    CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard, StatusReport,
+};

@@ -67,6 +67,8 @@ pub struct Change {
 pub struct Failure {
     pub offset: u64,
     pub timestamp_ms: Option<i64>,
+    /// One of a few words, for counting.
+    pub kind: &'static str,
     pub reason: String,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,

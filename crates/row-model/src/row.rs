@@ -217,6 +217,13 @@ impl<'a> Row<'a> {
         read(self.0[HEADER_BYTES + column], cells.get(start..end)?)
     }
 
+    /// True if some column was not sent.
+    #[must_use]
+    pub fn has_unavailable(&self) -> bool {
+        let tags = self.0.get(HEADER_BYTES..HEADER_BYTES + self.len());
+        tags.is_some_and(|tags| tags.contains(&tag::UNAVAILABLE))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let row = *self;
         (0..row.len()).map(move |column| row.get(column).unwrap_or(Value::Null))

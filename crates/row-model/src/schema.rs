@@ -1,7 +1,9 @@
 //! The shapes a table's rows have had: column names and types, held once for all rows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::{COLUMNS_MAX, SchemaId};
 
@@ -121,8 +123,7 @@ impl SchemaHistory {
     /// All shapes met so far; a [`SchemaId`] is an index into them.
     #[must_use]
     pub fn shapes(&self) -> Arc<[Arc<Schema>]> {
-        // The lock is poisoned only if a holder panicked, and holders only copy lists.
-        Arc::clone(&self.shapes.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.shapes.read())
     }
 
     #[must_use]
@@ -133,7 +134,7 @@ impl SchemaHistory {
     /// The number of this shape, a new one if it was never met; `None` if there are too many
     /// shapes or columns.
     pub fn intern(&self, schema: &Schema) -> Option<SchemaId> {
-        let mut shapes = self.shapes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut shapes = self.shapes.write();
         if let Some(known) = shapes.iter().position(|known| **known == *schema) {
             return Some(SchemaId(known as u32));
         }
@@ -155,15 +156,15 @@ pub struct SchemaCatalog {
 impl SchemaCatalog {
     /// Takes up what a checkpoint remembers of a topic, before anything of it is decoded.
     pub fn restore(&self, topic: &str, history: Arc<SchemaHistory>) {
-        self.topics.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), history);
+        self.topics.write().insert(topic.to_owned(), history);
     }
 
     /// The history of a topic, empty at first.
     pub fn history(&self, topic: &str) -> Arc<SchemaHistory> {
-        if let Some(known) = self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic) {
+        if let Some(known) = self.topics.read().get(topic) {
             return Arc::clone(known);
         }
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.topics.write();
         Arc::clone(topics.entry(topic.to_owned()).or_default())
     }
 }

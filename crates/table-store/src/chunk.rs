@@ -109,13 +109,17 @@ impl Chunk {
         self.newest[usize::from(slot)] = Some(version);
     }
 
-    pub fn dirty_count(&self) -> u32 {
-        self.dirty.iter().map(|word| word.count_ones()).sum()
+    pub fn is_clean(&self) -> bool {
+        self.dirty.iter().all(|word| *word == 0)
+    }
+
+    pub fn dirty_slots(&self) -> impl Iterator<Item = usize> {
+        (0..CHUNK_SLOTS).filter(|slot| self.dirty[slot / 64] >> (slot % 64) & 1 == 1)
     }
 
     /// Takes the changed slots with what they hold now, and calls them clean.
     pub fn take_dirty(&mut self) -> Vec<(u16, Option<Version>)> {
-        let mut changed = Vec::with_capacity(self.dirty_count() as usize);
+        let mut changed = Vec::new();
         for word in 0..DIRTY_WORDS {
             let mut bits = std::mem::take(&mut self.dirty[word]);
             while bits != 0 {

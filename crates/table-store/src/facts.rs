@@ -50,7 +50,17 @@ pub struct TableFacts {
     pub offsets: Vec<(i32, u64)>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
-    at_end_ms: AtomicI64,
+    pub contact: Contact,
+}
+
+/// When the consumer was last told that it is at the end of the log.
+#[derive(Debug)]
+pub struct Contact(AtomicI64);
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self(AtomicI64::new(NEVER))
+    }
 }
 
 const NEVER: i64 = i64::MIN;
@@ -69,7 +79,7 @@ impl Default for TableFacts {
             position: None,
             offsets: Vec::new(),
             commit_ms: None,
-            at_end_ms: AtomicI64::new(NEVER),
+            contact: Contact::default(),
         }
     }
 }
@@ -77,12 +87,12 @@ impl Default for TableFacts {
 impl TableFacts {
     /// Notes that the consumer was told, at this time, that it is at the end of the log.
     pub fn told_at_end(&self, now_ms: i64) {
-        self.at_end_ms.fetch_max(now_ms, Ordering::Release);
+        self.contact.0.fetch_max(now_ms, Ordering::Release);
     }
 
     /// When that was last so for exactly this state of the table.
     #[must_use]
     pub fn at_end_ms(&self) -> Option<i64> {
-        Some(self.at_end_ms.load(Ordering::Acquire)).filter(|at| *at != NEVER)
+        Some(self.contact.0.load(Ordering::Acquire)).filter(|at| *at != NEVER)
     }
 }

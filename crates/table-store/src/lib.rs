@@ -20,7 +20,7 @@ mod writer;
 
 pub use chunk::{CHUNK_SLOTS, ChunkId};
 pub use cut::{Cut, PinnedCut, Publisher, TableCut, TableStore};
-pub use facts::{ReadState, TableFacts, Transactions};
+pub use facts::{Contact, ReadState, TableFacts, Transactions};
 pub use key_order::{Floor, Held, Incoming, Verdict, decide};
 pub use names::{NameError, Names};
 pub use table::{Lookup, Table, TableIdentity};

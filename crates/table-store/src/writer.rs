@@ -176,17 +176,20 @@ impl TableWriter {
         }
     }
 
-    /// Number of chunks there are, for the checkpoint's rotation.
+    /// Slots there are, held or free: one more than the highest number given out.
     #[must_use]
-    pub fn chunks(&self) -> u32 {
-        self.table.chunks.count() as u32
+    pub fn slots(&self) -> u32 {
+        self.slots
     }
 
-    /// Chunks with changed slots, and how many each has.
+    /// Slots changed since the last collection, in order.
     #[must_use]
-    pub fn dirty_chunks(&self) -> Vec<(ChunkId, u32)> {
-        let counts = self.table.chunks.iter().map(|(id, chunk)| (ChunkId(id as u32), chunk.read().dirty_count()));
-        counts.filter(|(_, dirty)| *dirty > 0).collect()
+    pub fn dirty_slots(&self) -> Vec<SlotId> {
+        let mut dirty = Vec::new();
+        for (chunk_id, chunk) in &self.table.chunks {
+            dirty.extend(chunk.read().dirty_slots().map(|slot| slot_id(chunk_id, slot)));
+        }
+        dirty
     }
 
     /// Takes what changed since the last time, and the whole of the chunks in `rewrite`. Call it
@@ -201,7 +204,7 @@ impl TableWriter {
             dirty.rewritten.push((*chunk_id, rows.collect()));
         }
         for (chunk_id, chunk) in &self.table.chunks {
-            if chunk.read().dirty_count() == 0 {
+            if chunk.read().is_clean() {
                 continue;
             }
             let rows = chunk.write().take_dirty();
@@ -210,10 +213,10 @@ impl TableWriter {
         dirty
     }
 
-    /// Calls these slots changed again, because the checkpoint that took them failed.
-    pub fn mark_dirty(&mut self, slots: impl IntoIterator<Item = SlotId>) {
-        for slot in slots {
-            if let Some((chunk, place)) = self.table.chunk(slot) {
+    /// Calls every slot changed, because a checkpoint that took some of them failed.
+    pub fn mark_all_dirty(&mut self) {
+        for slot in 0..self.slots {
+            if let Some((chunk, place)) = self.table.chunk(SlotId(slot)) {
                 chunk.write().mark_dirty(place.slot);
             }
         }

@@ -1,0 +1,267 @@
+//! What a checkpoint keeps beside rows, as small named JSON records.
+//!
+//! ```text
+//! table/<id>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! ```
+//! Parts of a name are separated by zero bytes, which no topic contains.
+
+use checkpoint_store::Note;
+use change_feed::TopicUuid;
+use row_model::{Column, ColumnType, Epoch, NextOffset, RunId, Schema, SchemaId, SourcePosition, TableId};
+use serde::{Deserialize, Serialize};
+use table_store::Floor;
+
+use crate::epochs::Epochs;
+use crate::quarantine::Quarantined;
+use crate::resume::SavedPartition;
+use crate::tables::TableState;
+
+/// A note of a checkpoint is not what this binary wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint's note `{name}` cannot be read: {reason}")]
+pub struct NoteError {
+    pub name: String,
+    pub reason: String,
+}
+
+/// A note that was read.
+#[derive(Debug)]
+pub(crate) enum Saved {
+    Table(Box<TableNote>),
+    Partition { source: String, topic: String, partition: i32, saved: SavedPartition },
+    Shape { topic: String, number: u32, schema: Schema },
+    Quarantined(Quarantined),
+    QuarantinedCount { topic: String, count: u64 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TableNote {
+    pub id: u32,
+    pub name: String,
+    pub topic: String,
+    pub source: String,
+    openers: Vec<u128>,
+    newest: Option<u128>,
+    streamed: Option<u128>,
+    floor: Option<PositionNote>,
+    position: Option<PositionNote>,
+    pub commit_ms: Option<i64>,
+    schema: Option<u32>,
+    pub was_live: bool,
+    pub incomplete: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PositionNote {
+    epoch: u32,
+    domain: u64,
+    order: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartitionNote {
+    next: u64,
+    topic_uuid: Option<[u8; 16]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShapeNote {
+    columns: Vec<(String, String, bool)>,
+    key: Option<Vec<String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct QuarantineNote {
+    source: String,
+    topic: String,
+    partition: i32,
+    offset: u64,
+    timestamp_ms: Option<i64>,
+    reason: String,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+}
+
+pub(crate) fn table(state: &TableState) -> Note {
+    let identity = &state.identity;
+    let runs = |run: &RunId| run.0;
+    let position = |epoch: Epoch, at: &SourcePosition| PositionNote {
+        epoch: epoch.0,
+        domain: at.domain(),
+        order: at.as_bytes().to_vec(),
+    };
+    let note = TableNote {
+        id: identity.id.0,
+        name: identity.name.clone(),
+        topic: identity.topic.clone(),
+        source: identity.source.clone(),
+        openers: state.epochs.openers.iter().map(runs).collect(),
+        newest: state.epochs.newest.as_ref().map(runs),
+        streamed: state.epochs.streamed.as_ref().map(runs),
+        floor: state.floor.map(|floor| position(floor.epoch, &floor.position)),
+        position: state.position.map(|(epoch, at)| position(epoch, &at)),
+        commit_ms: state.commit_ms,
+        schema: state.schema.map(|schema| schema.0),
+        was_live: state.was_live,
+        incomplete: state.incomplete.clone(),
+    };
+    note_of(&["table", &identity.id.0.to_string()], Some(&note))
+}
+
+pub(crate) fn partition(source: &str, topic: &str, partition: i32, saved: &SavedPartition) -> Note {
+    let note = PartitionNote { next: saved.next.0, topic_uuid: saved.topic_uuid.map(|uuid| uuid.0) };
+    note_of(&["partition", source, topic, &partition.to_string()], Some(&note))
+}
+
+pub(crate) fn shape(topic: &str, number: u32, schema: &Schema) -> Note {
+    let columns = schema.columns.iter();
+    let note = ShapeNote {
+        columns: columns.map(|column| (column.name.clone(), column.kind.name().to_owned(), column.nullable)).collect(),
+        key: schema.key.clone(),
+    };
+    note_of(&["shape", topic, &number.to_string()], Some(&note))
+}
+
+pub(crate) fn quarantined(record: &Quarantined, held: bool) -> Note {
+    let Quarantined { source, topic, partition, offset, .. } = record;
+    let note = held.then(|| QuarantineNote {
+        source: source.clone(),
+        topic: topic.clone(),
+        partition: *partition,
+        offset: *offset,
+        timestamp_ms: record.timestamp_ms,
+        reason: record.reason.clone(),
+        key: record.key.clone(),
+        value: record.value.clone(),
+    });
+    // Offsets padded, so that notes are read back in the order of the log.
+    note_of(&["quarantine", topic, source, &partition.to_string(), &format!("{offset:020}")], note.as_ref())
+}
+
+pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
+    note_of(&["quarantined", topic], Some(&count))
+}
+
+/// Reads a note; `None` for one of a kind that this binary does not know.
+pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError> {
+    let text = String::from_utf8_lossy(name).into_owned();
+    let parts: Vec<&str> = text.split('\0').collect();
+    let error = |reason: String| NoteError { name: text.replace('\0', "/"), reason };
+    let number = |part: &str| part.parse::<i64>().map_err(|reason| error(reason.to_string()));
+    Ok(Some(match parts[..] {
+        ["table", _] => Saved::Table(Box::new(parse(value).map_err(error)?)),
+        ["partition", source, topic, partition] => {
+            let note: PartitionNote = parse(value).map_err(error)?;
+            Saved::Partition {
+                source: source.to_owned(),
+                topic: topic.to_owned(),
+                partition: number(partition)? as i32,
+                saved: SavedPartition { next: NextOffset(note.next), topic_uuid: note.topic_uuid.map(TopicUuid) },
+            }
+        }
+        ["shape", topic, at] => {
+            let note: ShapeNote = parse(value).map_err(error)?;
+            Saved::Shape { topic: topic.to_owned(), number: number(at)? as u32, schema: note.into_schema() }
+        }
+        ["quarantine", ..] => Saved::Quarantined(parse::<QuarantineNote>(value).map_err(error)?.into_record()),
+        ["quarantined", topic] => {
+            Saved::QuarantinedCount { topic: topic.to_owned(), count: parse(value).map_err(error)? }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+impl TableNote {
+    /// Puts what was saved back into a table's state.
+    pub fn restore_into(&self, state: &mut TableState) {
+        let runs = |run: &u128| RunId(*run);
+        state.epochs = Epochs {
+            openers: self.openers.iter().map(runs).collect(),
+            newest: self.newest.as_ref().map(runs),
+            streamed: self.streamed.as_ref().map(runs),
+        };
+        let position = |note: &PositionNote| {
+            Some((Epoch(note.epoch), SourcePosition::from_bytes(note.domain, &note.order)?))
+        };
+        state.floor = self.floor.as_ref().and_then(position).map(|(epoch, position)| Floor { epoch, position });
+        state.position = self.position.as_ref().and_then(position);
+        state.commit_ms = self.commit_ms;
+        state.schema = self.schema.map(SchemaId);
+        state.was_live = self.was_live;
+        state.incomplete = self.incomplete.clone();
+        state.notes_dirty = false;
+    }
+
+    pub fn id(&self) -> TableId {
+        TableId(self.id)
+    }
+}
+
+impl ShapeNote {
+    fn into_schema(self) -> Schema {
+        let columns = self.columns.into_iter().map(|(name, kind, nullable)| Column {
+            name,
+            kind: ColumnType::from_name(&kind).unwrap_or(ColumnType::Any),
+            nullable,
+        });
+        Schema { columns: columns.collect(), key: self.key }
+    }
+}
+
+impl QuarantineNote {
+    fn into_record(self) -> Quarantined {
+        Quarantined {
+            source: self.source,
+            topic: self.topic,
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            reason: self.reason,
+            key: self.key,
+            value: self.value,
+        }
+    }
+}
+
+fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
+    // Plain structs of numbers and text: writing them as JSON cannot fail.
+    let value = value.map(|value| serde_json::to_vec(value).unwrap_or_default());
+    Note { name: name.join("\0").into_bytes(), value }
+}
+
+fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_back(note: &Note) -> Saved {
+        read(&note.name, note.value.as_ref().unwrap()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn notes_read_back() {
+        let saved = SavedPartition { next: NextOffset(7), topic_uuid: Some(TopicUuid([3; 16])) };
+        let Saved::Partition { source, topic, partition: 2, saved: read } = read_back(&partition("s", "a.b", 2, &saved))
+        else {
+            panic!()
+        };
+        assert_eq!((source.as_str(), topic.as_str(), read), ("s", "a.b", saved));
+
+        let schema = Schema {
+            columns: vec![Column { name: "id".to_owned(), kind: ColumnType::Decimal, nullable: false }],
+            key: Some(vec!["id".to_owned()]),
+        };
+        let Saved::Shape { number: 4, schema: read, .. } = read_back(&shape("a.b", 4, &schema)) else { panic!() };
+        assert_eq!(read, schema);
+    }
+
+    #[test]
+    fn a_note_that_is_no_json_names_itself() {
+        let error = read(b"partition\0s\0t\x000", b"{").unwrap_err();
+        assert!(error.to_string().starts_with("the checkpoint's note `partition/s/t/0` cannot be read"), "{error}");
+        assert!(read(b"from/the/future", b"").unwrap().is_none());
+    }
+}

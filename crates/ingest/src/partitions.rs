@@ -1,0 +1,154 @@
+//! Where each partition stands.
+
+use change_feed::{PartitionFacts, TopicUuid};
+use row_model::{ChangeBatch, ChangeKind, NextOffset};
+
+use crate::resume::SavedPartition;
+
+/// One partition of one source, as the sequencer follows it.
+#[derive(Debug)]
+pub(crate) struct PartitionState {
+    pub topic: String,
+    pub partition: i32,
+    topic_uuid: Option<TopicUuid>,
+    /// The records there were when it was found: what loading is measured by.
+    started_at: u64,
+    target: u64,
+    /// Everything before it has been applied.
+    pub next: NextOffset,
+    /// Where a restart resumes.
+    resume: NextOffset,
+    /// The end as last heard of.
+    pub end: Option<u64>,
+    /// Its end was reached at least once in this process.
+    pub reached: bool,
+    /// It is at its end now, as far as the source said.
+    pub at_end: bool,
+    /// What is missing, if the log did not reach back to its beginning.
+    pub late: Option<String>,
+    /// Why it is not read.
+    pub halted: Option<String>,
+    /// What a checkpoint keeps of it has changed.
+    pub dirty: bool,
+}
+
+impl PartitionState {
+    pub fn new(facts: PartitionFacts, start: NextOffset) -> Self {
+        Self {
+            topic: facts.topic,
+            partition: facts.partition,
+            topic_uuid: facts.topic_uuid,
+            started_at: start.0,
+            target: facts.end.0.max(start.0),
+            next: start,
+            resume: start,
+            end: Some(facts.end.0),
+            reached: false,
+            at_end: false,
+            late: None,
+            halted: None,
+            dirty: false,
+        }
+    }
+
+    /// Notes that everything in the batch has been applied.
+    pub fn applied(&mut self, batch: &ChangeBatch) {
+        if batch.next_offset <= self.next {
+            return;
+        }
+        self.next = batch.next_offset;
+        // A delete is read again after a restart: the tombstone that follows is known for what it
+        // is only right after its delete. Deleting a key twice changes nothing.
+        let last = batch.changes.last().filter(|last| last.offset + 1 == batch.next_offset.0);
+        let ends_in_delete = last.filter(|last| last.kind == ChangeKind::Delete && !last.key.is_empty());
+        self.resume = ends_in_delete.map_or(batch.next_offset, |delete| NextOffset(delete.offset));
+        self.end = self.end.max(Some(self.next.0));
+        self.at_end = false;
+        self.dirty = true;
+    }
+
+    /// The source has delivered everything before `next`. An error if the log ends before what the
+    /// checkpoint has seen.
+    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), String> {
+        self.end = Some(next.0);
+        if next < self.next {
+            return Err(format!(
+                "{}-{}: record {} was read before, but the log ends at {}: it is another log. Delete the data directory to rebuild from it",
+                self.topic, self.partition, self.next.0 - 1, next.0
+            ));
+        }
+        // Records that mean nothing to us (control records of transactions) take offsets too.
+        if self.next < next {
+            (self.next, self.resume) = (next, next);
+            self.dirty = true;
+        }
+        (self.reached, self.at_end) = (true, true);
+        Ok(())
+    }
+
+    /// Notes that the log began only here when it was first read; says what that means.
+    pub fn begins_late(&mut self, retained_from: NextOffset) -> String {
+        let reason = format!(
+            "{}-{} begins at offset {}: rows that did not change since are missing. A new full snapshot of the source mends it",
+            self.topic, self.partition, retained_from.0
+        );
+        self.late = Some(reason.clone());
+        reason
+    }
+
+    pub fn halt(&mut self, reason: String) {
+        self.halted = Some(reason);
+        self.at_end = false;
+    }
+
+    pub fn saved(&self) -> SavedPartition {
+        SavedPartition { next: self.resume, topic_uuid: self.topic_uuid }
+    }
+
+    /// Records read and records to read, of those there were at the start.
+    pub fn progress(&self) -> (u64, u64) {
+        let all = self.target - self.started_at;
+        (if self.reached { all } else { (self.next.0 - self.started_at).min(all) }, all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use row_model::PartitionId;
+
+    use super::*;
+
+    fn partition(start: u64) -> PartitionState {
+        let facts = PartitionFacts {
+            id: PartitionId(0),
+            topic: "t".to_owned(),
+            partition: 0,
+            topic_uuid: None,
+            retained_from: NextOffset(0),
+            end: NextOffset(20),
+            compacted: false,
+        };
+        PartitionState::new(facts, NextOffset(start))
+    }
+
+    #[test]
+    fn progress_counts_what_there_was_at_the_start() {
+        let mut state = partition(10);
+        let mut batch = ChangeBatch::new(PartitionId(0));
+        batch.next_offset = NextOffset(15);
+        state.applied(&batch);
+        assert_eq!(state.progress(), (5, 10));
+        batch.next_offset = NextOffset(25);
+        state.applied(&batch);
+        assert_eq!(state.progress(), (10, 10));
+    }
+
+    #[test]
+    fn an_end_before_what_was_read_is_another_log() {
+        let mut state = partition(10);
+        assert!(state.reached_end(NextOffset(9)).is_err());
+        assert!(state.reached_end(NextOffset(12)).is_ok());
+        assert_eq!(state.saved().next, NextOffset(12));
+        assert!(state.at_end && state.reached);
+    }
+}

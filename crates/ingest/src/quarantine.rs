@@ -1,0 +1,143 @@
+//! Records that could not be decoded or applied: kept with their reason, bounded, newest last.
+//!
+//! The bound is on their bytes: beyond it the oldest are let go of, and stay counted.
+
+use std::collections::{HashMap, VecDeque};
+
+/// A record that was put aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    pub source: String,
+    pub topic: String,
+    pub partition: i32,
+    pub offset: u64,
+    pub timestamp_ms: Option<i64>,
+    pub reason: String,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+impl Quarantined {
+    fn bytes(&self) -> u64 {
+        let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        (size_of::<Self>() + self.reason.len() + part(&self.key) + part(&self.value)) as u64
+    }
+
+    fn is_same_record(&self, other: &Self) -> bool {
+        self.offset == other.offset
+            && self.partition == other.partition
+            && self.topic == other.topic
+            && self.source == other.source
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Quarantine {
+    held: VecDeque<Quarantined>,
+    bytes: u64,
+    bytes_max: u64,
+    /// Records ever put aside, by topic.
+    counts: HashMap<String, u64>,
+    /// What the next checkpoint has to add and remove.
+    added: Vec<Quarantined>,
+    removed: Vec<Quarantined>,
+}
+
+impl Quarantine {
+    pub fn new(bytes_max: u64) -> Self {
+        Self {
+            held: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            counts: HashMap::new(),
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Puts back what a checkpoint remembers.
+    pub fn restore(&mut self, record: Quarantined) {
+        self.bytes += record.bytes();
+        self.held.push_back(record);
+    }
+
+    pub fn restore_count(&mut self, topic: &str, count: u64) {
+        self.counts.insert(topic.to_owned(), count);
+    }
+
+    /// Takes a record in. `false` if it is there already (its partition was read again).
+    pub fn add(&mut self, record: Quarantined) -> bool {
+        if self.held.iter().rev().any(|known| known.is_same_record(&record)) {
+            return false;
+        }
+        *self.counts.entry(record.topic.clone()).or_default() += 1;
+        self.bytes += record.bytes();
+        self.added.push(record.clone());
+        self.held.push_back(record);
+        while self.bytes > self.bytes_max {
+            let Some(oldest) = self.held.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+            self.removed.push(oldest);
+        }
+        true
+    }
+
+    pub fn count(&self, topic: &str) -> u64 {
+        self.counts.get(topic).copied().unwrap_or(0)
+    }
+
+    /// All that are held, oldest first.
+    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Quarantined> {
+        self.held.iter()
+    }
+
+    /// What changed since the last call: records to add, records to remove.
+    pub fn take_changes(&mut self) -> (Vec<Quarantined>, Vec<Quarantined>) {
+        (std::mem::take(&mut self.added), std::mem::take(&mut self.removed))
+    }
+
+    /// Puts changes back that a checkpoint could not make durable.
+    pub fn return_changes(&mut self, (mut added, mut removed): (Vec<Quarantined>, Vec<Quarantined>)) {
+        added.append(&mut self.added);
+        removed.append(&mut self.removed);
+        (self.added, self.removed) = (added, removed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: u64, bytes: usize) -> Quarantined {
+        Quarantined {
+            source: "s".to_owned(),
+            topic: "t".to_owned(),
+            partition: 0,
+            offset,
+            timestamp_ms: None,
+            reason: String::new(),
+            key: None,
+            value: Some(vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn the_oldest_leave_at_the_bound_and_stay_counted() {
+        let mut quarantine = Quarantine::new(2_000);
+        for offset in 0..5 {
+            assert!(quarantine.add(record(offset, 500)));
+        }
+        let held: Vec<u64> = quarantine.held().map(|record| record.offset).collect();
+        assert_eq!((held, quarantine.count("t")), (vec![2, 3, 4], 5));
+        let (added, removed) = quarantine.take_changes();
+        assert_eq!((added.len(), removed.len()), (5, 2));
+    }
+
+    #[test]
+    fn a_record_read_again_is_not_counted_again() {
+        let mut quarantine = Quarantine::new(10_000);
+        assert!(quarantine.add(record(7, 1)));
+        assert!(!quarantine.add(record(7, 1)));
+        assert_eq!(quarantine.count("t"), 1);
+    }
+}

@@ -1,0 +1,174 @@
+//! Drives one source: takes orders, polls, hands records to the workers of their partitions.
+//!
+//! Back-pressure: a worker that does not keep up makes this thread wait a moment, and then pause
+//! the partitions of that worker, so that the others go on.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use change_feed::{Source, SourceEvent};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
+use row_model::PartitionId;
+use telemetry::clock;
+
+use crate::decode_worker::{ToSequencer, ToWorker};
+use crate::sequencer::SourceOrder;
+use crate::settings::limits;
+
+/// How a source's thread is connected to the rest.
+pub(crate) struct SourceLinks {
+    pub source: usize,
+    pub orders: Receiver<SourceOrder>,
+    pub workers: Vec<Sender<ToWorker>>,
+    pub sequencer: Sender<ToSequencer>,
+    pub stop: Arc<AtomicBool>,
+    /// Messages of this source that are sent and not yet part of a published cut.
+    pub in_flight: Arc<AtomicU64>,
+}
+
+struct Driver {
+    source: Box<dyn Source>,
+    links: SourceLinks,
+    topics: HashMap<PartitionId, (Arc<str>, i32)>,
+    /// For each worker, what it has not taken yet; not empty only while its partitions are paused.
+    waiting: Vec<VecDeque<ToWorker>>,
+    paused_here: Vec<HashSet<PartitionId>>,
+    /// Paused by order of the sequencer: not to be resumed when a worker catches up.
+    paused_by_order: HashSet<PartitionId>,
+    said_quiet_ms: i64,
+}
+
+/// Runs until told to stop, or until nobody listens.
+pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
+    let workers = links.workers.len();
+    let mut driver = Driver {
+        source,
+        links,
+        topics: HashMap::new(),
+        waiting: (0..workers).map(|_| VecDeque::new()).collect(),
+        paused_here: vec![HashSet::new(); workers],
+        paused_by_order: HashSet::new(),
+        said_quiet_ms: 0,
+    };
+    let mut events = Vec::new();
+    while !driver.links.stop.load(Ordering::Acquire) {
+        driver.obey();
+        driver.hand_over();
+        let asked_at_ms = clock::now_ms();
+        driver.source.poll(limits::TICK, &mut events);
+        let quiet = events.is_empty();
+        for event in events.drain(..) {
+            if driver.take(event).is_none() {
+                return;
+            }
+        }
+        if quiet {
+            driver.say_quiet(asked_at_ms);
+        }
+    }
+}
+
+/// Nobody listens any more: the pipeline is ending.
+type Listening = Option<()>;
+
+impl Driver {
+    fn obey(&mut self) {
+        while let Ok(order) = self.links.orders.try_recv() {
+            match order {
+                SourceOrder::Start(partition, at) => {
+                    if let Err(error) = self.source.start(partition, at) {
+                        self.send(ToWorker::Lost { source: self.links.source, partition, error }, partition);
+                    }
+                }
+                SourceOrder::Pause(partitions) => {
+                    self.source.pause(&partitions);
+                    self.paused_by_order.extend(partitions);
+                }
+                SourceOrder::Resume(partitions) => {
+                    self.paused_by_order.retain(|paused| !partitions.contains(paused));
+                    self.source.resume(&partitions);
+                }
+                SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
+            }
+        }
+    }
+
+    fn take(&mut self, event: SourceEvent) -> Listening {
+        let source = self.links.source;
+        match event {
+            SourceEvent::Records(batch) => {
+                let (topic, partition) = self.topics.get(&batch.partition)?.clone();
+                let id = batch.partition;
+                self.send(ToWorker::Records { source, topic, partition, batch }, id)
+            }
+            SourceEvent::End { partition, next } => self.send(ToWorker::End { source, partition, next }, partition),
+            SourceEvent::PartitionLost { partition, error } => {
+                self.send(ToWorker::Lost { source, partition, error }, partition)
+            }
+            event => {
+                if let SourceEvent::Discovered(facts) = &event {
+                    self.topics.insert(facts.id, (facts.topic.as_str().into(), facts.partition));
+                }
+                self.links.sequencer.send(ToSequencer::Event { source, event }).ok()
+            }
+        }
+    }
+
+    fn send(&mut self, message: ToWorker, partition: PartitionId) -> Listening {
+        let worker = partition.0 as usize % self.links.workers.len();
+        self.links.in_flight.fetch_add(1, Ordering::AcqRel);
+        if !self.waiting[worker].is_empty() {
+            self.wait(worker, message, partition);
+            return Some(());
+        }
+        match self.links.workers[worker].send_timeout(message, limits::WORKER_PATIENCE) {
+            Ok(()) => Some(()),
+            Err(SendTimeoutError::Timeout(message)) => {
+                self.wait(worker, message, partition);
+                Some(())
+            }
+            Err(SendTimeoutError::Disconnected(_)) => None,
+        }
+    }
+
+    fn wait(&mut self, worker: usize, message: ToWorker, partition: PartitionId) {
+        self.waiting[worker].push_back(message);
+        if self.paused_here[worker].insert(partition) {
+            self.source.pause(&[partition]);
+        }
+    }
+
+    /// Hands over what waits for a worker, and resumes its partitions when nothing does any more.
+    fn hand_over(&mut self) {
+        for worker in 0..self.waiting.len() {
+            while let Some(message) = self.waiting[worker].pop_front() {
+                match self.links.workers[worker].try_send(message) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(message)) => {
+                        self.waiting[worker].push_front(message);
+                        break;
+                    }
+                    Err(TrySendError::Disconnected(_)) => return,
+                }
+            }
+            if self.waiting[worker].is_empty() && !self.paused_here[worker].is_empty() {
+                let paused = self.paused_here[worker].drain();
+                let resumed: Vec<_> = paused.filter(|partition| !self.paused_by_order.contains(partition)).collect();
+                self.source.resume(&resumed);
+            }
+        }
+    }
+
+    /// Tells the sequencer that there is nothing more, but only if it has seen all there was.
+    fn say_quiet(&mut self, asked_at_ms: i64) {
+        let all_seen = self.links.in_flight.load(Ordering::Acquire) == 0;
+        if all_seen && asked_at_ms >= self.said_quiet_ms + limits::QUIET_INTERVAL_MS {
+            let message = ToSequencer::Quiet { source: self.links.source, at_ms: asked_at_ms };
+            // A full queue means that it is not quiet after all.
+            if self.links.sequencer.try_send(message).is_ok() {
+                self.said_quiet_ms = asked_at_ms;
+            }
+        }
+    }
+}

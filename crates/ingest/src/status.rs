@@ -1,0 +1,83 @@
+//! What the pipeline tells about itself, beside the facts in the cuts. Written by the sequencer,
+//! read by the status page and the probes.
+
+use parking_lot::Mutex;
+
+use crate::quarantine::Quarantined;
+
+/// How a source stands to its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// Not everything that was there at the start has been found and read yet.
+    CatchingUp,
+    Live,
+    /// It cannot be reached; it keeps trying.
+    Unreachable,
+}
+
+#[derive(Clone, Debug)]
+pub struct SourceReport {
+    pub name: String,
+    pub kind: &'static str,
+    pub state: SourceState,
+    pub detail: Option<String>,
+    pub partitions: Vec<PartitionReport>,
+    pub unreadable: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct PartitionReport {
+    pub topic: String,
+    pub partition: i32,
+    pub next_offset: u64,
+    pub end_offset: Option<u64>,
+    pub reached_end: bool,
+    pub halted: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CheckpointState {
+    #[default]
+    Ok,
+    /// Kept in memory only.
+    Volatile,
+    Failing(String),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CheckpointReport {
+    pub state: CheckpointState,
+    /// When the last one became durable, and its number.
+    pub last_ms: Option<i64>,
+    pub sequence: u64,
+}
+
+/// Everything there is to say.
+#[derive(Clone, Debug, Default)]
+pub struct StatusReport {
+    pub sources: Vec<SourceReport>,
+    /// Tables of the checkpoint that are not loaded yet, with their share of rows loaded.
+    pub loading: Vec<(String, f64)>,
+    /// Everything that was in the log at the start has been applied once.
+    pub started: bool,
+    /// The pipeline's threads are running.
+    pub running: bool,
+    pub checkpoint: CheckpointReport,
+    /// Oldest first.
+    pub quarantine: Vec<Quarantined>,
+}
+
+/// The newest report. Readers copy what they need and let go.
+#[derive(Debug, Default)]
+pub struct StatusBoard(Mutex<StatusReport>);
+
+impl StatusBoard {
+    /// Reads from the newest report.
+    pub fn read<R>(&self, read: impl FnOnce(&StatusReport) -> R) -> R {
+        read(&self.0.lock())
+    }
+
+    pub(crate) fn update(&self, update: impl FnOnce(&mut StatusReport)) {
+        update(&mut self.0.lock());
+    }
+}

@@ -1,0 +1,264 @@
+//! One table as the sequencer knows it: its writer, its place in its source's order, its freshness.
+
+use std::sync::Arc;
+
+use row_model::{
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, Row, RowBuilder, SchemaHistory, SchemaId, SourcePosition, Stamp,
+};
+use table_store::{Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict, decide};
+
+use crate::epochs::Epochs;
+use crate::keyless;
+use crate::merge;
+
+/// What changes of a batch did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub upserts: u64,
+    pub deletes: u64,
+    pub truncates: u64,
+    pub stale: u64,
+}
+
+/// A change that decoded well and still cannot be applied.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// A keyless row is to be changed or deleted, and none like it is held.
+    #[error("no row of this keyless table equals the one that was changed or deleted")]
+    NoSuchRow,
+}
+
+#[derive(Debug)]
+pub(crate) struct TableState {
+    pub writer: TableWriter,
+    pub identity: TableIdentity,
+    pub epochs: Epochs,
+    pub floor: Option<Floor>,
+    /// The newest position seen, in the newest epoch.
+    pub position: Option<(Epoch, SourcePosition)>,
+    pub commit_ms: Option<i64>,
+    pub schema: Option<SchemaId>,
+    /// The log was read to its end at least once, in this process or an earlier one.
+    pub was_live: bool,
+    /// Why rows may be missing; `None` if the table is complete.
+    pub incomplete: Option<String>,
+    pub stalled: Option<String>,
+    /// Something a checkpoint keeps has changed, apart from rows.
+    pub notes_dirty: bool,
+    /// Shapes of rows that a checkpoint already keeps.
+    pub shapes_saved: usize,
+    pub facts: Arc<TableFacts>,
+    /// Something readers see has changed since the last cut.
+    pub touched: bool,
+    /// As of the last cut.
+    pub memory_bytes: u64,
+    builder: RowBuilder,
+}
+
+impl TableState {
+    pub fn new(identity: TableIdentity, schemas: Arc<SchemaHistory>) -> Self {
+        Self {
+            writer: TableWriter::new(identity.clone(), schemas),
+            identity,
+            epochs: Epochs::default(),
+            floor: None,
+            position: None,
+            commit_ms: None,
+            schema: None,
+            was_live: false,
+            incomplete: None,
+            stalled: None,
+            notes_dirty: true,
+            shapes_saved: 0,
+            facts: Arc::default(),
+            touched: true,
+            memory_bytes: 0,
+            builder: RowBuilder::default(),
+        }
+    }
+
+    /// Applies one change, stamped with `cut`.
+    pub fn apply(
+        &mut self,
+        cut: CutId,
+        batch: &ChangeBatch,
+        change: &Change,
+        applied: &mut Applied,
+    ) -> Result<(), ApplyError> {
+        let before = self.epochs.openers.len();
+        let incoming = Incoming {
+            snapshot: change.snapshot.is_some(),
+            position: change.position,
+            epoch: self.epochs.of(change),
+            generation: 0,
+            origin: change.origin,
+        };
+        self.notes_dirty |= before != self.epochs.openers.len();
+        self.advance(incoming.epoch, change);
+        match change.kind {
+            ChangeKind::Advance => {}
+            ChangeKind::Truncate => self.truncate(cut, &incoming, applied),
+            ChangeKind::Upsert if change.key.is_empty() => self.write_keyless(cut, batch, change, &incoming, applied)?,
+            ChangeKind::Delete if change.key.is_empty() => {
+                self.remove_keyless(cut, batch, change, &incoming, applied)?;
+            }
+            ChangeKind::Upsert => self.upsert(cut, batch, change, &incoming, applied),
+            ChangeKind::Delete => {
+                let key = batch.slice(&change.key);
+                self.delete(cut, key, change.schema, &incoming, applied);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the next cut says of this table.
+    pub fn cut(&mut self) -> TableCut {
+        self.memory_bytes = self.writer.memory().total() as u64;
+        TableCut {
+            table: Arc::clone(self.writer.table()),
+            rows: self.writer.rows(),
+            memory_bytes: self.memory_bytes,
+            schema: self.schema,
+            facts: Arc::clone(&self.facts),
+        }
+    }
+
+    /// How the table stands to its log, given whether all its partitions have been read to their
+    /// end by this process.
+    pub fn read_state(&self, caught_up: bool) -> ReadState {
+        if self.stalled.is_some() {
+            ReadState::Stalled
+        } else if caught_up {
+            ReadState::Live
+        } else if self.was_live {
+            ReadState::CatchingUp
+        } else {
+            ReadState::Loading
+        }
+    }
+
+    fn advance(&mut self, epoch: Epoch, change: &Change) {
+        self.notes_dirty |= change.position.is_some();
+        if change.commit_ms.is_some() {
+            self.commit_ms = self.commit_ms.max(change.commit_ms);
+        }
+        let Some(at) = change.position else { return };
+        let is_newer = match &self.position {
+            Some((held, position)) if *held == epoch => !at.is_before(position),
+            Some((held, _)) => *held < epoch,
+            None => true,
+        };
+        if is_newer {
+            self.position = Some((epoch, at));
+        }
+    }
+
+    fn upsert(&mut self, cut: CutId, batch: &ChangeBatch, change: &Change, incoming: &Incoming, applied: &mut Applied) {
+        let key = batch.slice(&change.key);
+        let row = batch.slice(&change.row);
+        self.schema = Some(self.schema.map_or(change.schema, |newest| newest.max(change.schema)));
+        let merged = if Row::new(row).has_unavailable() { self.merged(key, change, row) } else { None };
+        let row = merged.as_deref().unwrap_or(row);
+        let floor = self.floor;
+        let written =
+            self.writer.write(cut, key, change.schema, Some(row), |held| stamp_of(held, incoming, floor.as_ref()));
+        count(&mut applied.upserts, &mut applied.stale, written);
+    }
+
+    fn delete(&mut self, cut: CutId, key: &[u8], schema: SchemaId, incoming: &Incoming, applied: &mut Applied) {
+        let floor = self.floor;
+        let written = self.writer.write(cut, key, schema, None, |held| stamp_of(held, incoming, floor.as_ref()));
+        count(&mut applied.deletes, &mut applied.stale, written);
+    }
+
+    /// The row with what it did not send filled in from the row that is held; `None` if none is.
+    fn merged(&mut self, key: &[u8], change: &Change, row: &[u8]) -> Option<Vec<u8>> {
+        let held = self.writer.newest(key)?;
+        let shapes = self.writer.table().schemas().shapes();
+        let (new, old) = (shapes.get(change.schema.0 as usize)?, shapes.get(held.schema().0 as usize)?);
+        let mut merged = Vec::new();
+        merge::fill(Row::new(row), new, held.row()?, old, &mut self.builder, &mut merged);
+        Some(merged)
+    }
+
+    /// Empties the table of everything the truncate came after, and keeps redelivered rows out.
+    fn truncate(&mut self, cut: CutId, incoming: &Incoming, applied: &mut Applied) {
+        let floor = incoming.position.map(|position| Floor { epoch: incoming.epoch, position });
+        let is_older = |known: &Floor| match &floor {
+            Some(new) => {
+                new.epoch < known.epoch || (new.epoch == known.epoch && new.position.is_before(&known.position))
+            }
+            None => false,
+        };
+        if self.floor.as_ref().is_some_and(is_older) {
+            applied.stale += 1;
+            return;
+        }
+        self.writer.delete_where(cut, |version| {
+            let stamp = version.stamp();
+            let emptied = floor.as_ref().is_none_or(|floor| floor.empties(&stamp));
+            emptied.then(|| Stamp {
+                epoch: incoming.epoch,
+                streamed: incoming.position,
+                origin: incoming.origin,
+                ..Stamp::default()
+            })
+        });
+        self.floor = floor.or(self.floor);
+        self.notes_dirty = true;
+        applied.truncates += 1;
+    }
+
+    fn write_keyless(
+        &mut self,
+        cut: CutId,
+        batch: &ChangeBatch,
+        change: &Change,
+        incoming: &Incoming,
+        applied: &mut Applied,
+    ) -> Result<(), ApplyError> {
+        if !change.before.is_empty() {
+            self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
+        }
+        let row = batch.slice(&change.row);
+        self.schema = Some(self.schema.map_or(change.schema, |newest| newest.max(change.schema)));
+        let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
+        let floor = self.floor;
+        let written =
+            self.writer.write(cut, &key, change.schema, Some(row), |held| stamp_of(held, incoming, floor.as_ref()));
+        count(&mut applied.upserts, &mut applied.stale, written);
+        Ok(())
+    }
+
+    fn remove_keyless(
+        &mut self,
+        cut: CutId,
+        batch: &ChangeBatch,
+        change: &Change,
+        incoming: &Incoming,
+        applied: &mut Applied,
+    ) -> Result<(), ApplyError> {
+        let before = Row::new(batch.slice(&change.before));
+        let last = self.count_keyless(before).checked_sub(1).ok_or(ApplyError::NoSuchRow)?;
+        self.delete(cut, &keyless::key(before, last), change.schema, incoming, applied);
+        Ok(())
+    }
+
+    /// How many rows like this one are held.
+    fn count_keyless(&self, row: Row<'_>) -> u64 {
+        let holds = |number| self.writer.newest(&keyless::key(row, number)).is_some_and(|held| !held.is_deleted());
+        keyless::count(holds)
+    }
+}
+
+fn stamp_of(held: Option<&row_model::Version>, incoming: &Incoming, floor: Option<&Floor>) -> Option<Stamp> {
+    let stamp = held.map(row_model::Version::stamp);
+    match decide(stamp.as_ref().map(|stamp| Held { stamp }), incoming, floor) {
+        Verdict::Apply(stamp) => Some(stamp),
+        Verdict::Stale | Verdict::BelowFloor => None,
+    }
+}
+
+fn count(done: &mut u64, stale: &mut u64, written: bool) {
+    *(if written { done } else { stale }) += 1;
+}
