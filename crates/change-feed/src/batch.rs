@@ -50,7 +50,21 @@ impl RawBatch {
 
     #[must_use]
     pub fn new(partition: PartitionId) -> Self {
-        Self { partition, bytes: Vec::new(), records: Vec::new() }
+        Self {
+            partition,
+            bytes: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// A batch that takes this much without growing: a batch is as large as the last one more often than not.
+    #[must_use]
+    pub fn with_capacity(partition: PartitionId, records: usize, bytes: usize) -> Self {
+        Self {
+            partition,
+            bytes: Vec::with_capacity(bytes),
+            records: Vec::with_capacity(records),
+        }
     }
 
     /// Copies one record to the end of the batch.
@@ -70,7 +84,13 @@ impl RawBatch {
             self.append_sized(header.value);
         }
         let headers = self.span_from(start);
-        self.records.push(RawRecord { offset, timestamp_ms, key, value, headers });
+        self.records.push(RawRecord {
+            offset,
+            timestamp_ms,
+            key,
+            value,
+            headers,
+        });
     }
 
     #[must_use]
@@ -88,7 +108,9 @@ impl RawBatch {
         self.bytes.len()
     }
 
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + Clone {
+    pub fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = RecordRef<'_>> + ExactSizeIterator + Clone {
         let bytes = |span: Span| &self.bytes[span.start as usize..span.end as usize];
         self.records.iter().map(move |record| RecordRef {
             offset: record.offset,
@@ -113,8 +135,14 @@ impl RawBatch {
     }
 
     fn span_from(&self, start: usize) -> Span {
-        assert!(self.bytes.len() < Self::BYTES_MAX, "a batch outgrew its spans");
-        Span { start: start as u32, end: self.bytes.len() as u32 }
+        assert!(
+            self.bytes.len() < Self::BYTES_MAX,
+            "a batch outgrew its spans"
+        );
+        Span {
+            start: start as u32,
+            end: self.bytes.len() as u32,
+        }
     }
 }
 
@@ -125,7 +153,10 @@ impl<'a> RecordRef<'a> {
         std::iter::from_fn(move || {
             let name = take_sized(&mut rest)??;
             let value = take_sized(&mut rest)?;
-            Some(Header { name: std::str::from_utf8(name).unwrap_or_default(), value })
+            Some(Header {
+                name: std::str::from_utf8(name).unwrap_or_default(),
+                value,
+            })
         })
     }
 
@@ -155,9 +186,18 @@ mod tests {
     fn null_and_empty_are_told_apart() {
         let mut batch = RawBatch::new(PartitionId(3));
         let headers = [
-            Header { name: "id", value: Some(b"7") },
-            Header { name: "none", value: None },
-            Header { name: "empty", value: Some(b"") },
+            Header {
+                name: "id",
+                value: Some(b"7"),
+            },
+            Header {
+                name: "none",
+                value: None,
+            },
+            Header {
+                name: "empty",
+                value: Some(b""),
+            },
         ];
         batch.push(41, Some(5), Some(b""), None, headers);
         batch.push(42, None, None, Some(b"v"), []);

@@ -40,19 +40,26 @@ pub enum StartAt {
 #[derive(Debug)]
 pub enum SourceEvent {
     /// A partition was found. Nothing of it is read until [`Source::start`].
+    /// One that was lost as [`Gone`](SourceError::Gone) and is back is found again under its old number.
     Discovered(PartitionFacts),
     /// Every partition there was at the time of start-up has been reported by now.
     DiscoveryComplete,
     /// Records of one partition, in the order of their offsets.
     Records(RawBatch),
     /// Everything in the partition before `next` has been delivered and there was no more just now.
-    End { partition: PartitionId, next: NextOffset },
+    End {
+        partition: PartitionId,
+        next: NextOffset,
+    },
     /// The source cannot go on for now. It keeps trying by itself; readers are told.
     Unavailable(SourceError),
     /// The source can be reached again.
     Available,
-    /// One partition cannot go on. The others do.
-    PartitionLost { partition: PartitionId, error: SourceError },
+    /// One partition cannot go on: nothing more of it comes before it is started anew. The others go on.
+    PartitionLost {
+        partition: PartitionId,
+        error: SourceError,
+    },
     /// A line of a record file, or its like, that is no record at all. It has no partition to blame.
     Unreadable { place: String, reason: String },
 }
@@ -70,8 +77,23 @@ pub enum SourceError {
     #[error("topic {topic} does not exist{hint}")]
     UnknownTopic { topic: String, hint: String },
     /// Retention overtook the reader: records between were never seen.
-    #[error("offset {wanted} of {topic}-{partition} is no longer retained (the log starts at {retained_from})")]
-    OffsetLost { topic: String, partition: i32, wanted: u64, retained_from: u64 },
+    #[error(
+        "offset {wanted} of {topic}-{partition} is no longer retained (the log starts at {retained_from})"
+    )]
+    OffsetLost {
+        topic: String,
+        partition: i32,
+        wanted: u64,
+        retained_from: u64,
+    },
+    /// The log is shorter than the reader remembers: the topic was recreated, or a broker lost its tail.
+    #[error("offset {wanted} of {topic}-{partition} is beyond the end of the log ({end})")]
+    OffsetBeyondLog {
+        topic: String,
+        partition: i32,
+        wanted: u64,
+        end: u64,
+    },
     /// The partition or its topic was deleted.
     #[error("{topic}-{partition} does not exist any more")]
     Gone { topic: String, partition: i32 },
@@ -82,7 +104,8 @@ pub trait Source: Send {
     /// Waits for news, at most `timeout`. Appends to `events` and returns; an empty append means nothing happened.
     fn poll(&mut self, timeout: Duration, events: &mut Vec<SourceEvent>);
 
-    /// Begins to read a discovered partition, or moves a started one to another place.
+    /// Begins to read a discovered partition, or moves a started one to another place. Whether it is
+    /// paused does not change. An offset that the log does not reach is answered by [`SourceEvent::PartitionLost`].
     ///
     /// # Errors
     /// If the source cannot take the order; the partition is not read then.

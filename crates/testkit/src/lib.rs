@@ -1,0 +1,4 @@
+//! Placeholder.
+
+pub mod checkpoint_suite;
+pub mod faulty_store;
