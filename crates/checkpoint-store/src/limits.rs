@@ -1,0 +1,51 @@
+//! Every maximum of this crate, and the relations between them.
+
+use std::time::Duration;
+
+/// Consecutive slots that are rewritten together.
+pub const CHUNK_SLOTS: u32 = 1024;
+
+/// Bytes of rows in one stored value. Longer rows span several.
+pub const PIECE_BYTES_MAX: usize = 6000;
+
+/// A note's name: a topic's (249 bytes) and what it is about.
+pub const NOTE_NAME_BYTES_MAX: usize = 320;
+
+/// A note's value. Quarantined records are the largest.
+pub const NOTE_BYTES_MAX: usize = 64 << 20;
+
+/// A checkpoint that adds more than this is written ahead in batches of this size, so that its
+/// encoded rows are never all in memory at once.
+pub const AHEAD_BYTES_MAX: usize = 1 << 20;
+
+/// What sled may keep of its own pages. It keeps at least one page for each of 256 shards.
+pub const SLED_CACHE_BYTES: u64 = 16 << 20;
+
+/// sled evicts a page only after some ten thousand accesses, whatever their bytes, so one access a
+/// value leaves 100 MB of pages in memory. Asking for each value more often is cheaper.
+pub const SLED_EXTRA_TOUCHES: u32 = 2;
+
+/// How long sled may take to let go of its files.
+pub const SLED_CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// sled's default, which also bounds what it holds unwritten.
+pub const SLED_SEGMENT_BYTES: usize = 512 << 10;
+
+/// Bases rewritten per byte of delta. The deltas then stay below `1 / REWRITE_FACTOR` of the bases.
+pub const REWRITE_FACTOR: u64 = 2;
+
+/// A delta is charged at least this much, which bounds how many small ones are kept. Chunks not
+/// larger than it are rewritten whenever they change: a delta would not be cheaper.
+pub const DELTA_CHARGE_MIN: u64 = 4 << 10;
+
+/// sled moves what exceeds a quarter of a segment into a file of its own. A leaf splits above 16
+/// values, but one of 16 can have taken up a neighbour of 3 and then one more.
+const LEAF_VALUES_MAX: usize = 20;
+const VALUE_OVERHEAD_BYTES: usize = 48;
+
+const _: () = assert!(
+    LEAF_VALUES_MAX * (PIECE_BYTES_MAX + NOTE_NAME_BYTES_MAX + VALUE_OVERHEAD_BYTES)
+        < SLED_SEGMENT_BYTES / 4 - 64,
+    "a full leaf must stay inside sled's log"
+);
+const _: () = assert!(CHUNK_SLOTS.is_power_of_two(), "a slot's chunk is a shift");

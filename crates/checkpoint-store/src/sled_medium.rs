@@ -1,0 +1,238 @@
+//! sled 0.34 as a medium. The only file that names it.
+//!
+//! What sled does not do is done here: its `flush` on Linux starts the write-out of its log but
+//! syncs neither the file's length nor the disk, so the file is synced after it; an IO error
+//! poisons it, so [`recover`](Medium::recover) opens it anew; and where damaged files make it
+//! panic, the panic is caught and told as damage.
+//!
+//!
+//! MEASURED
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use crate::directory::Directory;
+use crate::limits::{SLED_CACHE_BYTES, SLED_CLOSE_MAX, SLED_EXTRA_TOUCHES, SLED_SEGMENT_BYTES};
+use crate::{CheckpointError, CheckpointStore, Checkpoints, Medium, Visit, WriteBatch};
+
+/// Checkpoints on disk.
+pub type SledStore = Checkpoints<SledMedium>;
+
+/// sled in a directory of its own.
+#[derive(Debug)]
+pub struct SledMedium {
+    /// `None` after a failed recovery.
+    open: Option<OpenSled>,
+    directory: Directory,
+}
+
+#[derive(Debug)]
+struct OpenSled {
+    db: sled::Db,
+    /// sled's log, opened once more: syncing any handle of a file syncs the file.
+    log: File,
+}
+
+impl SledStore {
+    /// Opens the checkpoint in `dir`, or begins one there.
+    ///
+    /// # Errors
+    /// See [`CheckpointError`]: in use, foreign, newer, damaged, or not to be read or written.
+    pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
+        let store = Self::open_on(SledMedium::open(dir)?)?;
+        if store.sequence() == 0 && store.medium().directory.used() {
+            return Err(CheckpointError::corrupt(
+                "the store",
+                "a checkpoint was made here, and all of it is lost",
+            ));
+        }
+        Ok(store)
+    }
+}
+
+impl SledMedium {
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
+        let directory = Directory::claim(dir)?;
+        let open = match OpenSled::open(&directory) {
+            // Half of sled's first files, which nobody was told to be a checkpoint.
+            Err(CheckpointError::Corrupt { .. }) if !directory.used() => {
+                fs::remove_dir_all(directory.sled_path()).map_err(|source| {
+                    CheckpointError::Open {
+                        dir: dir.to_path_buf(),
+                        source,
+                    }
+                })?;
+                OpenSled::open(&directory)?
+            }
+            opened => opened?,
+        };
+        Ok(Self {
+            open: Some(open),
+            directory,
+        })
+    }
+
+    /// sled flushes when its last handle goes, and panics if the disk does not let it. Its threads
+    /// may hold its lock for a moment longer: waited for here, so that it can be opened again.
+    fn close(&mut self) -> io::Result<()> {
+        let Some(OpenSled { db, log }) = self.open.take() else {
+            return Ok(());
+        };
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+        let (release, released) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("checkpoint-close".to_owned())
+            .spawn(move || {
+                let locked = log.lock();
+                drop(log);
+                // Nobody listens any more if it took too long.
+                let _ = release.send(locked);
+            })?;
+        let too_long = |_| io::Error::new(io::ErrorKind::TimedOut, "the store does not close");
+        released.recv_timeout(SLED_CLOSE_MAX).map_err(too_long)?
+    }
+
+    fn opened(&self) -> Result<&OpenSled, CheckpointError> {
+        self.open
+            .as_ref()
+            .ok_or_else(|| CheckpointError::Unsettled("the store is closed".to_owned()))
+    }
+}
+
+impl OpenSled {
+    fn open(directory: &Directory) -> Result<Self, CheckpointError> {
+        let path = directory.sled_path();
+        let failed = |source| CheckpointError::Open {
+            dir: directory.path().to_path_buf(),
+            source,
+        };
+        remove_unfinished_snapshots(&path).map_err(failed)?;
+        let config = sled::Config::new()
+            .path(&path)
+            .cache_capacity(SLED_CACHE_BYTES)
+            .segment_size(SLED_SEGMENT_BYTES)
+            .flush_every_ms(None);
+        let db = guarded(failed, || config.open())?;
+        let log = File::open(path.join("db")).map_err(failed)?;
+        Ok(Self { db, log })
+    }
+
+    /// Brings sled to evict: see [`SLED_EXTRA_TOUCHES`].
+    fn touch(&self, key: &[u8]) -> sled::Result<()> {
+        (0..SLED_EXTRA_TOUCHES).try_for_each(|_| self.db.contains_key(key).map(drop))
+    }
+}
+
+impl Drop for SledMedium {
+    fn drop(&mut self) {
+        // What is durable is durable; there is nothing else to lose.
+        let _ = self.close();
+    }
+}
+
+impl Medium for SledMedium {
+    fn apply(&mut self, batch: WriteBatch) -> Result<(), CheckpointError> {
+        let open = self.opened()?;
+        let mut writes = sled::Batch::default();
+        let mut written = Vec::new();
+        for (key, value) in batch {
+            let key = sled::IVec::from(key);
+            match value {
+                Some(value) => {
+                    written.push(key.clone());
+                    writes.insert(key, value);
+                }
+                None => writes.remove(key),
+            }
+        }
+        guarded(CheckpointError::Write, || {
+            open.db.apply_batch(writes)?;
+            written.iter().try_for_each(|key| open.touch(key))
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), CheckpointError> {
+        let open = self.opened()?;
+        guarded(CheckpointError::Write, || open.db.flush())?;
+        open.log.sync_data().map_err(CheckpointError::Write)?;
+        self.directory.mark_used().map_err(CheckpointError::Write)
+    }
+
+    fn recover(&mut self) -> Result<(), CheckpointError> {
+        self.close().map_err(CheckpointError::Write)?;
+        let opened = OpenSled::open(&self.directory).map_err(|error| match error {
+            CheckpointError::Open { source, .. } => CheckpointError::Write(source),
+            other => other,
+        });
+        self.open = Some(opened?);
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {
+        let open = self.opened()?;
+        let value = guarded(CheckpointError::Read, || {
+            open.touch(key)?;
+            open.db.get(key)
+        })?;
+        if let Some(value) = &value {
+            read(value);
+        }
+        Ok(value.is_some())
+    }
+
+    fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), CheckpointError> {
+        let open = self.opened()?;
+        let mut entries = open.db.scan_prefix(prefix);
+        while let Some((key, value)) =
+            guarded(CheckpointError::Read, || entries.next().transpose())?
+        {
+            if visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// sled writes a snapshot under a draft's name, and then takes a draft it left behind for the
+/// newest snapshot: a crash or a full disk at that moment would close the store for good.
+fn remove_unfinished_snapshots(sled_path: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(sled_path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "generating")
+        {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls sled. Its IO errors become `failed`, its other errors and its panics are damage.
+fn guarded<T>(
+    failed: impl FnOnce(io::Error) -> CheckpointError,
+    call: impl FnOnce() -> sled::Result<T>,
+) -> Result<T, CheckpointError> {
+    let damage = |reason: String| CheckpointError::corrupt("the store's files", reason);
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(source))) => Err(failed(source)),
+        Ok(Err(error)) => Err(damage(error.to_string())),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(damage(text.unwrap_or("unreadable").to_owned()))
+        }
+    }
+}
