@@ -1,0 +1,23 @@
+//! The wire types of the HTTP API: what the server writes and what the remote verbs of the CLI read.
+//!
+//! Refuses to know rows: their JSON is rendered elsewhere and passes through here as raw text. Fields
+//! appear in the order they are declared, which is the order the documentation shows them in.
+
+#![forbid(unsafe_code)]
+
+mod fresh;
+mod problem;
+mod quarantine;
+mod rows;
+mod status;
+mod tables;
+
+pub use fresh::{Fresh, State, Transactions};
+pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
+pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use rows::{ListResponse, ListTail, RowResponse};
+pub use status::{
+    CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
+    SourceKind, SourceStatus, StatusResponse, TableStatus,
+};
+pub use tables::{ColumnInfo, TableInfo, TablesResponse};

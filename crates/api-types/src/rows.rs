@@ -1,0 +1,77 @@
+//! Rows: a lookup's answer and a list's.
+//!
+//! Rows are rendered where they lie and never pass through serde on the way out. The server writes
+//! `{"rows":[`, the rows, `],` and then a [`ListTail`] without its opening brace; readers parse the
+//! whole as a [`ListResponse`]. A lookup is `{"row":`, the row, `,"fresh":`, a [`Fresh`] and `}`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Fresh;
+
+/// `GET /v1/tables/{t}/rows/{key}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RowResponse {
+    pub row: Box<RawValue>,
+    pub fresh: Fresh,
+}
+
+/// `GET /v1/tables/{t}/rows`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListResponse {
+    pub rows: Vec<Box<RawValue>>,
+    pub count: u64,
+    pub next: Option<String>,
+    pub truncated: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    pub fresh: Fresh,
+}
+
+/// What follows the rows of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListTail {
+    /// Rows in this answer.
+    pub count: u64,
+    /// Cursor of the next page; `None` at the end.
+    pub next: Option<String>,
+    /// The answer stopped before its limit, at the bound on its size.
+    pub truncated: bool,
+    /// How to continue or narrow down, if it was truncated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    pub fresh: Fresh,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{State, Transactions};
+
+    #[test]
+    fn rows_written_as_text_and_a_tail_make_a_list() {
+        let fresh = Fresh {
+            as_of: "AQ".to_owned(),
+            commit_time: None,
+            lag_ms: Some(0),
+            source_lag_ms: None,
+            state: State::Live,
+            progress: None,
+            transactions: Transactions::None,
+            complete: true,
+            quarantined: 0,
+        };
+        let tail = ListTail {
+            count: 1,
+            next: None,
+            truncated: false,
+            hint: None,
+            fresh,
+        };
+        let tail = serde_json::to_string(&tail).unwrap();
+        let text = format!(r#"{{"rows":[{{"id":7,"total":1.10}}],{}"#, &tail[1..]);
+        let list: ListResponse = serde_json::from_str(&text).unwrap();
+        assert_eq!(list.rows[0].get(), r#"{"id":7,"total":1.10}"#);
+        assert_eq!(serde_json::to_string(&list).unwrap(), text);
+    }
+}

@@ -1,0 +1,92 @@
+//! `GET /v1/status`: where every source, table and the checkpoint stand, and what is wrong if something is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fresh, State};
+
+/// Quarantined records that the status lists, newest first. The rest is under `GET /v1/quarantine`.
+pub const QUARANTINE_LISTED_MAX: usize = 20;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusResponse {
+    pub sources: Vec<SourceStatus>,
+    pub tables: Vec<TableStatus>,
+    /// The newest, at most [`QUARANTINE_LISTED_MAX`].
+    pub quarantine: Vec<QuarantineNote>,
+    pub checkpoint: CheckpointStatus,
+    pub fresh: Fresh,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub name: String,
+    pub kind: SourceKind,
+    pub state: State,
+    /// What is wrong and what would help.
+    pub detail: Option<String>,
+    pub partitions: Vec<PartitionStatus>,
+    /// Lines of record files, or their like, that are no records at all.
+    pub unreadable: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    Kafka,
+    File,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionStatus {
+    pub topic: String,
+    pub partition: i32,
+    /// Offset of the next record to read.
+    pub next_offset: u64,
+    /// Offset of the next record to be written, as last heard of.
+    pub end_offset: Option<u64>,
+    pub state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableStatus {
+    pub name: String,
+    pub topic: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub state: State,
+    pub quarantined: u64,
+    /// Why it is not live, or not complete, and what would help.
+    pub reason: Option<String>,
+    pub fresh: Fresh,
+}
+
+/// A record that could not be applied, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineNote {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: u64,
+    /// Milliseconds since 1970, as the broker has them.
+    pub timestamp: Option<i64>,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointStatus {
+    pub state: CheckpointState,
+    /// How long ago the last one became durable. `None` if none did yet.
+    pub last_ms: Option<u64>,
+    /// What is wrong and what would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointState {
+    Ok,
+    /// Nothing is written to disk: a restart reads the log from its start.
+    Memory,
+    /// The last attempt failed. Serving goes on; a restart would resume from further back.
+    Failing,
+}

@@ -1,0 +1,244 @@
+//! Every error of the API, from what went wrong to code, detail, hint and candidates. One place, so
+//! that equal failures read alike on every route.
+//!
+//! What the client sent may be repeated to it; what a row holds never is.
+
+use api_types::ErrorCode;
+use http::Method;
+use query::cursor::CursorError;
+use query::fresh::{Fresh, State};
+use query::key::KeyError;
+use query::percent::PercentError;
+use table_store::{NameError, TableCut};
+
+use crate::candidates;
+use crate::problem::ApiError;
+
+const TABLES_HINT: &str = "GET /v1/tables lists all tables.";
+
+/// No endpoint has this path.
+pub(crate) fn unknown_path(path: &str) -> ApiError {
+    let error = ApiError::new(
+        ErrorCode::UnknownPath,
+        format!("No endpoint has the path '{path}'."),
+    );
+    error.with_hint(match path.split_once("/rows/") {
+        Some((_, key)) if key.contains('/') => "A '/' inside a key is written %2F.",
+        _ => TABLES_HINT,
+    })
+}
+
+/// The admin listener has no such path.
+pub(crate) fn unknown_admin_path(path: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownPath,
+        format!("The admin listener has no path '{path}'."),
+    )
+    .with_hint("It has /livez, /readyz, /startupz and /metrics. Tables are on the data listener.")
+}
+
+/// The path takes other methods; the `Allow` header names them.
+pub(crate) fn method_not_allowed(method: &Method) -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("This path does not take {method}."),
+    )
+    .with_hint("The header Allow names the methods it takes.")
+}
+
+/// A path segment that is no text.
+pub(crate) fn bad_path(error: PercentError) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The path is not percent-encoded text: {error}."),
+    )
+}
+
+/// The name of a table finds none, or several.
+pub(crate) fn no_table(name: &str, error: &NameError) -> ApiError {
+    match error {
+        NameError::Unknown { known } => {
+            let error = ApiError::new(
+                ErrorCode::UnknownTable,
+                format!("There is no table '{name}'."),
+            );
+            error
+                .with_candidates(candidates::of(name, known.iter().map(String::as_str)))
+                .with_hint(TABLES_HINT)
+        }
+        NameError::Ambiguous { candidates } => ApiError::new(
+            ErrorCode::AmbiguousTable,
+            format!("Several tables can be meant by '{name}'."),
+        )
+        .with_candidates(candidates.clone())
+        .with_hint("Use one of the candidates, or the whole topic."),
+    }
+}
+
+/// The table is still being loaded from the checkpoint.
+pub(crate) fn starting(name: &str, progress: f64) -> ApiError {
+    let percent = (progress.clamp(0.0, 1.0) * 100.0).floor();
+    ApiError::new(
+        ErrorCode::Starting,
+        format!("Table '{name}' is being loaded from the checkpoint ({percent} %)."),
+    )
+    .with_hint("It answers as soon as all of it is loaded. Try again in a moment.")
+}
+
+/// The text of a path is no key of the table.
+pub(crate) fn bad_key(table: &str, error: &KeyError) -> ApiError {
+    let detail = format!("Table '{table}': {error}.");
+    match error {
+        KeyError::Keyless => ApiError::new(ErrorCode::BadRequest, detail)
+            .with_hint(format!("List its rows with GET /v1/tables/{table}/rows, or declare a key in the configuration.")),
+        KeyError::WrongCount { .. } => ApiError::new(ErrorCode::BadRequest, detail)
+            .with_hint("The values stand in key order with a comma between; a comma inside a value is written %2C."),
+        KeyError::Literal { .. } => ApiError::new(ErrorCode::TypeMismatch, detail)
+            .with_hint(format!("Write the value as answers do. GET /v1/tables/{table} lists the key and its types.")),
+        KeyError::Percent(_) | KeyError::TooLong | KeyError::TooManyReadings => {
+            ApiError::new(ErrorCode::BadRequest, detail)
+        }
+    }
+}
+
+/// No row has this key. Says which questions that does *not* answer.
+pub(crate) fn row_not_found(table: &TableCut, fresh: Fresh) -> ApiError {
+    let name = &table.table.identity().name;
+    let error = ApiError::new(
+        ErrorCode::RowNotFound,
+        format!("Table '{name}' has no row with this key."),
+    );
+    let because = table
+        .facts
+        .incomplete_because
+        .as_deref()
+        .unwrap_or("the log had been shortened before it was read");
+    let hint = match fresh.state {
+        State::Loading => Some("The table is still being read for the first time: the row may not have been reached yet.".to_owned()),
+        State::CatchingUp => Some("The table is catching up with its log: the row may be there in a moment.".to_owned()),
+        State::Stale => Some("There was no contact with the log for a while: the row may have been written since.".to_owned()),
+        State::Stalled => Some("The table takes no changes at the moment: the row may have been written since. GET /v1/status says why.".to_owned()),
+        State::Live if !fresh.complete => Some(format!("The table is not complete ({because}): the row may exist in the source.")),
+        State::Live if fresh.quarantined > 0 => Some("Some records of this table could not be applied: the row may be among them. GET /v1/quarantine lists them.".to_owned()),
+        State::Live => None,
+    };
+    let error = hint.into_iter().fold(error, ApiError::with_hint);
+    error.at(fresh)
+}
+
+/// The cursor leads nowhere.
+pub(crate) fn bad_cursor(error: CursorError) -> ApiError {
+    ApiError::new(ErrorCode::BadCursor, format!("The cursor cannot be used: {error}."))
+        .with_hint("Pass next of the previous page unchanged, with the same table, or leave the cursor out to begin anew.")
+}
+
+/// A limit that is none.
+pub(crate) fn bad_limit(max: usize) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("limit is a whole number from 1 to {max}."),
+    )
+    .with_hint("For more rows than that, follow next.")
+}
+
+/// The query string is no query string.
+pub(crate) fn bad_query_string(error: PercentError) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The query string is not percent-encoded text: {error}."),
+    )
+}
+
+/// A parameter that takes one value was sent several times.
+pub(crate) fn repeated_parameter(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The parameter '{name}' was sent more than once."),
+    )
+}
+
+/// A parameter that this path does not take.
+pub(crate) fn unknown_parameter(name: &str, supported: &[&str]) -> ApiError {
+    let error = ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("There is no parameter '{name}' here."),
+    );
+    error
+        .with_candidates(candidates::of(name, supported.iter().copied()))
+        .with_hint(takes(supported))
+}
+
+/// A parameter of the API that this version does not have yet.
+pub(crate) fn unsupported_parameter(name: &str, supported: &[&str]) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("The parameter '{name}' is not supported by this version."),
+    )
+    .with_hint(takes(supported))
+}
+
+/// A filter by a column, which this version does not have yet.
+pub(crate) fn unsupported_filter(column: &str, supported: &[&str]) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("Filters (here by '{column}') are not supported by this version."),
+    )
+    .with_hint(takes(supported))
+}
+
+fn takes(supported: &[&str]) -> String {
+    match supported {
+        [] => "This path takes no parameters.".to_owned(),
+        [one] => format!("This path takes the parameter {one}."),
+        several => format!("This path takes the parameters {}.", several.join(", ")),
+    }
+}
+
+/// A header that asks for what this version does not do. Ignored, it would make a promise of the answer.
+pub(crate) fn unsupported_header(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("The header '{name}' is not supported by this version."),
+    )
+    .with_hint("Leave it out; fresh in every answer says how fresh it is.")
+}
+
+/// The request was meant for somebody else, or comes from a foreign web page.
+pub(crate) fn foreign_host() -> ApiError {
+    ApiError::new(
+        ErrorCode::InsufficientScope,
+        "This listener does not answer to this Host or Origin.",
+    )
+    .with_hint("Use localhost, 127.0.0.1 or [::1], or name the host in the configuration.")
+}
+
+pub(crate) fn body_too_large(max: u64) -> ApiError {
+    ApiError::new(
+        ErrorCode::BodyTooLarge,
+        format!("A request's body has at most {max} bytes."),
+    )
+}
+
+pub(crate) fn overloaded() -> ApiError {
+    ApiError::new(
+        ErrorCode::Overloaded,
+        "Too many requests are being answered already.",
+    )
+}
+
+pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {
+    ApiError::new(
+        ErrorCode::QueryTimeout,
+        format!("No answer was found within {} ms.", after.as_millis()),
+    )
+    .with_hint("Ask for less at a time.")
+}
+
+/// Our own fault. The log has the rest.
+pub(crate) fn internal() -> ApiError {
+    ApiError::new(
+        ErrorCode::Internal,
+        "The request failed in the server, and only this request.",
+    )
+    .with_hint("The log has the rest under request_id.")
+}

@@ -1,0 +1,137 @@
+//! Freshness on the wire: in the body of every answer, and in the headers beside it.
+
+use std::fmt::Write;
+
+use api_types::State;
+use query::as_of::AsOf;
+use query::fresh::{self, Fresh};
+use row_model::{Moment, write_timestamp};
+use table_store::{Cut, TableCut, Transactions};
+
+use crate::ApiState;
+
+/// How fresh one table is.
+pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
+    fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+}
+
+/// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
+pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
+    let tables = cut.tables().iter().map(|table| &**table);
+    fresh::of(tables, state.now_ms()).unwrap_or_else(|| {
+        let sources = state.status().sources();
+        // The order of the variants: a worse one is greater.
+        let states = sources.iter().map(|source| from_wire(source.state));
+        of_nothing(states.max().unwrap_or(fresh::State::Loading))
+    })
+}
+
+/// How fresh a table is that is still being loaded from the checkpoint.
+pub(crate) fn of_starting(progress: f64) -> Fresh {
+    Fresh {
+        progress: Some(progress),
+        ..of_nothing(fresh::State::Loading)
+    }
+}
+
+fn of_nothing(state: fresh::State) -> Fresh {
+    Fresh {
+        as_of: AsOf { tables: Vec::new() }.encode(),
+        commit_ms: None,
+        lag_ms: None,
+        state,
+        progress: None,
+        transactions: Transactions::None,
+        complete: true,
+        quarantined: 0,
+    }
+}
+
+/// As the body says it.
+pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
+    api_types::Fresh {
+        as_of: fresh.as_of.clone(),
+        commit_time: fresh.commit_ms.map(rfc3339),
+        lag_ms: fresh.lag_ms,
+        source_lag_ms: None,
+        state: state_to_wire(fresh.state),
+        progress: fresh.progress,
+        transactions: match fresh.transactions {
+            Transactions::Whole => api_types::Transactions::Whole,
+            Transactions::Partial => api_types::Transactions::Partial,
+            Transactions::None => api_types::Transactions::None,
+        },
+        complete: fresh.complete,
+        quarantined: fresh.quarantined,
+    }
+}
+
+/// Every state there is, for the metric that names one of them.
+pub(crate) const STATES: [&str; 5] = ["live", "catching_up", "loading", "stale", "stalled"];
+
+pub(crate) fn state_to_wire(state: fresh::State) -> State {
+    match state {
+        fresh::State::Live => State::Live,
+        fresh::State::CatchingUp => State::CatchingUp,
+        fresh::State::Loading => State::Loading,
+        fresh::State::Stale => State::Stale,
+        fresh::State::Stalled => State::Stalled,
+    }
+}
+
+fn from_wire(state: State) -> fresh::State {
+    match state {
+        State::Live => fresh::State::Live,
+        State::CatchingUp => fresh::State::CatchingUp,
+        State::Loading => fresh::State::Loading,
+        State::Stale => fresh::State::Stale,
+        State::Stalled => fresh::State::Stalled,
+    }
+}
+
+/// The header `Rowtide-Freshness`: `lag=38, commit=1795219198.412, state=live`; what is unknown is left out.
+pub(crate) fn header(fresh: &Fresh) -> String {
+    let mut text = String::new();
+    if let Some(lag) = fresh.lag_ms {
+        let _ = write!(text, "lag={lag}, ");
+    }
+    if let Some(ms) = fresh.commit_ms {
+        let _ = write!(
+            text,
+            "commit={}.{:03}, ",
+            ms.div_euclid(1000),
+            ms.rem_euclid(1000)
+        );
+    }
+    let _ = write!(text, "state={}", state_to_wire(fresh.state));
+    text
+}
+
+/// `2026-11-20T23:59:58.412Z`.
+fn rfc3339(ms: i64) -> String {
+    let mut text = String::with_capacity(24);
+    let _ = write_timestamp(Moment::from_units(ms, 1000), &mut text);
+    text.push('Z');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_says_what_is_known() {
+        let unknown = of_nothing(fresh::State::CatchingUp);
+        assert_eq!(header(&unknown), "state=catching_up");
+        let known = Fresh {
+            lag_ms: Some(38),
+            commit_ms: Some(1_795_219_198_012),
+            ..of_nothing(fresh::State::Live)
+        };
+        assert_eq!(header(&known), "lag=38, commit=1795219198.012, state=live");
+        assert_eq!(
+            to_wire(&known).commit_time.unwrap(),
+            "2026-11-20T23:59:58.012Z"
+        );
+    }
+}

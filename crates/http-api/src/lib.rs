@@ -1,0 +1,33 @@
+//! The HTTP surface: two listeners, their routes, limits, and every error as `application/problem+json`.
+//!
+//! Reads tables through `query` and knows nothing of how they are filled: where sources and the
+//! checkpoint stand is asked of a [`StatusProvider`]. Refuses to ignore anything it is asked:
+//! a parameter that is not understood is an error, because an ignored filter is a wrong answer.
+//!
+//! Invariant: every answer about a table, errors included, says how fresh the table is.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod api;
+mod candidates;
+mod error;
+mod fresh;
+mod hosts;
+mod limits;
+mod listener;
+mod params;
+mod problem;
+mod request_id;
+mod respond;
+mod route;
+mod routes;
+mod serve;
+mod state;
+
+pub use api::Api;
+pub use hosts::Hosts;
+pub use limits::Limits;
+pub use listener::Listener;
+pub use serve::serve;
+pub use state::{ApiState, Check, Health, StatusProvider};

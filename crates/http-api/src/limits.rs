@@ -1,0 +1,65 @@
+//! Everything that is bounded, and how: the numbers in one place, with what must hold between them.
+
+use std::time::Duration;
+
+/// What one listener takes on at once, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections. Beyond them new ones wait in the operating system's queue.
+    pub connections_max: usize,
+    /// Requests being answered. Beyond them a request is refused at once, to be tried again.
+    pub in_flight_max: usize,
+    /// Table scans that run at once, each on a thread of its own: a scan is all CPU, so more would only share the cores.
+    pub scans_max: usize,
+    /// Bytes of a request's body.
+    pub body_bytes_max: u64,
+    /// From a request's head to the head of its answer.
+    pub request_timeout: Duration,
+    /// From a connection's opening or last answer to the end of the next request's head.
+    pub head_timeout: Duration,
+    /// From the order to stop to the end of the last connection.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            in_flight_max: 1_024,
+            scans_max: std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .max(2),
+            body_bytes_max: 1 << 20,
+            request_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_mins(1),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// # Panics
+    /// If a limit defeats another.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        assert!(
+            self.in_flight_max <= self.connections_max,
+            "HTTP/1.1 has one request a connection"
+        );
+        assert!(
+            self.request_timeout <= self.drain_timeout,
+            "a drain must outlast the requests it waits for"
+        );
+        self
+    }
+}
+
+/// Records that `GET /v1/quarantine` answers with.
+pub(crate) const QUARANTINE_LIMIT_DEFAULT: usize = 100;
+pub(crate) const QUARANTINE_LIMIT_MAX: usize = 1_000;
+
+/// Longer values are left out of headers, which clients bound to a few kilobytes. The body has them all.
+pub(crate) const HEADER_BYTES_MAX: usize = 2_048;
+
+/// Candidates named in an error.
+pub(crate) const CANDIDATES_MAX: usize = 10;

@@ -1,0 +1,90 @@
+//! How an error becomes an answer: `application/problem+json`, with the request's id and its table's freshness.
+//!
+//! A handler does not know the request's id, so its error travels in the response's extensions and is
+//! written out once, where the id is known. Nothing else writes an error's body.
+
+use api_types::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use query::fresh::Fresh;
+
+use crate::{fresh, request_id, respond};
+
+/// An error on its way out. The constructors are in `error.rs`.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError(Box<Refusal>);
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    problem: Problem,
+    fresh: Option<Fresh>,
+}
+
+impl ApiError {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Refusal {
+            problem: Problem::new(code, detail),
+            fresh: None,
+        }))
+    }
+
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.problem.hint = Some(hint.into());
+        self
+    }
+
+    pub fn with_candidates(mut self, candidates: Vec<String>) -> Self {
+        self.0.problem.candidates = candidates;
+        self
+    }
+
+    /// How fresh the table in question is.
+    pub fn at(mut self, fresh: Fresh) -> Self {
+        self.0.fresh = Some(fresh);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        // What is refused must not be mistaken for an answer, even before its body is written.
+        *response.status_mut() = status(&self.0.problem);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes out the error that a response carries, if it does.
+pub(crate) fn write(mut response: Response, id: &HeaderValue) -> Response {
+    let Some(ApiError(refusal)) = response.extensions_mut().remove() else {
+        return response;
+    };
+    let Refusal { mut problem, fresh } = *refusal;
+    problem.request_id = Some(request_id::as_str(id).to_owned());
+    problem.fresh = fresh.as_ref().map(fresh::to_wire);
+    let mut body = Vec::new();
+    respond::write_json(&problem, &mut body);
+    let length = body.len();
+    *response.body_mut() = Body::from(body);
+    let headers = response.headers_mut();
+    // The router has counted the body that was not there yet.
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(PROBLEM_CONTENT_TYPE),
+    );
+    headers.insert(header::CACHE_CONTROL, respond::NO_CACHE);
+    if let Some(ms) = problem.retry_after_ms {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
+    }
+    if let Some(fresh) = &fresh {
+        respond::insert_fresh(headers, fresh);
+    }
+    response
+}
+
+fn status(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,78 @@
+//! The routes as metrics name them: the path with its variables unfilled.
+
+/// A route that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Route {
+    Tables,
+    Table,
+    Rows,
+    Row,
+    Status,
+    Quarantine,
+    Livez,
+    Readyz,
+    Startupz,
+    Metrics,
+    /// No route has this path, or the request never came so far.
+    Unmatched,
+}
+
+impl Route {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tables => "/v1/tables",
+            Self::Table => "/v1/tables/{table}",
+            Self::Rows => "/v1/tables/{table}/rows",
+            Self::Row => "/v1/tables/{table}/rows/{key}",
+            Self::Status => "/v1/status",
+            Self::Quarantine => "/v1/quarantine",
+            Self::Livez => "/livez",
+            Self::Readyz => "/readyz",
+            Self::Startupz => "/startupz",
+            Self::Metrics => "/metrics",
+            Self::Unmatched => "unmatched",
+        }
+    }
+}
+
+/// The table of a path below `/v1/tables/`, still percent-encoded.
+pub(crate) fn table_of(path: &str) -> &str {
+    let below = path.strip_prefix("/v1/tables/").unwrap_or_default();
+    below.split('/').next().unwrap_or_default()
+}
+
+/// Table and key of a lookup's path, still percent-encoded; `None` if it is the path of no lookup.
+pub(crate) fn row_of(path: &str) -> Option<(&str, &str)> {
+    let (table, key) = path.strip_prefix("/v1/tables/")?.split_once("/rows/")?;
+    let is_lookup = !table.is_empty() && !table.contains('/') && !key.contains('/');
+    is_lookup.then_some((table, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookups_path_has_a_table_and_a_key() {
+        assert_eq!(row_of("/v1/tables/orders/rows/7"), Some(("orders", "7")));
+        assert_eq!(row_of("/v1/tables/orders/rows/"), Some(("orders", "")));
+        assert_eq!(
+            row_of("/v1/tables/a%2Frows%2F/rows/b%2Fc"),
+            Some(("a%2Frows%2F", "b%2Fc"))
+        );
+        assert_eq!(row_of("/v1/tables/rows/rows/rows"), Some(("rows", "rows")));
+        for path in [
+            "/v1/tables/orders/rows",
+            "/v1/tables//rows/7",
+            "/v1/tables/a/b/rows/7",
+            "/v1/tables/a/rows/b/c",
+        ] {
+            assert_eq!(row_of(path), None, "{path}");
+        }
+        assert_eq!(
+            table_of("/v1/tables/shop.public.orders/rows"),
+            "shop.public.orders"
+        );
+        assert_eq!(table_of("/v1/tables/orders"), "orders");
+    }
+}

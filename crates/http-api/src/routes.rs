@@ -1,0 +1,88 @@
+//! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
+
+mod quarantine;
+pub(crate) mod rows;
+mod status;
+mod tables;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{Method, Uri};
+use query::percent;
+use table_store::{Cut, NameError, TableCut};
+use tokio::sync::Semaphore;
+
+use crate::problem::ApiError;
+use crate::route::{self, Route};
+use crate::{ApiState, error, fresh};
+
+/// What the handlers of the data listener share.
+#[derive(Clone)]
+struct DataState {
+    api: ApiState,
+    /// Permits to scan a table.
+    scans: Arc<Semaphore>,
+}
+
+impl FromRef<DataState> for ApiState {
+    fn from_ref(state: &DataState) -> Self {
+        state.api.clone()
+    }
+}
+
+/// `scans_max` tables are scanned at once; who asks for more waits.
+pub(crate) fn router(api: ApiState, scans_max: usize) -> Router {
+    Router::new()
+        .route("/v1/tables", get(tables::list))
+        .route("/v1/tables/{table}", get(tables::one))
+        .route("/v1/tables/{table}/rows", get(rows::list))
+        .route("/v1/tables/{table}/rows/", get(rows::one))
+        .route("/v1/tables/{table}/rows/{key}", get(rows::one))
+        .route("/v1/status", get(status::status))
+        .route("/v1/quarantine", get(quarantine::list))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(DataState {
+            api,
+            scans: Arc::new(Semaphore::new(scans_max)),
+        })
+}
+
+async fn unknown_path(uri: Uri) -> Response {
+    error::unknown_path(uri.path()).into_response()
+}
+
+pub(crate) async fn method_not_allowed(method: Method) -> Response {
+    error::method_not_allowed(&method).into_response()
+}
+
+/// A handler's result as the answer of its route.
+pub(crate) fn answer(route: Route, result: Result<Response, ApiError>) -> Response {
+    let mut response = result.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(route);
+    response
+}
+
+/// The name of the table in a path, decoded.
+fn table_name(uri: &Uri) -> Result<Cow<'_, str>, ApiError> {
+    percent::decode(route::table_of(uri.path())).map_err(error::bad_path)
+}
+
+/// The table of a name at a cut.
+fn table<'a>(state: &ApiState, cut: &'a Cut, name: &str) -> Result<&'a Arc<TableCut>, ApiError> {
+    cut.table(name)
+        .map_err(|refused| no_table(state, cut, name, &refused))
+}
+
+/// Why there is no such table: it may be on its way.
+fn no_table(state: &ApiState, cut: &Cut, name: &str, refused: &NameError) -> ApiError {
+    match state.status().starting(name) {
+        Some(progress) => error::starting(name, progress).at(fresh::of_starting(progress)),
+        None => error::no_table(name, refused).at(fresh::of_all(state, cut)),
+    }
+}

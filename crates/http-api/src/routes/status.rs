@@ -1,0 +1,57 @@
+//! `GET /v1/status`: where every source, table and the checkpoint stand.
+
+use api_types::{QUARANTINE_LISTED_MAX, StatusResponse, TableStatus};
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use table_store::TableCut;
+
+use super::answer;
+use crate::problem::ApiError;
+use crate::respond::{self, Timing};
+use crate::route::Route;
+use crate::{ApiState, fresh, params};
+
+pub(super) async fn status(State(state): State<ApiState>, uri: Uri) -> Response {
+    answer(Route::Status, whole(&state, &uri))
+}
+
+fn whole(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
+    let timing = Timing::start();
+    let cut = state.store().published();
+    let fresh = fresh::of_all(state, &cut);
+    params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
+    let now_ms = state.now_ms();
+    let provider = state.status();
+    let body = StatusResponse {
+        sources: provider.sources(),
+        tables: cut
+            .tables()
+            .iter()
+            .map(|table| of_table(table, now_ms))
+            .collect(),
+        quarantine: provider.quarantine_notes(QUARANTINE_LISTED_MAX),
+        checkpoint: provider.checkpoint(),
+        fresh: fresh::to_wire(&fresh),
+    };
+    Ok(respond::value(&body, &fresh, timing))
+}
+
+fn of_table(table: &TableCut, now_ms: i64) -> TableStatus {
+    let identity = table.table.identity();
+    let fresh = fresh::of_table(table, now_ms);
+    let facts = &table.facts;
+    TableStatus {
+        name: identity.name.clone(),
+        topic: identity.topic.clone(),
+        rows: table.rows,
+        bytes: table.memory_bytes,
+        state: fresh::state_to_wire(fresh.state),
+        quarantined: facts.quarantined,
+        reason: facts
+            .reason
+            .clone()
+            .or_else(|| facts.incomplete_because.clone()),
+        fresh: fresh::to_wire(&fresh),
+    }
+}

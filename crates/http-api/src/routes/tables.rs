@@ -1,0 +1,69 @@
+//! `GET /v1/tables` and `GET /v1/tables/{t}`: what tables there are and what their rows look like.
+
+use api_types::{ColumnInfo, TableInfo, TablesResponse};
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use query::fresh::Fresh;
+use table_store::TableCut;
+
+use super::{answer, table, table_name};
+use crate::problem::ApiError;
+use crate::respond::{self, Timing};
+use crate::route::Route;
+use crate::{ApiState, fresh, params};
+
+pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Response {
+    answer(Route::Tables, all(&state, &uri))
+}
+
+fn all(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
+    let timing = Timing::start();
+    let cut = state.store().published();
+    let fresh = fresh::of_all(state, &cut);
+    params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
+    let now_ms = state.now_ms();
+    let tables = cut
+        .tables()
+        .iter()
+        .map(|table| info(state, table, &fresh::of_table(table, now_ms)));
+    let body = TablesResponse {
+        tables: tables.collect(),
+        fresh: fresh::to_wire(&fresh),
+    };
+    Ok(respond::value(&body, &fresh, timing))
+}
+
+pub(super) async fn one(State(state): State<ApiState>, uri: Uri) -> Response {
+    answer(Route::Table, described(&state, &uri))
+}
+
+fn described(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
+    let timing = Timing::start();
+    let cut = state.store().published();
+    let table = table(state, &cut, &table_name(uri)?)?;
+    let fresh = fresh::of_table(table, state.now_ms());
+    params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
+    Ok(respond::value(&info(state, table, &fresh), &fresh, timing))
+}
+
+fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
+    let identity = table.table.identity();
+    let shape = state.shapes().of(table);
+    let column = |column: &row_model::Column| ColumnInfo {
+        name: column.name.clone(),
+        type_name: column.kind.name().to_owned(),
+        nullable: column.nullable,
+    };
+    TableInfo {
+        name: identity.name.clone(),
+        topic: identity.topic.clone(),
+        key: shape.schema().key.clone(),
+        columns: shape.schema().columns.iter().map(column).collect(),
+        indexes: Vec::new(),
+        rows: table.rows,
+        bytes: table.memory_bytes,
+        quarantined: table.facts.quarantined,
+        fresh: fresh::to_wire(fresh),
+    }
+}

@@ -1,0 +1,96 @@
+//! What the routes answer from: the tables, the clock, and whoever knows the rest of the process.
+
+use std::sync::Arc;
+
+use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus};
+use query::json::RowShapes;
+use table_store::TableStore;
+
+/// Answers what no table knows. Called while a request waits: it must not block for long.
+pub trait StatusProvider: Send + Sync + 'static {
+    /// Where each configured source stands.
+    fn sources(&self) -> Vec<SourceStatus>;
+
+    /// The newest quarantined records, at most so many, newest first.
+    fn quarantine_notes(&self, max: usize) -> Vec<QuarantineNote>;
+
+    /// The same with their bytes; of one topic, if one is named.
+    fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord>;
+
+    fn checkpoint(&self) -> CheckpointStatus;
+
+    fn health(&self) -> Health;
+
+    /// How much of a table has been loaded from the checkpoint, 0 to 1, if it is still being loaded
+    /// and therefore in no cut. Asked with a name as a reader wrote it.
+    fn starting(&self, table: &str) -> Option<f64>;
+}
+
+/// What the probes answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The pipeline makes its rounds. Never about lag, and never about Kafka: a restart would only throw a warm cache away.
+    pub alive: bool,
+    /// Requests can be served.
+    pub ready: bool,
+    /// Everything was loaded and caught up once.
+    pub started: bool,
+    pub checks: Vec<Check>,
+}
+
+/// One thing the probes look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub name: String,
+    pub passed: bool,
+    /// Why, in words; what would help, if it did not pass.
+    pub detail: String,
+}
+
+/// Shared by all requests of both listeners. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<TableStore>,
+    clock: fn() -> i64,
+    status: Arc<dyn StatusProvider>,
+    shapes: RowShapes,
+}
+
+impl ApiState {
+    /// `clock` tells milliseconds since 1970.
+    #[must_use]
+    pub fn new(
+        store: Arc<TableStore>,
+        clock: fn() -> i64,
+        status: Arc<dyn StatusProvider>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                clock,
+                status,
+                shapes: RowShapes::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<TableStore> {
+        &self.shared.store
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.shared.clock)()
+    }
+
+    pub(crate) fn status(&self) -> &dyn StatusProvider {
+        &*self.shared.status
+    }
+
+    pub(crate) fn shapes(&self) -> &RowShapes {
+        &self.shared.shapes
+    }
+}

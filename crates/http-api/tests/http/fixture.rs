@@ -1,0 +1,354 @@
+//! A shop of a few tables at a fixed time, and how its answers are shown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use api_types::{
+    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
+    SourceKind, SourceStatus, State,
+};
+use axum::body::{Body, to_bytes};
+use expect_test::Expect;
+use http::{Request, Response};
+use http_api::{Api, ApiState, Check, Health, Hosts, Limits, StatusProvider};
+use row_model::{
+    Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
+    Stamp, TableId, Value, encode_key,
+};
+use table_store::{
+    Names, Publisher, ReadState, TableCut, TableFacts, TableIdentity, TableStore, TableWriter,
+    Transactions,
+};
+
+/// 2023-11-14T22:13:20Z.
+pub const NOW_MS: i64 = 1_700_000_000_000;
+
+/// Tables, written and published as a pipeline would.
+pub struct Shop {
+    publisher: Publisher,
+    tables: Vec<ShopTable>,
+}
+
+struct ShopTable {
+    writer: TableWriter,
+    schema: SchemaId,
+    key: Vec<usize>,
+    facts: Arc<TableFacts>,
+}
+
+impl Shop {
+    pub fn empty() -> Self {
+        Self {
+            publisher: Publisher::default(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// Orders by number, items by order and article, notes by text, events without types, a log without key.
+    pub fn open() -> Self {
+        use ColumnType::{Any, Int64, Text};
+        let mut shop = Self::empty();
+        let orders = [
+            ("id", Int64),
+            ("status", Text),
+            ("total", ColumnType::Decimal),
+            ("doc", ColumnType::Json),
+        ];
+        shop.add("shop.public.orders", &orders, Some(&["id"]));
+        shop.add(
+            "shop.public.items",
+            &[
+                ("order_id", Int64),
+                ("sku", Text),
+                ("qty", ColumnType::Int32),
+            ],
+            Some(&["order_id", "sku"]),
+        );
+        shop.add(
+            "shop.public.notes",
+            &[("title", Text), ("body", Text)],
+            Some(&["title"]),
+        );
+        shop.add(
+            "shop.public.events",
+            &[("id", Any), ("kind", Any)],
+            Some(&["id"]),
+        );
+        shop.add("shop.public.log", &[("line", Text)], None);
+        for (id, status) in [(7, "paid"), (9, "shipped"), (-1, "it's \"new\"")] {
+            let total = Value::Decimal(Decimal::new(2, &[0x07, 0xc6]));
+            shop.put(
+                "orders",
+                &[
+                    Value::Int(id),
+                    Value::Text(status),
+                    total,
+                    Value::Unavailable,
+                ],
+            );
+        }
+        shop.put(
+            "items",
+            &[Value::Int(7), Value::Text("A,1/🦀"), Value::Int(3)],
+        );
+        for title in ["", "a/b", "50% \"off\"", "a,b"] {
+            shop.put("notes", &[Value::Text(title), Value::Null]);
+        }
+        shop.put("events", &[Value::Int(7), Value::Text("number")]);
+        shop.put("events", &[Value::Text("8"), Value::Text("text")]);
+        shop.publish();
+        shop
+    }
+
+    /// A table that is called by the last part of its topic.
+    pub fn add(&mut self, topic: &str, columns: &[(&str, ColumnType)], key: Option<&[&str]>) {
+        self.add_named(topic.rsplit('.').next().unwrap(), topic, columns, key);
+    }
+
+    pub fn add_named(
+        &mut self,
+        name: &str,
+        topic: &str,
+        columns: &[(&str, ColumnType)],
+        key: Option<&[&str]>,
+    ) {
+        let id = TableId(self.tables.len() as u32);
+        let name = name.to_owned();
+        let identity = TableIdentity {
+            id,
+            name,
+            topic: topic.to_owned(),
+            source: "shop".to_owned(),
+        };
+        let schemas = Arc::new(SchemaHistory::default());
+        let column = |(name, kind): &(&str, ColumnType)| Column {
+            name: (*name).to_owned(),
+            kind: *kind,
+            nullable: *name != "id",
+        };
+        let schema = schemas.intern(&Schema {
+            columns: columns.iter().map(column).collect(),
+            key: key.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        });
+        let at = |name: &&str| columns.iter().position(|(known, _)| known == name).unwrap();
+        self.tables.push(ShopTable {
+            writer: TableWriter::new(identity, schemas),
+            schema: schema.unwrap(),
+            key: key.map_or_else(|| vec![0], |names| names.iter().map(at).collect()),
+            facts: Arc::new(live_facts()),
+        });
+    }
+
+    pub fn put(&mut self, table: &str, values: &[Value<'_>]) {
+        let cut = self.publisher.next_cut();
+        let table = self.table(table);
+        let mut builder = RowBuilder::default();
+        for value in values {
+            builder.push(*value);
+        }
+        let (mut row, mut key) = (Vec::new(), Vec::new());
+        builder.finish(&mut row);
+        encode_key(table.key.iter().map(|at| values[*at]), &mut key).unwrap();
+        table
+            .writer
+            .write(cut, &key, table.schema, Some(&row), |_| {
+                Some(Stamp::default())
+            });
+    }
+
+    /// Changes what is known of a table's freshness.
+    pub fn set_facts(&mut self, table: &str, set: impl FnOnce(&mut TableFacts)) {
+        let mut facts = live_facts();
+        set(&mut facts);
+        self.table(table).facts = Arc::new(facts);
+    }
+
+    pub fn publish(&mut self) {
+        let mut names = Names::default();
+        for table in &mut self.tables {
+            let shared = table.writer.table();
+            let identity = shared.identity();
+            names.give(&identity.name, &identity.topic, identity.id);
+            self.publisher.set(TableCut {
+                table: Arc::clone(shared),
+                rows: table.writer.rows(),
+                // Not what it takes: what it takes depends on the machine.
+                memory_bytes: table.writer.rows() * 100,
+                schema: Some(table.schema).filter(|_| table.writer.rows() > 0),
+                facts: Arc::clone(&table.facts),
+            });
+        }
+        self.publisher.set_names(names);
+        let oldest_needed = self.publisher.publish();
+        self.tables
+            .iter_mut()
+            .for_each(|table| table.writer.collect_garbage(oldest_needed));
+    }
+
+    pub fn store(&self) -> &Arc<TableStore> {
+        self.publisher.store()
+    }
+
+    pub fn state(&self, status: Status) -> ApiState {
+        ApiState::new(Arc::clone(self.store()), || NOW_MS, Arc::new(status))
+    }
+
+    pub fn api(&self) -> Api {
+        self.api_with(Limits::default())
+    }
+
+    pub fn api_with(&self, limits: Limits) -> Api {
+        Api::data(self.state(Status::default()), Hosts::loopback(&[]), limits)
+    }
+
+    fn table(&mut self, name: &str) -> &mut ShopTable {
+        let named = |table: &&mut ShopTable| table.writer.table().identity().name == name;
+        self.tables.iter_mut().find(named).unwrap()
+    }
+}
+
+fn live_facts() -> TableFacts {
+    let facts = TableFacts {
+        state: ReadState::Live,
+        transactions: Transactions::None,
+        position: SourcePosition::from_numbers(0, &[0x16B_3F70]),
+        commit_ms: Some(NOW_MS - 1_588),
+        ..TableFacts::default()
+    };
+    facts.told_at_end(NOW_MS - 38);
+    facts
+}
+
+/// The rest of the process, as a test wishes it to be.
+#[derive(Default)]
+pub struct Status {
+    pub health: Health,
+    pub starting: BTreeMap<String, f64>,
+    pub panics: bool,
+}
+
+impl StatusProvider for Status {
+    fn sources(&self) -> Vec<SourceStatus> {
+        assert!(!self.panics, "a planted panic");
+        let partition = PartitionStatus {
+            topic: "shop.public.orders".to_owned(),
+            partition: 0,
+            next_offset: 40,
+            end_offset: Some(42),
+            state: State::Live,
+        };
+        vec![SourceStatus {
+            name: "shop".to_owned(),
+            kind: SourceKind::Kafka,
+            state: State::Live,
+            detail: None,
+            partitions: vec![partition],
+            unreadable: 0,
+        }]
+    }
+
+    fn quarantine_notes(&self, max: usize) -> Vec<QuarantineNote> {
+        let note = |record: QuarantineRecord| QuarantineNote {
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: Some(NOW_MS),
+            reason: record.reason,
+        };
+        self.quarantine(None, max).into_iter().map(note).collect()
+    }
+
+    fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord> {
+        let record = |topic: &str, offset| QuarantineRecord {
+            topic: topic.to_owned(),
+            partition: 0,
+            offset,
+            time: None,
+            reason: "not JSON".to_owned(),
+            key_b64: None,
+            value_b64: Some("ew==".to_owned()),
+        };
+        let all = [
+            record("shop.public.orders", 12),
+            record("shop.public.hopeless", 3),
+        ];
+        all.into_iter()
+            .filter(|record| topic.is_none_or(|topic| topic == record.topic))
+            .take(max)
+            .collect()
+    }
+
+    fn checkpoint(&self) -> CheckpointStatus {
+        CheckpointStatus {
+            state: CheckpointState::Ok,
+            last_ms: Some(700),
+            detail: None,
+        }
+    }
+
+    fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    fn starting(&self, table: &str) -> Option<f64> {
+        self.starting.get(table).copied()
+    }
+}
+
+pub fn check_of(name: &str, passed: bool, detail: &str) -> Check {
+    Check {
+        name: name.to_owned(),
+        passed,
+        detail: detail.to_owned(),
+    }
+}
+
+/// A request line and headers, one a line.
+pub fn request(lines: &str) -> Request<Body> {
+    let mut lines = lines.lines().map(str::trim);
+    let (method, uri) = lines.next().unwrap().split_once(' ').unwrap();
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header("x-request-id", "r1");
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        request = request.header(name, value);
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+/// Status, the headers that say something, and the body.
+pub async fn shown(response: Response<Body>) -> String {
+    let (head, body) = response.into_parts();
+    let mut text = format!("{}\n", head.status.as_u16());
+    for name in [
+        "allow",
+        "content-length",
+        "content-type",
+        "link",
+        "retry-after",
+        "rowtide-as-of",
+        "rowtide-freshness",
+    ] {
+        if let Some(value) = head.headers.get(name) {
+            writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
+        }
+    }
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    text + "\n" + std::str::from_utf8(&body).unwrap() + "\n"
+}
+
+/// Compares whole answers.
+pub async fn check(api: &Api, lines: &str, expected: Expect) {
+    expected.assert_eq(&shown(api.answer(request(lines)).await).await);
+}
+
+/// Status and body of an answer.
+pub async fn get(api: &Api, uri: &str) -> (u16, serde_json::Value) {
+    let response = api.answer(request(&format!("GET {uri}"))).await;
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}

@@ -1,0 +1,14 @@
+//! What a client sees: requests in, whole answers out, against a small shop that is filled as a pipeline would.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test unwraps is part of what it asserts"
+)]
+
+mod admin;
+mod fixture;
+mod lists;
+mod lookups;
+mod refusals;
+mod serving;
+mod tables;

@@ -1,0 +1,143 @@
+//! What tables there are, where everything stands, and what could not be applied.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+use http_api::{Api, Hosts, Limits};
+use serde_json::json;
+use table_store::ReadState;
+
+use crate::fixture::{Shop, Status, check, get};
+
+#[tokio::test]
+async fn one_table() {
+    let api = Shop::open().api();
+    check(&api, "GET /v1/tables/shop.public.orders", expect![[r#"
+        200
+        content-length: 498
+        content-type: application/json
+        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"indexes":[],"rows":3,"bytes":300,"quarantined":0,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn all_tables_are_as_fresh_as_the_worst() {
+    let mut shop = Shop::open();
+    shop.set_facts("items", |facts| {
+        facts.state = ReadState::Loading;
+        facts.progress = Some(0.25);
+    });
+    shop.publish();
+    let (status, body) = get(&shop.api(), "/v1/tables").await;
+    let names: Vec<_> = body["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|table| table["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (status, names),
+        (200, vec!["orders", "items", "notes", "events", "log"])
+    );
+    assert_eq!(body["tables"][4]["key"], json!(null));
+    assert_eq!(body["tables"][0]["fresh"]["state"], "live");
+    assert_eq!(body["fresh"]["state"], "loading");
+    assert_eq!(
+        (&body["fresh"]["progress"], &body["fresh"]["lag_ms"]),
+        (&json!(0.25), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn without_tables_the_sources_say_how_fresh_that_is() {
+    let api = Shop::empty().api();
+    check(&api, "GET /v1/tables", expect![[r#"
+        200
+        content-length: 159
+        content-type: application/json
+        rowtide-as-of: AQ
+        rowtide-freshness: state=live
+
+        {"tables":[],"fresh":{"as_of":"AQ","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn where_everything_stands() {
+    let mut shop = Shop::empty();
+    shop.add(
+        "shop.public.orders",
+        &[("id", row_model::ColumnType::Int64)],
+        Some(&["id"]),
+    );
+    shop.set_facts("orders", |facts| {
+        facts.state = ReadState::Stalled;
+        facts.reason = Some("record at offset 12 could not be applied".to_owned());
+        facts.quarantined = 1;
+    });
+    shop.publish();
+    check(&shop.api(), "GET /v1/status", expect![[r#"
+        200
+        content-length: 1005
+        content-type: application/json
+        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-freshness: lag=38, commit=1699999998.412, state=stalled
+
+        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700},"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_applied() {
+    let api = Shop::open().api();
+    check(&api, "GET /v1/quarantine?table=orders", expect![[r#"
+        200
+        content-length: 324
+        content-type: application/json
+        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+        {"records":[{"topic":"shop.public.orders","partition":0,"offset":12,"time":null,"reason":"not JSON","key_b64":null,"value_b64":"ew=="}],"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+    "#]]).await;
+    let (_, all) = get(&api, "/v1/quarantine").await;
+    assert_eq!(all["records"].as_array().unwrap().len(), 2);
+    let (_, one) = get(&api, "/v1/quarantine?limit=1").await;
+    assert_eq!(one["records"].as_array().unwrap().len(), 1);
+    // Nothing of it could be applied, so there is no such table.
+    let (status, hopeless) = get(&api, "/v1/quarantine?table=shop.public.hopeless").await;
+    assert_eq!(
+        (status, &hopeless["records"][0]["offset"]),
+        (200, &json!(3))
+    );
+    assert_eq!(get(&api, "/v1/quarantine?table=hopeful").await.0, 404);
+    assert_eq!(get(&api, "/v1/quarantine?limit=1001").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
+    let status = Status {
+        starting: BTreeMap::from([("tickets".to_owned(), 0.437)]),
+        ..Status::default()
+    };
+    let api = Api::data(Shop::open().state(status), Hosts::any(), Limits::default());
+    check(&api, "GET /v1/tables/tickets/rows/7", expect![[r#"
+        503
+        content-length: 480
+        content-type: application/problem+json
+        retry-after: 1
+        rowtide-as-of: AQ
+        rowtide-freshness: state=loading
+
+        {"type":"https://github.com/rowtide/rowtide/errors/starting","title":"Starting","status":503,"code":"starting","detail":"Table 'tickets' is being loaded from the checkpoint (43 %).","hint":"It answers as soon as all of it is loaded. Try again in a moment.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"AQ","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"loading","progress":0.437,"transactions":"none","complete":true,"quarantined":0}}
+    "#]]).await;
+    for path in [
+        "/v1/tables/tickets",
+        "/v1/tables/tickets/rows",
+        "/v1/quarantine?table=tickets",
+    ] {
+        assert_eq!(get(&api, path).await.0, 503, "{path}");
+    }
+}

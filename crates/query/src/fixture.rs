@@ -1,0 +1,117 @@
+//! A small table for tests: orders with an id and a status, written and published as a pipeline would.
+
+use std::sync::Arc;
+
+use row_model::{
+    Column, ColumnType, RowBuilder, Schema, SchemaHistory, SchemaId, Stamp, TableId, Value,
+    Version, encode_key,
+};
+use table_store::{Names, Publisher, TableCut, TableFacts, TableIdentity, TableStore, TableWriter};
+
+use crate::json::{RowShape, RowShapes};
+
+/// A table of the source `shop` whose topic is `shop.public.<name>`.
+pub(crate) fn identity(name: &str) -> TableIdentity {
+    TableIdentity {
+        id: TableId(0),
+        name: name.to_owned(),
+        topic: format!("shop.public.{name}"),
+        source: "shop".to_owned(),
+    }
+}
+
+pub(crate) fn column(name: &str, kind: ColumnType) -> Column {
+    Column {
+        name: name.to_owned(),
+        kind,
+        nullable: true,
+    }
+}
+
+pub(crate) struct Shop {
+    publisher: Publisher,
+    writer: TableWriter,
+    schema: Option<SchemaId>,
+    shapes: RowShapes,
+}
+
+impl Shop {
+    pub fn new() -> Self {
+        let mut shop = Self {
+            publisher: Publisher::default(),
+            writer: TableWriter::new(identity("orders"), Arc::new(SchemaHistory::default())),
+            schema: None,
+            shapes: RowShapes::default(),
+        };
+        let mut names = Names::default();
+        names.give("orders", "shop.public.orders", TableId(0));
+        shop.publisher.set_names(names);
+        shop.publish();
+        shop
+    }
+
+    pub fn store(&self) -> &Arc<TableStore> {
+        self.publisher.store()
+    }
+
+    pub fn put(&mut self, id: i64, status: &str) {
+        let columns = vec![
+            column("id", ColumnType::Int64),
+            column("status", ColumnType::Text),
+        ];
+        self.put_row(columns, &[Value::Int(id), Value::Text(status)]);
+    }
+
+    /// Writes a row of any shape; its first column is the key.
+    pub fn put_row(&mut self, columns: Vec<Column>, values: &[Value<'_>]) {
+        let key = Some(vec![columns[0].name.clone()]);
+        let schema = self
+            .writer
+            .table()
+            .schemas()
+            .intern(&Schema { columns, key })
+            .unwrap();
+        self.schema = Some(schema);
+        let mut builder = RowBuilder::default();
+        for value in values {
+            builder.push(*value);
+        }
+        let mut row = Vec::new();
+        builder.finish(&mut row);
+        self.write(values[0], schema, Some(&row));
+    }
+
+    pub fn delete(&mut self, id: i64) {
+        self.write(Value::Int(id), self.schema.unwrap_or(SchemaId(0)), None);
+    }
+
+    fn write(&mut self, key: Value<'_>, schema: SchemaId, row: Option<&[u8]>) {
+        let mut encoded = Vec::new();
+        encode_key([key], &mut encoded).unwrap();
+        let cut = self.publisher.next_cut();
+        self.writer
+            .write(cut, &encoded, schema, row, |_| Some(Stamp::default()));
+    }
+
+    pub fn publish(&mut self) {
+        self.publisher.set(TableCut {
+            table: Arc::clone(self.writer.table()),
+            rows: self.writer.rows(),
+            memory_bytes: self.writer.memory().total() as u64,
+            schema: self.schema,
+            facts: Arc::new(TableFacts::default()),
+        });
+        let oldest_needed = self.publisher.publish();
+        self.writer.collect_garbage(oldest_needed);
+    }
+
+    pub fn shape(&self, table: &TableCut) -> Arc<RowShape> {
+        self.shapes.of(table)
+    }
+
+    pub fn json(&self, table: &TableCut, version: &Version) -> String {
+        let mut out = Vec::new();
+        self.shape(table).write_row(version, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+}

@@ -1,0 +1,230 @@
+//! How fresh an answer is: the worst over the tables it touched. What is not known is said to be
+//! unknown, never guessed.
+
+use table_store::{ReadState, TableCut, TableFacts, Transactions};
+
+use crate::as_of::AsOf;
+
+/// Without contact to the log for longer than this, a live table is stale.
+pub const STALE_AFTER_MS: u64 = 30_000;
+
+/// Where a table stands for its readers, the best first: the worst of several is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    Live,
+    CatchingUp,
+    Loading,
+    /// It was live, but there was no contact with the log beyond [`STALE_AFTER_MS`].
+    Stale,
+    Stalled,
+}
+
+/// How fresh some tables of one cut are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fresh {
+    pub as_of: String,
+    /// When the source committed the newest visible change, of the table where that is longest ago.
+    pub commit_ms: Option<i64>,
+    /// Upper bound on the age against the log; `None` if there is none.
+    pub lag_ms: Option<u64>,
+    pub state: State,
+    /// Share of the log read at the start, while loading.
+    pub progress: Option<f64>,
+    pub transactions: Transactions,
+    pub complete: bool,
+    pub quarantined: u64,
+}
+
+/// How fresh these tables are, `None` if there are none.
+#[must_use]
+pub fn of<'a, T>(tables: T, now_ms: i64) -> Option<Fresh>
+where
+    T: IntoIterator<Item = &'a TableCut> + Clone,
+{
+    let all = tables
+        .clone()
+        .into_iter()
+        .map(|table| of_table(&table.facts, now_ms));
+    let mut fresh = all.reduce(|a, b| worse(a, &b))?;
+    fresh.as_of = AsOf::of(tables).encode();
+    Some(fresh)
+}
+
+/// All but the token.
+fn of_table(facts: &TableFacts, now_ms: i64) -> Fresh {
+    let lag_ms = lag_ms(facts, now_ms);
+    let state = match facts.state {
+        ReadState::Live if lag_ms.is_some_and(|lag| lag > STALE_AFTER_MS) => State::Stale,
+        ReadState::Live => State::Live,
+        ReadState::CatchingUp => State::CatchingUp,
+        ReadState::Loading => State::Loading,
+        ReadState::Stalled => State::Stalled,
+    };
+    Fresh {
+        as_of: String::new(),
+        commit_ms: facts.commit_ms,
+        lag_ms,
+        state,
+        progress: facts.progress.filter(|_| state == State::Loading),
+        transactions: facts.transactions,
+        complete: facts.complete,
+        quarantined: facts.quarantined,
+    }
+}
+
+/// The table is at most this much behind its log: it was told so much ago that it is at the end, or
+/// the last change it applied was committed then.
+///
+/// While loading there is no such bound: the rows that are still missing may be of any age.
+fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
+    if facts.state == ReadState::Loading {
+        return None;
+    }
+    let since_end = facts
+        .at_end_ms()
+        .map(|at| now_ms.saturating_sub(at).max(0) as u64);
+    // A commit in the future is another machine's clock, and proves nothing about ours.
+    let since_commit = facts
+        .commit_ms
+        .and_then(|at| u64::try_from(now_ms.saturating_sub(at)).ok());
+    since_end.into_iter().chain(since_commit).min()
+}
+
+fn worse(a: Fresh, b: &Fresh) -> Fresh {
+    Fresh {
+        as_of: a.as_of,
+        commit_ms: a.commit_ms.into_iter().chain(b.commit_ms).min(),
+        // One table without a bound leaves none for all.
+        lag_ms: a.lag_ms.zip(b.lag_ms).map(|(a, b)| a.max(b)),
+        state: a.state.max(b.state),
+        progress: a
+            .progress
+            .into_iter()
+            .chain(b.progress)
+            .min_by(f64::total_cmp),
+        transactions: a.transactions.max(b.transactions),
+        complete: a.complete && b.complete,
+        quarantined: a.quarantined + b.quarantined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = 1_700_000_000_000;
+
+    fn facts(state: ReadState, set: impl FnOnce(&mut TableFacts)) -> TableFacts {
+        let mut facts = TableFacts {
+            state,
+            ..TableFacts::default()
+        };
+        set(&mut facts);
+        facts
+    }
+
+    fn live(at_end_ms: Option<i64>, commit_ms: Option<i64>) -> TableFacts {
+        let facts = facts(ReadState::Live, |facts| facts.commit_ms = commit_ms);
+        if let Some(at) = at_end_ms {
+            facts.told_at_end(at);
+        }
+        facts
+    }
+
+    fn seen(facts: &TableFacts) -> (State, Option<u64>) {
+        let fresh = of_table(facts, NOW_MS);
+        (fresh.state, fresh.lag_ms)
+    }
+
+    #[test]
+    fn the_lag_is_the_smaller_of_two_bounds_and_unknown_without_any() {
+        assert_eq!(
+            seen(&live(Some(NOW_MS - 40), Some(NOW_MS - 90_000))),
+            (State::Live, Some(40))
+        );
+        assert_eq!(
+            seen(&live(Some(NOW_MS - 90_000), Some(NOW_MS - 40))),
+            (State::Live, Some(40))
+        );
+        assert_eq!(seen(&live(None, None)), (State::Live, None));
+        // A source that cannot grow is for ever at its end.
+        assert_eq!(seen(&live(Some(i64::MAX), None)), (State::Live, Some(0)));
+        // A source whose clock is ahead.
+        assert_eq!(
+            seen(&live(Some(NOW_MS - 40), Some(NOW_MS + 500))),
+            (State::Live, Some(40))
+        );
+        assert_eq!(seen(&live(None, Some(NOW_MS + 500))), (State::Live, None));
+    }
+
+    #[test]
+    fn a_live_table_that_hears_nothing_more_becomes_stale() {
+        let bound = STALE_AFTER_MS as i64;
+        assert_eq!(seen(&live(Some(NOW_MS - bound), None)).0, State::Live);
+        assert_eq!(seen(&live(Some(NOW_MS - bound - 1), None)).0, State::Stale);
+        let mut stalled = live(Some(NOW_MS - 2 * bound), None);
+        stalled.state = ReadState::Stalled;
+        assert_eq!(seen(&stalled).0, State::Stalled);
+    }
+
+    #[test]
+    fn while_loading_no_age_is_claimed() {
+        let loading = facts(ReadState::Loading, |facts| {
+            facts.commit_ms = Some(NOW_MS - 5);
+            facts.progress = Some(0.5);
+        });
+        let fresh = of_table(&loading, NOW_MS);
+        assert_eq!(
+            (fresh.state, fresh.lag_ms, fresh.progress),
+            (State::Loading, None, Some(0.5))
+        );
+    }
+
+    #[test]
+    fn several_tables_are_as_fresh_as_the_worst_in_every_respect() {
+        let mut good = live(Some(NOW_MS - 10), Some(NOW_MS - 20));
+        good.transactions = Transactions::Whole;
+        let behind = facts(ReadState::CatchingUp, |facts| {
+            facts.complete = false;
+            facts.quarantined = 2;
+            facts.commit_ms = Some(NOW_MS - 7_000);
+            facts.transactions = Transactions::Partial;
+        });
+        let loading = |progress| {
+            facts(ReadState::Loading, |facts| {
+                facts.progress = Some(progress);
+                facts.quarantined = 1;
+            })
+        };
+        let worst_of = |all: &[&TableFacts]| {
+            all.iter()
+                .map(|facts| of_table(facts, NOW_MS))
+                .reduce(|a, b| worse(a, &b))
+                .unwrap()
+        };
+
+        let two = worst_of(&[&good, &behind]);
+        assert_eq!(
+            (two.state, two.lag_ms, two.commit_ms),
+            (State::CatchingUp, Some(7_000), Some(NOW_MS - 7_000))
+        );
+        assert_eq!(
+            (two.transactions, two.complete, two.quarantined),
+            (Transactions::Partial, false, 2)
+        );
+
+        let all = worst_of(&[&loading(0.9), &good, &behind, &loading(0.2)]);
+        assert_eq!(
+            (all.state, all.lag_ms, all.progress),
+            (State::Loading, None, Some(0.2))
+        );
+        assert_eq!(all.quarantined, 4);
+    }
+
+    #[test]
+    fn states_are_ordered_from_best_to_worst() {
+        use State::{CatchingUp, Live, Loading, Stale, Stalled};
+        assert!([Live, CatchingUp, Loading, Stale, Stalled].is_sorted());
+        assert_eq!(of([], NOW_MS), None);
+    }
+}

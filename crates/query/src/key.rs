@@ -1,0 +1,244 @@
+//! Reads a key as it stands in a URL: values in key order, comma-separated, each percent-encoded
+//! (a comma inside a value is `%2C`).
+//!
+//! A text can stand for several values where a column's type does not decide, so a key stands for a
+//! few encoded keys, each of which is looked up: the likeliest first.
+
+use row_model::{Column, ColumnType, KEY_BYTES_MAX, Schema, encode_key_value};
+
+use crate::literal::{self, LiteralError};
+use crate::percent::{self, PercentError};
+
+/// More combinations than this are not tried. Reached only by keys of many columns in streams without types.
+const KEYS_TRIED_MAX: usize = 4_096;
+
+/// A key as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowKey {
+    /// For each key column the encodings its text stands for.
+    columns: Vec<Vec<Vec<u8>>>,
+}
+
+/// Why a text is no key of a table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("the table has no key")]
+    Keyless,
+    #[error("the key has {} ({}), not {given}", values(expected.len()), expected.join(","))]
+    WrongCount { expected: Vec<String>, given: usize },
+    #[error("the key is not percent-encoded text: {0}")]
+    Percent(#[from] PercentError),
+    #[error("key column '{column}' is of type {kind}: {error}")]
+    Literal {
+        column: String,
+        kind: &'static str,
+        error: LiteralError,
+    },
+    #[error("the key is longer than {KEY_BYTES_MAX} bytes")]
+    TooLong,
+    #[error("the key's values can be read in more than {KEYS_TRIED_MAX} ways")]
+    TooManyReadings,
+}
+
+fn values(count: usize) -> String {
+    format!("{count} value{}", if count == 1 { "" } else { "s" })
+}
+
+impl RowKey {
+    /// Reads a segment of a path, still percent-encoded.
+    ///
+    /// # Errors
+    /// If it cannot be a key of a table of this shape.
+    pub fn read(segment: &str, schema: &Schema) -> Result<Self, KeyError> {
+        let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
+        let given = segment.split(',').count();
+        if given != names.len() {
+            return Err(KeyError::WrongCount {
+                expected: names.clone(),
+                given,
+            });
+        }
+        let mut columns = Vec::with_capacity(given);
+        for (name, text) in names.iter().zip(segment.split(',')) {
+            let text = percent::decode(text)?;
+            let column = schema.column(name).map(|at| &schema.columns[at]);
+            columns.push(encodings(name, column, &text)?);
+        }
+        let longest = columns
+            .iter()
+            .filter_map(|ways| ways.iter().map(Vec::len).max());
+        if longest.sum::<usize>() > KEY_BYTES_MAX {
+            return Err(KeyError::TooLong);
+        }
+        if columns
+            .iter()
+            .map(Vec::len)
+            .try_fold(1, usize::checked_mul)
+            .is_none_or(|all| all > KEYS_TRIED_MAX)
+        {
+            return Err(KeyError::TooManyReadings);
+        }
+        Ok(Self { columns })
+    }
+
+    /// The first answer `look_up` gives for one of the encoded keys this key stands for.
+    pub fn find<T>(&self, mut look_up: impl FnMut(&[u8]) -> Option<T>) -> Option<T> {
+        if let [ways] = &self.columns[..] {
+            return ways.iter().find_map(|key| look_up(key));
+        }
+        let mut chosen = vec![0; self.columns.len()];
+        let mut key = Vec::new();
+        loop {
+            key.clear();
+            for (ways, way) in self.columns.iter().zip(&chosen) {
+                key.extend_from_slice(&ways[*way]);
+            }
+            if let Some(found) = look_up(&key) {
+                return Some(found);
+            }
+            // The last column turns fastest, as on an odometer.
+            let turned = (0..chosen.len()).rev().find(|at| {
+                chosen[*at] = (chosen[*at] + 1) % self.columns[*at].len();
+                chosen[*at] != 0
+            });
+            turned?;
+        }
+    }
+}
+
+/// Every encoding of a key column's text.
+fn encodings(name: &str, column: Option<&Column>, text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
+    // A key column that rows do not have is known from keys only, and they say no types.
+    let kind = column.map_or(ColumnType::Any, |column| column.kind);
+    let mut ways = Vec::new();
+    let read = literal::each_value(kind, text, |value| {
+        let mut key = Vec::new();
+        encode_key_value(value, &mut key);
+        ways.push(key);
+    });
+    match read {
+        Ok(()) => Ok(ways),
+        Err(error) => Err(KeyError::Literal {
+            column: name.to_owned(),
+            kind: kind.name(),
+            error,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use row_model::{Value, encode_key};
+
+    use super::*;
+
+    fn schema(key: Option<&[(&str, ColumnType)]>) -> Schema {
+        let column = |(name, kind): &(&str, ColumnType)| Column {
+            name: (*name).to_owned(),
+            kind: *kind,
+            nullable: false,
+        };
+        Schema {
+            columns: key.unwrap_or_default().iter().map(column).collect(),
+            key: key.map(|columns| columns.iter().map(|(name, _)| (*name).to_owned()).collect()),
+        }
+    }
+
+    /// Whether the segment finds a row of this key.
+    fn finds(segment: &str, kinds: &[ColumnType], values: &[Value<'_>]) -> bool {
+        let names = ["a", "b", "c"];
+        let columns: Vec<_> = names.into_iter().zip(kinds.iter().copied()).collect();
+        let mut wanted = Vec::new();
+        encode_key(values.iter().copied(), &mut wanted).unwrap();
+        let key = RowKey::read(segment, &schema(Some(&columns))).unwrap();
+        key.find(|key| (key == wanted).then_some(())).is_some()
+    }
+
+    fn refused(segment: &str, key: Option<&[(&str, ColumnType)]>) -> String {
+        RowKey::read(segment, &schema(key)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_typed_key_is_its_value() {
+        use ColumnType::{Decimal, Int64, Text, Uuid};
+        assert!(finds("7", &[Int64], &[Value::Int(7)]));
+        assert!(finds(
+            "18446744073709551615",
+            &[Int64],
+            &[Value::UInt(u64::MAX)]
+        ));
+        assert!(finds("19.9", &[Decimal], &[Value::Number("19.90")]));
+        assert!(finds("", &[Text], &[Value::Text("")]));
+        assert!(finds(
+            "a%2Fb%2C%22%F0%9F%A6%80%22%20%25",
+            &[Text],
+            &[Value::Text("a/b,\"🦀\" %")]
+        ));
+        assert!(finds("7", &[Text], &[Value::Text("7")]));
+        assert!(!finds("7", &[Text], &[Value::Int(7)]));
+        assert!(finds(
+            "b68a35a7-17ad-35b3-af2a-ae46edb4545a",
+            &[Uuid],
+            &[Value::Uuid([
+                0xb6, 0x8a, 0x35, 0xa7, 0x17, 0xad, 0x35, 0xb3, 0xaf, 0x2a, 0xae, 0x46, 0xed, 0xb4,
+                0x54, 0x5a,
+            ])]
+        ));
+    }
+
+    #[test]
+    fn a_key_of_several_columns_is_in_key_order() {
+        use ColumnType::{Date, Int32, Text};
+        let values = [Value::Int(7), Value::Text("a,b"), Value::Date(19_782)];
+        assert!(finds("7,a%2Cb,2024-02-29", &[Int32, Text, Date], &values));
+    }
+
+    #[test]
+    fn without_types_every_reading_is_tried() {
+        use ColumnType::Any;
+        for values in [
+            [Value::Int(7), Value::Int(8)],
+            [Value::Text("7"), Value::Int(8)],
+            [Value::Int(7), Value::Text("8")],
+            [Value::Text("7"), Value::Text("8")],
+        ] {
+            assert!(finds("7,8", &[Any, Any], &values), "{values:?}");
+        }
+        assert!(!finds("7,8", &[Any, Any], &[Value::Int(8), Value::Int(7)]));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_with_what_was_expected() {
+        use ColumnType::{Any, Int64, Text, Timestamp};
+        assert_eq!(refused("7", None), "the table has no key");
+        assert_eq!(
+            refused("a,b", Some(&[("code", Text)])),
+            "the key has 1 value (code), not 2"
+        );
+        assert_eq!(
+            refused("7", Some(&[("order", Int64), ("line", Int64)])),
+            "the key has 2 values (order,line), not 1"
+        );
+        assert_eq!(
+            refused("x", Some(&[("id", Int64)])),
+            "key column 'id' is of type int64: expected an integer"
+        );
+        assert_eq!(
+            refused("2024", Some(&[("at", Timestamp)])),
+            "key column 'at' is of type timestamp: expected a timestamp without zone, as in 2024-02-29T12:34:56.789"
+        );
+        assert!(
+            refused("%f", Some(&[("id", Text)])).contains("not followed by two hexadecimal digits")
+        );
+        let long = "x".repeat(KEY_BYTES_MAX);
+        assert_eq!(
+            refused(&long, Some(&[("id", Text)])),
+            "the key is longer than 32768 bytes"
+        );
+        let many: Vec<_> = ["k"; 13].into_iter().map(|name| (name, Any)).collect();
+        assert_eq!(
+            refused("1,1,1,1,1,1,1,1,1,1,1,1,1", Some(&many)),
+            "the key's values can be read in more than 4096 ways"
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! What a question means: reads keys and literals, looks rows up, lists them, renders them, and says how fresh they are.
+//!
+//! Pure over `table-store`: knows no request, clock, thread or wire; the time is an argument.
+//! A question is answered from one cut. Each module is one step of it: [`literal`] and [`key`] read
+//! what was asked for, [`lookup`] and [`list`] are the access paths, [`json`] renders, [`fresh`] and
+//! [`as_of`] say where the answer stands. Nothing is ever ignored: what cannot be answered is an error.
+
+#![forbid(unsafe_code)]
+
+pub mod as_of;
+pub mod cursor;
+#[cfg(test)]
+mod fixture;
+pub mod fresh;
+pub mod json;
+pub mod key;
+pub mod list;
+pub mod literal;
+pub mod lookup;
+pub mod percent;
+mod token;

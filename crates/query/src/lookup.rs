@@ -1,0 +1,165 @@
+//! The point lookup: one row by its key, at the newest published cut.
+//!
+//! Takes no pin, because a pin costs a lock that every lookup would share. The writer may let go of
+//! the cut's versions meanwhile; then the lookup begins again at a newer cut, and holds on to it if
+//! that happens too often.
+
+use std::sync::Arc;
+
+use row_model::{CutId, Version};
+use table_store::{Cut, Lookup, NameError, TableCut, TableStore};
+
+use crate::key::{KeyError, RowKey};
+
+/// Attempts without a pin.
+const ATTEMPTS: usize = 3;
+
+/// What a lookup found, with the table at the cut in which it did.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub table: Arc<TableCut>,
+    pub row: Option<Version>,
+}
+
+/// Why nothing was looked up.
+#[derive(Debug)]
+pub enum LookupError {
+    Table(NameError),
+    /// The text is no key of this table.
+    Key {
+        table: Arc<TableCut>,
+        error: KeyError,
+    },
+}
+
+/// Looks up a row. The table goes by any of its names; the key is a segment of a path, still percent-encoded.
+///
+/// # Errors
+/// If there is no such table, or the text is no key of it.
+pub fn row(store: &Arc<TableStore>, table: &str, key: &str) -> Result<Found, LookupError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(found) = row_at(&store.published(), table, key)? {
+            return Ok(found);
+        }
+    }
+    let pinned = store.pin();
+    match row_at(&pinned, table, key)? {
+        Some(found) => Ok(found),
+        None => unreachable!("the versions of a pinned cut are kept"),
+    }
+}
+
+/// `None` if the cut's versions have been let go.
+fn row_at(cut: &Cut, table: &str, key: &str) -> Result<Option<Found>, LookupError> {
+    let table = cut.table(table).map_err(LookupError::Table)?;
+    let Some(schema) = table.schema.and_then(|id| table.table.schemas().get(id)) else {
+        // Before its first row a table has no shape, and no row.
+        return Ok(Some(Found {
+            table: Arc::clone(table),
+            row: None,
+        }));
+    };
+    let key = RowKey::read(key, &schema).map_err(|error| LookupError::Key {
+        table: Arc::clone(table),
+        error,
+    })?;
+    let found = |row| {
+        Some(Found {
+            table: Arc::clone(table),
+            row,
+        })
+    };
+    Ok(match find(table, &key, cut.id) {
+        Lookup::Row(version) => found(Some(version)),
+        Lookup::Missing => found(None),
+        Lookup::CutGone => None,
+    })
+}
+
+/// The first row that is there among the keys this key stands for.
+fn find(table: &TableCut, key: &RowKey, cut: CutId) -> Lookup {
+    let found = key.find(|key| match table.table.lookup(key, cut) {
+        Lookup::Missing => None,
+        found => Some(found),
+    });
+    found.unwrap_or(Lookup::Missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Shop;
+
+    fn status(shop: &Shop, table: &str, key: &str) -> Option<String> {
+        let found = row(shop.store(), table, key).unwrap();
+        found.row.map(|version| shop.json(&found.table, &version))
+    }
+
+    #[test]
+    fn the_newest_published_row_is_found_under_every_name_of_its_table() {
+        let mut shop = Shop::new();
+        shop.put(7, "paid");
+        assert_eq!(status(&shop, "orders", "7"), None);
+        shop.publish();
+        let paid = Some(r#"{"id":7,"status":"paid"}"#.to_owned());
+        for name in ["orders", "public.orders", "shop.public.orders"] {
+            assert_eq!(status(&shop, name, "7"), paid);
+        }
+        shop.put(7, "shipped");
+        assert_eq!(status(&shop, "orders", "7"), paid);
+        shop.delete(7);
+        shop.publish();
+        assert_eq!(status(&shop, "orders", "7"), None);
+    }
+
+    #[test]
+    fn a_lookup_that_cannot_be_made_says_why() {
+        let shop = Shop::new();
+        assert_eq!(
+            status(&shop, "orders", "whatever, without a row there is no key"),
+            None
+        );
+        let refused = row(shop.store(), "order", "7").unwrap_err();
+        assert!(matches!(
+            refused,
+            LookupError::Table(NameError::Unknown { .. })
+        ));
+        let mut shop = shop;
+        shop.put(7, "paid");
+        shop.publish();
+        let refused = row(shop.store(), "orders", "x").unwrap_err();
+        assert!(matches!(
+            refused,
+            LookupError::Key {
+                error: KeyError::Literal { .. },
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn lookups_go_on_while_the_writer_lets_go_of_one_cut_after_another() {
+        let mut shop = Shop::new();
+        shop.put(7, "0");
+        shop.publish();
+        let store = Arc::clone(shop.store());
+        let reader = std::thread::spawn(move || {
+            let mut newest = 0;
+            while newest < 2_000 {
+                let found = row(&store, "orders", "7").unwrap();
+                let version = found.row.expect("the row is never deleted");
+                let row_model::Value::Text(text) = version.row().unwrap().get(1).unwrap() else {
+                    panic!()
+                };
+                let seen: u32 = text.parse().unwrap();
+                assert!(seen >= newest, "{seen} after {newest}");
+                newest = seen;
+            }
+        });
+        for round in 1..=2_000 {
+            shop.put(7, &round.to_string());
+            shop.publish();
+        }
+        reader.join().unwrap();
+    }
+}

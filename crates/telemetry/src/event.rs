@@ -1,0 +1,124 @@
+//! Things that happened and were dealt with: each is logged and counted in one place.
+//!
+//! ERROR means that someone must act; WARN that something unexpected was recovered from.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use tracing::{debug, error, info, warn};
+
+use crate::{Metric, clock};
+
+/// One handled event. Built where it is handled, and [`emit`](Self::emit)ted there.
+pub enum Event<'a> {
+    /// A record went to the quarantine. `kind` is one of a few words; `reason` says it in full.
+    RecordQuarantined {
+        topic: &'a str,
+        partition: i32,
+        offset: u64,
+        kind: &'static str,
+        reason: &'a dyn Display,
+    },
+    /// Contact with the log was lost; the source goes on trying.
+    SourceLost {
+        source: &'a str,
+        error: &'a dyn Display,
+    },
+    /// It is there again.
+    SourceBack { source: &'a str },
+    /// A table takes no more changes until someone acts.
+    TableStalled {
+        table: &'a str,
+        reason: &'a dyn Display,
+    },
+    /// A checkpoint is durable.
+    CheckpointWritten { took: Duration, rows: u64 },
+    /// A checkpoint could not be written; the next attempt repeats what it held.
+    CheckpointFailed { error: &'a dyn Display },
+    /// A request ended in a panic, which went no further.
+    RequestPanicked {
+        request_id: &'a str,
+        path: &'a str,
+        message: &'a str,
+    },
+    /// A request took longer than it may.
+    RequestTimedOut { request_id: &'a str, path: &'a str },
+    /// An answer stopped at the bound on its size.
+    AnswerTruncated { table: &'a str },
+    /// A connection could not be accepted (out of file descriptors, mostly).
+    AcceptFailed {
+        listener: &'a str,
+        error: &'a dyn Display,
+    },
+    /// Connections were cut off because they outlasted the drain.
+    DrainTimedOut {
+        listener: &'a str,
+        connections: usize,
+    },
+}
+
+impl Event<'_> {
+    /// Logs and counts it.
+    pub fn emit(self) {
+        match self {
+            Self::RecordQuarantined {
+                topic,
+                partition,
+                offset,
+                kind,
+                reason,
+            } => {
+                counter!(Metric::ApplyErrorsTotal.name(), "reason" => kind).increment(1);
+                warn!(topic, partition, offset, kind, %reason, "record quarantined");
+            }
+            Self::SourceLost { source, error } => {
+                counter!(Metric::SourceErrorsTotal.name(), "source" => source.to_owned())
+                    .increment(1);
+                warn!(source, %error, "lost contact with the log, trying again");
+            }
+            Self::SourceBack { source } => info!(source, "in contact with the log again"),
+            Self::TableStalled { table, reason } => error!(table, %reason, "table stalled"),
+            Self::CheckpointWritten { took, rows } => {
+                histogram!(Metric::CheckpointDurationSeconds.name()).record(took);
+                let now_s = clock::now_ms() as f64 / 1000.0;
+                gauge!(Metric::CheckpointLastSuccessTimestampSeconds.name()).set(now_s);
+                debug!(
+                    took_ms = took.as_millis() as u64,
+                    rows, "checkpoint durable"
+                );
+            }
+            Self::CheckpointFailed { error } => {
+                counter!(Metric::CheckpointFailuresTotal.name()).increment(1);
+                error!(%error, "checkpoint failed, serving goes on");
+            }
+            Self::RequestPanicked {
+                request_id,
+                path,
+                message,
+            } => {
+                counter!(Metric::RequestPanicsTotal.name()).increment(1);
+                error!(request_id, path, message, "request panicked");
+            }
+            Self::RequestTimedOut { request_id, path } => {
+                warn!(request_id, path, "request timed out");
+            }
+            Self::AnswerTruncated { table } => {
+                counter!(Metric::ResponseTruncatedTotal.name()).increment(1);
+                debug!(table, "answer truncated");
+            }
+            Self::AcceptFailed { listener, error } => {
+                warn!(listener, %error, "cannot accept a connection");
+            }
+            Self::DrainTimedOut {
+                listener,
+                connections,
+            } => {
+                warn!(
+                    listener,
+                    connections, "connections outlasted the drain and were cut off"
+                );
+            }
+        }
+    }
+}
