@@ -1,0 +1,30 @@
+//! The project's own chores, run as `cargo xtask <name>`. Never part of the product: no other crate
+//! may depend on it.
+
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Checks the house rules: edges between crates, purity, file and function lengths, forgotten
+    /// tests, reference docs
+    Tidy,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match Arguments::parse().chore {
+        Chore::Tidy => tidy::run(&root),
+    }
+}

@@ -1,0 +1,166 @@
+//! Where a server lives: a folder with a configuration, a data directory and record files, and two
+//! ports.
+//!
+//! Outlives the servers that are started on it one after another, as a disk outlives a process.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+use crate::records::{self, Record};
+use crate::server::Server;
+use crate::{binary, wait};
+
+/// What differs between the servers of different tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether the record file is followed while it grows.
+    pub follow: bool,
+    pub checkpoint_interval_ms: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            follow: false,
+            checkpoint_interval_ms: 1_000,
+        }
+    }
+}
+
+/// A folder with a configuration, a data directory and record files, on which servers are started
+/// one after another.
+pub struct Site {
+    folder: TempDir,
+    data_port: u16,
+    admin_port: u16,
+}
+
+impl Site {
+    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+        let site = Self {
+            folder: tempfile::tempdir()?,
+            data_port: free_port()?,
+            admin_port: free_port()?,
+        };
+        fs::create_dir(site.path("records"))?;
+        let Settings {
+            follow,
+            checkpoint_interval_ms,
+        } = settings;
+        site.configure(&format!(
+            r#"data_dir = "{data}"
+[listen]
+data = "127.0.0.1:{data_port}"
+admin = "127.0.0.1:{admin_port}"
+[[sources]]
+name = "corpus"
+kind = "file"
+path = "{records}"
+follow = {follow}
+[checkpoint]
+interval = "{checkpoint_interval_ms}ms"
+"#,
+            data = site.path("data").display(),
+            records = site.path("records").display(),
+            data_port = site.data_port,
+            admin_port = site.admin_port,
+        ))?;
+        Ok(site)
+    }
+
+    /// A path in the site's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn data_port(&self) -> u16 {
+        self.data_port
+    }
+
+    /// Replaces the configuration.
+    pub fn configure(&self, toml: &str) -> anyhow::Result<()> {
+        fs::write(self.path("rowtide.toml"), toml).context("cannot write the configuration")
+    }
+
+    pub fn configuration(&self) -> anyhow::Result<String> {
+        fs::read_to_string(self.path("rowtide.toml")).context("cannot read the configuration")
+    }
+
+    /// Puts these records where the server reads them, in place of what was there.
+    pub fn deliver(&self, records: &[Record]) -> anyhow::Result<()> {
+        records::write(&self.path("records/0001.jsonl"), records)
+    }
+
+    /// Adds records to what the server is reading.
+    pub fn append(&self, records: &[Record]) -> anyhow::Result<()> {
+        records::append(&self.path("records/0001.jsonl"), records)
+    }
+
+    /// Starts a server. It may not answer yet.
+    pub fn start(&self) -> anyhow::Result<Server> {
+        let config = self.path("rowtide.toml");
+        let process = self.spawn(&["serve", "--config", &config.to_string_lossy()])?;
+        Ok(Server::of(
+            process,
+            self.data_port,
+            self.admin_port,
+            self.path("log"),
+        ))
+    }
+
+    /// Runs the binary to its end; its exit code and what it said.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
+        let mut process = self.spawn(arguments)?;
+        let code = wait::until("the command ends", || Ok(process.try_wait()?));
+        if code.is_err() {
+            process.kill()?;
+            process.wait()?;
+        }
+        let said = fs::read_to_string(self.path("log"))?;
+        let code = code?.code();
+        Ok((
+            code.with_context(|| format!("killed by a signal: {said}"))?,
+            said,
+        ))
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))?;
+        let mut command = Command::new(binary::path()?);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1");
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        command.spawn().context("cannot start rowtide")
+    }
+}
+
+/// A port that nobody listens on, below the range from which the system takes the ports of outgoing
+/// connections, so that no client takes it before the server does.
+fn free_port() -> anyhow::Result<u16> {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes begin far apart, and each goes on where it stopped.
+    let own_start = (std::process::id() % 312) as u16 * 64;
+    for _ in 0..COUNT {
+        let port = FIRST + (own_start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port from {FIRST} to {}", FIRST + COUNT)
+}

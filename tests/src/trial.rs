@@ -1,0 +1,138 @@
+//! One recording of one scenario, delivered to a server and compared with the database it came
+//! from.
+
+use anyhow::{Context, bail};
+
+use crate::compare::{Comparison, compare};
+use crate::exact::Exact;
+use crate::records::Record;
+use crate::scenario::{ExpectedTable, Recording, Scenario};
+use crate::server::Server;
+use crate::spelling::Spellings;
+
+/// Differences that a message shows.
+const SHOWN_MAX: usize = 8;
+
+/// The scenarios that are small enough to be repeated under many seeds.
+pub const SMALL: [&str; 4] = [
+    "A_basics_default",
+    "A_basics_full",
+    "E_truncate",
+    "N_no_tombstones",
+];
+
+/// 246,060 records.
+pub const LARGE: &str = "M_volume";
+
+/// What is delivered, and what must come of it.
+pub struct Trial {
+    /// Scenario and recording, for messages.
+    pub name: String,
+    pub records: Vec<Record>,
+    spellings: Spellings,
+    expected: Vec<ExpectedTable>,
+}
+
+impl Trial {
+    /// One trial for each recording of a scenario.
+    pub fn all(scenario: &str) -> anyhow::Result<Vec<Self>> {
+        let scenario = Scenario::open(scenario)?;
+        let mut trials = Vec::new();
+        for recording in Recording::ALL {
+            if let Some(records) = scenario.records(recording)? {
+                let name = format!("{} {recording:?}", scenario.name);
+                let spellings = scenario.spellings(recording, &records)?;
+                trials.push(Self {
+                    name,
+                    records,
+                    spellings,
+                    expected: scenario.expected(recording)?,
+                });
+            }
+        }
+        Ok(trials)
+    }
+
+    /// Compares every table that the server has with what the database held; fails with the
+    /// differences.
+    pub fn check(&self, server: &Server) -> anyhow::Result<()> {
+        let tables = server.found("/v1/tables", &[])?;
+        let tables = tables
+            .get("tables")
+            .as_list()
+            .context("no list of tables")?;
+        let mut comparison = Comparison::default();
+        for expected in &self.expected {
+            let Some(told) = tables
+                .iter()
+                .find(|table| table.get("topic").as_text() == Some(&expected.topic))
+            else {
+                if !expected.rows.is_empty() {
+                    comparison.wrong.push(format!(
+                        "{}: no table for topic {}",
+                        expected.name, expected.topic
+                    ));
+                }
+                continue;
+            };
+            comparison.add(self.check_table(server, expected, told)?);
+        }
+        let Comparison { cells, wrong } = comparison;
+        if wrong.is_empty() && cells > 0 {
+            return Ok(());
+        }
+        let shown: Vec<&str> = wrong.iter().take(SHOWN_MAX).map(String::as_str).collect();
+        bail!(
+            "{}: {} differences in {cells} cells\n  {}",
+            self.name,
+            wrong.len(),
+            shown.join("\n  ")
+        )
+    }
+
+    fn check_table(
+        &self,
+        server: &Server,
+        expected: &ExpectedTable,
+        told: &Exact,
+    ) -> anyhow::Result<Comparison> {
+        let rows = server.rows(told.get("name").as_text().context("a table without name")?)?;
+        let mut comparison = compare(expected, &self.spellings, &rows);
+        if told.get("rows").as_integer() != i64::try_from(rows.len()).ok() {
+            comparison.wrong.push(format!(
+                "{}: says {} rows, lists {}",
+                expected.name,
+                told.get("rows"),
+                rows.len()
+            ));
+        }
+        let key = told.get("key").as_list().map(|key| {
+            key.iter()
+                .filter_map(Exact::as_text)
+                .map(str::to_owned)
+                .collect()
+        });
+        if key != expected.key {
+            comparison.wrong.push(format!(
+                "{}: says key {}, should be {:?}",
+                expected.name,
+                told.get("key"),
+                expected.key
+            ));
+        }
+        Ok(comparison)
+    }
+}
+
+/// Runs `trial` under fixed seeds, or under the one in `BLACK_BOX_SEED`, and names the seed that
+/// failed.
+pub fn under_seeds(count: u64, trial: impl Fn(u64) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let seeds = match std::env::var("BLACK_BOX_SEED") {
+        Ok(seed) => vec![seed.parse().context("BLACK_BOX_SEED is no number")?],
+        Err(_) => (1..=count).collect(),
+    };
+    for seed in seeds {
+        trial(seed).with_context(|| format!("repeat it with BLACK_BOX_SEED={seed}"))?;
+    }
+    Ok(())
+}
