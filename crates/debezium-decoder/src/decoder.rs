@@ -28,6 +28,8 @@ const FAILURE_BYTES_MAX: usize = 4096;
 pub struct DebeziumDecoder {
     catalog: Arc<SchemaCatalog>,
     placeholder: Placeholder,
+    /// Key columns of topics whose records carry no key.
+    declared_keys: HashMap<String, Arc<KeyShape>>,
     topics: HashMap<String, TopicState>,
     /// The raw key of the record before, where that was a delete: the tombstone after it is part of it.
     last_deletes: HashMap<PartitionId, Vec<u8>>,
@@ -42,11 +44,22 @@ impl DebeziumDecoder {
         Self {
             catalog,
             placeholder,
+            declared_keys: HashMap::new(),
             topics: HashMap::new(),
             last_deletes: HashMap::new(),
             builder: RowBuilder::default(),
             scratch: Vec::new(),
         }
+    }
+}
+
+impl DebeziumDecoder {
+    /// Takes the key of a topic's records from these columns of the row, where a record carries no key.
+    #[must_use]
+    pub fn with_declared_key(mut self, topic: &str, columns: &[String]) -> Self {
+        let shape = KeyShape { names: columns.to_vec(), typed: false };
+        self.declared_keys.insert(topic.to_owned(), Arc::new(shape));
+        self
     }
 }
 
@@ -58,8 +71,14 @@ impl Decoder for DebeziumDecoder {
         }
         let Some(topic) = self.topics.get_mut(context.topic) else { return };
         let last_delete = self.last_deletes.entry(batch.partition).or_default();
-        let mut decoding =
-            Decoding { topic, placeholder: &self.placeholder, builder: &mut self.builder, scratch: &mut self.scratch, out };
+        let mut decoding = Decoding {
+            topic,
+            placeholder: &self.placeholder,
+            declared_key: self.declared_keys.get(context.topic),
+            builder: &mut self.builder,
+            scratch: &mut self.scratch,
+            out,
+        };
         for record in batch.iter() {
             decoding.record(&record, last_delete);
         }
@@ -71,6 +90,7 @@ impl Decoder for DebeziumDecoder {
 struct Decoding<'d> {
     topic: &'d mut TopicState,
     placeholder: &'d Placeholder,
+    declared_key: Option<&'d Arc<KeyShape>>,
     builder: &'d mut RowBuilder,
     scratch: &'d mut Vec<u8>,
     out: &'d mut ChangeBatch,
@@ -168,21 +188,67 @@ impl Decoding<'_> {
             connector_ms: envelope.ts_ms,
             ..blank(record.offset, kind, key.range.clone())
         };
+        let declared = self.declared_key.filter(|_| key.shape.is_none()).cloned();
+        let key_shape = key.shape.as_ref().or(declared.as_ref());
+        let mut row_shape = None;
         if let Some(after) = image {
-            let (shape, range) = self.row(after, "after", unwrapped, key.shape.as_ref())?;
+            let (shape, range) = self.row(after, "after", unwrapped, key_shape)?;
             if let Some(key_shape) = &key.shape {
                 let row = Row::new(self.out.slice(&range));
                 key::check_against_row(self.out.slice(&key.range), key_shape, &shape, row)?;
             }
             (change.schema, change.row) = (shape.schema, range);
+            row_shape = Some(shape);
         }
-        // Only a row without a key is known by what it was.
-        let needs_before = key.shape.is_none() && matches!(op, Op::Update | Op::Delete);
-        if needs_before {
-            let before = envelope.before.ok_or(DecodeError::MissingImage { op: op.name(), image: "before" })?;
-            (_, change.before) = self.row(before, "before", unwrapped, None)?;
+        // Only a row whose record carries no key is known by what it was.
+        let was_known = key.shape.is_none() && matches!(op, Op::Update | Op::Delete);
+        if was_known {
+            match (envelope.before, &declared) {
+                (Some(before), _) => {
+                    let (shape, range) = self.row(before, "before", unwrapped, key_shape)?;
+                    change.before = range;
+                    row_shape = row_shape.or(Some(shape));
+                }
+                // An update that kept the declared key needs no image of what was.
+                (None, Some(_)) if op == Op::Update => {}
+                (None, _) => return Err(DecodeError::MissingImage { op: op.name(), image: "before" }),
+            }
+        }
+        if let (Some(declared), Some(shape)) = (declared, row_shape) {
+            self.key_by_declaration(&mut change, &declared, &shape)?;
         }
         Ok(change)
+    }
+
+    /// Keys a change by the declared columns of its row. One that moved its row to another key is
+    /// preceded by the deletion of the old one.
+    fn key_by_declaration(
+        &mut self,
+        change: &mut Change,
+        declared: &KeyShape,
+        shape: &RowShape,
+    ) -> Result<(), DecodeError> {
+        let before = std::mem::take(&mut change.before);
+        let old = if before.is_empty() { None } else { Some(self.declared_key(&before, declared, shape)?) };
+        if change.row.is_empty() {
+            change.key = old.unwrap_or_default();
+            return Ok(());
+        }
+        change.key = self.declared_key(&change.row.clone(), declared, shape)?;
+        let moved = old.filter(|old| self.out.slice(old) != self.out.slice(&change.key));
+        if let Some(key) = moved {
+            let deletion = Change { kind: ChangeKind::Delete, key, row: 0..0, ..change.clone() };
+            self.out.changes.push(deletion);
+        }
+        Ok(())
+    }
+
+    fn declared_key(&mut self, row: &Range<u32>, declared: &KeyShape, shape: &RowShape) -> Result<Range<u32>, DecodeError> {
+        self.scratch.clear();
+        key::encode_from_row(declared, shape, Row::new(self.out.slice(row)), self.scratch)?;
+        let start = self.out.bytes.len();
+        self.out.bytes.extend_from_slice(self.scratch);
+        Ok(self.since(start))
     }
 
     fn key(&mut self, record: &RecordRef<'_>) -> Result<KeyPart, DecodeError> {

@@ -30,6 +30,9 @@ pub enum DecodeError {
     /// The record's key and the row disagree.
     #[error("the record's key does not match its row in column `{column}`")]
     KeyMismatch { column: String },
+    /// Config declares a key column that the row does not have.
+    #[error("the row has no column `{column}`, which config declares as its key")]
+    NoKeyColumn { column: String },
     /// The key is longer than any key may be.
     #[error(transparent)]
     KeyTooLong(#[from] KeyTooLong),
@@ -51,6 +54,7 @@ impl DecodeError {
             Self::MissingImage { .. } => "missing_image",
             Self::BadCell { .. } => "bad_cell",
             Self::KeyMismatch { .. } => "key_mismatch",
+            Self::NoKeyColumn { .. } => "no_key_column",
             Self::KeyTooLong(_) => "key_too_long",
             Self::TooManyShapes => "too_many_shapes",
         }

@@ -88,3 +88,18 @@ pub(crate) fn check_against_row(key: &[u8], shape: &KeyShape, row_shape: &RowSha
         _ => Ok(()),
     }
 }
+
+/// Encodes the key that lies in these columns of a row.
+pub(crate) fn encode_from_row(
+    declared: &KeyShape,
+    shape: &RowShape,
+    row: Row<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    for name in &declared.names {
+        let value = shape.column(name).and_then(|column| row.get(column));
+        let value = value.ok_or_else(|| DecodeError::NoKeyColumn { column: name.clone() })?;
+        encode_key([value], out)?;
+    }
+    Ok(())
+}

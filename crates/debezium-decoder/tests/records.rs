@@ -5,7 +5,7 @@ use std::sync::Arc;
 use change_feed::{Decoder, Header, RawBatch, TopicContext};
 use debezium_decoder::{DebeziumDecoder, Placeholder, RECORD_BYTES_MAX};
 use expect_test::{Expect, expect};
-use row_model::{ChangeBatch, PartitionId, Row, SchemaCatalog};
+use row_model::{ChangeBatch, ChangeKind, PartitionId, Row, SchemaCatalog};
 
 const SOURCE: &str = r#""source":{"version":"3","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"false","db":"d","sequence":"[null,\"7\"]","schema":"public","table":"t","txId":12,"lsn":77}"#;
 
@@ -108,6 +108,41 @@ fn a_keyless_row_is_known_by_what_it_was() {
             shape: a any, b any key None
         "#]],
     );
+}
+
+#[test]
+fn a_declared_key_is_taken_from_the_row() {
+    let mut batch = RawBatch::new(PartitionId(0));
+    let values = [
+        event("c", "null", r#"{"a":1,"b":"x"}"#),
+        event("u", "null", r#"{"a":1,"b":"y"}"#),
+        event("u", r#"{"a":1,"b":"y"}"#, r#"{"a":2,"b":"y"}"#),
+        event("d", r#"{"a":2,"b":"y"}"#, "null"),
+        event("c", "null", r#"{"b":"no key"}"#),
+    ];
+    for (offset, value) in values.iter().enumerate() {
+        batch.push(offset as u64, None, None, Some(value.as_bytes()), []);
+    }
+    let mut out = ChangeBatch::new(PartitionId(0));
+    let decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
+    let mut decoder = decoder.with_declared_key("s.public.t", &["a".to_owned()]);
+    decoder.decode(TopicContext { topic: "s.public.t", partition: 0 }, &batch, &mut out);
+    let key_of = |value: i64| {
+        let mut key = Vec::new();
+        row_model::encode_key([row_model::Value::Int(value)], &mut key).unwrap();
+        key
+    };
+    let told: Vec<_> = out.changes.iter().map(|c| (c.offset, c.kind, out.slice(&c.key).to_vec())).collect();
+    let expected = [
+        (0, ChangeKind::Upsert, key_of(1)),
+        (1, ChangeKind::Upsert, key_of(1)),
+        (2, ChangeKind::Delete, key_of(1)),
+        (2, ChangeKind::Upsert, key_of(2)),
+        (3, ChangeKind::Delete, key_of(2)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(out.failures[0].reason, "the row has no column `a`, which config declares as its key");
+    assert_eq!(out.schemas.unwrap().shapes()[0].key.as_deref(), Some(&["a".to_owned()][..]));
 }
 
 #[test]

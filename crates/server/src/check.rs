@@ -1,0 +1,150 @@
+//! `rowtide check`: reads the configuration as `serve` would, and says what would be done.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::config::{self, Config, ConfigArgs, Reads, SourceConfig, Storage};
+use crate::failure::Failure;
+use crate::output::{self, Style, bytes};
+
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Print JSON, as is done anyway when the output is not a terminal
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let config = config::load(&args.config, &config::process_environment())?;
+    match Style::choose(args.json) {
+        Style::Json => output::print(&json(&config).to_string()),
+        Style::Human { .. } => output::print(&text(&config)),
+    }
+}
+
+fn text(config: &Config) -> String {
+    let mut lines = vec!["The configuration is usable.".to_owned(), String::new()];
+    for source in &config.sources {
+        lines.push(format!("source {} {}", source.name, follows(source)));
+    }
+    for table in &config.tables {
+        let name = table.name.as_deref().unwrap_or("(named by its topic)");
+        let key = match table.key.as_slice() {
+            [] => "key as its records have it".to_owned(),
+            key => format!("key {}", key.join(", ")),
+        };
+        lines.push(format!("table {name} from {}, {key}", table.topic));
+    }
+    lines.push(
+        "any other table is called by the shortest suffix of its topic that is free".to_owned(),
+    );
+    lines.push(match &config.storage {
+        Storage::Directory(path) => {
+            let every = humantime::format_duration(config.checkpoint_interval);
+            format!("checkpoint every {every} into {}", path.display())
+        }
+        Storage::Memory => "no checkpoint: a restart begins at the start of the log".to_owned(),
+    });
+    lines.push(match config.memory_max_bytes {
+        Some(max) => format!("memory for tables at most {}", bytes(max)),
+        None => "memory for tables without limit".to_owned(),
+    });
+    lines.push(format!(
+        "API on {}, probes and metrics on {}",
+        config.listen.data, config.listen.admin
+    ));
+    lines.join("\n")
+}
+
+fn follows(source: &SourceConfig) -> String {
+    match &source.reads {
+        Reads::Kafka {
+            brokers, topics, ..
+        } => {
+            format!("follows {} of Kafka at {brokers}", topics.join(", "))
+        }
+        Reads::File {
+            path,
+            follow: false,
+        } => format!("reads {} to its end", path.display()),
+        Reads::File { path, follow: true } => format!("reads and follows {}", path.display()),
+    }
+}
+
+/// Names of librdkafka's settings are shown, their values never: they hold passwords.
+fn json(config: &Config) -> Value {
+    let sources = config.sources.iter().map(|source| match &source.reads {
+        Reads::Kafka {
+            brokers,
+            topics,
+            settings,
+        } => json!({
+            "name": source.name, "kind": "kafka", "brokers": brokers, "topics": topics,
+            "settings": settings.keys().collect::<Vec<_>>(),
+        }),
+        Reads::File { path, follow } => {
+            json!({"name": source.name, "kind": "file", "path": path, "follow": follow})
+        }
+    });
+    let tables = config
+        .tables
+        .iter()
+        .map(|table| json!({"name": table.name, "topic": table.topic, "key": table.key}));
+    let data_dir = match &config.storage {
+        Storage::Directory(path) => json!(path),
+        Storage::Memory => Value::Null,
+    };
+    json!({
+        "usable": true,
+        "sources": sources.collect::<Vec<_>>(),
+        "tables": tables.collect::<Vec<_>>(),
+        "data_dir": data_dir,
+        "listen": {"data": config.listen.data.to_string(), "admin": config.listen.admin.to_string()},
+        "memory_max_bytes": config.memory_max_bytes,
+        "quarantine_max_bytes": config.quarantine_max_bytes,
+        "checkpoint_interval_ms": u64::try_from(config.checkpoint_interval.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn says_what_would_be_done_and_keeps_secrets() {
+        let flags = ConfigArgs {
+            brokers: Some("kafka:9092".to_owned()),
+            topics: vec!["shop.public.*".to_owned()],
+            kafka_settings: vec![("sasl.password".to_owned(), "hunter2".to_owned())],
+            ephemeral: true,
+            ..ConfigArgs::default()
+        };
+        let environment = BTreeMap::from([(
+            "ROWTIDE__TABLES__0__TOPIC".to_owned(),
+            "shop.public.orders".to_owned(),
+        )]);
+        let config = config::load(&flags, &environment).unwrap();
+        expect![[r"
+            The configuration is usable.
+
+            source kafka follows shop.public.* of Kafka at kafka:9092
+            table (named by its topic) from shop.public.orders, key as its records have it
+            any other table is called by the shortest suffix of its topic that is free
+            no checkpoint: a restart begins at the start of the log
+            memory for tables without limit
+            API on 127.0.0.1:8080, probes and metrics on 127.0.0.1:9090"]]
+        .assert_eq(&text(&config));
+        let json = json(&config).to_string();
+        assert!(
+            json.contains("sasl.password") && !json.contains("hunter2"),
+            "{json}"
+        );
+    }
+}

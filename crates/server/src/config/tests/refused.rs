@@ -1,0 +1,182 @@
+//! Whole configurations that are refused, and every word that is said about it.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check_wrong(text: &str, flags: &[&str], environment: &[(&str, &str)], expected: &Expect) {
+    expected.assert_eq(&try_load(text, flags, environment).expect_err("it was accepted"));
+}
+
+#[test]
+fn nothing_to_follow() {
+    check_wrong(
+        "",
+        &[],
+        &[],
+        &expect![
+            "nothing says what to follow: give --brokers and --topics, or --replay PATH, or a --config file with a [[sources]] section (`rowtide init` writes one; `rowtide demo` needs none of it)"
+        ],
+    );
+    check_wrong(
+        "",
+        &["--brokers", "b:1"],
+        &[],
+        &expect![[
+            r#"--brokers: `sources[0]` has no topics: add topics = ["shop.public.*"], or give --topics"#
+        ]],
+    );
+    check_wrong(
+        "",
+        &["--topics", "t"],
+        &[],
+        &expect![[
+            r#"--topics: `sources[0]` has no brokers: add brokers = "host:9092", or give --brokers"#
+        ]],
+    );
+    check_wrong(
+        "[[sources]]\n",
+        &[],
+        &[],
+        &expect![[r#"
+        rowtide.toml:1: `sources[0]` has no kind: add kind = "kafka" or kind = "file"
+        rowtide.toml:1: `sources[0]` has no name: add name = "…": the status calls it so"#]],
+    );
+}
+
+#[test]
+fn an_address_that_everyone_could_reach_is_refused() {
+    check_wrong(
+        "",
+        &["--replay", "r", "--listen", "0.0.0.0:8080"],
+        &[],
+        &expect![[
+            r#"--listen: `listen.data`: 0.0.0.0:8080 would show every table to whoever can reach this machine, because there is no authentication yet: listen on "127.0.0.1:8080" or "unix:/path", and let others in through a proxy that authenticates"#
+        ]],
+    );
+    check_wrong(
+        "",
+        &["--replay", "r", "--listen", "127.0.0.1:9090"],
+        &[],
+        &expect![
+            "--listen: `listen.data` and `listen.admin` are both 127.0.0.1:9090: give each its own port or path"
+        ],
+    );
+}
+
+#[test]
+fn values_that_mean_nothing_are_all_named_with_their_lines() {
+    let text = r#"
+[memory]
+max = "4 gigs"
+[quarantine]
+max = "1"
+[checkpoint]
+interval = "soon"
+[[sources]]
+name = "a/b"
+kind = "kafka"
+brokers = "http://kafka:9092"
+topics = ["^shop.*", "a,b", ""]
+path = "x"
+[[sources]]
+name = "a"
+kind = "file"
+topics = ["t"]
+[[sources]]
+name = "a"
+kind = "file"
+path = "p"
+[[tables]]
+name = "x/y"
+[[tables]]
+topic = "t"
+key = ["id", "id"]
+[[tables]]
+topic = "t"
+"#;
+    check_wrong(
+        text,
+        &[],
+        &[],
+        &expect![[r#"
+        rowtide.toml:3: `memory.max`: "4 gigs" is no size: write a number and a unit, such as "512MiB" or "4GiB"
+        rowtide.toml:5: `quarantine.max`: "1" is only 1 bytes: write at least "1MiB"
+        rowtide.toml:7: `checkpoint.interval`: "soon" is no duration: write a number and a unit, such as "500ms", "1s" or "2m"
+        rowtide.toml:9: "a/b" cannot name a source: write letters, digits, `.`, `_` and `-`
+        rowtide.toml:11: `sources[0].brokers`: "http://kafka:9092" is no broker: write "host:port", comma-separated, without a scheme
+        rowtide.toml:12: `sources[0].topics[0]`: "^shop.*" is no topic: write a glob instead of a regular expression: `*` is any text
+        rowtide.toml:12: `sources[0].topics[1]`: "a,b" is no topic: write a topic's name or a glob, in which `*` is any text, one list item each
+        rowtide.toml:12: `sources[0].topics[2]`: "" is no topic: write a topic's name or a glob, in which `*` is any text, one list item each
+        rowtide.toml:13: `sources[0].path` does nothing for a source of kind "kafka": remove it, or write kind = "file"
+        rowtide.toml:14: `sources[1]` has no path: add path = "…": a record file, or a directory of them
+        rowtide.toml:17: `sources[1].topics` does nothing for a source of kind "file": remove it, or write kind = "kafka"
+        rowtide.toml:19: two sources are called a: give each its own name
+        rowtide.toml:22: `tables[0]` has no topic: add topic = "…": the topic that this table is made from
+        rowtide.toml:26: `tables[1].key` names a column twice or not at all: name each column of the key once, in order
+        rowtide.toml:28: two tables are made from the topic t: join the two sections"#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said_before_what_it_means() {
+    check_wrong(
+        "[listen\n",
+        &[],
+        &[],
+        &expect![
+            "rowtide.toml:1: this is not TOML (unclosed table, expected `]`): mend the line `[listen`"
+        ],
+    );
+    check_wrong(
+        "data_dir = \"${env:NO_SUCH}\"",
+        &["--replay", "r"],
+        &[],
+        &expect![
+            "rowtide.toml:1: `data_dir` needs the environment variable NO_SUCH, which is not set: set NO_SUCH, or write the value itself"
+        ],
+    );
+    check_wrong(
+        "",
+        &["--replay", "r"],
+        &[("ROWTIDE__MEMORY__MAXX", "1")],
+        &expect![
+            "environment variable ROWTIDE__MEMORY__MAXX: unknown key `memory.maxx`: did you mean `max`?"
+        ],
+    );
+    let missing = Flags::try_parse_from(["serve", "--config", "/no/such.toml"])
+        .unwrap()
+        .config;
+    let error = load(&missing, &BTreeMap::new()).unwrap_err().to_string();
+    expect!["--config: /no/such.toml cannot be read (No such file or directory (os error 2)): check the path; `rowtide init FILE` writes a new one"].assert_eq(&error);
+}
+
+#[test]
+fn flags_that_could_be_about_several_sources_are_refused() {
+    let two = "[[sources]]\nname = 'a'\nkind = 'kafka'\n[[sources]]\nname = 'b'\nkind = 'kafka'\n";
+    check_wrong(
+        two,
+        &["--brokers", "b"],
+        &[],
+        &expect![
+            "--brokers: it is not clear which source this is about: the configuration has several sources; set it there"
+        ],
+    );
+    check_wrong(
+        two,
+        &["--replay", "r"],
+        &[],
+        &expect![
+            "--replay: it is not clear which source this is about: leave the flag or the [[sources]] of the configuration out"
+        ],
+    );
+    let file = "[[sources]]\nname = 'a'\nkind = 'file'\n";
+    check_wrong(
+        file,
+        &["--brokers", "b"],
+        &[],
+        &expect![
+            "--brokers: it is not clear which source this is about: the source in the configuration does not read Kafka; leave the flag or the source out"
+        ],
+    );
+}

@@ -1,0 +1,34 @@
+//! The `rowtide` binary: command line and configuration in front, wiring behind. No logic of its own.
+
+#![forbid(unsafe_code)]
+
+mod capture;
+mod check;
+mod cli;
+mod config;
+mod data_dir;
+mod demo;
+mod failure;
+mod init;
+mod output;
+#[cfg(test)]
+mod reference;
+mod remote;
+mod serve;
+mod source;
+mod status_provider;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Rows are many small allocations made on one thread and freed on others.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Writes `docs/reference/config.md` and `docs/reference/cli.md` from what they describe.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p server reference` writes them; without the variable the tests
+//! fail when they are not up to date.
+
+use std::fmt::Write;
+
+use clap::CommandFactory;
+use expect_test::expect_file;
+use serde_json::Value;
+
+use crate::cli::Cli;
+use crate::config::Shape;
+
+const GENERATED: &str =
+    "<!-- Written by `UPDATE_EXPECT=1 cargo test -p server reference`. Do not edit. -->\n";
+
+#[test]
+fn configuration_reference_is_up_to_date() {
+    expect_file!["../../../docs/reference/config.md"].assert_eq(&configuration());
+}
+
+#[test]
+fn command_line_reference_is_up_to_date() {
+    expect_file!["../../../docs/reference/cli.md"].assert_eq(&command_line());
+}
+
+fn configuration() -> String {
+    let root = Shape::root();
+    let mut out = format!("# Configuration\n\n{GENERATED}\n{}\n", root.description());
+    out += "\n`rowtide init` prints a configuration to start from, `rowtide check` says what one means, and ";
+    out += "`rowtide config-schema` prints the JSON Schema that this page is made from.\n";
+    section(&mut out, "Top level", root);
+    for (key, shape) in root.keys() {
+        if let Some(item) = shape.item() {
+            let _ = write!(
+                out,
+                "\n{}\n",
+                heading(&format!("[[{key}]]"), shape.description())
+            );
+            rows(&mut out, item);
+        } else if shape.keys().next().is_some() {
+            let _ = write!(
+                out,
+                "\n{}\n",
+                heading(&format!("[{key}]"), shape.description())
+            );
+            rows(&mut out, shape);
+        }
+    }
+    out
+}
+
+fn section(out: &mut String, title: &str, shape: Shape) {
+    let _ = write!(out, "\n## {title}\n\n");
+    rows(out, shape);
+}
+
+fn heading(title: &str, description: &str) -> String {
+    match description {
+        "" => format!("## `{title}`\n"),
+        description => format!("## `{title}`\n\n{description}\n"),
+    }
+}
+
+fn rows(out: &mut String, shape: Shape) {
+    out.push_str("| Key | Type | Default | |\n|---|---|---|---|\n");
+    for (key, shape) in shape.keys() {
+        let is_section = shape.keys().next().is_some();
+        if is_section
+            || shape
+                .item()
+                .is_some_and(|item| item.keys().next().is_some())
+        {
+            continue;
+        }
+        let default = shape
+            .0
+            .get("default")
+            .map_or(String::new(), |value| format!("`{value}`"));
+        let description = shape.description().replace('|', "\\|");
+        let example = shape.0["examples"].get(0).map_or(String::new(), |value| {
+            format!(" Example: `{}`.", as_toml(value))
+        });
+        let _ = writeln!(
+            out,
+            "| `{key}` | {} | {default} | {description}{example} |",
+            type_name(shape)
+        );
+    }
+}
+
+fn type_name(shape: Shape) -> String {
+    let words = shape.words();
+    if !words.is_empty() {
+        return words
+            .iter()
+            .map(|word| format!("`\"{word}\"`"))
+            .collect::<Vec<_>>()
+            .join(" or ");
+    }
+    match shape.type_name() {
+        Some("string") => "text",
+        Some("boolean") => "true or false",
+        Some("array") => "list of texts",
+        Some("object") => "section",
+        other => panic!("the reference has no word for {other:?}"),
+    }
+    .to_owned()
+}
+
+fn as_toml(value: &Value) -> String {
+    match value {
+        Value::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("\"{key}\" = {value}"));
+            entries.collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    }
+}
+
+fn command_line() -> String {
+    let mut command = Cli::command();
+    command.build();
+    let mut out = format!(
+        "# Command line\n\n{GENERATED}\n```text\n{}```\n",
+        help(&mut command)
+    );
+    for sub in command
+        .get_subcommands_mut()
+        .filter(|sub| sub.get_name() != "help")
+    {
+        let name = sub.get_name().to_owned();
+        let _ = write!(out, "\n## `rowtide {name}`\n\n```text\n{}```\n", help(sub));
+    }
+    out
+}
+
+fn help(command: &mut clap::Command) -> String {
+    let help = command.render_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,180 @@
+//! `rowtide status`: where sources, tables and the checkpoint stand, and what is wrong.
+
+use api_types::{CheckpointState, CheckpointStatus, SourceStatus, StatusResponse, TableStatus};
+use clap::Args;
+use comfy_table::Cell;
+
+use super::{RemoteArgs, freshness};
+use crate::failure::Failure;
+use crate::output::{self, bytes, harmless, state_cell};
+
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Print only the configuration lines that pin the tables' names for good
+    #[arg(long, conflicts_with = "json")]
+    pub pins: bool,
+
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+pub fn run(args: &StatusArgs) -> Result<(), Failure> {
+    if args.pins && !args.remote.curl {
+        let answer = args.remote.url.get("/v1/status")?;
+        if !answer.is_success() {
+            return Err(super::refused(&answer));
+        }
+        let status = serde_json::from_str(&answer.body).map_err(anyhow::Error::from)?;
+        return output::print(&pins(&status));
+    }
+    args.remote.ask("/v1/status", show)
+}
+
+fn show(status: &StatusResponse, color: bool) -> String {
+    let mut parts = vec![
+        freshness(&status.fresh),
+        sources(&status.sources, color).to_string(),
+        tables(&status.tables, color).to_string(),
+        checkpoint(&status.checkpoint),
+    ];
+    if !status.quarantine.is_empty() {
+        let mut table = output::table(&["quarantined", "reason"], color);
+        for note in &status.quarantine {
+            let place = format!("{}-{} @ {}", note.topic, note.partition, note.offset);
+            table.add_row([harmless(&place), harmless(&note.reason)]);
+        }
+        parts.push(table.to_string());
+    }
+    if !status.tables.is_empty() {
+        parts.push(
+            "These lines in the configuration pin the names for good (--pins prints only them):"
+                .to_owned(),
+        );
+        parts.push(pins(status));
+    }
+    parts.join("\n\n")
+}
+
+fn sources(sources: &[SourceStatus], color: bool) -> comfy_table::Table {
+    let mut table = output::table(&["source", "state", "partitions", "behind", ""], color);
+    for source in sources {
+        let behind: u64 = source
+            .partitions
+            .iter()
+            .filter_map(|partition| {
+                Some(partition.end_offset?.saturating_sub(partition.next_offset))
+            })
+            .sum();
+        let mut remarks: Vec<String> = source.detail.iter().map(|text| harmless(text)).collect();
+        if source.unreadable > 0 {
+            remarks.push(format!("{} unreadable lines", source.unreadable));
+        }
+        table.add_row([
+            Cell::new(harmless(&source.name)),
+            state_cell(source.state),
+            Cell::new(source.partitions.len()),
+            Cell::new(behind),
+            Cell::new(remarks.join("; ")),
+        ]);
+    }
+    table
+}
+
+fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
+    let mut table = output::table(&["table", "state", "rows", "memory", "lag", ""], color);
+    for status in tables {
+        let mut remarks: Vec<String> = status.reason.iter().map(|text| harmless(text)).collect();
+        if status.quarantined > 0 {
+            remarks.push(format!("{} quarantined", status.quarantined));
+        }
+        table.add_row([
+            Cell::new(harmless(&status.name)),
+            state_cell(status.state),
+            Cell::new(status.rows),
+            Cell::new(bytes(status.bytes)),
+            Cell::new(
+                status
+                    .fresh
+                    .lag_ms
+                    .map_or("unknown".to_owned(), |lag| format!("{lag} ms")),
+            ),
+            Cell::new(remarks.join("; ")),
+        ]);
+    }
+    table
+}
+
+fn checkpoint(checkpoint: &CheckpointStatus) -> String {
+    let age = checkpoint
+        .last_ms
+        .map_or("none yet".to_owned(), |ms| format!("the last {ms} ms ago"));
+    let state = match checkpoint.state {
+        CheckpointState::Ok => format!("checkpoint ok, {age}"),
+        CheckpointState::Memory => {
+            "no checkpoint: a restart begins at the start of the log".to_owned()
+        }
+        CheckpointState::Failing => format!("checkpoint FAILING, {age}"),
+    };
+    match &checkpoint.detail {
+        Some(detail) => format!("{state}: {}", harmless(detail)),
+        None => state,
+    }
+}
+
+/// A `[[tables]]` section for each table, as TOML.
+fn pins(status: &StatusResponse) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let pin = |table: &TableStatus| {
+        format!(
+            "[[tables]]\nname = {}\ntopic = {}\n",
+            quoted(&table.name),
+            quoted(&table.topic)
+        )
+    };
+    status.tables.iter().map(pin).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    const FRESH: &str = r#"{"as_of":"AQ","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"catching_up","transactions":"none","complete":false,"quarantined":2}"#;
+
+    fn status() -> StatusResponse {
+        let text = r#"{"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[
+            {"topic":"shop.public.orders","partition":0,"next_offset":90,"end_offset":100,"state":"catching_up"},
+            {"topic":"shop.public.orders","partition":1,"next_offset":5,"end_offset":null,"state":"loading"}],"unreadable":0}],
+          "tables":[{"name":"orders","topic":"shop.public.orders","rows":597,"bytes":81920,"state":"catching_up","quarantined":2,"reason":"retention","fresh":FRESH}],
+          "quarantine":[{"topic":"shop.public.orders","partition":0,"offset":41,"timestamp":null,"reason":"not JSON"}],
+          "checkpoint":{"state":"ok","last_ms":812},"fresh":FRESH}"#;
+        serde_json::from_str(&text.replace("FRESH", FRESH)).unwrap()
+    }
+
+    #[test]
+    fn a_person_sees_what_is_wrong() {
+        let shown = show(&status(), false);
+        let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
+        expect![[r#"
+            catching_up, lag unknown, incomplete, 2 quarantined
+
+             source  state  partitions  behind
+             shop    live   2           10
+
+             table   state        rows  memory    lag
+             orders  catching_up  597   80.0 KiB  unknown  retention; 2 quarantined
+
+            checkpoint ok, the last 812 ms ago
+
+             quarantined                reason
+             shop.public.orders-0 @ 41  not JSON
+
+            These lines in the configuration pin the names for good (--pins prints only them):
+
+            [[tables]]
+            name = "orders"
+            topic = "shop.public.orders""#]]
+        .assert_eq(&shown.join("\n"));
+    }
+}

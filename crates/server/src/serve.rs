@@ -1,0 +1,175 @@
+//! `rowtide serve`: joins sources, tables, checkpoint and API, and runs them until a signal.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use change_feed::Decoder;
+use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
+use debezium_decoder::DebeziumDecoder;
+use http_api::{Api, ApiState, Hosts, Limits, Listener};
+use ingest::{GivenTable, Pipeline, Settings, SourceSetup};
+use row_model::SchemaCatalog;
+use telemetry::{MetricsPage, clock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{
+    self, Config, Listen, ListenAddress, Reads, SourceConfig, Storage, TableConfig,
+};
+use crate::data_dir;
+use crate::failure::Failure;
+use crate::source;
+use crate::status_provider::BoardStatus;
+
+/// The checkpoint's place in the data directory.
+const CHECKPOINT_DIR: &str = "checkpoint";
+
+/// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
+/// the addresses they have.
+pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("rowtide-http")
+        .build()
+        .context("cannot start the HTTP runtime")?;
+    // Listeners first: a taken port is found out before anything is opened or read.
+    let (data, admin) = runtime.block_on(async {
+        let data = bind(&config.listen.data, "listen.data").await?;
+        let admin = bind(&config.listen.admin, "listen.admin").await?;
+        Ok::<_, anyhow::Error>((data, admin))
+    })?;
+    let bound = Listen {
+        data: address_of(&data, &config.listen.data),
+        admin: address_of(&admin, &config.listen.admin),
+    };
+    let metrics =
+        MetricsPage::install(env!("CARGO_PKG_VERSION")).context("cannot collect metrics")?;
+    let pipeline = start_pipeline(config)?;
+    started(&bound);
+    tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
+
+    let status = Arc::new(BoardStatus(Arc::clone(pipeline.board())));
+    let state = ApiState::new(Arc::clone(pipeline.store()), clock::now_ms, status);
+    let hosts = if data.is_unix() {
+        Hosts::any()
+    } else {
+        Hosts::loopback(&[])
+    };
+    let data_api = Api::data(state.clone(), hosts, Limits::default());
+    let admin_api = Api::admin(state, metrics, Limits::default());
+    let failed = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(());
+        let until = |mut stopped: watch::Receiver<()>| async move {
+            let _ = stopped.changed().await;
+        };
+        let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
+        let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
+        let failed = until_signal_or_failure(&pipeline).await;
+        let _ = stop.send(());
+        let _ = tokio::join!(data, admin);
+        failed
+    });
+    pipeline.stop();
+    failed.map_err(Failure::Failed)
+}
+
+async fn bind(address: &ListenAddress, key: &str) -> anyhow::Result<Listener> {
+    Listener::bind(&address.to_string())
+        .await
+        .with_context(|| format!("cannot listen on {address} ({key})"))
+}
+
+/// The address a listener has, with the port the system chose where none was named.
+fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
+    ListenAddress::parse(&listener.to_string()).unwrap_or_else(|_| wanted.clone())
+}
+
+async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let failed = pipeline.failed().clone();
+    // A thread of its own, because a channel of the pipeline cannot be awaited.
+    let failure = tokio::task::spawn_blocking(move || failed.recv());
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        failure = failure => match failure {
+            Ok(Ok(error)) => Err(anyhow!(error)),
+            Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
+        },
+    }
+}
+
+fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
+    let catalog = Arc::new(SchemaCatalog::default());
+    let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
+    let mut setups = Vec::new();
+    for source in &config.sources {
+        setups.push(set_up(source, &config.tables, &catalog)?);
+    }
+    let named = |table: TableConfig| {
+        Some(GivenTable {
+            name: table.name?,
+            topic: table.topic,
+        })
+    };
+    let settings = Settings {
+        tables: config.tables.into_iter().filter_map(named).collect(),
+        checkpoint_interval: config.checkpoint_interval,
+        volatile,
+        memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
+        quarantine_bytes_max: config.quarantine_max_bytes,
+    };
+    Ok(Pipeline::start(settings, catalog, setups, checkpoints)
+        .context("cannot start the pipeline")?)
+}
+
+fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool), Failure> {
+    match storage {
+        Storage::Directory(dir) => {
+            data_dir::prepare(dir)?;
+            let store = SledStore::open(&dir.join(CHECKPOINT_DIR)).map_err(anyhow::Error::new)?;
+            Ok((Box::new(store), false))
+        }
+        Storage::Memory => {
+            let store =
+                MemoryStore::open_memory(&MemoryDisk::default()).map_err(anyhow::Error::new)?;
+            Ok((Box::new(store), true))
+        }
+    }
+}
+
+fn set_up(
+    config: &SourceConfig,
+    tables: &[TableConfig],
+    catalog: &Arc<SchemaCatalog>,
+) -> Result<SourceSetup, Failure> {
+    let (kind, ends) = match &config.reads {
+        Reads::Kafka { .. } => ("kafka", false),
+        Reads::File { follow, .. } => ("file", !follow),
+    };
+    let declared: Vec<(String, Vec<String>)> = tables
+        .iter()
+        .filter(|table| !table.key.is_empty())
+        .map(|table| (table.topic.clone(), table.key.clone()))
+        .collect();
+    let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
+    let decoder = move || -> Box<dyn Decoder> {
+        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone());
+        let declare = |decoder: DebeziumDecoder, (topic, key): &(String, Vec<String>)| {
+            decoder.with_declared_key(topic, key)
+        };
+        Box::new(declared.iter().fold(decoder, declare))
+    };
+    Ok(SourceSetup {
+        name: config.name.clone(),
+        kind,
+        source: source::open(config)?,
+        decoder: Box::new(decoder),
+        on_bad_record: match config.on_bad_record {
+            config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
+            config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,
+        },
+        ends,
+    })
+}
