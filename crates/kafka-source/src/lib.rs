@@ -1,0 +1,28 @@
+//! Kafka as a [`Source`](change_feed::Source): the only crate that names rdkafka.
+//!
+//! Partitions are assigned by hand, for each source reads all of them; the consumer group serves lag
+//! monitors only and is never read back. Being at the end is librdkafka's partition EOF, never
+//! arithmetic on offsets. One thread looks for topics; records are read on the thread that polls.
+//!
+//! Refuses to know what records mean, and to decide where reading begins or resumes.
+//!
+//! Invariant: between two calls of `start`, a partition's records leave in the order of their offsets
+//! with none left out. Where librdkafka would pass over records, the partition is lost instead.
+
+#![deny(unsafe_code)]
+
+mod bell;
+mod context;
+mod discovery;
+mod faults;
+#[cfg(feature = "mock")]
+pub mod mock;
+#[expect(unsafe_code, reason = "it holds the calls of librdkafka that rdkafka does not offer; its head says why")]
+mod native;
+mod options;
+mod source;
+mod topics;
+mod tracker;
+
+pub use options::KafkaOptions;
+pub use source::KafkaSource;

@@ -1,0 +1,170 @@
+//! An in-process broker, for the demo and for tests: librdkafka's mock cluster, over real sockets.
+//!
+//! What it is not: it keeps about 5 MB a partition and lets older records go, keeps nothing on disk,
+//! never compacts, does not tell topic settings, and forgets everything when it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use change_feed::Header;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header as NativeHeader, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::util::Timeout;
+use rdkafka::{ClientConfig, ClientContext};
+
+/// What a partition keeps, as librdkafka fixes it. The newest batch is always kept.
+pub const RETAINED_BYTES_PER_PARTITION: usize = 5 << 20;
+
+/// The biggest record that can be sent.
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
+
+/// How long sending waits for room, and flushing for the broker.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One broker is enough: nothing here needs a second to elect.
+const BROKER_ID: i32 = 1;
+
+/// The in-process broker did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// librdkafka refused, or the broker is down.
+    #[error("in-process broker: {0}")]
+    Kafka(#[from] KafkaError),
+    /// Records were sent and not taken.
+    #[error("in-process broker: {0} records were not taken")]
+    NotTaken(u64),
+}
+
+/// A broker with topics in memory. Dropping it ends it.
+#[derive(Clone)]
+pub struct Broker {
+    /// The cluster lives inside of this client, which also produces.
+    producer: Arc<ThreadedProducer<Deliveries>>,
+}
+
+#[derive(Clone, Default)]
+struct Deliveries {
+    not_taken: Arc<AtomicU64>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, _level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::trace!(target: "librdkafka", facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::trace!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.not_taken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Broker {
+    /// # Errors
+    /// If no socket can be opened on the loopback interface.
+    pub fn start() -> Result<Self, BrokerError> {
+        let mut config = ClientConfig::new();
+        config.set("test.mock.num.brokers", "1").set("compression.type", "lz4").set("linger.ms", "2");
+        config.set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+        config.set("message.timeout.ms", SEND_TIMEOUT.as_millis().to_string());
+        Ok(Self { producer: Arc::new(config.create_with_context(Deliveries::default())?) })
+    }
+
+    /// `host:port`, for [`KafkaOptions::brokers`](crate::KafkaOptions::brokers).
+    pub fn bootstrap_servers(&self) -> String {
+        self.cluster().map(|cluster| cluster.bootstrap_servers()).unwrap_or_default()
+    }
+
+    /// # Errors
+    /// If the topic exists.
+    pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<(), BrokerError> {
+        Ok(self.cluster()?.create_topic(topic, partitions, 1)?)
+    }
+
+    /// Has the broker deny that the topic exists, or stop denying it.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn set_topic_denied(&self, topic: &str, denied: bool) -> Result<(), BrokerError> {
+        let answer = if denied {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        } else {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+        };
+        Ok(self.cluster()?.topic_error(topic, answer)?)
+    }
+
+    /// Has the broker go away: connections break, and new ones are refused.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn go_away(&self) -> Result<(), BrokerError> {
+        Ok(self.cluster()?.broker_down(BROKER_ID)?)
+    }
+
+    /// Has the broker come back, with everything it had.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn come_back(&self) -> Result<(), BrokerError> {
+        Ok(self.cluster()?.broker_up(BROKER_ID)?)
+    }
+
+    /// Sends a record; [`flush`](Self::flush) tells whether it was taken. Waits while too many are under way.
+    ///
+    /// # Errors
+    /// If librdkafka refuses the record.
+    pub fn send<'h>(
+        &self,
+        (topic, partition): (&str, i32),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl IntoIterator<Item = Header<'h>>,
+        timestamp_ms: Option<i64>,
+    ) -> Result<(), BrokerError> {
+        let headers = headers.into_iter().fold(OwnedHeaders::new(), |headers, header| {
+            headers.insert(NativeHeader { key: header.name, value: header.value })
+        });
+        let mut record = BaseRecord::to(topic).partition(partition).headers(headers);
+        (record.key, record.payload, record.timestamp) = (key, value, timestamp_ms);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    self.flush()?;
+                    record = refused;
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until everything sent can be read.
+    ///
+    /// # Errors
+    /// If the broker does not take everything in time.
+    pub fn flush(&self) -> Result<(), BrokerError> {
+        self.producer.flush(Timeout::After(SEND_TIMEOUT))?;
+        match self.producer.context().not_taken.swap(0, Ordering::Relaxed) {
+            0 => Ok(()),
+            not_taken => Err(BrokerError::NotTaken(not_taken)),
+        }
+    }
+
+    fn cluster(&self) -> Result<MockCluster<'_, Deliveries>, BrokerError> {
+        let absent = KafkaError::MockCluster(RDKafkaErrorCode::State);
+        self.producer.client().mock_cluster().ok_or(BrokerError::Kafka(absent))
+    }
+}

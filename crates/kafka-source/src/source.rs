@@ -1,0 +1,426 @@
+//! Drives librdkafka and keeps the promises of [`Source`].
+//!
+//! Each partition has its own queue, filled by librdkafka's threads and emptied here in batches. A
+//! paused partition is one whose queue is not emptied: it fills up to its bound, and nothing that was
+//! fetched is thrown away and fetched again, as librdkafka's own pause would.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use change_feed::{RawBatch, Source, SourceError, SourceEvent, StartAt};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+use row_model::{NextOffset, PartitionId};
+
+use crate::bell::Bell;
+use crate::context::Context;
+use crate::discovery::{Discovery, Finding, Reach};
+use crate::faults::{Fault, fault};
+use crate::native::{Delivery, PartitionReader, Record};
+use crate::options::{KafkaOptions, refused};
+use crate::tracker::Tracker;
+
+/// A batch is delivered when it has this many records, or as many bytes.
+const BATCH_RECORDS_MAX: usize = 1_024;
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// One poll delivers about this much: a caller has orders to give in between.
+const POLL_RECORDS_MAX: usize = 16_384;
+const POLL_BYTES_MAX: usize = 16 << 20;
+
+/// Errors, log lines and answers of librdkafka itself that one poll serves.
+const CLIENT_EVENTS_MAX: usize = 4;
+
+/// Reads the partitions of the topics it was told, through librdkafka.
+///
+/// What it promises beyond the contract: it recovers from everything that a broker recovers from,
+/// without a restart, and new topics and partitions disturb no running one. Memory between broker and
+/// caller is bounded per partition.
+pub struct KafkaSource {
+    options: KafkaOptions,
+    discovery: Discovery,
+    tracker: Tracker,
+    bell: Arc<Bell>,
+    /// Created with the first start, when it is known how many partitions share its memory.
+    consumer: Option<Arc<BaseConsumer<Context>>>,
+    /// By the number of the partition.
+    partitions: Vec<Partition>,
+    /// Starts to be carried out, all together, by the next poll.
+    moves: BTreeMap<PartitionId, Move>,
+}
+
+#[derive(Default)]
+struct Partition {
+    /// Its queue. Kept when the partition is lost: it may come back.
+    reader: Option<PartitionReader<Context>>,
+    reading: Reading,
+    paused: bool,
+    /// Offset of the next record to be written, as last heard of.
+    end: u64,
+}
+
+enum Move {
+    To(StartAt),
+    /// To the earliest offset that the broker, asked anew, has.
+    ToBeginning,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    /// Not assigned, or about to be.
+    #[default]
+    No,
+    /// From this offset on; from the earliest one, whichever that is, before its first record.
+    From { next: Option<u64> },
+    /// Assigned in vain: the log does not have this offset. How far it reaches is being asked for.
+    OutOfRange { wanted: u64 },
+}
+
+impl KafkaSource {
+    /// Does not wait for the broker: that it is not there is told by the first polls.
+    ///
+    /// # Errors
+    /// If the settings contradict each other, are unknown to librdkafka, or need a cargo feature that
+    /// this binary was built without.
+    pub fn connect(options: KafkaOptions) -> Result<Self, SourceError> {
+        let bell = Arc::new(Bell::default());
+        let discovery = Discovery::spawn(&options, Arc::clone(&bell))?;
+        Ok(Self {
+            options,
+            discovery,
+            tracker: Tracker::default(),
+            bell,
+            consumer: None,
+            partitions: Vec::new(),
+            moves: BTreeMap::new(),
+        })
+    }
+
+    fn serve(&mut self, events: &mut Vec<SourceEvent>) {
+        while let Some(finding) = self.discovery.finding() {
+            self.take(finding, events);
+        }
+        self.carry_out_moves(events);
+        self.serve_client();
+        self.read(events);
+    }
+
+    fn take(&mut self, finding: Finding, events: &mut Vec<SourceEvent>) {
+        let before = events.len();
+        match finding {
+            Finding::Listing(listing) => {
+                self.tracker.listed(&listing, events);
+                self.partitions.resize_with(self.tracker.len(), Partition::default);
+                for (index, partition) in self.partitions.iter_mut().enumerate() {
+                    let facts = self.tracker.facts(PartitionId(index as u32));
+                    partition.end = partition.end.max(facts.map_or(0, |facts| facts.end.0));
+                }
+            }
+            Finding::Unreachable { reason } => self.tracker.unreachable(&self.options.brokers, &reason, events),
+            Finding::Reach(reach) => self.take_reach(&reach, events),
+        }
+        let lost = events[before..].iter().filter_map(|event| match event {
+            SourceEvent::PartitionLost { partition, .. } => Some(*partition),
+            _ => None,
+        });
+        let lost: Vec<PartitionId> = lost.collect();
+        self.stop(&lost);
+    }
+
+    /// Tells a loss now that it is known how far the log reaches.
+    fn take_reach(&mut self, reach: &Reach, events: &mut Vec<SourceEvent>) {
+        let id = reach.partition;
+        let (Some(partition), Some(facts)) = (self.partitions.get(id.0 as usize), self.tracker.facts(id)) else { return };
+        // It may have been started anew meanwhile.
+        let Reading::OutOfRange { wanted } = partition.reading else { return };
+        let (topic, number) = (facts.topic.clone(), facts.partition);
+        let error = match reach.offsets {
+            Some((retained_from, _)) if wanted < retained_from => {
+                SourceError::OffsetLost { topic, partition: number, wanted, retained_from }
+            }
+            Some((_, end)) if wanted > end => SourceError::OffsetBeyondLog { topic, partition: number, wanted, end },
+            // The broker is away, or the log has the offset after all: try once more.
+            _ => {
+                self.moves.insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
+                return;
+            }
+        };
+        events.push(SourceEvent::PartitionLost { partition: id, error });
+    }
+
+    fn carry_out_moves(&mut self, events: &mut Vec<SourceEvent>) {
+        if self.moves.is_empty() {
+            return;
+        }
+        let consumer = match self.consumer() {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                let reason = error.to_string();
+                for partition in std::mem::take(&mut self.moves).into_keys() {
+                    let error = SourceError::Config(reason.clone());
+                    events.push(SourceEvent::PartitionLost { partition, error });
+                }
+                return;
+            }
+        };
+        let moves = std::mem::take(&mut self.moves);
+        self.stop(&moves.keys().copied().collect::<Vec<_>>());
+        let mut assignment = TopicPartitionList::new();
+        for (id, movement) in &moves {
+            let (Some(partition), Some(facts)) = (self.partitions.get_mut(id.0 as usize), self.tracker.facts(*id)) else {
+                continue;
+            };
+            if partition.reader.is_none() {
+                let (bell, index) = (Arc::clone(&self.bell), id.0 as usize);
+                let on_ready = move || bell.ring(index);
+                partition.reader = PartitionReader::open(&consumer, &facts.topic, facts.partition, on_ready);
+            }
+            let (next, offset) = match movement {
+                // librdkafka finds out the beginning half a second later than we know it.
+                Move::To(StartAt::Earliest) => (None, Offset::Offset(facts.retained_from.0 as i64)),
+                Move::To(StartAt::Offset(NextOffset(next))) => (Some(*next), Offset::Offset(*next as i64)),
+                Move::ToBeginning => (None, Offset::Beginning),
+            };
+            partition.reading = Reading::From { next };
+            // A queue that still holds what is void now does not ring for what comes.
+            self.bell.ring(id.0 as usize);
+            // Fails only for what is no offset at all; then the partition is not part of the assignment.
+            let _ = assignment.add_partition_offset(&facts.topic, facts.partition, offset);
+        }
+        if let Err(error) = consumer.incremental_assign(&assignment) {
+            for partition in moves.into_keys() {
+                self.lose(partition, assignment_failed(&error), events);
+            }
+        }
+    }
+
+    fn consumer(&mut self) -> Result<Arc<BaseConsumer<Context>>, SourceError> {
+        if let Some(consumer) = &self.consumer {
+            return Ok(Arc::clone(consumer));
+        }
+        let config = self.options.reading_config(self.tracker.len());
+        // A client that lost its brokers makes the thread look, which tells what is wrong.
+        let context = Context::new(self.discovery.look_now_handle());
+        let consumer = config.create_with_context(context).map_err(|error| refused(&error))?;
+        Ok(Arc::clone(self.consumer.insert(Arc::new(consumer))))
+    }
+
+    fn lose(&mut self, partition: PartitionId, error: SourceError, events: &mut Vec<SourceEvent>) {
+        self.stop(&[partition]);
+        events.push(SourceEvent::PartitionLost { partition, error });
+    }
+
+    /// Takes partitions out of the assignment. What their queues still hold is void from then on.
+    fn stop(&mut self, ids: &[PartitionId]) {
+        let mut assigned = TopicPartitionList::new();
+        for id in ids {
+            self.moves.remove(id);
+            if let (Some(partition), Some(facts)) = (self.partitions.get_mut(id.0 as usize), self.tracker.facts(*id))
+                && std::mem::take(&mut partition.reading) != Reading::No
+            {
+                assigned.add_partition(&facts.topic, facts.partition);
+            }
+        }
+        if let Some(consumer) = self.consumer.as_ref().filter(|_| assigned.count() > 0)
+            && let Err(error) = consumer.incremental_unassign(&assigned)
+        {
+            // We assigned every one of them: librdkafka and we disagree about the assignment.
+            tracing::error!(%error, "partitions could not be taken out of the assignment");
+        }
+    }
+
+    /// Serves what librdkafka has for us besides records: errors, outcomes of acknowledgements.
+    fn serve_client(&self) {
+        let Some(consumer) = &self.consumer else { return };
+        for _ in 0..CLIENT_EVENTS_MAX {
+            // It answers nothing both for a served event and for none.
+            match consumer.poll(Duration::ZERO) {
+                None => {}
+                Some(Ok(_)) => tracing::error!("a record came by the common queue and was dropped"),
+                // The group's coordinator is needed for acknowledgements only.
+                Some(Err(error)) => tracing::debug!(%error, "an error that concerns no partition"),
+            }
+        }
+    }
+
+    fn read(&mut self, events: &mut Vec<SourceEvent>) {
+        let (mut records_left, mut bytes_left) = (POLL_RECORDS_MAX, POLL_BYTES_MAX);
+        for _ in 0..self.bell.ready() {
+            let Some(index) = self.bell.answer() else { return };
+            let before = events.len();
+            let taken = self.read_partition(PartitionId(index as u32), events);
+            if taken == BATCH_RECORDS_MAX {
+                self.bell.ring(index);
+            }
+            let bytes = events[before..].iter().map(|event| match event {
+                SourceEvent::Records(batch) => batch.bytes_len(),
+                _ => 0,
+            });
+            bytes_left = bytes_left.saturating_sub(bytes.sum());
+            records_left = records_left.saturating_sub(taken);
+            if records_left == 0 || bytes_left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Returns how much it took from the queue.
+    fn read_partition(&mut self, id: PartitionId, events: &mut Vec<SourceEvent>) -> usize {
+        let Some(partition) = self.partitions.get_mut(id.0 as usize) else { return 0 };
+        let (Reading::From { next }, false) = (partition.reading, partition.paused) else { return 0 };
+        let (Some(reader), Some(facts)) = (&mut partition.reader, self.tracker.facts(id)) else { return 0 };
+        let place = format!("{}-{}", facts.topic, facts.partition);
+        let mut intake = Intake { id, place, next, batch: RawBatch::new(id), look_again: false, stopped: None, events };
+        let taken = reader.read(BATCH_RECORDS_MAX, |delivery| intake.take(&delivery));
+        intake.deliver();
+        let Intake { next, look_again, stopped, .. } = intake;
+        partition.reading = Reading::From { next };
+        partition.end = partition.end.max(next.unwrap_or_default());
+        if look_again {
+            self.discovery.look_now();
+        }
+        match (stopped, next) {
+            (None, _) => {}
+            (Some(Stop::Loss(error)), _) => self.lose(id, error, events),
+            (Some(Stop::OutOfRange), Some(wanted)) => self.ask_reach(id, wanted),
+            // Retention was quicker than we: what was the earliest offset is none any more.
+            (Some(Stop::OutOfRange), None) => drop(self.moves.insert(id, Move::ToBeginning)),
+        }
+        taken
+    }
+
+    fn ask_reach(&mut self, id: PartitionId, wanted: u64) {
+        let Some(facts) = self.tracker.facts(id) else { return };
+        let (topic, number) = (&facts.topic, facts.partition);
+        self.partitions[id.0 as usize].reading = Reading::OutOfRange { wanted };
+        if !self.discovery.ask_reach(id, topic, number) {
+            self.moves.insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
+        }
+    }
+}
+
+/// Takes what one partition's queue delivers, in batches.
+struct Intake<'a> {
+    id: PartitionId,
+    /// In words, as in `orders-3`.
+    place: String,
+    next: Option<u64>,
+    batch: RawBatch,
+    look_again: bool,
+    /// Why nothing more is taken: librdkafka would go on, and leave records out.
+    stopped: Option<Stop>,
+    events: &'a mut Vec<SourceEvent>,
+}
+
+enum Stop {
+    OutOfRange,
+    Loss(SourceError),
+}
+
+impl Intake<'_> {
+    fn take(&mut self, delivery: &Delivery<'_>) {
+        match delivery {
+            _ if self.stopped.is_some() => {}
+            Delivery::Record(record) => self.take_record(record),
+            Delivery::End { offset } => {
+                self.deliver();
+                // Control records at the end take offsets and are never delivered.
+                let next = self.next.unwrap_or_default().max(*offset);
+                self.next = Some(next);
+                self.events.push(SourceEvent::End { partition: self.id, next: NextOffset(next) });
+            }
+            Delivery::Failure { code, reason } => {
+                tracing::debug!(%code, reason, partition = self.place, "an error of a partition");
+                match fault(*code, reason, &self.place) {
+                    Fault::Passing => {}
+                    Fault::LookAgain => self.look_again = true,
+                    Fault::OffsetOutOfRange => self.stopped = Some(Stop::OutOfRange),
+                    Fault::Loss(error) => self.stopped = Some(Stop::Loss(error)),
+                }
+            }
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>) {
+        let offset = record.offset();
+        if self.next.is_some_and(|next| offset < next) {
+            return;
+        }
+        self.next = Some(offset + 1);
+        self.batch.push(offset, record.timestamp_ms(), record.key(), record.value(), record.headers());
+        if self.batch.bytes_len() >= BATCH_BYTES_MAX {
+            self.deliver();
+        }
+    }
+
+    fn deliver(&mut self) {
+        if !self.batch.is_empty() {
+            let batch = std::mem::replace(&mut self.batch, RawBatch::new(self.id));
+            self.events.push(SourceEvent::Records(batch));
+        }
+    }
+}
+
+fn assignment_failed(error: &KafkaError) -> SourceError {
+    SourceError::Unreachable { what: "assignment of a partition".to_owned(), reason: error.to_string() }
+}
+
+impl Source for KafkaSource {
+    fn poll(&mut self, timeout: Duration, events: &mut Vec<SourceEvent>) {
+        let before = events.len();
+        self.serve(events);
+        if events.len() == before {
+            self.bell.wait(timeout);
+            self.serve(events);
+        }
+    }
+
+    fn start(&mut self, partition: PartitionId, at: StartAt) -> Result<(), SourceError> {
+        let Some(facts) = self.tracker.facts(partition) else {
+            return Err(SourceError::Config(format!("partition {} was never discovered", partition.0)));
+        };
+        if !self.tracker.is_present(partition) {
+            return Err(SourceError::Gone { topic: facts.topic.clone(), partition: facts.partition });
+        }
+        self.moves.insert(partition, Move::To(at));
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[PartitionId]) {
+        for id in partitions {
+            if let Some(partition) = self.partitions.get_mut(id.0 as usize) {
+                partition.paused = true;
+            }
+        }
+    }
+
+    fn resume(&mut self, partitions: &[PartitionId]) {
+        for id in partitions {
+            if let Some(partition) = self.partitions.get_mut(id.0 as usize) {
+                partition.paused = false;
+                // Its queue has rung for what it holds already.
+                self.bell.ring(id.0 as usize);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, offsets: &[(PartitionId, NextOffset)]) {
+        let Some(consumer) = &self.consumer else { return };
+        let mut list = TopicPartitionList::new();
+        for (id, offset) in offsets {
+            if let Some(facts) = self.tracker.facts(*id) {
+                let _ = list.add_partition_offset(&facts.topic, facts.partition, Offset::Offset(offset.0 as i64));
+            }
+        }
+        if let Err(error) = consumer.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "an acknowledgement could not be sent");
+        }
+    }
+
+    fn ends(&self) -> Vec<(PartitionId, NextOffset)> {
+        let started = self.partitions.iter().enumerate().filter(|(_, partition)| partition.reading != Reading::No);
+        started.map(|(index, partition)| (PartitionId(index as u32), NextOffset(partition.end))).collect()
+    }
+}
