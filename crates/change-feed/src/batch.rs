@@ -151,8 +151,8 @@ impl<'a> RecordRef<'a> {
     pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let mut rest = self.headers;
         std::iter::from_fn(move || {
-            let name = take_sized(&mut rest)??;
-            let value = take_sized(&mut rest)?;
+            let name = take_sized(&mut rest)?.0?;
+            let SizedPart(value) = take_sized(&mut rest)?;
             Some(Header {
                 name: std::str::from_utf8(name).unwrap_or_default(),
                 value,
@@ -167,15 +167,18 @@ impl<'a> RecordRef<'a> {
     }
 }
 
-fn take_sized<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+/// A sized part taken off the front of a header's bytes.
+struct SizedPart<'a>(Option<&'a [u8]>);
+
+fn take_sized<'a>(rest: &mut &'a [u8]) -> Option<SizedPart<'a>> {
     let (len, tail) = rest.split_first_chunk::<4>()?;
     let Some(len) = (u32::from_le_bytes(*len) as usize).checked_sub(1) else {
         *rest = tail;
-        return Some(None);
+        return Some(SizedPart(None));
     };
     let (bytes, tail) = tail.split_at_checked(len)?;
     *rest = tail;
-    Some(Some(bytes))
+    Some(SizedPart(Some(bytes)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use checkpoint_store::{Checkpoint, CheckpointError, CheckpointStore, ChunkRows, Note, TableChanges};
+use checkpoint_store::{
+    Checkpoint, CheckpointError, CheckpointStore, ChunkRows, Note, TableChanges,
+};
 use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, Version};
 use table_store::TableIdentity;
 
@@ -51,11 +53,22 @@ impl Sequencer {
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
-            pending.checkpoint.notes.push(notes::quarantined(record, true));
+            pending
+                .checkpoint
+                .notes
+                .push(notes::quarantined(record, true));
             counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
         }
-        pending.checkpoint.notes.extend(counts.iter().map(|(topic, count)| notes::quarantined_count(topic, *count)));
-        pending.checkpoint.notes.extend(removed.iter().map(|record| notes::quarantined(record, false)));
+        pending.checkpoint.notes.extend(
+            counts
+                .iter()
+                .map(|(topic, count)| notes::quarantined_count(topic, *count)),
+        );
+        pending.checkpoint.notes.extend(
+            removed
+                .iter()
+                .map(|record| notes::quarantined(record, false)),
+        );
         dedup_notes(&mut pending.checkpoint.notes);
         let nothing = pending.checkpoint.tables.is_empty() && pending.checkpoint.notes.is_empty();
         (!nothing).then_some(pending)
@@ -74,7 +87,11 @@ impl Sequencer {
     /// A checkpoint failed: everything it held belongs into the next one.
     pub(crate) fn checkpoint_failed(&mut self, pending: Pending) {
         for changes in &pending.checkpoint.tables {
-            if let Some(table) = self.tables.iter_mut().find(|table| table.identity.id == changes.table) {
+            if let Some(table) = self
+                .tables
+                .iter_mut()
+                .find(|table| table.identity.id == changes.table)
+            {
                 table.writer.mark_all_dirty();
             }
         }
@@ -95,14 +112,20 @@ impl Sequencer {
         let dirty = table.writer.dirty_slots();
         if !dirty.is_empty() {
             let wanted = store.chunks_to_rewrite(id, table.writer.slots(), &dirty);
-            let wanted: Vec<table_store::ChunkId> = wanted.iter().map(|chunk| table_store::ChunkId(chunk.0)).collect();
+            let wanted: Vec<table_store::ChunkId> = wanted
+                .iter()
+                .map(|chunk| table_store::ChunkId(chunk.0))
+                .collect();
             let rows = table.writer.collect_dirty(&wanted);
             let rewritten = rows.rewritten.into_iter();
             pending.checkpoint.tables.push(TableChanges {
                 table: id,
                 changed: rows.changed,
                 rewritten: rewritten
-                    .map(|(chunk, rows)| ChunkRows { chunk: checkpoint_store::ChunkId(chunk.0), rows })
+                    .map(|(chunk, rows)| ChunkRows {
+                        chunk: checkpoint_store::ChunkId(chunk.0),
+                        rows,
+                    })
                     .collect(),
             });
         }
@@ -111,7 +134,10 @@ impl Sequencer {
             pending.checkpoint.notes.push(notes::table(table));
             let new = shapes.iter().enumerate().skip(table.shapes_saved);
             let topic = &table.identity.topic;
-            pending.checkpoint.notes.extend(new.map(|(number, shape)| notes::shape(topic, number as u32, shape)));
+            pending
+                .checkpoint
+                .notes
+                .extend(new.map(|(number, shape)| notes::shape(topic, number as u32, shape)));
             table.notes_dirty = false;
             pending.tables.push((at, shapes.len()));
         }
@@ -120,10 +146,14 @@ impl Sequencer {
     fn collect_partitions(&mut self, pending: &mut Pending) {
         for (source, state) in self.sources.iter().enumerate() {
             let mut offsets = Vec::new();
-            let dirty = self.partitions.iter_mut().filter(|((of, _), partition)| *of == source && partition.dirty);
+            let dirty = self
+                .partitions
+                .iter_mut()
+                .filter(|((of, _), partition)| *of == source && partition.dirty);
             for ((_, id), partition) in dirty {
                 let saved = partition.saved();
-                let note = notes::partition(&state.name, &partition.topic, partition.partition, &saved);
+                let note =
+                    notes::partition(&state.name, &partition.topic, partition.partition, &saved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
                 pending.partitions.push((source, *id));
@@ -148,14 +178,25 @@ impl Sequencer {
         for (name, value) in store.notes()? {
             match notes::read(&name, &value)? {
                 Some(Saved::Table(note)) => tables.push(note),
-                Some(Saved::Partition { source, topic, partition, saved }) => {
+                Some(Saved::Partition {
+                    source,
+                    topic,
+                    partition,
+                    saved,
+                }) => {
                     self.saved.insert((source, topic, partition), saved);
                 }
-                Some(Saved::Shape { topic, number, schema }) => {
+                Some(Saved::Shape {
+                    topic,
+                    number,
+                    schema,
+                }) => {
                     shapes.entry(topic).or_default().insert(number, schema);
                 }
                 Some(Saved::Quarantined(record)) => self.quarantine.restore(record),
-                Some(Saved::QuarantinedCount { topic, count }) => self.quarantine.restore_count(&topic, count),
+                Some(Saved::QuarantinedCount { topic, count }) => {
+                    self.quarantine.restore_count(&topic, count);
+                }
                 None => {}
             }
         }
@@ -163,15 +204,25 @@ impl Sequencer {
             let history = SchemaHistory::restore(shapes.into_values().collect());
             self.catalog.restore(&topic, Arc::new(history));
         }
-        let sizes: BTreeMap<_, _> = store.tables().into_iter().map(|table| (table.table, table.rows_max)).collect();
+        let sizes: BTreeMap<_, _> = store
+            .tables()
+            .into_iter()
+            .map(|table| (table.table, table.rows_max))
+            .collect();
         tables.sort_by_key(|note| (sizes.get(&note.id()).copied().unwrap_or(0), note.id));
         for at in 0..tables.len() {
             let waiting = |done: f64| {
                 let rest = tables[at..].iter().enumerate();
-                rest.map(|(place, note)| (note.name.clone(), if place == 0 { done } else { 0.0 })).collect()
+                rest.map(|(place, note)| (note.name.clone(), if place == 0 { done } else { 0.0 }))
+                    .collect()
             };
             progress(waiting(0.0));
-            self.load_table(store, &tables[at], sizes.get(&tables[at].id()).copied().unwrap_or(0), |done| progress(waiting(done)))?;
+            self.load_table(
+                store,
+                &tables[at],
+                sizes.get(&tables[at].id()).copied().unwrap_or(0),
+                |done| progress(waiting(done)),
+            )?;
             self.publish(now_ms());
         }
         progress(Vec::new());
@@ -185,8 +236,16 @@ impl Sequencer {
         rows_max: u64,
         mut progress: impl FnMut(f64),
     ) -> Result<(), LoadError> {
-        let Some(source) = self.sources.iter().position(|source| source.name == note.source) else {
-            tracing::warn!(table = note.name, source = note.source, "the checkpoint has a table of a source that is not configured: not loaded");
+        let Some(source) = self
+            .sources
+            .iter()
+            .position(|source| source.name == note.source)
+        else {
+            tracing::warn!(
+                table = note.name,
+                source = note.source,
+                "the checkpoint has a table of a source that is not configured: not loaded"
+            );
             return Ok(());
         };
         let identity = TableIdentity {
@@ -199,12 +258,20 @@ impl Sequencer {
         let mut loaded = 0_u64;
         store.load_table(note.id(), &mut |rows| {
             for (slot, bytes) in rows {
-                let version = Version::from_saved(CutId(0), bytes)
-                    .ok_or_else(|| CheckpointError::Stopped(format!("table {}: slot {} holds no row", note.name, slot.0)))?;
+                let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
+                    CheckpointError::Stopped(format!(
+                        "table {}: slot {} holds no row",
+                        note.name, slot.0
+                    ))
+                })?;
                 state.writer.restore(*slot, version);
             }
             loaded += rows.len() as u64;
-            progress(if rows_max == 0 { 1.0 } else { (loaded as f64 / rows_max as f64).min(1.0) });
+            progress(if rows_max == 0 {
+                1.0
+            } else {
+                (loaded as f64 / rows_max as f64).min(1.0)
+            });
             Ok(())
         })?;
         state.writer.restored();

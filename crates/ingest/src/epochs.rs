@@ -25,8 +25,13 @@ impl Epochs {
     /// The epoch of a change; a new one if the change opens it.
     pub fn of(&mut self, change: &Change) -> Epoch {
         // Without run ids nothing tells a new timeline from the old.
-        let Some(run) = change.run else { return self.current() };
-        let full_snapshot = matches!(change.snapshot, Some(SnapshotMark::Row | SnapshotMark::LastOfTable));
+        let Some(run) = change.run else {
+            return self.current();
+        };
+        let full_snapshot = matches!(
+            change.snapshot,
+            Some(SnapshotMark::Row | SnapshotMark::LastOfTable)
+        );
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
         }
@@ -75,17 +80,26 @@ mod tests {
     fn epochs(changes: &[(u128, bool)]) -> Vec<u32> {
         let mut epochs = Epochs::default();
         let snapshot = |is: bool| is.then_some(SnapshotMark::Row);
-        changes.iter().map(|(run, is_row)| epochs.of(&change(*run, snapshot(*is_row))).0).collect()
+        changes
+            .iter()
+            .map(|(run, is_row)| epochs.of(&change(*run, snapshot(*is_row))).0)
+            .collect()
     }
 
     #[test]
     fn a_full_snapshot_by_a_new_run_opens_an_epoch() {
-        assert_eq!(epochs(&[(1, true), (1, true), (1, false), (2, true), (2, false)]), [1, 1, 1, 2, 2]);
+        assert_eq!(
+            epochs(&[(1, true), (1, true), (1, false), (2, true), (2, false)]),
+            [1, 1, 1, 2, 2]
+        );
     }
 
     #[test]
     fn a_restart_without_snapshot_does_not() {
-        assert_eq!(epochs(&[(1, true), (1, false), (2, false), (3, false)]), [1, 1, 1, 1]);
+        assert_eq!(
+            epochs(&[(1, true), (1, false), (2, false), (3, false)]),
+            [1, 1, 1, 1]
+        );
     }
 
     #[test]
@@ -96,7 +110,10 @@ mod tests {
 
     #[test]
     fn redelivered_records_keep_the_epoch_of_their_run() {
-        assert_eq!(epochs(&[(1, true), (2, true), (1, true), (1, false), (2, false)]), [1, 2, 1, 1, 2]);
+        assert_eq!(
+            epochs(&[(1, true), (2, true), (1, true), (1, false), (2, false)]),
+            [1, 2, 1, 1, 2]
+        );
     }
 
     #[test]

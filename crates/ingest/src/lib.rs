@@ -14,17 +14,21 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
 mod checkpoints;
 mod decode_worker;
 mod epochs;
+mod freshness;
 mod keyless;
 mod merge;
 mod notes;
 mod partitions;
 mod pipeline;
 mod quarantine;
+mod reports;
 mod resume;
 mod sequencer;
+mod sequencer_thread;
 mod settings;
 mod source_thread;
 mod status;
@@ -37,5 +41,6 @@ pub use resume::{ResumeDecision, SavedPartition, decide_resume};
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{GivenTable, OnBadRecord, Settings, SourceSetup, limits};
 pub use status::{
-    CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard, StatusReport,
+    CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
+    StatusReport,
 };

@@ -15,7 +15,11 @@ pub(crate) fn fill(
     builder.clear();
     for (value, column) in row.iter().zip(&schema.columns) {
         let known = || held.get(held_schema.column(&column.name)?);
-        builder.push(if value == Value::Unavailable { known().unwrap_or(value) } else { value });
+        builder.push(if value == Value::Unavailable {
+            known().unwrap_or(value)
+        } else {
+            value
+        });
     }
     builder.finish(out);
 }
@@ -31,7 +35,11 @@ mod tests {
         let schema = |names: &[&str]| Schema {
             columns: names
                 .iter()
-                .map(|name| Column { name: (*name).to_owned(), kind: ColumnType::Any, nullable: true })
+                .map(|name| Column {
+                    name: (*name).to_owned(),
+                    kind: ColumnType::Any,
+                    nullable: true,
+                })
                 .collect(),
             key: None,
         };
@@ -45,7 +53,17 @@ mod tests {
         let sent = row(&[Value::Int(2), Value::Unavailable, Value::Unavailable]);
         let mut out = Vec::new();
         let (old, new) = (schema(&["doc", "id"]), schema(&["id", "doc", "added"]));
-        fill(Row::new(&sent), &new, Row::new(&held), &old, &mut RowBuilder::default(), &mut out);
-        assert_eq!(out, row(&[Value::Int(2), Value::Text("doc"), Value::Unavailable]));
+        fill(
+            Row::new(&sent),
+            &new,
+            Row::new(&held),
+            &old,
+            &mut RowBuilder::default(),
+            &mut out,
+        );
+        assert_eq!(
+            out,
+            row(&[Value::Int(2), Value::Text("doc"), Value::Unavailable])
+        );
     }
 }

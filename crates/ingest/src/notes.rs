@@ -5,9 +5,11 @@
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
-use checkpoint_store::Note;
 use change_feed::TopicUuid;
-use row_model::{Column, ColumnType, Epoch, NextOffset, RunId, Schema, SchemaId, SourcePosition, TableId};
+use checkpoint_store::Note;
+use row_model::{
+    Column, ColumnType, Epoch, NextOffset, RunId, Schema, SchemaId, SourcePosition, TableId,
+};
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
@@ -28,10 +30,22 @@ pub struct NoteError {
 #[derive(Debug)]
 pub(crate) enum Saved {
     Table(Box<TableNote>),
-    Partition { source: String, topic: String, partition: i32, saved: SavedPartition },
-    Shape { topic: String, number: u32, schema: Schema },
+    Partition {
+        source: String,
+        topic: String,
+        partition: i32,
+        saved: SavedPartition,
+    },
+    Shape {
+        topic: String,
+        number: u32,
+        schema: Schema,
+    },
     Quarantined(Quarantined),
-    QuarantinedCount { topic: String, count: u64 },
+    QuarantinedCount {
+        topic: String,
+        count: u64,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,7 +112,9 @@ pub(crate) fn table(state: &TableState) -> Note {
         openers: state.epochs.openers.iter().map(runs).collect(),
         newest: state.epochs.newest.as_ref().map(runs),
         streamed: state.epochs.streamed.as_ref().map(runs),
-        floor: state.floor.map(|floor| position(floor.epoch, &floor.position)),
+        floor: state
+            .floor
+            .map(|floor| position(floor.epoch, &floor.position)),
         position: state.position.map(|(epoch, at)| position(epoch, &at)),
         commit_ms: state.commit_ms,
         schema: state.schema.map(|schema| schema.0),
@@ -109,21 +125,41 @@ pub(crate) fn table(state: &TableState) -> Note {
 }
 
 pub(crate) fn partition(source: &str, topic: &str, partition: i32, saved: &SavedPartition) -> Note {
-    let note = PartitionNote { next: saved.next.0, topic_uuid: saved.topic_uuid.map(|uuid| uuid.0) };
-    note_of(&["partition", source, topic, &partition.to_string()], Some(&note))
+    let note = PartitionNote {
+        next: saved.next.0,
+        topic_uuid: saved.topic_uuid.map(|uuid| uuid.0),
+    };
+    note_of(
+        &["partition", source, topic, &partition.to_string()],
+        Some(&note),
+    )
 }
 
 pub(crate) fn shape(topic: &str, number: u32, schema: &Schema) -> Note {
     let columns = schema.columns.iter();
     let note = ShapeNote {
-        columns: columns.map(|column| (column.name.clone(), column.kind.name().to_owned(), column.nullable)).collect(),
+        columns: columns
+            .map(|column| {
+                (
+                    column.name.clone(),
+                    column.kind.name().to_owned(),
+                    column.nullable,
+                )
+            })
+            .collect(),
         key: schema.key.clone(),
     };
     note_of(&["shape", topic, &number.to_string()], Some(&note))
 }
 
 pub(crate) fn quarantined(record: &Quarantined, held: bool) -> Note {
-    let Quarantined { source, topic, partition, offset, .. } = record;
+    let Quarantined {
+        source,
+        topic,
+        partition,
+        offset,
+        ..
+    } = record;
     let note = held.then(|| QuarantineNote {
         source: source.clone(),
         topic: topic.clone(),
@@ -135,7 +171,16 @@ pub(crate) fn quarantined(record: &Quarantined, held: bool) -> Note {
         value: record.value.clone(),
     });
     // Offsets padded, so that notes are read back in the order of the log.
-    note_of(&["quarantine", topic, source, &partition.to_string(), &format!("{offset:020}")], note.as_ref())
+    note_of(
+        &[
+            "quarantine",
+            topic,
+            source,
+            &partition.to_string(),
+            &format!("{offset:020}"),
+        ],
+        note.as_ref(),
+    )
 }
 
 pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
@@ -146,8 +191,14 @@ pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
 pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError> {
     let text = String::from_utf8_lossy(name).into_owned();
     let parts: Vec<&str> = text.split('\0').collect();
-    let error = |reason: String| NoteError { name: text.replace('\0', "/"), reason };
-    let number = |part: &str| part.parse::<i64>().map_err(|reason| error(reason.to_string()));
+    let error = |reason: String| NoteError {
+        name: text.replace('\0', "/"),
+        reason,
+    };
+    let number = |part: &str| {
+        part.parse::<i64>()
+            .map_err(|reason| error(reason.to_string()))
+    };
     Ok(Some(match parts[..] {
         ["table", _] => Saved::Table(Box::new(parse(value).map_err(error)?)),
         ["partition", source, topic, partition] => {
@@ -156,17 +207,27 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 source: source.to_owned(),
                 topic: topic.to_owned(),
                 partition: number(partition)? as i32,
-                saved: SavedPartition { next: NextOffset(note.next), topic_uuid: note.topic_uuid.map(TopicUuid) },
+                saved: SavedPartition {
+                    next: NextOffset(note.next),
+                    topic_uuid: note.topic_uuid.map(TopicUuid),
+                },
             }
         }
         ["shape", topic, at] => {
             let note: ShapeNote = parse(value).map_err(error)?;
-            Saved::Shape { topic: topic.to_owned(), number: number(at)? as u32, schema: note.into_schema() }
+            Saved::Shape {
+                topic: topic.to_owned(),
+                number: number(at)? as u32,
+                schema: note.into_schema(),
+            }
         }
-        ["quarantine", ..] => Saved::Quarantined(parse::<QuarantineNote>(value).map_err(error)?.into_record()),
-        ["quarantined", topic] => {
-            Saved::QuarantinedCount { topic: topic.to_owned(), count: parse(value).map_err(error)? }
+        ["quarantine", ..] => {
+            Saved::Quarantined(parse::<QuarantineNote>(value).map_err(error)?.into_record())
         }
+        ["quarantined", topic] => Saved::QuarantinedCount {
+            topic: topic.to_owned(),
+            count: parse(value).map_err(error)?,
+        },
         _ => return Ok(None),
     }))
 }
@@ -181,9 +242,16 @@ impl TableNote {
             streamed: self.streamed.as_ref().map(runs),
         };
         let position = |note: &PositionNote| {
-            Some((Epoch(note.epoch), SourcePosition::from_bytes(note.domain, &note.order)?))
+            Some((
+                Epoch(note.epoch),
+                SourcePosition::from_bytes(note.domain, &note.order)?,
+            ))
         };
-        state.floor = self.floor.as_ref().and_then(position).map(|(epoch, position)| Floor { epoch, position });
+        state.floor = self
+            .floor
+            .as_ref()
+            .and_then(position)
+            .map(|(epoch, position)| Floor { epoch, position });
         state.position = self.position.as_ref().and_then(position);
         state.commit_ms = self.commit_ms;
         state.schema = self.schema.map(SchemaId);
@@ -199,12 +267,18 @@ impl TableNote {
 
 impl ShapeNote {
     fn into_schema(self) -> Schema {
-        let columns = self.columns.into_iter().map(|(name, kind, nullable)| Column {
-            name,
-            kind: ColumnType::from_name(&kind).unwrap_or(ColumnType::Any),
-            nullable,
-        });
-        Schema { columns: columns.collect(), key: self.key }
+        let columns = self
+            .columns
+            .into_iter()
+            .map(|(name, kind, nullable)| Column {
+                name,
+                kind: ColumnType::from_name(&kind).unwrap_or(ColumnType::Any),
+                nullable,
+            });
+        Schema {
+            columns: columns.collect(),
+            key: self.key,
+        }
     }
 }
 
@@ -226,7 +300,10 @@ impl QuarantineNote {
 fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
     // Plain structs of numbers and text: writing them as JSON cannot fail.
     let value = value.map(|value| serde_json::to_vec(value).unwrap_or_default());
-    Note { name: name.join("\0").into_bytes(), value }
+    Note {
+        name: name.join("\0").into_bytes(),
+        value,
+    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
@@ -238,30 +315,56 @@ mod tests {
     use super::*;
 
     fn read_back(note: &Note) -> Saved {
-        read(&note.name, note.value.as_ref().unwrap()).unwrap().unwrap()
+        read(&note.name, note.value.as_ref().unwrap())
+            .unwrap()
+            .unwrap()
     }
 
     #[test]
     fn notes_read_back() {
-        let saved = SavedPartition { next: NextOffset(7), topic_uuid: Some(TopicUuid([3; 16])) };
-        let Saved::Partition { source, topic, partition: 2, saved: read } = read_back(&partition("s", "a.b", 2, &saved))
+        let saved = SavedPartition {
+            next: NextOffset(7),
+            topic_uuid: Some(TopicUuid([3; 16])),
+        };
+        let Saved::Partition {
+            source,
+            topic,
+            partition: 2,
+            saved: read,
+        } = read_back(&partition("s", "a.b", 2, &saved))
         else {
             panic!()
         };
         assert_eq!((source.as_str(), topic.as_str(), read), ("s", "a.b", saved));
 
         let schema = Schema {
-            columns: vec![Column { name: "id".to_owned(), kind: ColumnType::Decimal, nullable: false }],
+            columns: vec![Column {
+                name: "id".to_owned(),
+                kind: ColumnType::Decimal,
+                nullable: false,
+            }],
             key: Some(vec!["id".to_owned()]),
         };
-        let Saved::Shape { number: 4, schema: read, .. } = read_back(&shape("a.b", 4, &schema)) else { panic!() };
+        let Saved::Shape {
+            number: 4,
+            schema: read,
+            ..
+        } = read_back(&shape("a.b", 4, &schema))
+        else {
+            panic!()
+        };
         assert_eq!(read, schema);
     }
 
     #[test]
     fn a_note_that_is_no_json_names_itself() {
         let error = read(b"partition\0s\0t\x000", b"{").unwrap_err();
-        assert!(error.to_string().starts_with("the checkpoint's note `partition/s/t/0` cannot be read"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the checkpoint's note `partition/s/t/0` cannot be read"),
+            "{error}"
+        );
         assert!(read(b"from/the/future", b"").unwrap().is_none());
     }
 }

@@ -59,8 +59,12 @@ impl PartitionState {
         self.next = batch.next_offset;
         // A delete is read again after a restart: the tombstone that follows is known for what it
         // is only right after its delete. Deleting a key twice changes nothing.
-        let last = batch.changes.last().filter(|last| last.offset + 1 == batch.next_offset.0);
-        let ends_in_delete = last.filter(|last| last.kind == ChangeKind::Delete && !last.key.is_empty());
+        let last = batch
+            .changes
+            .last()
+            .filter(|last| last.offset + 1 == batch.next_offset.0);
+        let ends_in_delete =
+            last.filter(|last| last.kind == ChangeKind::Delete && !last.key.is_empty());
         self.resume = ends_in_delete.map_or(batch.next_offset, |delete| NextOffset(delete.offset));
         self.end = self.end.max(Some(self.next.0));
         self.at_end = false;
@@ -74,7 +78,10 @@ impl PartitionState {
         if next < self.next {
             return Err(format!(
                 "{}-{}: record {} was read before, but the log ends at {}: it is another log. Delete the data directory to rebuild from it",
-                self.topic, self.partition, self.next.0 - 1, next.0
+                self.topic,
+                self.partition,
+                self.next.0 - 1,
+                next.0
             ));
         }
         // Records that mean nothing to us (control records of transactions) take offsets too.
@@ -102,13 +109,23 @@ impl PartitionState {
     }
 
     pub fn saved(&self) -> SavedPartition {
-        SavedPartition { next: self.resume, topic_uuid: self.topic_uuid }
+        SavedPartition {
+            next: self.resume,
+            topic_uuid: self.topic_uuid,
+        }
     }
 
     /// Records read and records to read, of those there were at the start.
     pub fn progress(&self) -> (u64, u64) {
         let all = self.target - self.started_at;
-        (if self.reached { all } else { (self.next.0 - self.started_at).min(all) }, all)
+        (
+            if self.reached {
+                all
+            } else {
+                (self.next.0 - self.started_at).min(all)
+            },
+            all,
+        )
     }
 }
 

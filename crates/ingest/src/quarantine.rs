@@ -67,7 +67,12 @@ impl Quarantine {
 
     /// Takes a record in. `false` if it is there already (its partition was read again).
     pub fn add(&mut self, record: Quarantined) -> bool {
-        if self.held.iter().rev().any(|known| known.is_same_record(&record)) {
+        if self
+            .held
+            .iter()
+            .rev()
+            .any(|known| known.is_same_record(&record))
+        {
             return false;
         }
         *self.counts.entry(record.topic.clone()).or_default() += 1;
@@ -75,7 +80,9 @@ impl Quarantine {
         self.added.push(record.clone());
         self.held.push_back(record);
         while self.bytes > self.bytes_max {
-            let Some(oldest) = self.held.pop_front() else { break };
+            let Some(oldest) = self.held.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.bytes();
             self.removed.push(oldest);
         }
@@ -93,11 +100,17 @@ impl Quarantine {
 
     /// What changed since the last call: records to add, records to remove.
     pub fn take_changes(&mut self) -> (Vec<Quarantined>, Vec<Quarantined>) {
-        (std::mem::take(&mut self.added), std::mem::take(&mut self.removed))
+        (
+            std::mem::take(&mut self.added),
+            std::mem::take(&mut self.removed),
+        )
     }
 
     /// Puts changes back that a checkpoint could not make durable.
-    pub fn return_changes(&mut self, (mut added, mut removed): (Vec<Quarantined>, Vec<Quarantined>)) {
+    pub fn return_changes(
+        &mut self,
+        (mut added, mut removed): (Vec<Quarantined>, Vec<Quarantined>),
+    ) {
         added.append(&mut self.added);
         removed.append(&mut self.removed);
         (self.added, self.removed) = (added, removed);

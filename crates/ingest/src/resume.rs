@@ -27,7 +27,10 @@ pub fn decide_resume(saved: Option<&SavedPartition>, facts: &PartitionFacts) -> 
     let place = format!("{}-{}", facts.topic, facts.partition);
     let Some(saved) = saved else {
         let complete = facts.retained_from.0 == 0 || facts.compacted;
-        return ResumeDecision::Start { at: StartAt::Earliest, complete };
+        return ResumeDecision::Start {
+            at: StartAt::Earliest,
+            complete,
+        };
     };
     if let (Some(then), Some(now)) = (saved.topic_uuid, facts.topic_uuid)
         && then != now
@@ -54,7 +57,10 @@ pub fn decide_resume(saved: Option<&SavedPartition>, facts: &PartitionFacts) -> 
         );
         return ResumeDecision::Stall { reason };
     }
-    ResumeDecision::Start { at: StartAt::Offset(wanted), complete: true }
+    ResumeDecision::Start {
+        at: StartAt::Offset(wanted),
+        complete: true,
+    }
 }
 
 #[cfg(test)]
@@ -76,7 +82,10 @@ mod tests {
     }
 
     fn saved(next: u64) -> SavedPartition {
-        SavedPartition { next: NextOffset(next), topic_uuid: Some(TopicUuid([1; 16])) }
+        SavedPartition {
+            next: NextOffset(next),
+            topic_uuid: Some(TopicUuid([1; 16])),
+        }
     }
 
     fn stalls(decision: &ResumeDecision) -> bool {
@@ -86,7 +95,10 @@ mod tests {
     #[test]
     fn resumes_only_where_no_change_would_be_skipped() {
         let resume = |next| decide_resume(Some(&saved(next)), &facts(10, 20));
-        let start = |next| ResumeDecision::Start { at: StartAt::Offset(NextOffset(next)), complete: true };
+        let start = |next| ResumeDecision::Start {
+            at: StartAt::Offset(NextOffset(next)),
+            complete: true,
+        };
         assert_eq!(resume(10), start(10));
         assert_eq!(resume(20), start(20)); // Caught up: nothing to read yet.
         assert!(stalls(&resume(9)));
@@ -95,24 +107,45 @@ mod tests {
 
     #[test]
     fn a_new_partition_is_complete_only_from_its_beginning() {
-        let start = |complete| ResumeDecision::Start { at: StartAt::Earliest, complete };
+        let start = |complete| ResumeDecision::Start {
+            at: StartAt::Earliest,
+            complete,
+        };
         assert_eq!(decide_resume(None, &facts(0, 5)), start(true));
         assert_eq!(decide_resume(None, &facts(3, 5)), start(false));
-        assert_eq!(decide_resume(None, &PartitionFacts { compacted: true, ..facts(3, 5) }), start(true));
+        assert_eq!(
+            decide_resume(
+                None,
+                &PartitionFacts {
+                    compacted: true,
+                    ..facts(3, 5)
+                }
+            ),
+            start(true)
+        );
     }
 
     #[test]
     fn a_recreated_topic_is_another_log() {
-        let recreated = PartitionFacts { topic_uuid: Some(TopicUuid([2; 16])), ..facts(0, 50) };
+        let recreated = PartitionFacts {
+            topic_uuid: Some(TopicUuid([2; 16])),
+            ..facts(0, 50)
+        };
         assert!(stalls(&decide_resume(Some(&saved(10)), &recreated)));
         // A broker that has no ids says nothing either way.
-        let unknown = PartitionFacts { topic_uuid: None, ..facts(0, 50) };
+        let unknown = PartitionFacts {
+            topic_uuid: None,
+            ..facts(0, 50)
+        };
         assert!(!stalls(&decide_resume(Some(&saved(10)), &unknown)));
     }
 
     #[test]
     fn compaction_loses_nothing_that_a_later_record_does_not_replace() {
-        let compacted = PartitionFacts { compacted: true, ..facts(15, 20) };
+        let compacted = PartitionFacts {
+            compacted: true,
+            ..facts(15, 20)
+        };
         assert!(!stalls(&decide_resume(Some(&saved(10)), &compacted)));
     }
 }

@@ -78,7 +78,14 @@ impl Driver {
             match order {
                 SourceOrder::Start(partition, at) => {
                     if let Err(error) = self.source.start(partition, at) {
-                        self.send(ToWorker::Lost { source: self.links.source, partition, error }, partition);
+                        self.send(
+                            ToWorker::Lost {
+                                source: self.links.source,
+                                partition,
+                                error,
+                            },
+                            partition,
+                        );
                     }
                 }
                 SourceOrder::Pause(partitions) => {
@@ -86,7 +93,8 @@ impl Driver {
                     self.paused_by_order.extend(partitions);
                 }
                 SourceOrder::Resume(partitions) => {
-                    self.paused_by_order.retain(|paused| !partitions.contains(paused));
+                    self.paused_by_order
+                        .retain(|paused| !partitions.contains(paused));
                     self.source.resume(&partitions);
                 }
                 SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
@@ -100,17 +108,41 @@ impl Driver {
             SourceEvent::Records(batch) => {
                 let (topic, partition) = self.topics.get(&batch.partition)?.clone();
                 let id = batch.partition;
-                self.send(ToWorker::Records { source, topic, partition, batch }, id)
+                self.send(
+                    ToWorker::Records {
+                        source,
+                        topic,
+                        partition,
+                        batch,
+                    },
+                    id,
+                )
             }
-            SourceEvent::End { partition, next } => self.send(ToWorker::End { source, partition, next }, partition),
-            SourceEvent::PartitionLost { partition, error } => {
-                self.send(ToWorker::Lost { source, partition, error }, partition)
-            }
+            SourceEvent::End { partition, next } => self.send(
+                ToWorker::End {
+                    source,
+                    partition,
+                    next,
+                },
+                partition,
+            ),
+            SourceEvent::PartitionLost { partition, error } => self.send(
+                ToWorker::Lost {
+                    source,
+                    partition,
+                    error,
+                },
+                partition,
+            ),
             event => {
                 if let SourceEvent::Discovered(facts) = &event {
-                    self.topics.insert(facts.id, (facts.topic.as_str().into(), facts.partition));
+                    self.topics
+                        .insert(facts.id, (facts.topic.as_str().into(), facts.partition));
                 }
-                self.links.sequencer.send(ToSequencer::Event { source, event }).ok()
+                self.links
+                    .sequencer
+                    .send(ToSequencer::Event { source, event })
+                    .ok()
             }
         }
     }
@@ -154,7 +186,9 @@ impl Driver {
             }
             if self.waiting[worker].is_empty() && !self.paused_here[worker].is_empty() {
                 let paused = self.paused_here[worker].drain();
-                let resumed: Vec<_> = paused.filter(|partition| !self.paused_by_order.contains(partition)).collect();
+                let resumed: Vec<_> = paused
+                    .filter(|partition| !self.paused_by_order.contains(partition))
+                    .collect();
                 self.source.resume(&resumed);
             }
         }
@@ -164,7 +198,10 @@ impl Driver {
     fn say_quiet(&mut self, asked_at_ms: i64) {
         let all_seen = self.links.in_flight.load(Ordering::Acquire) == 0;
         if all_seen && asked_at_ms >= self.said_quiet_ms + limits::QUIET_INTERVAL_MS {
-            let message = ToSequencer::Quiet { source: self.links.source, at_ms: asked_at_ms };
+            let message = ToSequencer::Quiet {
+                source: self.links.source,
+                at_ms: asked_at_ms,
+            };
             // A full queue means that it is not quiet after all.
             if self.links.sequencer.try_send(message).is_ok() {
                 self.said_quiet_ms = asked_at_ms;

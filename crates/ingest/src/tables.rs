@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, Row, RowBuilder, SchemaHistory, SchemaId, SourcePosition, Stamp,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, Row, RowBuilder, SchemaHistory, SchemaId,
+    SourcePosition, Stamp,
 };
-use table_store::{Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict, decide};
+use table_store::{
+    Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
+    decide,
+};
 
 use crate::epochs::Epochs;
 use crate::keyless;
@@ -98,7 +102,9 @@ impl TableState {
         match change.kind {
             ChangeKind::Advance => {}
             ChangeKind::Truncate => self.truncate(cut, &incoming, applied),
-            ChangeKind::Upsert if change.key.is_empty() => self.write_keyless(cut, batch, change, &incoming, applied)?,
+            ChangeKind::Upsert if change.key.is_empty() => {
+                self.write_keyless(cut, batch, change, &incoming, applied)?;
+            }
             ChangeKind::Delete if change.key.is_empty() => {
                 self.remove_keyless(cut, batch, change, &incoming, applied)?;
             }
@@ -153,21 +159,47 @@ impl TableState {
         }
     }
 
-    fn upsert(&mut self, cut: CutId, batch: &ChangeBatch, change: &Change, incoming: &Incoming, applied: &mut Applied) {
+    fn upsert(
+        &mut self,
+        cut: CutId,
+        batch: &ChangeBatch,
+        change: &Change,
+        incoming: &Incoming,
+        applied: &mut Applied,
+    ) {
         let key = batch.slice(&change.key);
         let row = batch.slice(&change.row);
-        self.schema = Some(self.schema.map_or(change.schema, |newest| newest.max(change.schema)));
-        let merged = if Row::new(row).has_unavailable() { self.merged(key, change, row) } else { None };
+        self.schema = Some(
+            self.schema
+                .map_or(change.schema, |newest| newest.max(change.schema)),
+        );
+        let merged = if Row::new(row).has_unavailable() {
+            self.merged(key, change, row)
+        } else {
+            None
+        };
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor;
-        let written =
-            self.writer.write(cut, key, change.schema, Some(row), |held| stamp_of(held, incoming, floor.as_ref()));
+        let written = self
+            .writer
+            .write(cut, key, change.schema, Some(row), |held| {
+                stamp_of(held, incoming, floor.as_ref())
+            });
         count(&mut applied.upserts, &mut applied.stale, written);
     }
 
-    fn delete(&mut self, cut: CutId, key: &[u8], schema: SchemaId, incoming: &Incoming, applied: &mut Applied) {
+    fn delete(
+        &mut self,
+        cut: CutId,
+        key: &[u8],
+        schema: SchemaId,
+        incoming: &Incoming,
+        applied: &mut Applied,
+    ) {
         let floor = self.floor;
-        let written = self.writer.write(cut, key, schema, None, |held| stamp_of(held, incoming, floor.as_ref()));
+        let written = self.writer.write(cut, key, schema, None, |held| {
+            stamp_of(held, incoming, floor.as_ref())
+        });
         count(&mut applied.deletes, &mut applied.stale, written);
     }
 
@@ -175,18 +207,32 @@ impl TableState {
     fn merged(&mut self, key: &[u8], change: &Change, row: &[u8]) -> Option<Vec<u8>> {
         let held = self.writer.newest(key)?;
         let shapes = self.writer.table().schemas().shapes();
-        let (new, old) = (shapes.get(change.schema.0 as usize)?, shapes.get(held.schema().0 as usize)?);
+        let (new, old) = (
+            shapes.get(change.schema.0 as usize)?,
+            shapes.get(held.schema().0 as usize)?,
+        );
         let mut merged = Vec::new();
-        merge::fill(Row::new(row), new, held.row()?, old, &mut self.builder, &mut merged);
+        merge::fill(
+            Row::new(row),
+            new,
+            held.row()?,
+            old,
+            &mut self.builder,
+            &mut merged,
+        );
         Some(merged)
     }
 
     /// Empties the table of everything the truncate came after, and keeps redelivered rows out.
     fn truncate(&mut self, cut: CutId, incoming: &Incoming, applied: &mut Applied) {
-        let floor = incoming.position.map(|position| Floor { epoch: incoming.epoch, position });
+        let floor = incoming.position.map(|position| Floor {
+            epoch: incoming.epoch,
+            position,
+        });
         let is_older = |known: &Floor| match &floor {
             Some(new) => {
-                new.epoch < known.epoch || (new.epoch == known.epoch && new.position.is_before(&known.position))
+                new.epoch < known.epoch
+                    || (new.epoch == known.epoch && new.position.is_before(&known.position))
             }
             None => false,
         };
@@ -221,11 +267,17 @@ impl TableState {
             self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
         }
         let row = batch.slice(&change.row);
-        self.schema = Some(self.schema.map_or(change.schema, |newest| newest.max(change.schema)));
+        self.schema = Some(
+            self.schema
+                .map_or(change.schema, |newest| newest.max(change.schema)),
+        );
         let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
         let floor = self.floor;
-        let written =
-            self.writer.write(cut, &key, change.schema, Some(row), |held| stamp_of(held, incoming, floor.as_ref()));
+        let written = self
+            .writer
+            .write(cut, &key, change.schema, Some(row), |held| {
+                stamp_of(held, incoming, floor.as_ref())
+            });
         count(&mut applied.upserts, &mut applied.stale, written);
         Ok(())
     }
@@ -239,19 +291,36 @@ impl TableState {
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
         let before = Row::new(batch.slice(&change.before));
-        let last = self.count_keyless(before).checked_sub(1).ok_or(ApplyError::NoSuchRow)?;
-        self.delete(cut, &keyless::key(before, last), change.schema, incoming, applied);
+        let last = self
+            .count_keyless(before)
+            .checked_sub(1)
+            .ok_or(ApplyError::NoSuchRow)?;
+        self.delete(
+            cut,
+            &keyless::key(before, last),
+            change.schema,
+            incoming,
+            applied,
+        );
         Ok(())
     }
 
     /// How many rows like this one are held.
     fn count_keyless(&self, row: Row<'_>) -> u64 {
-        let holds = |number| self.writer.newest(&keyless::key(row, number)).is_some_and(|held| !held.is_deleted());
+        let holds = |number| {
+            self.writer
+                .newest(&keyless::key(row, number))
+                .is_some_and(|held| !held.is_deleted())
+        };
         keyless::count(holds)
     }
 }
 
-fn stamp_of(held: Option<&row_model::Version>, incoming: &Incoming, floor: Option<&Floor>) -> Option<Stamp> {
+fn stamp_of(
+    held: Option<&row_model::Version>,
+    incoming: &Incoming,
+    floor: Option<&Floor>,
+) -> Option<Stamp> {
     let stamp = held.map(row_model::Version::stamp);
     match decide(stamp.as_ref().map(|stamp| Held { stamp }), incoming, floor) {
         Verdict::Apply(stamp) => Some(stamp),

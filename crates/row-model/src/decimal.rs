@@ -1,6 +1,7 @@
 //! Exact decimals: an unscaled integer of any size and a scale, as Debezium and the databases have them.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// `unscaled * 10^-scale`, the unscaled number in big-endian two's complement, shortest form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +25,17 @@ impl<'a> Decimal<'a> {
     pub fn new(scale: i32, unscaled: &'a [u8]) -> Self {
         let mut rest = unscaled;
         while let [first, second, ..] = rest {
-            let redundant = (*first == 0 && second & 0x80 == 0) || (*first == 0xff && second & 0x80 != 0);
+            let redundant =
+                (*first == 0 && second & 0x80 == 0) || (*first == 0xff && second & 0x80 != 0);
             if !redundant {
                 break;
             }
             rest = &rest[1..];
         }
-        Self { scale, unscaled: rest }
+        Self {
+            scale,
+            unscaled: rest,
+        }
     }
 
     /// Sign and decimal digits of the unscaled number, without leading zeros (`"0"` for zero).
@@ -39,7 +44,10 @@ impl<'a> Decimal<'a> {
         if self.unscaled.len() <= 16 {
             let negative = self.unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
             let seed = if negative { -1_i128 } else { 0 };
-            let number = self.unscaled.iter().fold(seed, |n, byte| n << 8 | i128::from(*byte));
+            let number = self
+                .unscaled
+                .iter()
+                .fold(seed, |n, byte| n << 8 | i128::from(*byte));
             return (negative, number.unsigned_abs().to_string());
         }
         big_digits(self.unscaled)
@@ -82,7 +90,9 @@ impl<'a> Decimal<'a> {
     /// If `text` is no finite decimal number, or an absurdly long one.
     pub fn parse(text: &str) -> Result<(i32, Vec<u8>), DecimalError> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| DecimalError)?),
+            Some((mantissa, exponent)) => {
+                (mantissa, exponent.parse::<i32>().map_err(|_| DecimalError)?)
+            }
             None => (text, 0),
         };
         let (negative, mantissa) = match mantissa.strip_prefix('-') {
@@ -90,8 +100,11 @@ impl<'a> Decimal<'a> {
             None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits: Cow<'_, str> =
-            if fraction.is_empty() { whole.into() } else { format!("{whole}{fraction}").into() };
+        let digits: Cow<'_, str> = if fraction.is_empty() {
+            whole.into()
+        } else {
+            format!("{whole}{fraction}").into()
+        };
         if digits.is_empty() || digits.len() > DIGITS_MAX || exponent.abs() > EXPONENT_MAX {
             return Err(DecimalError);
         }
@@ -135,7 +148,7 @@ fn big_digits(unscaled: &[u8]) -> (bool, String) {
     }
     let mut digits = groups.last().map_or_else(|| "0".to_owned(), u64::to_string);
     for group in groups.iter().rev().skip(1) {
-        digits.push_str(&format!("{group:018}"));
+        let _ = write!(digits, "{group:018}"); // Writing to a string cannot fail.
     }
     (negative, digits)
 }
@@ -169,7 +182,9 @@ fn digits_to_bytes(digits: &str, negative: bool) -> Vec<u8> {
 fn big_bytes(digits: &str) -> Vec<u8> {
     let mut words: Vec<u32> = Vec::with_capacity(digits.len() / 9 + 1);
     for group in digits.as_bytes().chunks(9) {
-        let value = group.iter().fold(0_u64, |n, digit| n * 10 + u64::from(digit - b'0'));
+        let value = group
+            .iter()
+            .fold(0_u64, |n, digit| n * 10 + u64::from(digit - b'0'));
         let mut carry = value;
         let factor = 10_u64.pow(group.len() as u32);
         for word in &mut words {
@@ -181,7 +196,11 @@ fn big_bytes(digits: &str) -> Vec<u8> {
             words.push(carry as u32);
         }
     }
-    words.iter().rev().flat_map(|word| word.to_be_bytes()).collect()
+    words
+        .iter()
+        .rev()
+        .flat_map(|word| word.to_be_bytes())
+        .collect()
 }
 
 /// Two's complement negation in place.

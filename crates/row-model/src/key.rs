@@ -41,7 +41,10 @@ mod tag {
 ///
 /// # Errors
 /// If the key is too long; `out` is then as it was.
-pub fn encode_key<'a>(values: impl IntoIterator<Item = Value<'a>>, out: &mut Vec<u8>) -> Result<(), KeyTooLong> {
+pub fn encode_key<'a>(
+    values: impl IntoIterator<Item = Value<'a>>,
+    out: &mut Vec<u8>,
+) -> Result<(), KeyTooLong> {
     let start = out.len();
     for value in values {
         encode_key_value(value, out);
@@ -111,7 +114,11 @@ fn float(number: f64, out: &mut Vec<u8>) {
     if number.is_nan() {
         out.push(tag::NAN);
     } else if number.is_infinite() {
-        out.push(if number < 0.0 { tag::NEG_INFINITY } else { tag::INFINITY });
+        out.push(if number < 0.0 {
+            tag::NEG_INFINITY
+        } else {
+            tag::INFINITY
+        });
     } else {
         // The shortest text that reads back as this number, which `Display` never writes with an exponent.
         let text = number.to_string();
@@ -153,14 +160,29 @@ fn decimal(value: Decimal<'_>, out: &mut Vec<u8>) {
     if padded.len() % 2 == 1 {
         padded.push(b'0');
     }
-    let pairs: Vec<u8> = padded.chunks(2).map(|pair| (pair[0] - b'0') * 10 + pair[1] - b'0').collect();
-    number(negative, (whole + i64::from(odd)) / 2, &pairs, out);
+    let pairs: Vec<u8> = padded
+        .chunks(2)
+        .map(|pair| (pair[0] - b'0') * 10 + pair[1] - b'0')
+        .collect();
+    number(
+        negative,
+        (whole + i64::from(odd)).div_euclid(2),
+        &pairs,
+        out,
+    );
 }
 
 /// `0.p1p2p3… × 100^exponent`, the first pair not zero. Negative numbers have all their bytes inverted.
 fn number(negative: bool, exponent: i64, pairs: &[u8], out: &mut Vec<u8>) {
-    let used = pairs.iter().rposition(|pair| *pair != 0).map_or(0, |last| last + 1);
-    out.push(if negative { tag::NEGATIVE } else { tag::POSITIVE });
+    let used = pairs
+        .iter()
+        .rposition(|pair| *pair != 0)
+        .map_or(0, |last| last + 1);
+    out.push(if negative {
+        tag::NEGATIVE
+    } else {
+        tag::POSITIVE
+    });
     let start = out.len();
     match exponent {
         -100..=100 => out.push((exponent + 128) as u8),
@@ -200,7 +222,10 @@ mod tests {
         assert_eq!(encoded(Value::UInt(5)), five);
         assert_eq!(encoded(Value::Float(5.0)), five);
         assert_eq!(encoded(Value::Number("5.0")), five);
-        assert_eq!(encoded(Value::Decimal(Decimal::new(2, &[0x01, 0xf4]))), five);
+        assert_eq!(
+            encoded(Value::Decimal(Decimal::new(2, &[0x01, 0xf4]))),
+            five
+        );
         assert_eq!(encoded(Value::Number("0.5e1")), five);
         assert_ne!(encoded(Value::Text("5")), five);
     }
@@ -208,10 +233,31 @@ mod tests {
     #[test]
     fn numbers_sort_numerically() {
         let sorted = [
-            "-1e300", "-12345", "-100", "-99.5", "-1", "-0.01", "-1e-250", "0", "1e-250", "0.009", "0.01", "1", "1.5",
-            "99", "100", "101", "9999", "10000", "18446744073709551616", "1e300",
+            "-1e300",
+            "-12345",
+            "-100",
+            "-99.5",
+            "-1",
+            "-0.01",
+            "-1e-250",
+            "0",
+            "1e-250",
+            "0.009",
+            "0.01",
+            "1",
+            "1.5",
+            "99",
+            "100",
+            "101",
+            "9999",
+            "10000",
+            "18446744073709551616",
+            "1e300",
         ];
-        let keys: Vec<_> = sorted.iter().map(|text| encoded(Value::Number(text))).collect();
+        let keys: Vec<_> = sorted
+            .iter()
+            .map(|text| encoded(Value::Number(text)))
+            .collect();
         assert!(keys.is_sorted(), "{keys:?}");
     }
 
@@ -231,7 +277,10 @@ mod tests {
     fn a_key_has_a_limit() {
         let long = "x".repeat(KEY_BYTES_MAX);
         let mut out = vec![1];
-        assert_eq!(encode_key([Value::Int(1), Value::Text(&long)], &mut out), Err(KeyTooLong));
+        assert_eq!(
+            encode_key([Value::Int(1), Value::Text(&long)], &mut out),
+            Err(KeyTooLong)
+        );
         assert_eq!(out, [1]);
     }
 

@@ -39,7 +39,11 @@ impl SourcePosition {
             field[1..].copy_from_slice(used);
             len += 1 + used.len();
         }
-        Some(Self { domain, order, len: len as u8 })
+        Some(Self {
+            domain,
+            order,
+            len: len as u8,
+        })
     }
 
     /// A position whose bytes are already in source order; `None` if there are too many of them.
@@ -47,7 +51,11 @@ impl SourcePosition {
     pub fn from_bytes(domain: u64, bytes: &[u8]) -> Option<Self> {
         let mut order = [0; ORDER_BYTES_MAX];
         order.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self { domain, order, len: bytes.len() as u8 })
+        Some(Self {
+            domain,
+            order,
+            len: bytes.len() as u8,
+        })
     }
 
     #[must_use]
@@ -78,7 +86,9 @@ impl SourcePosition {
         let mut rest = self.as_bytes();
         let mut numbers = Vec::new();
         while let Some((&len, tail)) = rest.split_first() {
-            let field = tail.get(..usize::from(len)).filter(|field| field.len() <= 8)?;
+            let field = tail
+                .get(..usize::from(len))
+                .filter(|field| field.len() <= 8)?;
             numbers.push(field.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)));
             rest = &tail[field.len()..];
         }

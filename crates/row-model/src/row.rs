@@ -98,7 +98,11 @@ impl RowBuilder {
 
     /// Writes the row to the end of `out` and forgets it.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        assert!(self.tags.len() <= COLUMNS_MAX, "a row of {} columns", self.tags.len());
+        assert!(
+            self.tags.len() <= COLUMNS_MAX,
+            "a row of {} columns",
+            self.tags.len()
+        );
         let width = match self.cells.len() {
             0..=0xff => 1,
             0x100..=0xffff => 2,
@@ -132,20 +136,22 @@ impl RowBuilder {
 
     fn clock(&mut self, tag: u8, nanos: i64) -> u8 {
         let unit = coarsest_unit(nanos.unsigned_abs() % 1_000_000_000);
-        self.int(tag | unit << tag::UNIT_SHIFT, nanos / (1_000_000_000 / PER_SECOND[usize::from(unit)]))
+        self.int(
+            tag | unit << tag::UNIT_SHIFT,
+            nanos / (1_000_000_000 / PER_SECOND[usize::from(unit)]),
+        )
     }
 
     fn moment(&mut self, tag: u8, at: Moment) -> u8 {
         let unit = coarsest_unit(u64::from(at.nanos));
         let per_second = PER_SECOND[usize::from(unit)];
         let fraction = i64::from(at.nanos) / (1_000_000_000 / per_second);
-        match at.seconds.checked_mul(per_second).and_then(|units| units.checked_add(fraction)) {
-            Some(units) => self.int(tag | unit << tag::UNIT_SHIFT, units),
-            None => {
-                self.cells.extend_from_slice(&at.nanos.to_le_bytes());
-                self.int(tag | SECONDS_AND_NANOS << tag::UNIT_SHIFT, at.seconds)
-            }
+        let units = at.seconds.checked_mul(per_second);
+        if let Some(units) = units.and_then(|units| units.checked_add(fraction)) {
+            return self.int(tag | unit << tag::UNIT_SHIFT, units);
         }
+        self.cells.extend_from_slice(&at.nanos.to_le_bytes());
+        self.int(tag | SECONDS_AND_NANOS << tag::UNIT_SHIFT, at.seconds)
     }
 }
 
@@ -169,7 +175,10 @@ fn int_len(number: i64) -> usize {
 }
 
 fn trimmed(bytes: &[u8]) -> &[u8] {
-    let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let len = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
     &bytes[..len]
 }
 
@@ -212,7 +221,11 @@ impl<'a> Row<'a> {
         let width = usize::from(self.0[0]);
         let ends = self.0.get(HEADER_BYTES + count..)?;
         let cells = ends.get(count * width..)?;
-        let start = if column == 0 { 0 } else { end_at(ends, column - 1, width)? };
+        let start = if column == 0 {
+            0
+        } else {
+            end_at(ends, column - 1, width)?
+        };
         let end = end_at(ends, column, width)?;
         read(self.0[HEADER_BYTES + column], cells.get(start..end)?)
     }
@@ -238,7 +251,12 @@ impl std::fmt::Debug for Row<'_> {
 
 fn end_at(ends: &[u8], column: usize, width: usize) -> Option<usize> {
     let bytes = ends.get(column * width..(column + 1) * width)?;
-    Some(bytes.iter().rev().fold(0, |end, byte| end << 8 | usize::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |end, byte| end << 8 | usize::from(*byte)),
+    )
 }
 
 fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
@@ -261,7 +279,10 @@ fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
             let (zigzag, len) = varint::get(cell)?;
             let zigzag = u32::try_from(zigzag).ok()?;
             let scale = (zigzag >> 1) as i32 ^ -((zigzag & 1) as i32);
-            Value::Decimal(Decimal { scale, unscaled: &cell[len..] })
+            Value::Decimal(Decimal {
+                scale,
+                unscaled: &cell[len..],
+            })
         }
         tag::TEXT => Value::Text(text()?),
         tag::BYTES => Value::Bytes(cell),
@@ -278,7 +299,9 @@ fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
 }
 
 fn read_int(cell: &[u8]) -> Option<i64> {
-    let Some(last) = cell.last() else { return Some(0) };
+    let Some(last) = cell.last() else {
+        return Some(0);
+    };
     let mut bytes = if last & 0x80 == 0 { [0; 8] } else { [0xff; 8] };
     bytes.get_mut(..cell.len())?.copy_from_slice(cell);
     Some(i64::from_le_bytes(bytes))
@@ -291,9 +314,15 @@ fn read_nanos(unit: u8, cell: &[u8]) -> Option<i64> {
 fn read_moment(unit: u8, cell: &[u8]) -> Option<Moment> {
     if unit == SECONDS_AND_NANOS {
         let (nanos, seconds) = cell.split_first_chunk::<4>()?;
-        return Some(Moment { seconds: read_int(seconds)?, nanos: u32::from_le_bytes(*nanos) });
+        return Some(Moment {
+            seconds: read_int(seconds)?,
+            nanos: u32::from_le_bytes(*nanos),
+        });
     }
-    Some(Moment::from_units(read_int(cell)?, *PER_SECOND.get(usize::from(unit))?))
+    Some(Moment::from_units(
+        read_int(cell)?,
+        *PER_SECOND.get(usize::from(unit))?,
+    ))
 }
 
 #[cfg(test)]
@@ -331,9 +360,15 @@ mod tests {
             Value::Uuid([7; 16]),
             Value::Clock(-3_020_399_000_000_000),
             Value::ClockUtc(1),
-            Value::Timestamp(Moment { seconds: -1, nanos: 999_999_999 }),
+            Value::Timestamp(Moment {
+                seconds: -1,
+                nanos: 999_999_999,
+            }),
             Value::Instant(Moment::INFINITY),
-            Value::Instant(Moment { seconds: i64::MAX / 2, nanos: 1 }),
+            Value::Instant(Moment {
+                seconds: i64::MAX / 2,
+                nanos: 1,
+            }),
             Value::Json("{\"a\": 1}"),
             Value::Text(&long),
         ]);
@@ -345,7 +380,10 @@ mod tests {
         let mut builder = RowBuilder::default();
         builder.push(Value::Int(0));
         builder.push(Value::Int(-128));
-        builder.push(Value::Timestamp(Moment { seconds: 1_704_153_757, nanos: 261_000_000 }));
+        builder.push(Value::Timestamp(Moment {
+            seconds: 1_704_153_757,
+            nanos: 261_000_000,
+        }));
         let mut bytes = Vec::new();
         builder.finish(&mut bytes);
         assert_eq!(bytes.len(), HEADER_BYTES + 3 * 2 + 1 + 6);

@@ -70,12 +70,18 @@ impl ColumnType {
     /// The name the API and the checkpoint use.
     #[must_use]
     pub fn name(self) -> &'static str {
-        TYPES.iter().find(|(known, _)| *known == self).map_or("any", |(_, name)| name)
+        TYPES
+            .iter()
+            .find(|(known, _)| *known == self)
+            .map_or("any", |(_, name)| name)
     }
 
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        TYPES.iter().find(|(_, known)| *known == name).map(|(known, _)| *known)
+        TYPES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(known, _)| *known)
     }
 }
 
@@ -117,7 +123,9 @@ impl SchemaHistory {
     /// The history a checkpoint remembers.
     #[must_use]
     pub fn restore(shapes: Vec<Schema>) -> Self {
-        Self { shapes: RwLock::new(shapes.into_iter().map(Arc::new).collect()) }
+        Self {
+            shapes: RwLock::new(shapes.into_iter().map(Arc::new).collect()),
+        }
     }
 
     /// All shapes met so far; a [`SchemaId`] is an index into them.
@@ -142,7 +150,11 @@ impl SchemaHistory {
             return None;
         }
         let id = SchemaId(shapes.len() as u32);
-        *shapes = shapes.iter().cloned().chain([Arc::new(schema.clone())]).collect();
+        *shapes = shapes
+            .iter()
+            .cloned()
+            .chain([Arc::new(schema.clone())])
+            .collect();
         Some(id)
     }
 }
@@ -178,7 +190,11 @@ mod tests {
         let shape = |names: &[&str]| Schema {
             columns: names
                 .iter()
-                .map(|name| Column { name: (*name).to_owned(), kind: ColumnType::Any, nullable: true })
+                .map(|name| Column {
+                    name: (*name).to_owned(),
+                    kind: ColumnType::Any,
+                    nullable: true,
+                })
                 .collect(),
             key: None,
         };
@@ -193,7 +209,10 @@ mod tests {
     #[test]
     fn type_names_read_back() {
         for (kind, name) in TYPES {
-            assert_eq!((kind.name(), ColumnType::from_name(name)), (name, Some(kind)));
+            assert_eq!(
+                (kind.name(), ColumnType::from_name(name)),
+                (name, Some(kind))
+            );
         }
     }
 }

@@ -36,7 +36,13 @@ pub fn write_clock(nanos: i64, out: &mut impl Write) -> fmt::Result {
     }
     let all = nanos.unsigned_abs();
     let (seconds, fraction) = (all / NANOS_PER_SECOND, all % NANOS_PER_SECOND);
-    write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+    write!(
+        out,
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )?;
     write_fraction(fraction as u32, out)
 }
 
@@ -52,7 +58,13 @@ pub fn write_timestamp(at: Moment, out: &mut impl Write) -> fmt::Result {
     }
     write_date(at.seconds.div_euclid(SECONDS_PER_DAY), out)?;
     let second = at.seconds.rem_euclid(SECONDS_PER_DAY);
-    write!(out, "T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)?;
+    write!(
+        out,
+        "T{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )?;
     write_fraction(at.nanos, out)
 }
 
@@ -70,8 +82,12 @@ pub fn write_duration(micros: i64, out: &mut impl Write) -> fmt::Result {
     out.write_char('P')?;
     let all = micros.unsigned_abs();
     let (seconds, fraction) = (all / 1_000_000, (all % 1_000_000) as u32);
-    let (days, hours, minutes, second) =
-        (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, second) = (
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
     if days > 0 {
         write!(out, "{days}D")?;
     }
@@ -130,7 +146,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -165,10 +185,14 @@ mod tests {
 
     #[test]
     fn timestamps_keep_only_the_fraction_they_need() {
-        let stamp = |micros| text(|out| write_timestamp(Moment::from_units(micros, 1_000_000), out));
+        let stamp =
+            |micros| text(|out| write_timestamp(Moment::from_units(micros, 1_000_000), out));
         assert_eq!(stamp(1_704_153_757_261_000), "2024-01-02T00:02:37.261");
         assert_eq!(stamp(-1), "1969-12-31T23:59:59.999999");
-        assert_eq!(text(|out| write_timestamp(Moment::NEG_INFINITY, out)), "-infinity");
+        assert_eq!(
+            text(|out| write_timestamp(Moment::NEG_INFINITY, out)),
+            "-infinity"
+        );
     }
 
     #[test]

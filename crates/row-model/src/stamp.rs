@@ -67,7 +67,10 @@ impl Stamp {
             *at += 1 + len;
             SourcePosition::from_bytes(domain, order)
         };
-        let mut stamp = Self { epoch: Epoch(u32::try_from(number(&mut at)?).ok()?), ..Self::default() };
+        let mut stamp = Self {
+            epoch: Epoch(u32::try_from(number(&mut at)?).ok()?),
+            ..Self::default()
+        };
         if flags & HAS_STREAMED != 0 {
             stamp.streamed = Some(position(&mut at)?);
         }
@@ -93,8 +96,17 @@ mod tests {
         let lsn = SourcePosition::from_numbers(0, &[851_657_488]);
         let stamps = [
             Stamp::default(),
-            Stamp { epoch: Epoch(3), streamed: lsn, ..Stamp::default() },
-            Stamp { snapshot: lsn, generation: 700, origin: OriginId(2), ..Stamp::default() },
+            Stamp {
+                epoch: Epoch(3),
+                streamed: lsn,
+                ..Stamp::default()
+            },
+            Stamp {
+                snapshot: lsn,
+                generation: 700,
+                origin: OriginId(2),
+                ..Stamp::default()
+            },
         ];
         for stamp in stamps {
             let mut bytes = Vec::new();

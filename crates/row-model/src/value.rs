@@ -45,14 +45,23 @@ pub struct Moment {
 }
 
 impl Moment {
-    pub const INFINITY: Self = Self { seconds: i64::MAX, nanos: 0 };
-    pub const NEG_INFINITY: Self = Self { seconds: i64::MIN, nanos: 0 };
+    pub const INFINITY: Self = Self {
+        seconds: i64::MAX,
+        nanos: 0,
+    };
+    pub const NEG_INFINITY: Self = Self {
+        seconds: i64::MIN,
+        nanos: 0,
+    };
 
     /// `units` of which `per_second` make a second (1, 1e3, 1e6 or 1e9).
     #[must_use]
     pub fn from_units(units: i64, per_second: i64) -> Self {
         let nanos = units.rem_euclid(per_second) * (1_000_000_000 / per_second);
-        Self { seconds: units.div_euclid(per_second), nanos: nanos as u32 }
+        Self {
+            seconds: units.div_euclid(per_second),
+            nanos: nanos as u32,
+        }
     }
 }
 
@@ -89,8 +98,20 @@ mod tests {
 
     #[test]
     fn moments_before_1970_round_down() {
-        assert_eq!(Moment::from_units(-1, 1000), Moment { seconds: -1, nanos: 999_000_000 });
-        assert_eq!(Moment::from_units(1_500_000, 1_000_000), Moment { seconds: 1, nanos: 500_000_000 });
+        assert_eq!(
+            Moment::from_units(-1, 1000),
+            Moment {
+                seconds: -1,
+                nanos: 999_000_000
+            }
+        );
+        assert_eq!(
+            Moment::from_units(1_500_000, 1_000_000),
+            Moment {
+                seconds: 1,
+                nanos: 500_000_000
+            }
+        );
     }
 
     #[test]

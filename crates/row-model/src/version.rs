@@ -8,7 +8,7 @@
 
 use triomphe::ThinArc;
 
-use crate::{CutId, Row, SchemaId, Stamp};
+use crate::{CutId, KEY_BYTES_MAX, Row, SchemaId, Stamp};
 
 #[derive(Clone, Copy, Debug)]
 struct Head {
@@ -41,13 +41,17 @@ impl Version {
     /// Builds a version; `scratch` is a reused buffer.
     #[must_use]
     pub fn new(parts: VersionParts<'_>, scratch: &mut Vec<u8>) -> Self {
+        assert!(
+            parts.key.len() <= KEY_BYTES_MAX,
+            "the decoder refuses such keys"
+        );
         scratch.clear();
         parts.stamp.encode(scratch);
         let head = Head {
             cut: parts.cut,
             schema: parts.schema,
             key_start: scratch.len() as u16,
-            key_len: u16::try_from(parts.key.len()).expect("keys are shorter than KEY_BYTES_MAX"),
+            key_len: parts.key.len() as u16,
         };
         scratch.extend_from_slice(parts.key);
         scratch.extend_from_slice(parts.row);
@@ -112,7 +116,8 @@ impl Version {
     /// Reads what [`saved_bytes`](Self::saved_bytes) wrote; `None` if it is not that.
     #[must_use]
     pub fn from_saved(cut: CutId, saved: &[u8]) -> Option<Self> {
-        let (&[s0, s1, s2, s3, k0, k1, l0, l1], slice) = saved.split_first_chunk::<SAVED_HEAD_BYTES>()?;
+        let (&[s0, s1, s2, s3, k0, k1, l0, l1], slice) =
+            saved.split_first_chunk::<SAVED_HEAD_BYTES>()?;
         let head = Head {
             cut,
             schema: SchemaId(u32::from_le_bytes([s0, s1, s2, s3])),
@@ -137,8 +142,18 @@ mod tests {
     use crate::{Epoch, RowBuilder, SourcePosition, Value};
 
     fn sample(row: &[u8]) -> Version {
-        let stamp = Stamp { epoch: Epoch(1), streamed: SourcePosition::from_numbers(0, &[77]), ..Stamp::default() };
-        let parts = VersionParts { cut: CutId(9), schema: SchemaId(2), stamp: &stamp, key: b"key", row };
+        let stamp = Stamp {
+            epoch: Epoch(1),
+            streamed: SourcePosition::from_numbers(0, &[77]),
+            ..Stamp::default()
+        };
+        let parts = VersionParts {
+            cut: CutId(9),
+            schema: SchemaId(2),
+            stamp: &stamp,
+            key: b"key",
+            row,
+        };
         Version::new(parts, &mut Vec::new())
     }
 
@@ -153,7 +168,10 @@ mod tests {
         version.saved_bytes(&mut saved);
         let read = Version::from_saved(CutId(1), &saved).unwrap();
         assert_eq!(read.row().unwrap().get(0), Some(Value::Int(5)));
-        assert_eq!((read.key(), read.schema(), read.cut()), (&b"key"[..], SchemaId(2), CutId(1)));
+        assert_eq!(
+            (read.key(), read.schema(), read.cut()),
+            (&b"key"[..], SchemaId(2), CutId(1))
+        );
         assert_eq!(read.stamp(), version.stamp());
         assert_eq!(saved.len(), version.saved_len());
         for cut in 0..saved.len() - row.len() {

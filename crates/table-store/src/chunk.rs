@@ -22,7 +22,10 @@ pub(crate) struct Place {
 
 impl From<SlotId> for Place {
     fn from(id: SlotId) -> Self {
-        Self { chunk: (id.0 >> CHUNK_BITS) as usize, slot: (id.0 as usize % CHUNK_SLOTS) as u16 }
+        Self {
+            chunk: (id.0 >> CHUNK_BITS) as usize,
+            slot: (id.0 as usize % CHUNK_SLOTS) as u16,
+        }
     }
 }
 
@@ -42,7 +45,11 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     pub fn new() -> Self {
-        Self { newest: vec![None; CHUNK_SLOTS].into(), older: HashMap::default(), dirty: [0; DIRTY_WORDS] }
+        Self {
+            newest: vec![None; CHUNK_SLOTS].into(),
+            older: HashMap::default(),
+            dirty: [0; DIRTY_WORDS],
+        }
     }
 
     pub fn newest(&self, slot: u16) -> Option<&Version> {
@@ -55,13 +62,20 @@ impl Chunk {
         if newest.cut() <= cut {
             return Some(newest);
         }
-        self.older.get(&slot)?.iter().rev().find(|version| version.cut() <= cut)
+        self.older
+            .get(&slot)?
+            .iter()
+            .rev()
+            .find(|version| version.cut() <= cut)
     }
 
     /// Calls `each` for every slot's version that is visible at `cut` and holds a row.
     pub fn visit(&self, cut: CutId, mut each: impl FnMut(&Version)) {
         for slot in 0..CHUNK_SLOTS {
-            if let Some(version) = self.visible(slot as u16, cut).filter(|version| !version.is_deleted()) {
+            if let Some(version) = self
+                .visible(slot as u16, cut)
+                .filter(|version| !version.is_deleted())
+            {
                 each(version);
             }
         }
@@ -82,13 +96,22 @@ impl Chunk {
         if kept {
             self.older.entry(slot).or_default().push_back(old);
         }
-        Replaced { existed: true, was_row, kept, bytes: freed }
+        Replaced {
+            existed: true,
+            was_row,
+            kept,
+            bytes: freed,
+        }
     }
 
     /// Lets go of the oldest version that was set aside for a slot; its size.
     pub fn drop_oldest(&mut self, slot: u16) -> usize {
-        let Some(versions) = self.older.get_mut(&slot) else { return 0 };
-        let bytes = versions.pop_front().map_or(0, |version| version.memory_bytes());
+        let Some(versions) = self.older.get_mut(&slot) else {
+            return 0;
+        };
+        let bytes = versions
+            .pop_front()
+            .map_or(0, |version| version.memory_bytes());
         if versions.is_empty() {
             self.older.remove(&slot);
         }
@@ -135,7 +158,8 @@ impl Chunk {
     pub fn take_all(&mut self) -> Vec<(u16, Version)> {
         self.dirty = [0; DIRTY_WORDS];
         let held = self.newest.iter().enumerate();
-        held.filter_map(|(slot, version)| Some((slot as u16, version.clone()?))).collect()
+        held.filter_map(|(slot, version)| Some((slot as u16, version.clone()?)))
+            .collect()
     }
 
     pub fn mark_dirty(&mut self, slot: u16) {

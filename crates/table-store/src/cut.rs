@@ -41,8 +41,16 @@ impl Cut {
     /// If no table or several tables fit.
     pub fn table(&self, name: &str) -> Result<&Arc<TableCut>, NameError> {
         let id = self.names.resolve(name)?;
-        let known = || self.tables.iter().map(|table| table.table.identity().name.clone()).collect();
-        self.tables.iter().find(|table| table.table.identity().id == id).ok_or_else(|| NameError::Unknown { known: known() })
+        let known = || {
+            self.tables
+                .iter()
+                .map(|table| table.table.identity().name.clone())
+                .collect()
+        };
+        self.tables
+            .iter()
+            .find(|table| table.table.identity().id == id)
+            .ok_or_else(|| NameError::Unknown { known: known() })
     }
 }
 
@@ -68,13 +76,18 @@ impl TableStore {
         // Loaded under the lock: the writer looks at the pins only after it has published.
         let cut = self.published.load_full();
         *pins.entry(cut.id).or_insert(0) += 1;
-        PinnedCut { cut, store: Arc::clone(self) }
+        PinnedCut {
+            cut,
+            store: Arc::clone(self),
+        }
     }
 
     fn oldest_needed(&self) -> CutId {
         let pins = self.pins.lock();
         let published = self.published.load().id;
-        pins.keys().next().map_or(published, |oldest| published.min(*oldest))
+        pins.keys()
+            .next()
+            .map_or(published, |oldest| published.min(*oldest))
     }
 }
 
@@ -115,9 +128,20 @@ pub struct Publisher {
 
 impl Default for Publisher {
     fn default() -> Self {
-        let empty = Cut { id: CutId(0), tables: Arc::new([]), names: Arc::default() };
-        let store = TableStore { published: ArcSwap::from_pointee(empty), pins: Mutex::default() };
-        Self { store: Arc::new(store), tables: Vec::new(), names: Arc::default() }
+        let empty = Cut {
+            id: CutId(0),
+            tables: Arc::new([]),
+            names: Arc::default(),
+        };
+        let store = TableStore {
+            published: ArcSwap::from_pointee(empty),
+            pins: Mutex::default(),
+        };
+        Self {
+            store: Arc::new(store),
+            tables: Vec::new(),
+            names: Arc::default(),
+        }
     }
 }
 
@@ -136,7 +160,11 @@ impl Publisher {
     /// Replaces what the next cut will say of a table, or adds the table.
     pub fn set(&mut self, table: TableCut) {
         let id = table.table.identity().id;
-        match self.tables.iter_mut().find(|known| known.table.identity().id == id) {
+        match self
+            .tables
+            .iter_mut()
+            .find(|known| known.table.identity().id == id)
+        {
             Some(known) => *known = Arc::new(table),
             None => self.tables.push(Arc::new(table)),
         }
@@ -144,7 +172,9 @@ impl Publisher {
 
     #[must_use]
     pub fn get(&self, id: TableId) -> Option<&Arc<TableCut>> {
-        self.tables.iter().find(|known| known.table.identity().id == id)
+        self.tables
+            .iter()
+            .find(|known| known.table.identity().id == id)
     }
 
     pub fn set_names(&mut self, names: Names) {
@@ -155,8 +185,11 @@ impl Publisher {
     ///
     /// Answers the oldest cut some reader still needs; older versions may be let go.
     pub fn publish(&mut self) -> CutId {
-        let cut =
-            Cut { id: self.next_cut(), tables: self.tables.iter().cloned().collect(), names: Arc::clone(&self.names) };
+        let cut = Cut {
+            id: self.next_cut(),
+            tables: self.tables.iter().cloned().collect(),
+            names: Arc::clone(&self.names),
+        };
         self.store.published.store(Arc::new(cut));
         self.store.oldest_needed()
     }

@@ -60,14 +60,27 @@ pub fn decide(held: Option<Held<'_>>, incoming: &Incoming, floor: Option<&Floor>
     if proven_older {
         return Verdict::Stale;
     }
-    let base = Stamp { epoch: incoming.epoch, origin: incoming.origin, ..Stamp::default() };
+    let base = Stamp {
+        epoch: incoming.epoch,
+        origin: incoming.origin,
+        ..Stamp::default()
+    };
     Verdict::Apply(if incoming.snapshot {
         // A snapshot row never raises what was streamed: a transaction that was open while the
         // snapshot was read arrives later, with positions below the snapshot's, and is right.
-        Stamp { streamed, snapshot: incoming.position, generation: incoming.generation, ..base }
+        Stamp {
+            streamed,
+            snapshot: incoming.position,
+            generation: incoming.generation,
+            ..base
+        }
     } else {
         let generation = same_epoch.map_or(0, |stamp| stamp.generation);
-        Stamp { streamed: incoming.position.or(streamed), generation, ..base }
+        Stamp {
+            streamed: incoming.position.or(streamed),
+            generation,
+            ..base
+        }
     })
 }
 
@@ -76,7 +89,10 @@ impl Floor {
     #[must_use]
     pub fn covers(&self, incoming: &Incoming) -> bool {
         incoming.epoch < self.epoch
-            || (incoming.epoch == self.epoch && incoming.position.is_some_and(|at| at.is_before(&self.position)))
+            || (incoming.epoch == self.epoch
+                && incoming
+                    .position
+                    .is_some_and(|at| at.is_before(&self.position)))
     }
 
     /// True if a row with this stamp is emptied by the truncate: nothing shows it to be newer.
@@ -101,16 +117,31 @@ mod tests {
     }
 
     fn streamed(lsn: u64) -> Incoming {
-        Incoming { snapshot: false, position: at(lsn), epoch: Epoch(1), generation: 0, origin: OriginId(0) }
+        Incoming {
+            snapshot: false,
+            position: at(lsn),
+            epoch: Epoch(1),
+            generation: 0,
+            origin: OriginId(0),
+        }
     }
 
     fn snapshot(lsn: u64) -> Incoming {
-        Incoming { snapshot: true, generation: 1, ..streamed(lsn) }
+        Incoming {
+            snapshot: true,
+            generation: 1,
+            ..streamed(lsn)
+        }
     }
 
     /// The stamp a slot has after these changes, each of which must be applied.
     fn after(changes: &[Incoming]) -> Stamp {
-        changes.iter().fold(None, |held: Option<Stamp>, change| Some(apply(held.as_ref(), change))).unwrap()
+        changes
+            .iter()
+            .fold(None, |held: Option<Stamp>, change| {
+                Some(apply(held.as_ref(), change))
+            })
+            .unwrap()
     }
 
     fn apply(held: Option<&Stamp>, change: &Incoming) -> Stamp {
@@ -121,7 +152,10 @@ mod tests {
     }
 
     fn decided(held: &Stamp, change: &Incoming) -> bool {
-        matches!(decide(Some(Held { stamp: held }), change, None), Verdict::Apply(_))
+        matches!(
+            decide(Some(Held { stamp: held }), change, None),
+            Verdict::Apply(_)
+        )
     }
 
     #[test]
@@ -156,35 +190,74 @@ mod tests {
     #[test]
     fn a_newer_epoch_beats_every_position_and_an_older_one_loses() {
         let held = after(&[streamed(1000)]);
-        let restored = Incoming { epoch: Epoch(2), ..snapshot(5) };
+        let restored = Incoming {
+            epoch: Epoch(2),
+            ..snapshot(5)
+        };
         assert!(decided(&held, &restored));
         let held = after(&[streamed(1000), restored]);
         assert!(!decided(&held, &streamed(2000)));
-        assert!(decided(&held, &Incoming { epoch: Epoch(2), ..streamed(6) }));
+        assert!(decided(
+            &held,
+            &Incoming {
+                epoch: Epoch(2),
+                ..streamed(6)
+            }
+        ));
     }
 
     #[test]
     fn without_comparable_positions_the_log_decides() {
         let held = after(&[streamed(20)]);
-        assert!(decided(&held, &Incoming { position: None, ..streamed(0) }));
+        assert!(decided(
+            &held,
+            &Incoming {
+                position: None,
+                ..streamed(0)
+            }
+        ));
         let other_server = SourcePosition::from_numbers(9, &[1]);
-        assert!(decided(&held, &Incoming { position: other_server, ..streamed(0) }));
+        assert!(decided(
+            &held,
+            &Incoming {
+                position: other_server,
+                ..streamed(0)
+            }
+        ));
         // What was streamed before a change without position is still known.
-        let held = after(&[streamed(20), Incoming { position: None, ..streamed(0) }]);
+        let held = after(&[
+            streamed(20),
+            Incoming {
+                position: None,
+                ..streamed(0)
+            },
+        ]);
         assert!(!decided(&held, &streamed(19)));
     }
 
     #[test]
     fn nothing_from_before_a_truncate_comes_back() {
-        let floor = Floor { epoch: Epoch(1), position: at(50).unwrap() };
+        let floor = Floor {
+            epoch: Epoch(1),
+            position: at(50).unwrap(),
+        };
         let verdict = |change: &Incoming| decide(None, change, Some(&floor));
         assert_eq!(verdict(&streamed(49)), Verdict::BelowFloor);
         assert_eq!(verdict(&snapshot(49)), Verdict::BelowFloor);
         assert!(matches!(verdict(&streamed(50)), Verdict::Apply(_)));
-        assert!(matches!(verdict(&Incoming { epoch: Epoch(2), ..snapshot(1) }), Verdict::Apply(_)));
+        assert!(matches!(
+            verdict(&Incoming {
+                epoch: Epoch(2),
+                ..snapshot(1)
+            }),
+            Verdict::Apply(_)
+        ));
         assert!(floor.empties(&after(&[streamed(49)])));
         assert!(floor.empties(&after(&[snapshot(50)])));
         assert!(!floor.empties(&after(&[streamed(51)])));
-        assert!(!floor.empties(&after(&[Incoming { epoch: Epoch(2), ..snapshot(1) }])));
+        assert!(!floor.empties(&after(&[Incoming {
+            epoch: Epoch(2),
+            ..snapshot(1)
+        }])));
     }
 }

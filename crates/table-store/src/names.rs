@@ -37,7 +37,9 @@ impl Names {
     #[must_use]
     pub fn propose(&self, topic: &str) -> String {
         let free = |suffix: &&str| !suffix.is_empty() && !self.by_name.contains_key(*suffix);
-        suffixes(topic).find(free).map_or_else(|| self.numbered(topic), str::to_owned)
+        suffixes(topic)
+            .find(free)
+            .map_or_else(|| self.numbered(topic), str::to_owned)
     }
 
     /// A name for a topic all of whose suffixes are taken.
@@ -61,14 +63,25 @@ impl Names {
             return Ok(*table);
         }
         let fits = |topic: &str| suffixes(topic).any(|suffix| suffix == name);
-        let found: Vec<TableId> =
-            self.by_topic.iter().filter(|(topic, _)| fits(topic)).map(|(_, table)| *table).collect();
+        let found: Vec<TableId> = self
+            .by_topic
+            .iter()
+            .filter(|(topic, _)| fits(topic))
+            .map(|(_, table)| *table)
+            .collect();
         match found[..] {
             [table] => Ok(table),
-            [] => Err(NameError::Unknown { known: self.by_name.keys().cloned().collect() }),
+            [] => Err(NameError::Unknown {
+                known: self.by_name.keys().cloned().collect(),
+            }),
             _ => {
-                let named = self.by_name.iter().filter(|(_, table)| found.contains(table));
-                Err(NameError::Ambiguous { candidates: named.map(|(name, _)| name.clone()).collect() })
+                let named = self
+                    .by_name
+                    .iter()
+                    .filter(|(_, table)| found.contains(table));
+                Err(NameError::Ambiguous {
+                    candidates: named.map(|(name, _)| name.clone()).collect(),
+                })
             }
         }
     }
@@ -97,7 +110,12 @@ mod tests {
 
     #[test]
     fn the_shortest_free_suffix_is_the_name() {
-        let (_, given) = discovered(&["shop.public.orders", "crm.public.orders", "erp.sales.orders", "people"]);
+        let (_, given) = discovered(&[
+            "shop.public.orders",
+            "crm.public.orders",
+            "erp.sales.orders",
+            "people",
+        ]);
         assert_eq!(given, ["orders", "public.orders", "sales.orders", "people"]);
     }
 
@@ -109,12 +127,18 @@ mod tests {
 
     #[test]
     fn every_longer_suffix_finds_the_table_unless_it_fits_several() {
-        let (names, _) = discovered(&["shop.public.orders", "crm.public.orders", "crm.public.people"]);
+        let (names, _) = discovered(&[
+            "shop.public.orders",
+            "crm.public.orders",
+            "crm.public.people",
+        ]);
         assert_eq!(names.resolve("orders"), Ok(TableId(0)));
         assert_eq!(names.resolve("crm.public.orders"), Ok(TableId(1)));
         assert_eq!(names.resolve("public.people"), Ok(TableId(2)));
         assert_eq!(names.resolve("shop.public.orders"), Ok(TableId(0)));
-        let Err(NameError::Unknown { known }) = names.resolve("order") else { panic!() };
+        let Err(NameError::Unknown { known }) = names.resolve("order") else {
+            panic!()
+        };
         assert_eq!(known, ["orders", "people", "public.orders"]);
     }
 
@@ -124,7 +148,10 @@ mod tests {
         names.give("a", "one.public.orders", TableId(0));
         names.give("b", "two.public.orders", TableId(1));
         let candidates = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(names.resolve("public.orders"), Err(NameError::Ambiguous { candidates }));
+        assert_eq!(
+            names.resolve("public.orders"),
+            Err(NameError::Ambiguous { candidates })
+        );
     }
 
     #[test]

@@ -45,7 +45,12 @@ fn spread(stored: u32) -> u64 {
 
 impl SlotIndex {
     pub fn new() -> Self {
-        Self { map: DashMap::with_hasher_and_shard_amount(foldhash::fast::RandomState::default(), SHARDS) }
+        Self {
+            map: DashMap::with_hasher_and_shard_amount(
+                foldhash::fast::RandomState::default(),
+                SHARDS,
+            ),
+        }
     }
 
     pub fn hash(&self, key: &[u8]) -> KeyHash {
@@ -56,14 +61,23 @@ impl SlotIndex {
     pub fn find(&self, hash: KeyHash, mut is_key: impl FnMut(SlotId) -> bool) -> Option<SlotId> {
         let stored = hash.stored();
         let shard = self.map.shards()[hash.shard()].read();
-        let found = shard.get(spread(stored), |(entry, _)| entry.hash == stored && is_key(entry.slot));
+        let found = shard.get(spread(stored), |(entry, _)| {
+            entry.hash == stored && is_key(entry.slot)
+        });
         found.map(|(entry, _)| entry.slot)
     }
 
     pub fn insert(&self, hash: KeyHash, slot: SlotId) {
-        let entry = Entry { hash: hash.stored(), slot };
+        let entry = Entry {
+            hash: hash.stored(),
+            slot,
+        };
         let mut shard = self.map.shards()[hash.shard()].write();
-        shard.insert(spread(entry.hash), (entry, SharedValue::new(())), |(entry, _)| spread(entry.hash));
+        shard.insert(
+            spread(entry.hash),
+            (entry, SharedValue::new(())),
+            |(entry, _)| spread(entry.hash),
+        );
     }
 
     pub fn remove(&self, hash: KeyHash, slot: SlotId) {
@@ -73,7 +87,12 @@ impl SlotIndex {
 
     /// Bytes of all shards' tables: an entry and a control byte a bucket.
     pub fn memory_bytes(&self) -> usize {
-        let buckets: usize = self.map.shards().iter().map(|shard| shard.read().buckets()).sum();
+        let buckets: usize = self
+            .map
+            .shards()
+            .iter()
+            .map(|shard| shard.read().buckets())
+            .sum();
         buckets * (size_of::<Entry>() + 1)
     }
 }

@@ -67,12 +67,19 @@ impl Table {
     pub fn lookup(&self, key: &[u8], cut: CutId) -> Lookup {
         let mut found = None;
         let slot = self.index.find(self.index.hash(key), |slot| {
-            let Some((chunk, place)) = self.chunk(slot) else { return false };
+            let Some((chunk, place)) = self.chunk(slot) else {
+                return false;
+            };
             let chunk = chunk.read();
             // A slot given to another key meanwhile shows that key, and is not ours.
-            let is_key = chunk.newest(place.slot).is_some_and(|version| version.key() == key);
+            let is_key = chunk
+                .newest(place.slot)
+                .is_some_and(|version| version.key() == key);
             if is_key {
-                found = chunk.visible(place.slot, cut).filter(|version| !version.is_deleted()).cloned();
+                found = chunk
+                    .visible(place.slot, cut)
+                    .filter(|version| !version.is_deleted())
+                    .cloned();
             }
             is_key
         });
@@ -105,8 +112,14 @@ impl Table {
     pub(crate) fn find_newest(&self, hash: KeyHash, key: &[u8]) -> Option<(SlotId, Version)> {
         let mut newest = None;
         let slot = self.index.find(hash, |slot| {
-            let Some((chunk, place)) = self.chunk(slot) else { return false };
-            newest = chunk.read().newest(place.slot).filter(|version| version.key() == key).cloned();
+            let Some((chunk, place)) = self.chunk(slot) else {
+                return false;
+            };
+            newest = chunk
+                .read()
+                .newest(place.slot)
+                .filter(|version| version.key() == key)
+                .cloned();
             newest.is_some()
         });
         slot.zip(newest)

@@ -93,7 +93,8 @@ impl TableWriter {
 
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
-        let chunks = self.table.chunks.count() * (size_of::<RwLock<Chunk>>() + CHUNK_SLOTS * size_of::<usize>());
+        let chunks = self.table.chunks.count()
+            * (size_of::<RwLock<Chunk>>() + CHUNK_SLOTS * size_of::<usize>());
         MemoryUse {
             rows: self.row_bytes,
             versions: self.version_bytes,
@@ -104,7 +105,9 @@ impl TableWriter {
     /// What a key holds now, published or not.
     #[must_use]
     pub fn newest(&self, key: &[u8]) -> Option<Version> {
-        self.table.find_newest(self.table.index.hash(key), key).map(|(_, version)| version)
+        self.table
+            .find_newest(self.table.index.hash(key), key)
+            .map(|(_, version)| version)
     }
 
     /// Decides about a change to `key` by what it holds, and writes the row (or, for `None`, the deletion).
@@ -121,19 +124,24 @@ impl TableWriter {
     ) -> bool {
         let hash = self.table.index.hash(key);
         let held = self.table.find_newest(hash, key);
-        let Some(stamp) = decide(held.as_ref().map(|(_, version)| version)) else { return false };
-        let parts = VersionParts { cut, schema, stamp: &stamp, key, row: row.unwrap_or_default() };
+        let Some(stamp) = decide(held.as_ref().map(|(_, version)| version)) else {
+            return false;
+        };
+        let parts = VersionParts {
+            cut,
+            schema,
+            stamp: &stamp,
+            key,
+            row: row.unwrap_or_default(),
+        };
         let version = Version::new(parts, &mut self.scratch);
-        let slot = match held {
-            Some((slot, _)) => slot,
-            None => {
-                let slot = self.take_slot();
-                // The row is in its slot before the index leads anyone to it.
-                self.put(slot, version.clone());
-                self.table.index.insert(hash, slot);
-                self.after_write(cut, slot, row.is_some());
-                return true;
-            }
+        let Some((slot, _)) = held else {
+            let slot = self.take_slot();
+            // The row is in its slot before the index leads anyone to it.
+            self.put(slot, version);
+            self.table.index.insert(hash, slot);
+            self.after_write(cut, slot, row.is_some());
+            return true;
         };
         self.put(slot, version);
         self.after_write(cut, slot, row.is_some());
@@ -141,7 +149,11 @@ impl TableWriter {
     }
 
     /// Deletes every row for which `decide` answers a stamp. For truncates and sweeps. Answers how many.
-    pub fn delete_where(&mut self, cut: CutId, mut decide: impl FnMut(&Version) -> Option<Stamp>) -> u64 {
+    pub fn delete_where(
+        &mut self,
+        cut: CutId,
+        mut decide: impl FnMut(&Version) -> Option<Stamp>,
+    ) -> u64 {
         let mut deleted = 0;
         for chunk in 0..self.table.chunks.count() {
             let mut doomed = Vec::new();
@@ -162,16 +174,26 @@ impl TableWriter {
 
     /// Lets go of what no reader at or after `oldest_needed` can see.
     pub fn collect_garbage(&mut self, oldest_needed: CutId) {
-        if self.set_aside.front().is_some_and(|(replaced_at, _)| *replaced_at <= oldest_needed) {
+        if self
+            .set_aside
+            .front()
+            .is_some_and(|(replaced_at, _)| *replaced_at <= oldest_needed)
+        {
             self.table.forbid_before(oldest_needed);
         }
-        while let Some((_, slot)) = self.set_aside.pop_front_if(|(replaced_at, _)| *replaced_at <= oldest_needed) {
+        while let Some((_, slot)) = self
+            .set_aside
+            .pop_front_if(|(replaced_at, _)| *replaced_at <= oldest_needed)
+        {
             if let Some((chunk, place)) = self.table.chunk(slot) {
                 self.version_bytes -= chunk.write().drop_oldest(place.slot);
             }
         }
         while self.deleted.len() > self.deleted_max {
-            let Some((_, slot)) = self.deleted.pop_front_if(|(cut, _)| *cut <= oldest_needed) else { break };
+            let Some((_, slot)) = self.deleted.pop_front_if(|(cut, _)| *cut <= oldest_needed)
+            else {
+                break;
+            };
             self.forget(slot);
         }
     }
@@ -187,7 +209,12 @@ impl TableWriter {
     pub fn dirty_slots(&self) -> Vec<SlotId> {
         let mut dirty = Vec::new();
         for (chunk_id, chunk) in &self.table.chunks {
-            dirty.extend(chunk.read().dirty_slots().map(|slot| slot_id(chunk_id, slot)));
+            dirty.extend(
+                chunk
+                    .read()
+                    .dirty_slots()
+                    .map(|slot| slot_id(chunk_id, slot)),
+            );
         }
         dirty
     }
@@ -198,9 +225,13 @@ impl TableWriter {
     pub fn collect_dirty(&mut self, rewrite: &[ChunkId]) -> DirtyRows {
         let mut dirty = DirtyRows::default();
         for chunk_id in rewrite {
-            let Some(chunk) = self.table.chunks.get(chunk_id.0 as usize) else { continue };
+            let Some(chunk) = self.table.chunks.get(chunk_id.0 as usize) else {
+                continue;
+            };
             let rows = chunk.write().take_all();
-            let rows = rows.into_iter().map(|(slot, row)| (slot_id(chunk_id.0 as usize, slot.into()), row));
+            let rows = rows
+                .into_iter()
+                .map(|(slot, row)| (slot_id(chunk_id.0 as usize, slot.into()), row));
             dirty.rewritten.push((*chunk_id, rows.collect()));
         }
         for (chunk_id, chunk) in &self.table.chunks {
@@ -208,7 +239,10 @@ impl TableWriter {
                 continue;
             }
             let rows = chunk.write().take_dirty();
-            dirty.changed.extend(rows.into_iter().map(|(slot, row)| (slot_id(chunk_id, slot.into()), row)));
+            dirty.changed.extend(
+                rows.into_iter()
+                    .map(|(slot, row)| (slot_id(chunk_id, slot.into()), row)),
+            );
         }
         dirty
     }
@@ -239,7 +273,9 @@ impl TableWriter {
         } else {
             self.rows += 1;
         }
-        self.table.index.insert(self.table.index.hash(version.key()), slot);
+        self.table
+            .index
+            .insert(self.table.index.hash(version.key()), slot);
         if let Some((chunk, place)) = self.table.chunk(slot) {
             chunk.write().restore(place.slot, version);
         }
@@ -249,7 +285,9 @@ impl TableWriter {
     pub fn restored(&mut self) {
         let table = &self.table;
         self.free.retain(|slot| {
-            table.chunk(*slot).is_some_and(|(chunk, place)| chunk.read().newest(place.slot).is_none())
+            table
+                .chunk(*slot)
+                .is_some_and(|(chunk, place)| chunk.read().newest(place.slot).is_none())
         });
         self.free.reverse();
     }
@@ -286,16 +324,23 @@ impl TableWriter {
         if Place::from(slot).chunk >= self.table.chunks.count() {
             self.table.chunks.push(RwLock::new(Chunk::new()));
         }
-        self.slots = self.slots.checked_add(1).expect("a table of 2^32 rows fits no memory");
+        assert!(self.slots < u32::MAX, "a table of 2^32 rows fits no memory");
+        self.slots += 1;
         slot
     }
 
     /// Frees the slot of a key that is still deleted.
     fn forget(&mut self, slot: SlotId) {
-        let Some((chunk, place)) = self.table.chunk(slot) else { return };
-        let Some(version) = chunk.write().forget(place.slot) else { return };
+        let Some((chunk, place)) = self.table.chunk(slot) else {
+            return;
+        };
+        let Some(version) = chunk.write().forget(place.slot) else {
+            return;
+        };
         self.row_bytes -= version.memory_bytes();
-        self.table.index.remove(self.table.index.hash(version.key()), slot);
+        self.table
+            .index
+            .remove(self.table.index.hash(version.key()), slot);
         self.free.push(slot);
     }
 }

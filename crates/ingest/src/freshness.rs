@@ -1,0 +1,173 @@
+//! What each cut says of each table's freshness, and when a cut is published.
+//!
+//! Invariant: nothing fresher is ever claimed than what was proven. A table is live once every
+//! partition it has was read to its end by this process, and at the end only while each one is.
+
+use std::sync::Arc;
+
+use row_model::PartitionId;
+use table_store::{ReadState, TableFacts};
+
+use crate::partitions::PartitionState;
+use crate::sequencer::{Sequencer, SourceFacts, SourceOrder};
+
+impl Sequencer {
+    /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
+    /// before has been published.
+    pub fn quiet(&mut self, source: usize, at_ms: i64) {
+        if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
+            return;
+        }
+        for table in 0..self.tables.len() {
+            if self.is_at_end(table)
+                && self.tables[table].identity.source == self.sources[source].name
+            {
+                self.tables[table].facts.told_at_end(at_ms);
+            }
+        }
+    }
+
+    /// Publishes what changed since the last cut, if anything did.
+    pub fn publish(&mut self, now_ms: i64) {
+        self.mind_memory();
+        if !self.tables.iter().any(|table| table.touched) {
+            return;
+        }
+        for at in 0..self.tables.len() {
+            if self.tables[at].touched {
+                let facts = self.facts(at, now_ms);
+                let table = &mut self.tables[at];
+                table.facts = Arc::new(facts);
+                table.touched = false;
+                self.publisher.set(table.cut());
+            }
+        }
+        let oldest_needed = self.publisher.publish();
+        for table in &mut self.tables {
+            table.writer.collect_garbage(oldest_needed);
+        }
+        self.unpublished = 0;
+    }
+
+    fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
+        let caught_up = self.is_caught_up(at);
+        let mut offsets: Vec<(i32, u64)> = self
+            .partitions_of(at)
+            .map(|partition| (partition.partition, partition.next.0))
+            .collect();
+        offsets.sort_unstable();
+        let (done, all) = self
+            .partitions_of(at)
+            .map(PartitionState::progress)
+            .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
+        let (at_end, ends) = (
+            self.is_at_end(at),
+            self.source_of(at).is_some_and(|source| source.ends),
+        );
+        let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
+        let stalled_by_memory = self.over_memory.clone();
+        let table = &mut self.tables[at];
+        let mut state = table.read_state(caught_up);
+        if state == ReadState::Live && !table.was_live {
+            (table.was_live, table.notes_dirty) = (true, true);
+        }
+        if stalled_by_memory.is_some() && !ends {
+            state = ReadState::Stalled;
+        }
+        let facts = TableFacts {
+            state,
+            reason: table.stalled.clone().or(stalled_by_memory),
+            progress: (state == ReadState::Loading).then(|| {
+                if all == 0 {
+                    0.0
+                } else {
+                    done as f64 / all as f64
+                }
+            }),
+            complete: table.incomplete.is_none(),
+            incomplete_because: table.incomplete.clone(),
+            quarantined,
+            epoch: table
+                .position
+                .map_or(table.epochs.current(), |(epoch, _)| epoch),
+            position: table.position.map(|(_, at)| at),
+            offsets,
+            commit_ms: table.commit_ms,
+            ..TableFacts::default()
+        };
+        if at_end {
+            // The end of a file that is not followed is final: it cannot grow old.
+            facts.told_at_end(if ends { i64::MAX } else { now_ms });
+        }
+        facts
+    }
+
+    fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
+        let identity = &self.tables[table].identity;
+        self.partitions
+            .iter()
+            .filter_map(move |((source, _), partition)| {
+                let is_ours = partition.topic == identity.topic
+                    && self.sources[*source].name == identity.source;
+                is_ours.then_some(partition)
+            })
+    }
+
+    fn source_of(&self, table: usize) -> Option<&SourceFacts> {
+        self.sources
+            .iter()
+            .find(|source| source.name == self.tables[table].identity.source)
+    }
+
+    /// All of the table's partitions are known and have been read to their end by this process.
+    fn is_caught_up(&self, table: usize) -> bool {
+        let discovered = self
+            .source_of(table)
+            .is_some_and(|source| source.discovered);
+        discovered && self.partitions_of(table).all(|partition| partition.reached)
+    }
+
+    fn is_at_end(&self, table: usize) -> bool {
+        self.is_caught_up(table) && self.partitions_of(table).all(|partition| partition.at_end)
+    }
+
+    /// At the limit everything is paused; a little below it, everything goes on.
+    fn mind_memory(&mut self) {
+        let used: u64 = self.tables.iter().map(|table| table.memory_bytes).sum();
+        let max = self.settings.memory_bytes_max;
+        let (over, well_below) = (used > max, used < max - max / 20);
+        let change = if over && self.over_memory.is_none() {
+            let reason = format!(
+                "memory: the tables take {used} bytes and memory.max is {max}. Raise it, or follow fewer tables, and restart"
+            );
+            tracing::error!(
+                used,
+                max,
+                "memory.max reached: reading is paused, serving goes on"
+            );
+            Some(Some(reason))
+        } else if well_below && self.over_memory.is_some() {
+            Some(None)
+        } else {
+            None
+        };
+        let Some(reason) = change else { return };
+        for source in 0..self.sources.len() {
+            let of_source = self
+                .partitions
+                .iter()
+                .filter(|((of, _), partition)| *of == source && partition.halted.is_none());
+            let ids: Vec<PartitionId> = of_source.map(|((_, id), _)| *id).collect();
+            let order = if reason.is_some() {
+                SourceOrder::Pause(ids)
+            } else {
+                SourceOrder::Resume(ids)
+            };
+            self.order(source, order);
+        }
+        self.over_memory = reason;
+        self.tables
+            .iter_mut()
+            .for_each(|table| table.touched = true);
+    }
+}

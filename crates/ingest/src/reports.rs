@@ -1,0 +1,67 @@
+//! What the sequencer tells the status board.
+
+use crate::partitions::PartitionState;
+use crate::sequencer::Sequencer;
+use crate::status::{PartitionReport, SourceReport, SourceState, StatusReport};
+
+impl Sequencer {
+    /// Everything that was there at the start has been applied once.
+    pub fn is_started(&mut self) -> bool {
+        let partition_done =
+            |partition: &PartitionState| partition.reached || partition.halted.is_some();
+        self.started = self.started
+            || (self.sources.iter().all(|source| source.discovered)
+                && self.partitions.values().all(partition_done));
+        self.started
+    }
+
+    /// Brings the part of the report that the sequencer knows up to date.
+    pub fn report(&mut self, report: &mut StatusReport) {
+        report.started = self.is_started();
+        report.sources = (0..self.sources.len())
+            .map(|at| self.source_report(at))
+            .collect();
+        report.quarantine = self.quarantine.held().cloned().collect();
+    }
+
+    fn source_report(&self, at: usize) -> SourceReport {
+        let source = &self.sources[at];
+        let of_source = self
+            .partitions
+            .iter()
+            .filter(|((of, _), _)| *of == at)
+            .map(|(_, partition)| partition);
+        let mut partitions: Vec<PartitionReport> = of_source
+            .map(|partition| PartitionReport {
+                topic: partition.topic.clone(),
+                partition: partition.partition,
+                next_offset: partition.next.0,
+                end_offset: partition.end,
+                reached_end: partition.reached,
+                halted: partition.halted.clone(),
+            })
+            .collect();
+        partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        let live = source.discovered
+            && partitions
+                .iter()
+                .all(|partition| partition.reached_end || partition.halted.is_some());
+        let state = match (&source.unreachable, live) {
+            (Some(_), _) => SourceState::Unreachable,
+            (None, true) => SourceState::Live,
+            (None, false) => SourceState::CatchingUp,
+        };
+        let detail = source
+            .unreachable
+            .clone()
+            .or_else(|| source.unreadable_kept.last().cloned());
+        SourceReport {
+            name: source.name.clone(),
+            kind: source.kind,
+            state,
+            detail,
+            partitions,
+            unreadable: source.unreadable,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The sequencer's thread: takes what comes, publishes, dispatches orders, makes checkpoints when they are due.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use change_feed::SourceEvent;
+use checkpoint_store::{CheckpointError, CheckpointStore, Committed};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use parking_lot::RwLock;
+use telemetry::{Event, clock};
+
+use crate::PipelineError;
+use crate::checkpoints::Pending;
+use crate::decode_worker::ToSequencer;
+use crate::sequencer::{Sequencer, SourceOrder};
+use crate::settings::limits;
+use crate::status::{CheckpointState, StatusBoard};
+
+/// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
+pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
+
+/// What came of a checkpoint.
+pub(crate) struct CheckpointAnswer {
+    pub pending: Pending,
+    pub result: Result<Committed, CheckpointError>,
+    pub took: Duration,
+}
+
+/// A source's thread as the sequencer reaches it.
+pub(crate) struct SourceLink {
+    orders: Sender<SourceOrder>,
+    /// Messages of this source that are not yet part of a published cut.
+    in_flight: Arc<AtomicU64>,
+    /// Messages handled since the last cut.
+    handled: u64,
+    /// Orders that found the channel full.
+    backlog: Vec<SourceOrder>,
+}
+
+impl SourceLink {
+    pub fn new(orders: Sender<SourceOrder>, in_flight: Arc<AtomicU64>) -> Self {
+        Self {
+            orders,
+            in_flight,
+            handled: 0,
+            backlog: Vec::new(),
+        }
+    }
+}
+
+/// The sequencer and everything its thread works with.
+pub(crate) struct SequencerThread {
+    pub sequencer: Sequencer,
+    pub checkpoints: SharedStore,
+    /// `None` once the last checkpoint has been made.
+    pub checkpoint_out: Option<Sender<Pending>>,
+    pub inbox: Receiver<ToSequencer>,
+    pub links: Vec<SourceLink>,
+    pub board: Arc<StatusBoard>,
+    pub stop: Arc<AtomicBool>,
+    pub checkpoint_in_flight: bool,
+    pub checkpointed_at: Instant,
+    pub reported_ms: i64,
+}
+
+impl SequencerThread {
+    /// Takes up what the checkpoint holds.
+    pub fn load(&mut self) -> Result<(), PipelineError> {
+        let store = self.checkpoints.read();
+        let board = &self.board;
+        if self.sequencer.settings.volatile {
+            board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
+        }
+        let progress = |loading| board.update(|report| report.loading = loading);
+        let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
+        loaded.map_err(|error| PipelineError::Load(error.to_string()))
+    }
+
+    /// Runs until told to stop, and makes a last checkpoint.
+    pub fn run(&mut self) {
+        loop {
+            let ended = match self.inbox.recv_timeout(limits::TICK) {
+                Ok(message) => {
+                    self.handle(message);
+                    self.drain();
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            self.publish();
+            self.report();
+            // The checkpoint thread holds the last sender: it ends when it gets no more work.
+            let stopping = self.stop.load(Ordering::Acquire)
+                && self.inbox.is_empty()
+                && !self.checkpoint_in_flight;
+            if ended || stopping {
+                return self.finish();
+            }
+            self.checkpoint_if_due();
+        }
+    }
+
+    /// Handles what is waiting, up to a cut's worth.
+    fn drain(&mut self) {
+        while self.sequencer.unpublished() < limits::CUT_CHANGES_MAX {
+            let Ok(message) = self.inbox.try_recv() else {
+                return;
+            };
+            self.handle(message);
+        }
+    }
+
+    fn handle(&mut self, message: ToSequencer) {
+        let from = match &message {
+            ToSequencer::Decoded { source, .. }
+            | ToSequencer::End { source, .. }
+            | ToSequencer::Lost { source, .. } => Some(*source),
+            _ => None,
+        };
+        if let Some(source) = from {
+            self.links[source].handled += 1;
+        }
+        match message {
+            ToSequencer::Decoded { source, batch } => self.sequencer.apply(source, &batch),
+            ToSequencer::End {
+                source,
+                partition,
+                next,
+            } => self.sequencer.reached_end(source, partition, next),
+            ToSequencer::Lost {
+                source,
+                partition,
+                error,
+            } => self.sequencer.partition_lost(source, partition, &error),
+            ToSequencer::Quiet { source, at_ms } => self.sequencer.quiet(source, at_ms),
+            ToSequencer::Checkpoint(answer) => self.checkpoint_answer(*answer),
+            ToSequencer::Event { source, event } => match event {
+                SourceEvent::Discovered(facts) => self.sequencer.discovered(source, &facts),
+                SourceEvent::DiscoveryComplete => self.sequencer.discovery_complete(source),
+                SourceEvent::Unavailable(error) => self.sequencer.unavailable(source, &error),
+                SourceEvent::Available => self.sequencer.available(source),
+                SourceEvent::Unreadable { place, reason } => {
+                    self.sequencer.unreadable(source, &place, &reason);
+                }
+                SourceEvent::Records(_)
+                | SourceEvent::End { .. }
+                | SourceEvent::PartitionLost { .. } => {
+                    unreachable!("goes through the worker of its partition")
+                }
+            },
+        }
+    }
+
+    fn publish(&mut self) {
+        self.sequencer.publish(clock::now_ms());
+        for link in &mut self.links {
+            link.in_flight
+                .fetch_sub(std::mem::take(&mut link.handled), Ordering::AcqRel);
+        }
+        for (source, order) in self.sequencer.take_orders() {
+            self.links[source].backlog.push(order);
+        }
+        for link in &mut self.links {
+            let sent = link
+                .backlog
+                .iter()
+                .take_while(|order| link.orders.try_send((*order).clone()).is_ok())
+                .count();
+            link.backlog.drain(..sent);
+        }
+    }
+
+    fn checkpoint_if_due(&mut self) {
+        let due = clock::monotonic() - self.checkpointed_at
+            >= self.sequencer.settings.checkpoint_interval;
+        if due && !self.checkpoint_in_flight {
+            self.begin_checkpoint();
+        }
+    }
+
+    fn begin_checkpoint(&mut self) {
+        self.checkpointed_at = clock::monotonic();
+        let Some(out) = &self.checkpoint_out else {
+            return;
+        };
+        let pending = self.sequencer.begin_checkpoint(&**self.checkpoints.read());
+        if let Some(pending) = pending {
+            self.checkpoint_in_flight = out.send(pending).is_ok();
+        }
+    }
+
+    fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
+        self.checkpoint_in_flight = false;
+        let volatile = self.sequencer.settings.volatile;
+        match answer.result {
+            Ok(committed) => {
+                Event::CheckpointWritten {
+                    took: answer.took,
+                    rows: committed.rows,
+                }
+                .emit();
+                self.sequencer.checkpoint_done(answer.pending);
+                self.board.update(|report| {
+                    report.checkpoint.state = if volatile {
+                        CheckpointState::Volatile
+                    } else {
+                        CheckpointState::Ok
+                    };
+                    report.checkpoint.last_ms = Some(clock::now_ms());
+                    report.checkpoint.sequence = committed.sequence;
+                });
+            }
+            Err(error) => {
+                Event::CheckpointFailed { error: &error }.emit();
+                self.sequencer.checkpoint_failed(answer.pending);
+                self.board.update(|report| {
+                    report.checkpoint.state = CheckpointState::Failing(error.to_string());
+                });
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let now_ms = clock::now_ms();
+        let idle = self.inbox.is_empty();
+        if idle || now_ms >= self.reported_ms + limits::STATUS_INTERVAL_MS {
+            self.reported_ms = now_ms;
+            let sequencer = &mut self.sequencer;
+            self.board.update(|report| sequencer.report(report));
+        }
+    }
+
+    /// The last checkpoint, and the end of the checkpoint thread.
+    fn finish(&mut self) {
+        if !self.checkpoint_in_flight {
+            self.begin_checkpoint();
+        }
+        self.checkpoint_out = None;
+        // Answers come until the checkpoint thread, the last to hold a sender, has ended.
+        while self.checkpoint_in_flight {
+            match self.inbox.recv() {
+                Ok(message) => self.handle(message),
+                Err(_) => return,
+            }
+        }
+        self.report();
+    }
+}
