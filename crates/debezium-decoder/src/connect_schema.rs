@@ -25,16 +25,22 @@ pub(crate) struct Node {
 
 impl Node {
     pub fn field(&self, name: &str) -> Option<&Self> {
-        self.fields.iter().find(|field| field.field.as_deref() == Some(name))
+        self.fields
+            .iter()
+            .find(|field| field.field.as_deref() == Some(name))
     }
 
     /// The last part of the semantic type's name: `MicroTimestamp` of `io.debezium.time.MicroTimestamp`.
     pub fn short_name(&self) -> Option<&str> {
-        self.name.as_deref().and_then(|name| name.rsplit('.').next())
+        self.name
+            .as_deref()
+            .and_then(|name| name.rsplit('.').next())
     }
 
     pub fn is_debezium_or_connect(&self) -> bool {
-        let ours = |name: &str| name.starts_with("io.debezium.") || name.starts_with("org.apache.kafka.connect.data.");
+        let ours = |name: &str| {
+            name.starts_with("io.debezium.") || name.starts_with("org.apache.kafka.connect.data.")
+        };
         self.name.as_deref().is_some_and(ours)
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use change_feed::{Decoder, RawBatch, RecordRef, TopicContext};
 use row_model::{
-    Change, ChangeBatch, ChangeKind, Failure, NextOffset, OriginId, PartitionId, Row, RowBuilder, SchemaCatalog,
-    SchemaId,
+    Change, ChangeBatch, ChangeKind, Failure, NextOffset, OriginId, PartitionId, Row, RowBuilder,
+    SchemaCatalog, SchemaId,
 };
 use serde_json::value::RawValue;
 
@@ -57,7 +57,10 @@ impl DebeziumDecoder {
     /// Takes the key of a topic's records from these columns of the row, where a record carries no key.
     #[must_use]
     pub fn with_declared_key(mut self, topic: &str, columns: &[String]) -> Self {
-        let shape = KeyShape { names: columns.to_vec(), typed: false };
+        let shape = KeyShape {
+            names: columns.to_vec(),
+            typed: false,
+        };
         self.declared_keys.insert(topic.to_owned(), Arc::new(shape));
         self
     }
@@ -67,9 +70,12 @@ impl Decoder for DebeziumDecoder {
     fn decode(&mut self, context: TopicContext<'_>, batch: &RawBatch, out: &mut ChangeBatch) {
         if !self.topics.contains_key(context.topic) {
             let history = self.catalog.history(context.topic);
-            self.topics.insert(context.topic.to_owned(), TopicState::new(history));
+            self.topics
+                .insert(context.topic.to_owned(), TopicState::new(history));
         }
-        let Some(topic) = self.topics.get_mut(context.topic) else { return };
+        let Some(topic) = self.topics.get_mut(context.topic) else {
+            return;
+        };
         let last_delete = self.last_deletes.entry(batch.partition).or_default();
         let mut decoding = Decoding {
             topic,
@@ -105,7 +111,8 @@ struct KeyPart {
 impl Decoding<'_> {
     fn record(&mut self, record: &RecordRef<'_>, last_delete: &mut Vec<u8>) {
         let start = self.out.bytes.len();
-        let is_second_half = record.value.is_none() && record.key.is_some_and(|key| key == last_delete.as_slice());
+        let is_second_half =
+            record.value.is_none() && record.key.is_some_and(|key| key == last_delete.as_slice());
         last_delete.clear();
         // A tombstone right after its delete is the same delete: it has no position of its own that
         // could tell a redelivered one from a new one.
@@ -132,10 +139,15 @@ impl Decoding<'_> {
     fn change(&mut self, record: &RecordRef<'_>) -> Result<Option<Change>, DecodeError> {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         if bytes > RECORD_BYTES_MAX {
-            return Err(DecodeError::TooLarge { bytes, max: RECORD_BYTES_MAX });
+            return Err(DecodeError::TooLarge {
+                bytes,
+                max: RECORD_BYTES_MAX,
+            });
         }
         let headers = self.topic.headers.facts(record);
-        let Some(value) = record.value else { return self.tombstone(record, headers) };
+        let Some(value) = record.value else {
+            return self.tombstone(record, headers);
+        };
         let value = text(value, "value")?;
         let unwrapped = self.topic.value_schema.unwrap(value, "value")?;
         if unwrapped.payload == "null" {
@@ -148,14 +160,23 @@ impl Decoding<'_> {
             | Recognised::TransactionBoundary
             | Recognised::SchemaChange
             | Recognised::Notification => Ok(None),
-            Recognised::Change(op) => self.data_change(op, &envelope, &unwrapped, record, headers).map(Some),
+            Recognised::Change(op) => self
+                .data_change(op, &envelope, &unwrapped, record, headers)
+                .map(Some),
         }
     }
 
     /// A null value with a key, not right after its delete: a compacted log, or a connector that writes no deletes.
-    fn tombstone(&mut self, record: &RecordRef<'_>, headers: HeaderFacts) -> Result<Option<Change>, DecodeError> {
+    fn tombstone(
+        &mut self,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
         let key = self.key(record)?;
-        Ok(key.shape.is_some().then(|| Change { run: headers.run, ..blank(record.offset, ChangeKind::Delete, key.range) }))
+        Ok(key.shape.is_some().then(|| Change {
+            run: headers.run,
+            ..blank(record.offset, ChangeKind::Delete, key.range)
+        }))
     }
 
     fn data_change(
@@ -174,11 +195,21 @@ impl Decoding<'_> {
             Op::Truncate => (ChangeKind::Truncate, None),
             Op::Delete => (ChangeKind::Delete, None),
             _ => {
-                let after = envelope.after.ok_or(DecodeError::MissingImage { op: op.name(), image: "after" })?;
+                let after = envelope.after.ok_or(DecodeError::MissingImage {
+                    op: op.name(),
+                    image: "after",
+                })?;
                 (ChangeKind::Upsert, Some(after))
             }
         };
-        let key = if op == Op::Truncate { KeyPart { range: 0..0, shape: None } } else { self.key(record)? };
+        let key = if op == Op::Truncate {
+            KeyPart {
+                range: 0..0,
+                shape: None,
+            }
+        } else {
+            self.key(record)?
+        };
         let mut change = Change {
             snapshot: source.snapshot,
             position: source.position,
@@ -211,7 +242,12 @@ impl Decoding<'_> {
                 }
                 // An update that kept the declared key needs no image of what was.
                 (None, Some(_)) if op == Op::Update => {}
-                (None, _) => return Err(DecodeError::MissingImage { op: op.name(), image: "before" }),
+                (None, _) => {
+                    return Err(DecodeError::MissingImage {
+                        op: op.name(),
+                        image: "before",
+                    });
+                }
             }
         }
         if let (Some(declared), Some(shape)) = (declared, row_shape) {
@@ -229,7 +265,11 @@ impl Decoding<'_> {
         shape: &RowShape,
     ) -> Result<(), DecodeError> {
         let before = std::mem::take(&mut change.before);
-        let old = if before.is_empty() { None } else { Some(self.declared_key(&before, declared, shape)?) };
+        let old = if before.is_empty() {
+            None
+        } else {
+            Some(self.declared_key(&before, declared, shape)?)
+        };
         if change.row.is_empty() {
             change.key = old.unwrap_or_default();
             return Ok(());
@@ -237,13 +277,23 @@ impl Decoding<'_> {
         change.key = self.declared_key(&change.row.clone(), declared, shape)?;
         let moved = old.filter(|old| self.out.slice(old) != self.out.slice(&change.key));
         if let Some(key) = moved {
-            let deletion = Change { kind: ChangeKind::Delete, key, row: 0..0, ..change.clone() };
+            let deletion = Change {
+                kind: ChangeKind::Delete,
+                key,
+                row: 0..0,
+                ..change.clone()
+            };
             self.out.changes.push(deletion);
         }
         Ok(())
     }
 
-    fn declared_key(&mut self, row: &Range<u32>, declared: &KeyShape, shape: &RowShape) -> Result<Range<u32>, DecodeError> {
+    fn declared_key(
+        &mut self,
+        row: &Range<u32>,
+        declared: &KeyShape,
+        shape: &RowShape,
+    ) -> Result<Range<u32>, DecodeError> {
         self.scratch.clear();
         key::encode_from_row(declared, shape, Row::new(self.out.slice(row)), self.scratch)?;
         let start = self.out.bytes.len();
@@ -252,11 +302,26 @@ impl Decoding<'_> {
     }
 
     fn key(&mut self, record: &RecordRef<'_>) -> Result<KeyPart, DecodeError> {
-        let Some(key) = record.key else { return Ok(KeyPart { range: 0..0, shape: None }) };
+        let Some(key) = record.key else {
+            return Ok(KeyPart {
+                range: 0..0,
+                shape: None,
+            });
+        };
         let text = text(key, "key")?;
         let start = self.out.bytes.len();
-        let shape = key::decode(text, self.topic, self.placeholder, self.builder, self.scratch, &mut self.out.bytes)?;
-        Ok(KeyPart { range: self.since(start), shape })
+        let shape = key::decode(
+            text,
+            self.topic,
+            self.placeholder,
+            self.builder,
+            self.scratch,
+            &mut self.out.bytes,
+        )?;
+        Ok(KeyPart {
+            range: self.since(start),
+            shape,
+        })
     }
 
     /// Encodes an image of the row and answers its shape and place.
@@ -272,7 +337,11 @@ impl Decoding<'_> {
             (None, None) => true,
             _ => false,
         };
-        let known = self.topic.row_shape.as_ref().filter(|(_, known)| same_key(known.as_ref()));
+        let known = self
+            .topic
+            .row_shape
+            .as_ref()
+            .filter(|(_, known)| same_key(known.as_ref()));
         let known = known.map(|(shape, _)| Arc::clone(shape));
         let names = key.map(|key| key.names.as_slice());
         let record = unwrapped.schema.as_ref();
@@ -284,7 +353,12 @@ impl Decoding<'_> {
                 (shape, tokens)
             }
             (Some((record, row)), None) => {
-                let shape = Arc::new(RowShape::from_schema(record, row, names, &self.topic.history)?);
+                let shape = Arc::new(RowShape::from_schema(
+                    record,
+                    row,
+                    names,
+                    &self.topic.history,
+                )?);
                 let tokens = RowTokens::read(image.get(), Some(&shape), part)?;
                 (shape, tokens)
             }
@@ -294,7 +368,10 @@ impl Decoding<'_> {
                     (Some(shape), None) => (shape, tokens),
                     (_, others) => {
                         let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
-                        (Arc::new(RowShape::from_names(others, names, &self.topic.history)?), tokens)
+                        (
+                            Arc::new(RowShape::from_names(others, names, &self.topic.history)?),
+                            tokens,
+                        )
                     }
                 }
             }
@@ -331,7 +408,10 @@ fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
 }
 
 fn text<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, DecodeError> {
-    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText { part, at: error.valid_up_to() })
+    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText {
+        part,
+        at: error.valid_up_to(),
+    })
 }
 
 fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {

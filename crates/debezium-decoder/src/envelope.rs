@@ -66,10 +66,14 @@ impl<'a> Envelope<'a> {
         if let (Some(op), Some(_)) = (self.op, self.source) {
             return Op::read(op.get()).map(Recognised::Change);
         }
-        let schema_change = self.source.is_some() && (self.ddl.is_some() || self.table_changes.is_some());
+        let schema_change =
+            self.source.is_some() && (self.ddl.is_some() || self.table_changes.is_some());
         if schema_change {
             Ok(Recognised::SchemaChange)
-        } else if matches!(self.status.map(RawValue::get), Some("\"BEGIN\"" | "\"END\"")) {
+        } else if matches!(
+            self.status.map(RawValue::get),
+            Some("\"BEGIN\"" | "\"END\"")
+        ) {
             Ok(Recognised::TransactionBoundary)
         } else if self.aggregate_type.is_some() {
             Ok(Recognised::Notification)
@@ -81,7 +85,11 @@ impl<'a> Envelope<'a> {
     }
 
     fn is_heartbeat(&self) -> bool {
-        self.ts_ms.is_some() && self.op.is_none() && self.before.is_none() && self.after.is_none() && self.source.is_none()
+        self.ts_ms.is_some()
+            && self.op.is_none()
+            && self.before.is_none()
+            && self.after.is_none()
+            && self.source.is_none()
     }
 }
 
@@ -95,7 +103,11 @@ impl Op {
             "\"r\"" => Self::Read,
             "\"t\"" => Self::Truncate,
             "\"m\"" => Self::Message,
-            _ => return Err(DecodeError::UnknownOp { op: op.chars().take(16).collect() }),
+            _ => {
+                return Err(DecodeError::UnknownOp {
+                    op: op.chars().take(16).collect(),
+                });
+            }
         })
     }
 
@@ -118,14 +130,36 @@ mod tests {
     #[test]
     fn records_are_told_apart_by_their_members() {
         let recognised = |json: &str| Envelope::parse(json).unwrap().recognise();
-        assert_eq!(recognised(r#"{"op":"c","source":{},"after":{}}"#).unwrap(), Recognised::Change(Op::Create));
+        assert_eq!(
+            recognised(r#"{"op":"c","source":{},"after":{}}"#).unwrap(),
+            Recognised::Change(Op::Create)
+        );
         assert_eq!(recognised(r#"{"ts_ms":5}"#).unwrap(), Recognised::Heartbeat);
-        assert_eq!(recognised(r#"{"status":"BEGIN","id":"7:9","ts_ms":1}"#).unwrap(), Recognised::TransactionBoundary);
-        assert_eq!(recognised(r#"{"source":{},"ddl":"CREATE","ts_ms":1}"#).unwrap(), Recognised::SchemaChange);
-        assert_eq!(recognised(r#"{"id":"1","type":"STARTED","aggregate_type":"Initial Snapshot"}"#).unwrap(), Recognised::Notification);
-        assert!(matches!(recognised(r#"{"op":"zz","source":{}}"#), Err(DecodeError::UnknownOp { .. })));
-        assert!(matches!(recognised(r#"{"id":1}"#), Err(DecodeError::NotAnEnvelope)));
+        assert_eq!(
+            recognised(r#"{"status":"BEGIN","id":"7:9","ts_ms":1}"#).unwrap(),
+            Recognised::TransactionBoundary
+        );
+        assert_eq!(
+            recognised(r#"{"source":{},"ddl":"CREATE","ts_ms":1}"#).unwrap(),
+            Recognised::SchemaChange
+        );
+        assert_eq!(
+            recognised(r#"{"id":"1","type":"STARTED","aggregate_type":"Initial Snapshot"}"#)
+                .unwrap(),
+            Recognised::Notification
+        );
+        assert!(matches!(
+            recognised(r#"{"op":"zz","source":{}}"#),
+            Err(DecodeError::UnknownOp { .. })
+        ));
+        assert!(matches!(
+            recognised(r#"{"id":1}"#),
+            Err(DecodeError::NotAnEnvelope)
+        ));
         assert!(Envelope::parse("[1]").is_err());
-        assert!(matches!(recognised(r#"{"op":7,"source":{}}"#), Err(DecodeError::UnknownOp { .. })));
+        assert!(matches!(
+            recognised(r#"{"op":7,"source":{}}"#),
+            Err(DecodeError::UnknownOp { .. })
+        ));
     }
 }

@@ -10,7 +10,9 @@ pub enum DecodeError {
     #[error("the record has {bytes} bytes; at most {max} are accepted")]
     TooLarge { bytes: usize, max: usize },
     /// The bytes are not text, and no binary format is configured for the topic.
-    #[error("the {part} is not UTF-8 text (first bad byte at {at}); binary formats need a schema registry")]
+    #[error(
+        "the {part} is not UTF-8 text (first bad byte at {at}); binary formats need a schema registry"
+    )]
     NotText { part: &'static str, at: usize },
     /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
     #[error("the {part} is not what it should be: {reason}")]
@@ -23,10 +25,16 @@ pub enum DecodeError {
     UnknownOp { op: String },
     /// The operation needs an image that is missing.
     #[error("op `{op}` without `{image}`")]
-    MissingImage { op: &'static str, image: &'static str },
+    MissingImage {
+        op: &'static str,
+        image: &'static str,
+    },
     /// A cell does not have the type its schema says.
     #[error("column `{column}` is not a valid {expected}")]
-    BadCell { column: String, expected: &'static str },
+    BadCell {
+        column: String,
+        expected: &'static str,
+    },
     /// The record's key and the row disagree.
     #[error("the record's key does not match its row in column `{column}`")]
     KeyMismatch { column: String },
@@ -61,6 +69,9 @@ impl DecodeError {
     }
 
     pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
-        Self::Malformed { part, reason: error.to_string() }
+        Self::Malformed {
+            part,
+            reason: error.to_string(),
+        }
     }
 }

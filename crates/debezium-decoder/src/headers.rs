@@ -53,7 +53,8 @@ fn run_id(bytes: &[u8]) -> Option<RunId> {
         payload: &'a RawValue,
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let payload = serde_json::from_str::<WithSchema<'_>>(text).map_or(text, |header| header.payload.get());
+    let payload =
+        serde_json::from_str::<WithSchema<'_>>(text).map_or(text, |header| header.payload.get());
     let uuid = parse_uuid(payload.trim_matches('"'))?;
     Some(RunId(u128::from_be_bytes(uuid)))
 }
@@ -73,9 +74,21 @@ mod tests {
         let mut memory = HeaderMemory::default();
         for spelling in [uuid, &quoted, &with_schema] {
             let mut batch = RawBatch::new(PartitionId(0));
-            batch.push(0, None, None, None, [Header { name: RUN_ID, value: Some(spelling.as_bytes()) }]);
+            batch.push(
+                0,
+                None,
+                None,
+                None,
+                [Header {
+                    name: RUN_ID,
+                    value: Some(spelling.as_bytes()),
+                }],
+            );
             let facts = memory.facts(&batch.iter().next().unwrap());
-            assert_eq!(facts.run, Some(RunId(0x01a1_fbb5_4ae7_7171_8aee_e008_7b02_8db0)));
+            assert_eq!(
+                facts.run,
+                Some(RunId(0x01a1_fbb5_4ae7_7171_8aee_e008_7b02_8db0))
+            );
         }
     }
 }

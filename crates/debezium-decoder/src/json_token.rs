@@ -23,9 +23,15 @@ pub(crate) fn integer(token: &RawValue) -> Option<i64> {
 fn number(token: &str) -> Value<'_> {
     if let Ok(number) = token.parse::<i64>() {
         // "-0" is a number that an integer would lose.
-        return if token == "-0" { Value::Number(token) } else { Value::Int(number) };
+        return if token == "-0" {
+            Value::Number(token)
+        } else {
+            Value::Int(number)
+        };
     }
-    token.parse::<u64>().map_or(Value::Number(token), Value::UInt)
+    token
+        .parse::<u64>()
+        .map_or(Value::Number(token), Value::UInt)
 }
 
 /// Gives the value of a token that has no type to `take`.

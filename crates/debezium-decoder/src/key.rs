@@ -39,7 +39,10 @@ pub(crate) fn decode(
         wrapped = format!("{{\"{BARE_KEY_COLUMN}\":{}}}", unwrapped.payload);
         (wrapped.as_str(), None)
     };
-    let known = topic.key_row.clone().filter(|shape| shape.is_made_from(node));
+    let known = topic
+        .key_row
+        .clone()
+        .filter(|shape| shape.is_made_from(node));
     let (shape, tokens) = match (node, known) {
         (Some(_), Some(shape)) => {
             let tokens = RowTokens::read(payload, Some(&shape), "key")?;
@@ -69,22 +72,33 @@ pub(crate) fn decode(
 
 /// Checks that the row says of its key columns what the key says. Columns that only the key has
 /// (a router added them) and keys of another encoding than the row's are left alone.
-pub(crate) fn check_against_row(key: &[u8], shape: &KeyShape, row_shape: &RowShape, row: Row<'_>) -> Result<(), DecodeError> {
+pub(crate) fn check_against_row(
+    key: &[u8],
+    shape: &KeyShape,
+    row_shape: &RowShape,
+    row: Row<'_>,
+) -> Result<(), DecodeError> {
     if shape.typed != row_shape.is_typed() {
         return Ok(());
     }
     let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));
     let mut last = None;
     for name in &shape.names {
-        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else { return Ok(()) };
+        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else {
+            return Ok(());
+        };
         encode_key_value(value, &mut encoded);
         if !key.starts_with(&encoded) {
-            return Err(DecodeError::KeyMismatch { column: name.clone() });
+            return Err(DecodeError::KeyMismatch {
+                column: name.clone(),
+            });
         }
         last = Some(name);
     }
     match last {
-        Some(name) if encoded.len() != key.len() => Err(DecodeError::KeyMismatch { column: name.clone() }),
+        Some(name) if encoded.len() != key.len() => Err(DecodeError::KeyMismatch {
+            column: name.clone(),
+        }),
         _ => Ok(()),
     }
 }
@@ -98,7 +112,9 @@ pub(crate) fn encode_from_row(
 ) -> Result<(), DecodeError> {
     for name in &declared.names {
         let value = shape.column(name).and_then(|column| row.get(column));
-        let value = value.ok_or_else(|| DecodeError::NoKeyColumn { column: name.clone() })?;
+        let value = value.ok_or_else(|| DecodeError::NoKeyColumn {
+            column: name.clone(),
+        })?;
         encode_key([value], out)?;
     }
     Ok(())

@@ -14,7 +14,11 @@ use crate::semantic::{Mismatch, Semantic, bits, special_float};
 use crate::{Placeholder, temporal_text};
 
 /// Appends the JSON spelling of a token of this type.
-pub(crate) fn write_json(semantic: &Semantic, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
+pub(crate) fn write_json(
+    semantic: &Semantic,
+    token: &RawValue,
+    out: &mut String,
+) -> Result<(), Mismatch> {
     let raw = token.get();
     if raw == "null" {
         out.push_str("null");
@@ -31,7 +35,8 @@ pub(crate) fn write_json(semantic: &Semantic, token: &RawValue, out: &mut String
         }
         // A map whose keys are no text: pairs.
         Semantic::Map(keys, values) => {
-            let pairs: Vec<[&RawValue; 2]> = serde_json::from_str(raw).map_err(|_| Mismatch("map"))?;
+            let pairs: Vec<[&RawValue; 2]> =
+                serde_json::from_str(raw).map_err(|_| Mismatch("map"))?;
             write_list(&pairs, out, |[key, value], out| {
                 out.push('[');
                 write_json(keys, key, out)?;
@@ -43,7 +48,12 @@ pub(crate) fn write_json(semantic: &Semantic, token: &RawValue, out: &mut String
         }
         Semantic::Struct(fields) => {
             let members = members(raw).ok_or(Mismatch("struct"))?;
-            let of_name = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, semantic)| semantic);
+            let of_name = |name: &str| {
+                fields
+                    .iter()
+                    .find(|(field, _)| field == name)
+                    .map(|(_, semantic)| semantic)
+            };
             write_object(&members, out, of_name)
         }
         _ => write_scalar(semantic, token, out),
@@ -53,19 +63,32 @@ pub(crate) fn write_json(semantic: &Semantic, token: &RawValue, out: &mut String
 fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
     let raw = token.get();
     match semantic {
-        Semantic::VariableScaleDecimal => variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?,
+        Semantic::VariableScaleDecimal => {
+            variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?
+        }
         Semantic::Decimal { scale } => match text(token) {
             Some(base64) => {
-                let unscaled = STANDARD.decode(&*base64).map_err(|_| Mismatch("base64 decimal"))?;
+                let unscaled = STANDARD
+                    .decode(&*base64)
+                    .map_err(|_| Mismatch("base64 decimal"))?;
                 quoted(&Decimal::new(*scale, &unscaled).to_plain(), out);
             }
             None => quoted(raw, out),
         },
-        Semantic::Date | Semantic::Clock { .. } | Semantic::Timestamp { .. } | Semantic::MicroDuration => {
-            let value = integer(token).and_then(|number| semantic.of_integer(number)).ok_or(semantic.mismatch())?;
+        Semantic::Date
+        | Semantic::Clock { .. }
+        | Semantic::Timestamp { .. }
+        | Semantic::MicroDuration => {
+            let value = integer(token)
+                .and_then(|number| semantic.of_integer(number))
+                .ok_or(semantic.mismatch())?;
             quoted(&temporal_text::spelled(value), out);
         }
-        Semantic::ZonedTimestamp | Semantic::ZonedTime | Semantic::IsoDate | Semantic::IsoTime | Semantic::IsoTimestamp => {
+        Semantic::ZonedTimestamp
+        | Semantic::ZonedTime
+        | Semantic::IsoDate
+        | Semantic::IsoTime
+        | Semantic::IsoTimestamp => {
             let sent = text(token).ok_or(semantic.mismatch())?;
             match semantic.of_text(&sent) {
                 Value::Text(unread) => write_string(unread, out),
@@ -73,12 +96,19 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
             }
         }
         Semantic::Bits { length } => {
-            quoted(&bits(&text(token).ok_or(semantic.mismatch())?, *length)?, out);
+            quoted(
+                &bits(&text(token).ok_or(semantic.mismatch())?, *length)?,
+                out,
+            );
         }
         Semantic::EnumSet => out.push_str(&enum_set(&text(token).ok_or(semantic.mismatch())?)),
         Semantic::Json => {
             let sent = text(token).ok_or(semantic.mismatch())?;
-            if is_json(&sent) { out.push_str(&sent) } else { out.push_str(raw) }
+            if is_json(&sent) {
+                out.push_str(&sent)
+            } else {
+                out.push_str(raw)
+            }
         }
         Semantic::Float(_) => {
             let special = text(token).is_some_and(|sent| special_float(&sent).is_some());
@@ -128,14 +158,20 @@ fn write_object<'s>(
 }
 
 /// The scale and number of a `VariableScaleDecimal`.
-pub(crate) fn variable_scale<R>(token: &RawValue, take: impl FnOnce(Decimal<'_>) -> R) -> Result<R, Mismatch> {
+pub(crate) fn variable_scale<R>(
+    token: &RawValue,
+    take: impl FnOnce(Decimal<'_>) -> R,
+) -> Result<R, Mismatch> {
     #[derive(Deserialize)]
     struct Parts {
         scale: i32,
         value: String,
     }
-    let parts: Parts = serde_json::from_str(token.get()).map_err(|_| Mismatch("decimal with its scale"))?;
-    let unscaled = STANDARD.decode(parts.value).map_err(|_| Mismatch("base64 decimal"))?;
+    let parts: Parts =
+        serde_json::from_str(token.get()).map_err(|_| Mismatch("decimal with its scale"))?;
+    let unscaled = STANDARD
+        .decode(parts.value)
+        .map_err(|_| Mismatch("base64 decimal"))?;
     Ok(take(Decimal::new(parts.scale, &unscaled)))
 }
 
@@ -177,7 +213,10 @@ pub(crate) fn is_placeholder(token: &RawValue, placeholder: &Placeholder) -> boo
     match serde_json::from_str::<Vec<&RawValue>>(raw).as_deref() {
         Ok([part]) if is_text(part) => true,
         Ok(parts) => {
-            let bytes: Option<Vec<u8>> = parts.iter().map(|part| u8::try_from(integer(part)?).ok()).collect();
+            let bytes: Option<Vec<u8>> = parts
+                .iter()
+                .map(|part| u8::try_from(integer(part)?).ok())
+                .collect();
             bytes.is_some_and(|bytes| !bytes.is_empty() && placeholder.is_bytes(&bytes))
         }
         Err(_) => false,
@@ -211,7 +250,9 @@ fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
         }
     }
 
-    serde_json::from_str::<Members<'_>>(raw).ok().map(|members| members.0)
+    serde_json::from_str::<Members<'_>>(raw)
+        .ok()
+        .map(|members| members.0)
 }
 
 /// A text that needs no escapes.

@@ -65,23 +65,41 @@ impl RowShape {
             semantic: Semantic::of(field),
             nullable: field.optional,
         });
-        Self { columns: columns.collect(), schema: SchemaId(0), made_from: Some(Arc::clone(record)) }
+        Self {
+            columns: columns.collect(),
+            schema: SchemaId(0),
+            made_from: Some(Arc::clone(record)),
+        }
     }
 
     /// The shape of a key without schema.
     pub fn of_key_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        let columns =
-            names.map(|name| ShapeColumn { name: name.to_owned(), semantic: Semantic::Untyped, nullable: true });
-        Self { columns: columns.collect(), schema: SchemaId(0), made_from: None }
+        let columns = names.map(|name| ShapeColumn {
+            name: name.to_owned(),
+            semantic: Semantic::Untyped,
+            nullable: true,
+        });
+        Self {
+            columns: columns.collect(),
+            schema: SchemaId(0),
+            made_from: None,
+        }
     }
 
-    fn intern(mut self, key: Option<&[String]>, history: &SchemaHistory) -> Result<Self, DecodeError> {
+    fn intern(
+        mut self,
+        key: Option<&[String]>,
+        history: &SchemaHistory,
+    ) -> Result<Self, DecodeError> {
         let columns = self.columns.iter().map(|column| Column {
             name: column.name.clone(),
             kind: column.semantic.column_type(),
             nullable: column.nullable,
         });
-        let schema = Schema { columns: columns.collect(), key: key.map(<[String]>::to_vec) };
+        let schema = Schema {
+            columns: columns.collect(),
+            key: key.map(<[String]>::to_vec),
+        };
         self.schema = history.intern(&schema).ok_or(DecodeError::TooManyShapes)?;
         Ok(self)
     }
@@ -114,9 +132,15 @@ pub(crate) struct RowTokens<'a> {
 
 impl<'a> RowTokens<'a> {
     /// Splits a JSON object into the tokens of `expected`'s columns.
-    pub fn read(text: &'a str, expected: Option<&RowShape>, part: &'static str) -> Result<Self, DecodeError> {
+    pub fn read(
+        text: &'a str,
+        expected: Option<&RowShape>,
+        part: &'static str,
+    ) -> Result<Self, DecodeError> {
         let mut json = serde_json::Deserializer::from_str(text);
-        let read = ReadRow(expected).deserialize(&mut json).map_err(|error| DecodeError::malformed(part, &error))?;
+        let read = ReadRow(expected)
+            .deserialize(&mut json)
+            .map_err(|error| DecodeError::malformed(part, &error))?;
         Ok(read)
     }
 
@@ -136,9 +160,15 @@ impl<'a> RowTokens<'a> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
             match token {
-                Some(token) => column.semantic.push(token, placeholder, row).map_err(|mismatch| {
-                    DecodeError::BadCell { column: column.name.clone(), expected: mismatch.0 }
-                })?,
+                Some(token) => {
+                    column
+                        .semantic
+                        .push(token, placeholder, row)
+                        .map_err(|mismatch| DecodeError::BadCell {
+                            column: column.name.clone(),
+                            expected: mismatch.0,
+                        })?
+                }
                 None => row.push(Value::Null),
             }
         }
@@ -153,7 +183,10 @@ struct ReadRow<'s>(Option<&'s RowShape>);
 impl<'de> DeserializeSeed<'de> for ReadRow<'_> {
     type Value = RowTokens<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
@@ -171,7 +204,10 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
         let mut strangers: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
             let value: &'de RawValue = map.next_value()?;
-            let in_order = strangers.is_empty() && columns.get(tokens.len()).is_some_and(|next| next.name == name);
+            let in_order = strangers.is_empty()
+                && columns
+                    .get(tokens.len())
+                    .is_some_and(|next| next.name == name);
             if in_order {
                 tokens.push(Some(value));
             } else {
@@ -179,7 +215,10 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
             }
         }
         if strangers.is_empty() && tokens.len() == columns.len() && self.0.is_some() {
-            return Ok(RowTokens { tokens, names: None });
+            return Ok(RowTokens {
+                tokens,
+                names: None,
+            });
         }
         Ok(match self.0 {
             Some(shape) if shape.is_typed() => by_name(shape, tokens, strangers),
@@ -200,7 +239,10 @@ fn by_name<'a>(
             tokens[column] = Some(value);
         }
     }
-    RowTokens { tokens, names: None }
+    RowTokens {
+        tokens,
+        names: None,
+    }
 }
 
 /// A row without schema is its own shape.
@@ -209,13 +251,19 @@ fn as_sent<'a>(
     mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
     strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
 ) -> RowTokens<'a> {
-    let mut names: Vec<Cow<'a, str>> =
-        columns.iter().take(tokens.len()).map(|column| Cow::Owned(column.name.clone())).collect();
+    let mut names: Vec<Cow<'a, str>> = columns
+        .iter()
+        .take(tokens.len())
+        .map(|column| Cow::Owned(column.name.clone()))
+        .collect();
     for (name, value) in strangers {
         names.push(name);
         tokens.push(Some(value));
     }
-    RowTokens { tokens, names: Some(names) }
+    RowTokens {
+        tokens,
+        names: Some(names),
+    }
 }
 
 /// A member's name, borrowed unless it is escaped.

@@ -19,11 +19,17 @@ pub(crate) enum Semantic {
     Float(ColumnType),
     Text(ColumnType),
     Bytes,
-    Decimal { scale: i32 },
+    Decimal {
+        scale: i32,
+    },
     VariableScaleDecimal,
     Date,
-    Clock { per_second: i64 },
-    Timestamp { per_second: i64 },
+    Clock {
+        per_second: i64,
+    },
+    Timestamp {
+        per_second: i64,
+    },
     ZonedTimestamp,
     ZonedTime,
     IsoDate,
@@ -33,7 +39,9 @@ pub(crate) enum Semantic {
     Json,
     Uuid,
     EnumSet,
-    Bits { length: usize },
+    Bits {
+        length: usize,
+    },
     Array(Box<Semantic>),
     Map(Box<Semantic>, Box<Semantic>),
     Struct(Vec<(String, Semantic)>),
@@ -58,17 +66,30 @@ const BITS_LENGTH_MAX: usize = 1 << 24;
 
 impl Semantic {
     pub fn of(node: &Node) -> Self {
-        let named = node.is_debezium_or_connect().then(|| node.short_name()).flatten();
+        let named = node
+            .is_debezium_or_connect()
+            .then(|| node.short_name())
+            .flatten();
         match (named, node.kind.as_str()) {
-            (Some("Decimal"), _) => Self::Decimal { scale: node.number_parameter("scale").unwrap_or(0) as i32 },
+            (Some("Decimal"), _) => Self::Decimal {
+                scale: node.number_parameter("scale").unwrap_or(0) as i32,
+            },
             (Some("VariableScaleDecimal"), _) => Self::VariableScaleDecimal,
             (Some("Date"), _) => Self::Date,
             (Some("Time"), _) => Self::Clock { per_second: 1_000 },
-            (Some("MicroTime"), _) => Self::Clock { per_second: 1_000_000 },
-            (Some("NanoTime"), _) => Self::Clock { per_second: 1_000_000_000 },
+            (Some("MicroTime"), _) => Self::Clock {
+                per_second: 1_000_000,
+            },
+            (Some("NanoTime"), _) => Self::Clock {
+                per_second: 1_000_000_000,
+            },
             (Some("Timestamp"), _) => Self::Timestamp { per_second: 1_000 },
-            (Some("MicroTimestamp"), _) => Self::Timestamp { per_second: 1_000_000 },
-            (Some("NanoTimestamp"), _) => Self::Timestamp { per_second: 1_000_000_000 },
+            (Some("MicroTimestamp"), _) => Self::Timestamp {
+                per_second: 1_000_000,
+            },
+            (Some("NanoTimestamp"), _) => Self::Timestamp {
+                per_second: 1_000_000_000,
+            },
             (Some("ZonedTimestamp"), _) => Self::ZonedTimestamp,
             (Some("ZonedTime"), _) => Self::ZonedTime,
             (Some("IsoDate"), _) => Self::IsoDate,
@@ -81,7 +102,9 @@ impl Semantic {
             (Some("EnumSet"), _) => Self::EnumSet,
             (Some("Enum"), _) => Self::Text(ColumnType::Enum),
             (Some("Xml"), _) => Self::Text(ColumnType::Xml),
-            (Some("Bits"), _) => Self::Bits { length: node.number_parameter("length").unwrap_or(0) as usize },
+            (Some("Bits"), _) => Self::Bits {
+                length: node.number_parameter("length").unwrap_or(0) as usize,
+            },
             (_, "boolean") => Self::Boolean,
             (_, "int8" | "int16") => Self::Integer(ColumnType::Int16),
             (_, "int32") => Self::Integer(ColumnType::Int32),
@@ -96,7 +119,10 @@ impl Semantic {
                 Box::new(Self::of_part(node.values.as_deref())),
             ),
             (_, "struct") => Self::Struct(
-                node.fields.iter().map(|field| (field.field.clone().unwrap_or_default(), Self::of(field))).collect(),
+                node.fields
+                    .iter()
+                    .map(|field| (field.field.clone().unwrap_or_default(), Self::of(field)))
+                    .collect(),
             ),
             _ => Self::Untyped,
         }
@@ -130,7 +156,12 @@ impl Semantic {
     }
 
     /// Appends the value of `token` to the row.
-    pub fn push(&self, token: &RawValue, placeholder: &Placeholder, row: &mut RowBuilder) -> Result<(), Mismatch> {
+    pub fn push(
+        &self,
+        token: &RawValue,
+        placeholder: &Placeholder,
+        row: &mut RowBuilder,
+    ) -> Result<(), Mismatch> {
         let value = token.get();
         if value == "null" {
             row.push(Value::Null);
@@ -147,10 +178,18 @@ impl Semantic {
         match self {
             Self::Untyped => json_token::untyped(token, |value| row.push(value)),
             Self::Boolean => row.push(Value::Bool(value.parse().map_err(|_| Mismatch("boolean"))?)),
-            Self::Float(_) => row.push(Value::Float(value.parse().map_err(|_| Mismatch("floating-point number"))?)),
+            Self::Float(_) => row.push(Value::Float(
+                value
+                    .parse()
+                    .map_err(|_| Mismatch("floating-point number"))?,
+            )),
             Self::Decimal { .. } => push_decimal_text(value, row)?,
-            Self::VariableScaleDecimal => nested::variable_scale(token, |decimal| row.push(Value::Decimal(decimal)))?,
-            Self::Array(_) | Self::Map(..) | Self::Struct(_) if nested::is_placeholder(token, placeholder) => {
+            Self::VariableScaleDecimal => {
+                nested::variable_scale(token, |decimal| row.push(Value::Decimal(decimal)))?
+            }
+            Self::Array(_) | Self::Map(..) | Self::Struct(_)
+                if nested::is_placeholder(token, placeholder) =>
+            {
                 row.push(Value::Unavailable);
             }
             Self::Array(_) | Self::Map(..) | Self::Struct(_) => {
@@ -158,7 +197,10 @@ impl Semantic {
                 nested::write_json(self, token, &mut json)?;
                 row.push(Value::Json(&json));
             }
-            _ => row.push(self.of_integer(integer(token).ok_or(self.mismatch())?).ok_or(self.mismatch())?),
+            _ => row.push(
+                self.of_integer(integer(token).ok_or(self.mismatch())?)
+                    .ok_or(self.mismatch())?,
+            ),
         }
         Ok(())
     }
@@ -173,32 +215,56 @@ impl Semantic {
                 let infinite = INFINITE_DATES.iter().find(|(sent, _)| *sent == number);
                 Value::Date(infinite.map_or(number, |(_, days)| *days))
             }
-            Self::Clock { per_second } => Value::Clock(number.checked_mul(1_000_000_000 / per_second)?),
+            Self::Clock { per_second } => {
+                Value::Clock(number.checked_mul(1_000_000_000 / per_second)?)
+            }
             Self::Timestamp { per_second } => {
                 let infinite = INFINITE_STAMPS.iter().find(|(sent, _)| *sent == number);
-                Value::Timestamp(infinite.map_or_else(|| Moment::from_units(number, *per_second), |(_, at)| *at))
+                Value::Timestamp(
+                    infinite.map_or_else(|| Moment::from_units(number, *per_second), |(_, at)| *at),
+                )
             }
             Self::MicroDuration => Value::Duration(number),
             _ => return None,
         })
     }
 
-    fn push_text(&self, text: &str, placeholder: &Placeholder, row: &mut RowBuilder) -> Result<(), Mismatch> {
+    fn push_text(
+        &self,
+        text: &str,
+        placeholder: &Placeholder,
+        row: &mut RowBuilder,
+    ) -> Result<(), Mismatch> {
         match self {
             Self::Untyped | Self::Text(_) => row.push(Value::Text(text)),
             Self::Bytes => {
                 let bytes = STANDARD.decode(text).map_err(|_| Mismatch("base64 text"))?;
-                row.push(if placeholder.is_bytes(&bytes) { Value::Unavailable } else { Value::Bytes(&bytes) });
+                row.push(if placeholder.is_bytes(&bytes) {
+                    Value::Unavailable
+                } else {
+                    Value::Bytes(&bytes)
+                });
             }
             Self::Decimal { scale } => {
-                let unscaled = STANDARD.decode(text).map_err(|_| Mismatch("base64 decimal"))?;
+                let unscaled = STANDARD
+                    .decode(text)
+                    .map_err(|_| Mismatch("base64 decimal"))?;
                 row.push(Value::Decimal(Decimal::new(*scale, &unscaled)));
             }
             Self::Float(_) => row.push(Value::Float(special_float(text).ok_or(self.mismatch())?)),
-            Self::Json => row.push(if nested::is_json(text) { Value::Json(text) } else { Value::Text(text) }),
+            Self::Json => row.push(if nested::is_json(text) {
+                Value::Json(text)
+            } else {
+                Value::Text(text)
+            }),
             Self::EnumSet => row.push(Value::Json(&nested::enum_set(text))),
             Self::Bits { length } => row.push(Value::Text(&bits(text, *length)?)),
-            Self::ZonedTimestamp | Self::ZonedTime | Self::IsoDate | Self::IsoTime | Self::IsoTimestamp | Self::Uuid => {
+            Self::ZonedTimestamp
+            | Self::ZonedTime
+            | Self::IsoDate
+            | Self::IsoTime
+            | Self::IsoTimestamp
+            | Self::Uuid => {
                 row.push(self.of_text(text));
             }
             _ => return Err(self.mismatch()),
@@ -215,7 +281,9 @@ impl Semantic {
             Self::ZonedTime => temporal::clock_utc(text).map(Value::ClockUtc),
             Self::IsoDate => temporal::date_days(local).map(Value::Date),
             Self::IsoTime => temporal::clock(local).map(Value::Clock),
-            Self::IsoTimestamp if local.len() < text.len() => temporal::instant(text).map(Value::Timestamp),
+            Self::IsoTimestamp if local.len() < text.len() => {
+                temporal::instant(text).map(Value::Timestamp)
+            }
             Self::Uuid => parse_uuid(text).map(Value::Uuid),
             _ => None,
         };
@@ -245,8 +313,13 @@ pub(crate) fn special_float(text: &str) -> Option<f64> {
 
 /// Little-endian bytes as binary digits, most significant first, as long as the column.
 pub(crate) fn bits(base64: &str, length: usize) -> Result<String, Mismatch> {
-    let bytes = STANDARD.decode(base64).map_err(|_| Mismatch("base64 bits"))?;
-    let all = bytes.iter().rev().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let bytes = STANDARD
+        .decode(base64)
+        .map_err(|_| Mismatch("base64 bits"))?;
+    let all = bytes
+        .iter()
+        .rev()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
     let digits: String = all.map(|bit| if bit == 1 { '1' } else { '0' }).collect();
     let significant = digits.trim_start_matches('0');
     let wanted = if length < BITS_LENGTH_MAX { length } else { 1 };
@@ -270,45 +343,141 @@ mod tests {
     }
 
     fn named(kind: &str, name: &str) -> String {
-        format!(r#"{{"type":"{kind}","optional":true,"name":"{name}","parameters":{{"scale":"2","length":"8"}}}}"#)
+        format!(
+            r#"{{"type":"{kind}","optional":true,"name":"{name}","parameters":{{"scale":"2","length":"8"}}}}"#
+        )
     }
 
     #[test]
     fn the_table_of_semantic_types() {
         let cases = [
-            (named("bytes", "org.apache.kafka.connect.data.Decimal"), r#""D54=""#, "Decimal(Decimal { scale: 2, unscaled: [15, 158] })"),
-            (named("bytes", "org.apache.kafka.connect.data.Decimal"), "1.10", "Decimal(Decimal { scale: 2, unscaled: [110] })"),
-            (named("struct", "io.debezium.data.VariableScaleDecimal"), r#"{"scale":1,"value":"Dw=="}"#, "Decimal(Decimal { scale: 1, unscaled: [15] })"),
-            (named("int32", "io.debezium.time.Date"), "16816", "Date(16816)"),
-            (named("int32", "io.debezium.time.Date"), "-2147472692", "Date(9223372036854775807)"),
-            (named("int64", "io.debezium.time.MicroTime"), "1000000", "Clock(1000000000)"),
-            (named("int64", "io.debezium.time.MicroTimestamp"), "1500000", "Timestamp(Moment { seconds: 1, nanos: 500000000 })"),
-            (named("string", "io.debezium.time.ZonedTimestamp"), r#""1970-01-01T00:00:01Z""#, "Instant(Moment { seconds: 1, nanos: 0 })"),
-            (named("string", "io.debezium.time.IsoTimestamp"), r#""1970-01-01T00:00:01Z""#, "Timestamp(Moment { seconds: 1, nanos: 0 })"),
-            (named("string", "io.debezium.data.Json"), r#""{\"a\": 1.0}""#, r#"Json("{\"a\": 1.0}")"#),
-            (named("string", "io.debezium.data.Json"), r#""{broken""#, r#"Text("{broken")"#),
-            (named("string", "io.debezium.data.EnumSet"), r#""a\\,b,c""#, r#"Json("[\"a,b\",\"c\"]")"#),
-            (named("bytes", "io.debezium.data.Bits"), r#""BQ==""#, r#"Text("00000101")"#),
-            (named("bytes", "io.debezium.data.Bits"), r#""""#, r#"Text("00000000")"#),
+            (
+                named("bytes", "org.apache.kafka.connect.data.Decimal"),
+                r#""D54=""#,
+                "Decimal(Decimal { scale: 2, unscaled: [15, 158] })",
+            ),
+            (
+                named("bytes", "org.apache.kafka.connect.data.Decimal"),
+                "1.10",
+                "Decimal(Decimal { scale: 2, unscaled: [110] })",
+            ),
+            (
+                named("struct", "io.debezium.data.VariableScaleDecimal"),
+                r#"{"scale":1,"value":"Dw=="}"#,
+                "Decimal(Decimal { scale: 1, unscaled: [15] })",
+            ),
+            (
+                named("int32", "io.debezium.time.Date"),
+                "16816",
+                "Date(16816)",
+            ),
+            (
+                named("int32", "io.debezium.time.Date"),
+                "-2147472692",
+                "Date(9223372036854775807)",
+            ),
+            (
+                named("int64", "io.debezium.time.MicroTime"),
+                "1000000",
+                "Clock(1000000000)",
+            ),
+            (
+                named("int64", "io.debezium.time.MicroTimestamp"),
+                "1500000",
+                "Timestamp(Moment { seconds: 1, nanos: 500000000 })",
+            ),
+            (
+                named("string", "io.debezium.time.ZonedTimestamp"),
+                r#""1970-01-01T00:00:01Z""#,
+                "Instant(Moment { seconds: 1, nanos: 0 })",
+            ),
+            (
+                named("string", "io.debezium.time.IsoTimestamp"),
+                r#""1970-01-01T00:00:01Z""#,
+                "Timestamp(Moment { seconds: 1, nanos: 0 })",
+            ),
+            (
+                named("string", "io.debezium.data.Json"),
+                r#""{\"a\": 1.0}""#,
+                r#"Json("{\"a\": 1.0}")"#,
+            ),
+            (
+                named("string", "io.debezium.data.Json"),
+                r#""{broken""#,
+                r#"Text("{broken")"#,
+            ),
+            (
+                named("string", "io.debezium.data.EnumSet"),
+                r#""a\\,b,c""#,
+                r#"Json("[\"a,b\",\"c\"]")"#,
+            ),
+            (
+                named("bytes", "io.debezium.data.Bits"),
+                r#""BQ==""#,
+                r#"Text("00000101")"#,
+            ),
+            (
+                named("bytes", "io.debezium.data.Bits"),
+                r#""""#,
+                r#"Text("00000000")"#,
+            ),
             (r#"{"type":"double"}"#.to_owned(), r#""NaN""#, "Float(NaN)"),
-            (r#"{"type":"string"}"#.to_owned(), r#""__debezium_unavailable_value""#, "Unavailable"),
-            (r#"{"type":"bytes"}"#.to_owned(), r#""X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==""#, "Unavailable"),
-            (r#"{"type":"int64"}"#.to_owned(), "9007199254740993", "Int(9007199254740993)"),
-            (r#"{"type":"array","items":{"type":"int32"}}"#.to_owned(), "[1, null]", r#"Json("[1,null]")"#),
+            (
+                r#"{"type":"string"}"#.to_owned(),
+                r#""__debezium_unavailable_value""#,
+                "Unavailable",
+            ),
+            (
+                r#"{"type":"bytes"}"#.to_owned(),
+                r#""X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==""#,
+                "Unavailable",
+            ),
+            (
+                r#"{"type":"int64"}"#.to_owned(),
+                "9007199254740993",
+                "Int(9007199254740993)",
+            ),
+            (
+                r#"{"type":"array","items":{"type":"int32"}}"#.to_owned(),
+                "[1, null]",
+                r#"Json("[1,null]")"#,
+            ),
         ];
         for (schema, token, expected) in cases {
-            assert_eq!(pushed(&schema, token).as_deref(), Ok(expected), "{schema} {token}");
+            assert_eq!(
+                pushed(&schema, token).as_deref(),
+                Ok(expected),
+                "{schema} {token}"
+            );
         }
     }
 
     #[test]
     fn a_cell_of_another_type_is_refused() {
-        assert_eq!(pushed(r#"{"type":"int32"}"#, r#""7""#), Err(Mismatch("int32")));
-        assert_eq!(pushed(r#"{"type":"int32"}"#, "2147483648"), Err(Mismatch("int32")));
+        assert_eq!(
+            pushed(r#"{"type":"int32"}"#, r#""7""#),
+            Err(Mismatch("int32"))
+        );
+        assert_eq!(
+            pushed(r#"{"type":"int32"}"#, "2147483648"),
+            Err(Mismatch("int32"))
+        );
         assert_eq!(pushed(r#"{"type":"int32"}"#, "1.5"), Err(Mismatch("int32")));
-        assert_eq!(pushed(r#"{"type":"boolean"}"#, "1"), Err(Mismatch("boolean")));
+        assert_eq!(
+            pushed(r#"{"type":"boolean"}"#, "1"),
+            Err(Mismatch("boolean"))
+        );
         assert_eq!(pushed(r#"{"type":"string"}"#, "1"), Err(Mismatch("text")));
-        assert_eq!(pushed(&named("bytes", "org.apache.kafka.connect.data.Decimal"), r#""*""#), Err(Mismatch("base64 decimal")));
-        assert_eq!(pushed(r#"{"type":"array","items":{"type":"int32"}}"#, "{}"), Err(Mismatch("array")));
+        assert_eq!(
+            pushed(
+                &named("bytes", "org.apache.kafka.connect.data.Decimal"),
+                r#""*""#
+            ),
+            Err(Mismatch("base64 decimal"))
+        );
+        assert_eq!(
+            pushed(r#"{"type":"array","items":{"type":"int32"}}"#, "{}"),
+            Err(Mismatch("array"))
+        );
     }
 }

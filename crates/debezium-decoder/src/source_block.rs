@@ -68,15 +68,21 @@ impl SourceMemory {
         if text == self.last {
             return Ok(self.last_facts);
         }
-        let fitted = self.template.as_ref().and_then(|template| template.fit(text));
+        let fitted = self
+            .template
+            .as_ref()
+            .and_then(|template| template.fit(text));
         let facts = match fitted {
             Some(facts) => facts,
             None => {
                 if !text.starts_with('{') {
-                    return Err(DecodeError::Malformed { part: "source block", reason: "it is no object".to_owned() });
+                    return Err(DecodeError::Malformed {
+                        part: "source block",
+                        reason: "it is no object".to_owned(),
+                    });
                 }
-                let block: Block<'_> =
-                    serde_json::from_str(text).map_err(|error| DecodeError::malformed("source block", &error))?;
+                let block: Block<'_> = serde_json::from_str(text)
+                    .map_err(|error| DecodeError::malformed("source block", &error))?;
                 self.template = Template::of_postgres(text, &block);
                 read(&block)
             }
@@ -89,7 +95,9 @@ impl SourceMemory {
 }
 
 fn read(block: &Block<'_>) -> SourceFacts {
-    let incremental = block.snapshot.is_some_and(|mark| mark.get() == "\"incremental\"");
+    let incremental = block
+        .snapshot
+        .is_some_and(|mark| mark.get() == "\"incremental\"");
     SourceFacts {
         snapshot: snapshot_mark(block.snapshot.map(RawValue::get)),
         position: position(block, incremental),
@@ -115,12 +123,24 @@ fn position(block: &Block<'_>, incremental: bool) -> Option<SourcePosition> {
         "mysql" | "mariadb" => {
             let file = file_number(block.file.as_deref()?)?;
             // Files of different servers have nothing to do with each other.
-            SourcePosition::from_numbers(block.server_id?, &[file, block.pos?, block.row.unwrap_or(0)])
+            SourcePosition::from_numbers(
+                block.server_id?,
+                &[file, block.pos?, block.row.unwrap_or(0)],
+            )
         }
         "sqlserver" => {
             let mut bytes = lsn_bytes(block.commit_lsn.as_deref()?)?;
-            bytes.extend(lsn_bytes(block.change_lsn.as_deref().unwrap_or("00000000:00000000:0000"))?);
-            bytes.extend(u32::try_from(block.event_serial_no.unwrap_or(0)).ok()?.to_be_bytes());
+            bytes.extend(lsn_bytes(
+                block
+                    .change_lsn
+                    .as_deref()
+                    .unwrap_or("00000000:00000000:0000"),
+            )?);
+            bytes.extend(
+                u32::try_from(block.event_serial_no.unwrap_or(0))
+                    .ok()?
+                    .to_be_bytes(),
+            );
             SourcePosition::from_bytes(0, &bytes)
         }
         _ => None,
@@ -130,7 +150,11 @@ fn position(block: &Block<'_>, incremental: bool) -> Option<SourcePosition> {
 /// `["<lsn of the last commit>" or null, "<lsn>"]`: the newer of the two is what an incremental row stands at.
 fn newest_of_sequence(sequence: &str) -> Option<SourcePosition> {
     let parts: Vec<Option<Cow<'_, str>>> = serde_json::from_str(sequence).ok()?;
-    let newest = parts.iter().flatten().filter_map(|lsn| lsn.parse::<u64>().ok()).max()?;
+    let newest = parts
+        .iter()
+        .flatten()
+        .filter_map(|lsn| lsn.parse::<u64>().ok())
+        .max()?;
     SourcePosition::from_numbers(0, &[newest])
 }
 
@@ -156,7 +180,11 @@ fn transaction(block: &Block<'_>) -> Option<Transaction> {
     }
     // A gtid ends in its number within the domain or server.
     let gtid = block.gtid.as_deref()?;
-    gtid.rsplit([':', '-']).next()?.parse().ok().map(Transaction)
+    gtid.rsplit([':', '-'])
+        .next()?
+        .parse()
+        .ok()
+        .map(Transaction)
 }
 
 /// The values that differ from block to block of one `PostgreSQL` table.
@@ -209,7 +237,10 @@ impl Template {
             parts.push((text[literal..value].to_owned(), hole));
             literal = value + value_len(&text[value..])?;
         }
-        let template = Self { parts, tail: text[literal..].to_owned() };
+        let template = Self {
+            parts,
+            tail: text[literal..].to_owned(),
+        };
         // Proof that the template reads this very block as the parser does.
         (template.fit(text)? == read(block)).then_some(template)
     }
@@ -227,7 +258,10 @@ impl Template {
                 Hole::Snapshot if value == "\"incremental\"" => return None,
                 Hole::Snapshot => facts.snapshot = snapshot_mark(Some(value)),
                 Hole::TxId if value == "null" => {}
-                Hole::TxId => facts.transaction = Some(Transaction(u64::from(value.parse::<i64>().ok()? as u32))),
+                Hole::TxId => {
+                    facts.transaction =
+                        Some(Transaction(u64::from(value.parse::<i64>().ok()? as u32)))
+                }
                 Hole::Lsn if value == "null" => {}
                 Hole::Lsn => lsn = Some(value.parse::<u64>().ok()?),
                 Hole::Other => {}
@@ -262,7 +296,14 @@ mod tests {
         memory.facts(serde_json::from_str(json).unwrap()).unwrap()
     }
 
-    fn postgres(ts: u64, snapshot: &str, sequence: &str, tx: &str, lsn: &str, table: &str) -> String {
+    fn postgres(
+        ts: u64,
+        snapshot: &str,
+        sequence: &str,
+        tx: &str,
+        lsn: &str,
+        table: &str,
+    ) -> String {
         let sequence = serde_json::Value::from(sequence);
         format!(
             r#"{{"version":"3.6.3.Final","connector":"postgresql","name":"s","ts_ms":{ts},"snapshot":"{snapshot}","db":"d","sequence":{sequence},"ts_us":{ts}000,"schema":"public","table":"{table}","txId":{tx},"lsn":{lsn},"xmin":null}}"#
@@ -283,9 +324,18 @@ mod tests {
             let expected = facts(&mut SourceMemory::default(), block);
             assert_eq!(facts(&mut memory, block), expected, "{block}");
         }
-        assert_eq!(facts(&mut memory, &blocks[3]).position, SourcePosition::from_numbers(0, &[99]));
-        assert_eq!(facts(&mut memory, &blocks[0]).snapshot, Some(SnapshotMark::Row));
-        assert_eq!(facts(&mut memory, &blocks[1]).transaction, Some(Transaction(13)));
+        assert_eq!(
+            facts(&mut memory, &blocks[3]).position,
+            SourcePosition::from_numbers(0, &[99])
+        );
+        assert_eq!(
+            facts(&mut memory, &blocks[0]).snapshot,
+            Some(SnapshotMark::Row)
+        );
+        assert_eq!(
+            facts(&mut memory, &blocks[1]).transaction,
+            Some(Transaction(13))
+        );
     }
 
     #[test]
@@ -293,35 +343,59 @@ mod tests {
         let mut memory = SourceMemory::default();
         facts(&mut memory, &postgres(5, "false", "[]", "12", "77", "t"));
         let template = memory.template.as_ref().unwrap();
-        assert!(template.fit(&postgres(6, "true", "[1,2]", "13", "78", "t")).is_some());
-        assert!(template.fit(&postgres(6, "true", "[1,2]", "13", "78", "other")).is_none());
+        assert!(
+            template
+                .fit(&postgres(6, "true", "[1,2]", "13", "78", "t"))
+                .is_some()
+        );
+        assert!(
+            template
+                .fit(&postgres(6, "true", "[1,2]", "13", "78", "other"))
+                .is_none()
+        );
     }
 
     #[test]
     fn binlog_positions_compare_only_on_one_server() {
         let block = |server: u64, file: &str, pos: u64, row: u64| {
-            let json = format!(r#"{{"connector":"mysql","server_id":{server},"file":"{file}","pos":{pos},"row":{row},"gtid":"u:7"}}"#);
+            let json = format!(
+                r#"{{"connector":"mysql","server_id":{server},"file":"{file}","pos":{pos},"row":{row},"gtid":"u:7"}}"#
+            );
             facts(&mut SourceMemory::default(), &json).position.unwrap()
         };
         assert!(block(1, "bin.000009", 900, 0).is_before(&block(1, "bin.000010", 4, 0)));
         assert!(block(1, "bin.000010", 4, 0).is_before(&block(1, "bin.000010", 4, 1)));
-        assert_eq!(block(1, "bin.000010", 4, 0).order(&block(2, "bin.000010", 4, 0)), None);
+        assert_eq!(
+            block(1, "bin.000010", 4, 0).order(&block(2, "bin.000010", 4, 0)),
+            None
+        );
     }
 
     #[test]
     fn sql_server_positions_order_by_commit_then_change() {
         let block = |commit: &str, change: &str, serial: u64| {
-            let json = format!(r#"{{"connector":"sqlserver","commit_lsn":"{commit}","change_lsn":"{change}","event_serial_no":{serial}}}"#);
+            let json = format!(
+                r#"{{"connector":"sqlserver","commit_lsn":"{commit}","change_lsn":"{change}","event_serial_no":{serial}}}"#
+            );
             facts(&mut SourceMemory::default(), &json).position.unwrap()
         };
         let first = block("00000027:00000758:0005", "00000027:00000758:0003", 1);
-        assert!(first.is_before(&block("00000027:00000758:0005", "00000027:00000758:0003", 2)));
-        assert!(first.is_before(&block("00000027:00000ac0:0002", "00000027:00000100:0003", 1)));
+        assert!(first.is_before(&block(
+            "00000027:00000758:0005",
+            "00000027:00000758:0003",
+            2
+        )));
+        assert!(first.is_before(&block(
+            "00000027:00000ac0:0002",
+            "00000027:00000100:0003",
+            1
+        )));
     }
 
     #[test]
     fn a_malformed_block_is_an_error() {
-        let raw: &RawValue = serde_json::from_str(r#"{"connector":"postgresql","lsn":"x"}"#).unwrap();
+        let raw: &RawValue =
+            serde_json::from_str(r#"{"connector":"postgresql","lsn":"x"}"#).unwrap();
         assert!(SourceMemory::default().facts(raw).is_err());
     }
 }

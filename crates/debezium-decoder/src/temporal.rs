@@ -14,8 +14,13 @@ pub(crate) fn instant(text: &str) -> Option<Moment> {
     let (date, time) = text.split_once('T')?;
     let (clock_text, offset) = split_offset(time)?;
     let nanos = clock(clock_text)?;
-    let seconds = date_days(date)?.checked_mul(86_400)?.checked_add(nanos / NANOS_PER_SECOND - offset)?;
-    Some(Moment { seconds, nanos: (nanos % NANOS_PER_SECOND) as u32 })
+    let seconds = date_days(date)?
+        .checked_mul(86_400)?
+        .checked_add(nanos / NANOS_PER_SECOND - offset)?;
+    Some(Moment {
+        seconds,
+        nanos: (nanos % NANOS_PER_SECOND) as u32,
+    })
 }
 
 /// `07:04:56.123456Z` as nanoseconds of a day in UTC.
@@ -23,19 +28,35 @@ pub(crate) fn clock_utc(text: &str) -> Option<i64> {
     let (clock_text, offset) = split_offset(text)?;
     let nanos = clock(clock_text)? - offset * NANOS_PER_SECOND;
     // 24:00 is a time of day; other times wrap around it when moved to UTC.
-    if offset == 0 { Some(nanos) } else { Some(nanos.rem_euclid(86_400 * NANOS_PER_SECOND)) }
+    if offset == 0 {
+        Some(nanos)
+    } else {
+        Some(nanos.rem_euclid(86_400 * NANOS_PER_SECOND))
+    }
 }
 
 /// `12:34:56.123456` as nanoseconds.
 pub(crate) fn clock(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = whole.split(':');
-    let (hours, minutes, seconds) = (digits(parts.next()?)?, digits(parts.next()?)?, digits(parts.next().unwrap_or("0"))?);
-    let in_range = parts.next().is_none() && hours <= 24 && minutes < 60 && seconds <= 60 && fraction.len() <= 9;
+    let (hours, minutes, seconds) = (
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+        digits(parts.next().unwrap_or("0"))?,
+    );
+    let in_range = parts.next().is_none()
+        && hours <= 24
+        && minutes < 60
+        && seconds <= 60
+        && fraction.len() <= 9;
     if !in_range {
         return None;
     }
-    let mut nanos = if fraction.is_empty() { 0 } else { digits(fraction)? };
+    let mut nanos = if fraction.is_empty() {
+        0
+    } else {
+        digits(fraction)?
+    };
     for _ in fraction.len()..9 {
         nanos *= 10;
     }
@@ -50,7 +71,11 @@ pub(crate) fn date_days(text: &str) -> Option<i64> {
         _ => (1, text),
     };
     let mut parts = unsigned.split('-');
-    let (year, month, day) = (sign * digits(parts.next()?)?, digits(parts.next()?)?, digits(parts.next()?)?);
+    let (year, month, day) = (
+        sign * digits(parts.next()?)?,
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+    );
     if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
@@ -96,17 +121,40 @@ mod tests {
 
     #[test]
     fn instants_are_moved_to_utc_and_keep_their_digits() {
-        assert_eq!(spelled("2024-02-29T10:34:56.123456Z").unwrap(), "2024-02-29T10:34:56.123456");
-        assert_eq!(spelled("2024-01-01T01:00:00+02:00").unwrap(), "2023-12-31T23:00:00");
-        assert_eq!(spelled("1969-12-31T23:59:59.5Z").unwrap(), "1969-12-31T23:59:59.5");
-        assert_eq!(spelled("+294276-12-31T23:59:59.999999Z").unwrap(), "+294276-12-31T23:59:59.999999");
-        assert_eq!(spelled("-0043-03-15T00:00:00Z").unwrap(), "-0043-03-15T00:00:00");
+        assert_eq!(
+            spelled("2024-02-29T10:34:56.123456Z").unwrap(),
+            "2024-02-29T10:34:56.123456"
+        );
+        assert_eq!(
+            spelled("2024-01-01T01:00:00+02:00").unwrap(),
+            "2023-12-31T23:00:00"
+        );
+        assert_eq!(
+            spelled("1969-12-31T23:59:59.5Z").unwrap(),
+            "1969-12-31T23:59:59.5"
+        );
+        assert_eq!(
+            spelled("+294276-12-31T23:59:59.999999Z").unwrap(),
+            "+294276-12-31T23:59:59.999999"
+        );
+        assert_eq!(
+            spelled("-0043-03-15T00:00:00Z").unwrap(),
+            "-0043-03-15T00:00:00"
+        );
         assert_eq!(spelled("-infinity").unwrap(), "-infinity");
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "T", "2024-02-29", "2024-13-01T00:00:00Z", "2024-01-01T25:00:00Z", "2024-01-01T00:00:00", "xT00:00:00Z"] {
+        for text in [
+            "",
+            "T",
+            "2024-02-29",
+            "2024-13-01T00:00:00Z",
+            "2024-01-01T25:00:00Z",
+            "2024-01-01T00:00:00",
+            "xT00:00:00Z",
+        ] {
             assert_eq!(instant(text), None, "{text}");
         }
         assert_eq!(clock("12:3x:00"), None);
@@ -117,6 +165,9 @@ mod tests {
     fn times_of_day() {
         assert_eq!(clock("12:34:56.5"), Some(45_296_500_000_000));
         assert_eq!(clock_utc("24:00:00Z"), Some(86_400_000_000_000));
-        assert_eq!(clock_utc("01:00:00+02:00"), Some(23 * 3600 * NANOS_PER_SECOND));
+        assert_eq!(
+            clock_utc("01:00:00+02:00"),
+            Some(23 * 3600 * NANOS_PER_SECOND)
+        );
     }
 }

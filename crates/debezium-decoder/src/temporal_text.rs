@@ -14,7 +14,8 @@ pub(crate) fn spelled(value: Value<'_>) -> String {
         _ => Ok(()),
     };
     debug_assert!(written.is_ok(), "writing to a string cannot fail");
-    let zoned = matches!(value, Value::Instant(_) | Value::ClockUtc(_)) && !out.ends_with("infinity");
+    let zoned =
+        matches!(value, Value::Instant(_) | Value::ClockUtc(_)) && !out.ends_with("infinity");
     if zoned {
         out.push('Z');
     }

@@ -45,8 +45,15 @@ impl TopicState {
 
     /// Takes up a new shape of keys.
     pub fn learn_key(&mut self, shape: RowShape) -> Arc<RowShape> {
-        let names: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
-        let key = KeyShape { names, typed: shape.is_typed() };
+        let names: Vec<String> = shape
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        let key = KeyShape {
+            names,
+            typed: shape.is_typed(),
+        };
         if self.key_shape.as_deref() != Some(&key) {
             self.key_shape = Some(Arc::new(key));
         }
@@ -83,21 +90,38 @@ struct WithSchema<'a> {
 
 impl SchemaMemory {
     /// Takes the payload out of its embedded schema, if there is one.
-    pub fn unwrap<'a>(&mut self, text: &'a str, part: &'static str) -> Result<Unwrapped<'a>, DecodeError> {
+    pub fn unwrap<'a>(
+        &mut self,
+        text: &'a str,
+        part: &'static str,
+    ) -> Result<Unwrapped<'a>, DecodeError> {
         if !self.prefix.is_empty()
-            && let Some(payload) = text.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_suffix('}'))
+            && let Some(payload) = text
+                .strip_prefix(self.prefix.as_str())
+                .and_then(|rest| rest.strip_suffix('}'))
         {
-            return Ok(Unwrapped { payload, schema: self.node.clone() });
+            return Ok(Unwrapped {
+                payload,
+                schema: self.node.clone(),
+            });
         }
-        let plain = Unwrapped { payload: text, schema: None };
+        let plain = Unwrapped {
+            payload: text,
+            schema: None,
+        };
         if !text.starts_with("{\"schema\":") {
             return Ok(plain);
         }
         // A row may have columns of these names: only exactly the two members are an embedded schema.
-        let Ok(WithSchema { schema: Some(schema), payload }) = serde_json::from_str::<WithSchema<'_>>(text) else {
+        let Ok(WithSchema {
+            schema: Some(schema),
+            payload,
+        }) = serde_json::from_str::<WithSchema<'_>>(text)
+        else {
             return Ok(plain);
         };
-        let node: Node = serde_json::from_str(schema.get()).map_err(|error| DecodeError::malformed(part, &error))?;
+        let node: Node = serde_json::from_str(schema.get())
+            .map_err(|error| DecodeError::malformed(part, &error))?;
         let node = Arc::new(node);
         let payload = payload.map_or("null", RawValue::get);
         self.prefix.clear();
@@ -105,7 +129,10 @@ impl SchemaMemory {
             self.prefix.push_str(&text[..range.start]);
         }
         self.node = Some(Arc::clone(&node));
-        Ok(Unwrapped { payload, schema: Some(node) })
+        Ok(Unwrapped {
+            payload,
+            schema: Some(node),
+        })
     }
 }
 
@@ -126,10 +153,14 @@ mod tests {
         let int = r#"{"schema":{"type":"int32"},"payload":7}"#;
         let first = memory.unwrap(int, "value").unwrap();
         assert_eq!(first.payload, "7");
-        let again = memory.unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value").unwrap();
+        let again = memory
+            .unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value")
+            .unwrap();
         assert_eq!(again.payload, r#"{"a":8}"#);
         assert!(Arc::ptr_eq(&first.schema.unwrap(), &again.schema.unwrap()));
-        let other = memory.unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value").unwrap();
+        let other = memory
+            .unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
+            .unwrap();
         assert_eq!(other.schema.unwrap().kind, "string");
     }
 

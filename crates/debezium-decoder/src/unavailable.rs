@@ -28,17 +28,26 @@ impl Placeholder {
         let Some(hex) = setting.strip_prefix("hex:") else {
             return Ok(Self::from_bytes(setting.as_bytes().to_vec()));
         };
-        let digits: Option<Vec<u8>> = hex.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+        let digits: Option<Vec<u8>> = hex
+            .chars()
+            .map(|digit| digit.to_digit(16).map(|value| value as u8))
+            .collect();
         match digits {
-            Some(digits) if digits.len() % 2 == 0 => {
-                Ok(Self::from_bytes(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()))
-            }
+            Some(digits) if digits.len() % 2 == 0 => Ok(Self::from_bytes(
+                digits
+                    .chunks(2)
+                    .map(|pair| pair[0] << 4 | pair[1])
+                    .collect(),
+            )),
             _ => Err(PlaceholderError(setting.to_owned())),
         }
     }
 
     fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { text: String::from_utf8(bytes.clone()).ok(), bytes }
+        Self {
+            text: String::from_utf8(bytes.clone()).ok(),
+            bytes,
+        }
     }
 
     pub(crate) fn is_text(&self, text: &str) -> bool {
@@ -58,8 +67,15 @@ mod tests {
     fn placeholders_are_text_or_hexadecimal() {
         assert!(Placeholder::default().is_text("__debezium_unavailable_value"));
         assert!(Placeholder::parse("~~GONE~~").unwrap().is_text("~~GONE~~"));
-        assert!(Placeholder::parse("hex:00ff7f").unwrap().is_bytes(&[0, 255, 127]));
-        assert_eq!(Placeholder::parse("hex:0"), Err(PlaceholderError("hex:0".to_owned())));
+        assert!(
+            Placeholder::parse("hex:00ff7f")
+                .unwrap()
+                .is_bytes(&[0, 255, 127])
+        );
+        assert_eq!(
+            Placeholder::parse("hex:0"),
+            Err(PlaceholderError("hex:0".to_owned()))
+        );
         assert!(Placeholder::parse("hex:zz").is_err());
     }
 }

@@ -11,17 +11,34 @@ const SOURCE: &str = r#""source":{"version":"3","connector":"postgresql","name":
 
 fn decode(records: &[(Option<&str>, Option<&str>)]) -> ChangeBatch {
     let mut batch = RawBatch::new(PartitionId(0));
-    let run = Header { name: "__debezium.context.runId", value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0") };
+    let run = Header {
+        name: "__debezium.context.runId",
+        value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0"),
+    };
     for (offset, (key, value)) in records.iter().enumerate() {
-        batch.push(offset as u64, Some(1), key.map(str::as_bytes), value.map(str::as_bytes), [run]);
+        batch.push(
+            offset as u64,
+            Some(1),
+            key.map(str::as_bytes),
+            value.map(str::as_bytes),
+            [run],
+        );
     }
     decode_batch(&batch)
 }
 
 fn decode_batch(batch: &RawBatch) -> ChangeBatch {
     let mut out = ChangeBatch::new(batch.partition);
-    let mut decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
-    decoder.decode(TopicContext { topic: "s.public.t", partition: 0 }, batch, &mut out);
+    let mut decoder =
+        DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
+    decoder.decode(
+        TopicContext {
+            topic: "s.public.t",
+            partition: 0,
+        },
+        batch,
+        &mut out,
+    );
     assert_eq!(out.records, batch.len() as u64);
     out
 }
@@ -30,17 +47,31 @@ fn check(records: &[(Option<&str>, Option<&str>)], expected: &Expect) {
     let out = decode(records);
     let mut text = String::new();
     for change in &out.changes {
-        let row = if change.row.is_empty() { String::new() } else { format!(" {:?}", Row::new(out.slice(&change.row))) };
-        let before =
-            if change.before.is_empty() { String::new() } else { format!(" was {:?}", Row::new(out.slice(&change.before))) };
-        text += &format!("{} {:?}{row}{before} at {:?}\n", change.offset, change.kind, change.position);
+        let row = if change.row.is_empty() {
+            String::new()
+        } else {
+            format!(" {:?}", Row::new(out.slice(&change.row)))
+        };
+        let before = if change.before.is_empty() {
+            String::new()
+        } else {
+            format!(" was {:?}", Row::new(out.slice(&change.before)))
+        };
+        text += &format!(
+            "{} {:?}{row}{before} at {:?}\n",
+            change.offset, change.kind, change.position
+        );
     }
     for failure in &out.failures {
         text += &format!("{} failed: {}\n", failure.offset, failure.reason);
     }
     if let Some(schemas) = &out.schemas {
         for shape in schemas.shapes().iter() {
-            let columns: Vec<_> = shape.columns.iter().map(|c| format!("{} {}", c.name, c.kind.name())).collect();
+            let columns: Vec<_> = shape
+                .columns
+                .iter()
+                .map(|c| format!("{} {}", c.name, c.kind.name()))
+                .collect();
             text += &format!("shape: {} key {:?}\n", columns.join(", "), shape.key);
         }
     }
@@ -48,7 +79,9 @@ fn check(records: &[(Option<&str>, Option<&str>)], expected: &Expect) {
 }
 
 fn event(op: &str, before: &str, after: &str) -> String {
-    format!(r#"{{"before":{before},"after":{after},{SOURCE},"transaction":null,"op":"{op}","ts_ms":6}}"#)
+    format!(
+        r#"{{"before":{before},"after":{after},{SOURCE},"transaction":null,"op":"{op}","ts_ms":6}}"#
+    )
 }
 
 #[test]
@@ -85,7 +118,12 @@ fn every_op_of_a_keyed_table() {
 fn a_tombstone_is_a_delete_only_if_it_does_not_follow_one() {
     let delete = event("d", r#"{"id":1}"#, "null");
     check(
-        &[(Some(r#"{"id":1}"#), Some(&delete)), (Some(r#"{"id":2}"#), None), (Some(r#"{"id":1}"#), None), (None, None)],
+        &[
+            (Some(r#"{"id":1}"#), Some(&delete)),
+            (Some(r#"{"id":2}"#), None),
+            (Some(r#"{"id":1}"#), None),
+            (None, None),
+        ],
         &expect![[r#"
             0 Delete at Some(0@[77])
             1 Delete at None
@@ -100,7 +138,11 @@ fn a_keyless_row_is_known_by_what_it_was() {
     let update = event("u", r#"{"a":1,"b":"x"}"#, r#"{"a":2,"b":"x"}"#);
     let blind = event("d", "null", "null");
     check(
-        &[(None, Some(&insert)), (None, Some(&update)), (None, Some(&blind))],
+        &[
+            (None, Some(&insert)),
+            (None, Some(&update)),
+            (None, Some(&blind)),
+        ],
         &expect![[r#"
             0 Upsert [Int(1), Text("x")] at Some(0@[77])
             1 Upsert [Int(2), Text("x")] was [Int(1), Text("x")] at Some(0@[77])
@@ -126,13 +168,24 @@ fn a_declared_key_is_taken_from_the_row() {
     let mut out = ChangeBatch::new(PartitionId(0));
     let decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
     let mut decoder = decoder.with_declared_key("s.public.t", &["a".to_owned()]);
-    decoder.decode(TopicContext { topic: "s.public.t", partition: 0 }, &batch, &mut out);
+    decoder.decode(
+        TopicContext {
+            topic: "s.public.t",
+            partition: 0,
+        },
+        &batch,
+        &mut out,
+    );
     let key_of = |value: i64| {
         let mut key = Vec::new();
         row_model::encode_key([row_model::Value::Int(value)], &mut key).unwrap();
         key
     };
-    let told: Vec<_> = out.changes.iter().map(|c| (c.offset, c.kind, out.slice(&c.key).to_vec())).collect();
+    let told: Vec<_> = out
+        .changes
+        .iter()
+        .map(|c| (c.offset, c.kind, out.slice(&c.key).to_vec()))
+        .collect();
     let expected = [
         (0, ChangeKind::Upsert, key_of(1)),
         (1, ChangeKind::Upsert, key_of(1)),
@@ -141,26 +194,43 @@ fn a_declared_key_is_taken_from_the_row() {
         (3, ChangeKind::Delete, key_of(2)),
     ];
     assert_eq!(told, expected);
-    assert_eq!(out.failures[0].reason, "the row has no column `a`, which config declares as its key");
-    assert_eq!(out.schemas.unwrap().shapes()[0].key.as_deref(), Some(&["a".to_owned()][..]));
+    assert_eq!(
+        out.failures[0].reason,
+        "the row has no column `a`, which config declares as its key"
+    );
+    assert_eq!(
+        out.schemas.unwrap().shapes()[0].key.as_deref(),
+        Some(&["a".to_owned()][..])
+    );
 }
 
 #[test]
 fn embedded_schemas_give_types_and_change_with_the_table() {
     let wrapped = |fields: &str, after: &str| {
-        let row = format!(r#"{{"type":"struct","fields":[{fields}],"optional":true,"field":"after"}}"#);
+        let row =
+            format!(r#"{{"type":"struct","fields":[{fields}],"optional":true,"field":"after"}}"#);
         let payload = event("c", "null", after);
-        format!(r#"{{"schema":{{"type":"struct","fields":[{row}],"optional":false}},"payload":{payload}}}"#)
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{row}],"optional":false}},"payload":{payload}}}"#
+        )
     };
     let id = r#"{"type":"int32","optional":false,"field":"id"}"#;
     let total = r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"},"field":"total"}"#;
-    let key = format!(r#"{{"schema":{{"type":"struct","fields":[{id}],"optional":false}},"payload":{{"id":7}}}}"#);
+    let key = format!(
+        r#"{{"schema":{{"type":"struct","fields":[{id}],"optional":false}},"payload":{{"id":7}}}}"#
+    );
     let one = wrapped(id, r#"{"id":7}"#);
     let two = wrapped(&format!("{id},{total}"), r#"{"id":7,"total":"D54="}"#);
     let bad = wrapped(id, r#"{"id":"seven"}"#);
     let key = Some(key.as_str());
     check(
-        &[(key, Some(&one)), (key, Some(&two)), (key, Some(&two)), (key, Some(&bad)), (key, Some(&one))],
+        &[
+            (key, Some(&one)),
+            (key, Some(&two)),
+            (key, Some(&two)),
+            (key, Some(&bad)),
+            (key, Some(&one)),
+        ],
         &expect![[r#"
             0 Upsert [Int(7)] at Some(0@[77])
             1 Upsert [Int(7), Decimal(Decimal { scale: 2, unscaled: [15, 158] })] at Some(0@[77])
@@ -213,9 +283,19 @@ fn bad_records_say_why_and_stop_nothing() {
 fn bytes_that_are_no_text_and_records_beyond_the_limit_are_refused() {
     let mut batch = RawBatch::new(PartitionId(0));
     batch.push(0, None, Some(b"{\"id\":1}"), Some(&[0x7b, 0xff]), []);
-    batch.push(1, None, Some(b"{\"id\":1}"), Some(&vec![b' '; RECORD_BYTES_MAX]), []);
+    batch.push(
+        1,
+        None,
+        Some(b"{\"id\":1}"),
+        Some(&vec![b' '; RECORD_BYTES_MAX]),
+        [],
+    );
     let out = decode_batch(&batch);
-    let reasons: Vec<_> = out.failures.iter().map(|failure| failure.reason.as_str()).collect();
+    let reasons: Vec<_> = out
+        .failures
+        .iter()
+        .map(|failure| failure.reason.as_str())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -231,7 +311,12 @@ fn what_concerns_no_table_is_passed_over() {
     check(
         &[
             (Some(r#"{"serverName":"s"}"#), Some(r#"{"ts_ms":5}"#)),
-            (Some(r#"{"id":"7"}"#), Some(r#"{"status":"END","id":"7:9","event_count":1,"data_collections":[],"ts_ms":1}"#)),
+            (
+                Some(r#"{"id":"7"}"#),
+                Some(
+                    r#"{"status":"END","id":"7:9","event_count":1,"data_collections":[],"ts_ms":1}"#,
+                ),
+            ),
             (None, None),
         ],
         &expect![""],

@@ -312,7 +312,7 @@ mod tests {
                 ("value", serde_json::json!(value)),
                 ("headers", serde_json::json!([{"key": "k", "value": header}])),
             ] {
-                line.push_str(&format!(",\"{name}\":{json}"));
+                line.extend([",\"", name, "\":", &json.to_string()]);
             }
             line.push('}');
             if let Some((place, character)) = damage {
@@ -324,10 +324,8 @@ mod tests {
             let general = parse_any(&line);
             let mut parser = LineParser::default();
             let parsed = parser.parse(line.as_bytes());
-            match (&general, &parsed) {
-                (Ok(general), Ok(parsed)) => prop_assert_eq!(facts(&general.view()), facts(parsed)),
-                _ => prop_assert_eq!(general.map(drop), parsed.map(drop)),
-            }
+            let general = general.map(|line| facts(&line.view()));
+            prop_assert_eq!(general, parsed.map(|line| facts(&line)));
         }
     }
 }

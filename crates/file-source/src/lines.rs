@@ -138,7 +138,7 @@ mod tests {
         loop {
             match reader.advance().unwrap() {
                 Step::Line(line) => {
-                    lines.push(String::from_utf8_lossy(reader.bytes(line)).into_owned())
+                    lines.push(String::from_utf8_lossy(reader.bytes(line)).into_owned());
                 }
                 Step::TooLong => lines.push(format!("too long: {}", reader.line_number())),
                 Step::Pending => return (lines, reader),

@@ -27,7 +27,9 @@ pub(crate) fn recognise<'a>(line: &'a str, scratch: &mut [u8]) -> Option<Recogni
     };
     cursor.eat(b'{')?;
     cursor.member("topic")?;
-    let topic = line.get(cursor.plain_string()?).filter(|topic| !topic.is_empty())?;
+    let topic = line
+        .get(cursor.plain_string()?)
+        .filter(|topic| !topic.is_empty())?;
     cursor.eat(b',')?;
     cursor.member("partition")?;
     let partition = i32::try_from(cursor.unsigned()?).ok()?;

@@ -1,6 +1,8 @@
 //! What record files have and brokers have not: lines that are no records, cut off and rewritten
 //! files, and all partitions in one stream.
 
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use row_model::{NextOffset, PartitionId};
 const EMPTY_POLLS_MAX: u32 = 1_000;
 
 fn line(partition: i32, offset: u64, value: &str) -> String {
-    format!(r#"{{"topic":"t","partition":{partition},"offset":{offset},"timestamp":null,"key":null,"value":"{value}"}}"#)
+    format!(
+        r#"{{"topic":"t","partition":{partition},"offset":{offset},"timestamp":null,"key":null,"value":"{value}"}}"#
+    )
 }
 
 fn open(path: &Path, follow: bool) -> FileSource {
@@ -38,9 +42,14 @@ fn told_until(source: &mut FileSource, last: &str) -> Vec<String> {
                     let offsets: Vec<_> = batch.iter().map(|record| record.offset).collect();
                     format!("{}: {offsets:?}", batch.partition.0)
                 }
-                SourceEvent::End { partition, next } => format!("{} ends at {}", partition.0, next.0),
+                SourceEvent::End { partition, next } => {
+                    format!("{} ends at {}", partition.0, next.0)
+                }
                 SourceEvent::Unreadable { place, reason } => {
-                    format!("{}: {reason}", Path::new(&place).file_name().unwrap().to_string_lossy())
+                    format!(
+                        "{}: {reason}",
+                        Path::new(&place).file_name().unwrap().to_string_lossy()
+                    )
                 }
                 SourceEvent::Unavailable(error) => format!("unavailable: {error}"),
                 SourceEvent::PartitionLost { error, .. } => error.to_string(),
@@ -58,7 +67,14 @@ fn told_until(source: &mut FileSource, last: &str) -> Vec<String> {
 fn lines_that_are_no_records_are_told_once_and_passed_over() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bad.jsonl");
-    let mut content = [line(0, 5, "a"), "{".to_owned(), String::new(), line(0, 6, "b"), line(0, 6, "c")].join("\n");
+    let mut content = [
+        line(0, 5, "a"),
+        "{".to_owned(),
+        String::new(),
+        line(0, 6, "b"),
+        line(0, 6, "c"),
+    ]
+    .join("\n");
     content.push_str("\n\u{feff}\n");
     let mut bytes = content.into_bytes();
     bytes.extend_from_slice(b"\xff\n");
@@ -78,9 +94,16 @@ fn lines_that_are_no_records_are_told_once_and_passed_over() {
     let told = told_until(&mut source, "0 ends at");
     assert_eq!(sorted(told), sorted(expected.map(str::to_owned).to_vec()));
     // Read again, they are not told again; what retention would have taken is told as a broker tells it.
-    source.start(PartitionId(0), StartAt::Offset(NextOffset(6))).unwrap();
-    assert_eq!(told_until(&mut source, "0 ends at"), ["0: [6, 9]", "0 ends at 10"]);
-    source.start(PartitionId(0), StartAt::Offset(NextOffset(4))).unwrap();
+    source
+        .start(PartitionId(0), StartAt::Offset(NextOffset(6)))
+        .unwrap();
+    assert_eq!(
+        told_until(&mut source, "0 ends at"),
+        ["0: [6, 9]", "0 ends at 10"]
+    );
+    source
+        .start(PartitionId(0), StartAt::Offset(NextOffset(4)))
+        .unwrap();
     let lost = "offset 4 of t-0 is no longer retained (the log starts at 5)";
     assert_eq!(told_until(&mut source, "offset 4"), [lost]);
 }
@@ -97,8 +120,17 @@ fn a_file_that_is_cut_off_is_unavailable_until_it_is_whole() {
     let mut writer = RecordWriter::create(&path).unwrap();
     for offset in 0..5_000 {
         let mut one = RawBatch::new(PartitionId(0));
-        one.push(offset, None, None, Some(format!("value {offset}").as_bytes()), []);
-        let context = TopicContext { topic: "t", partition: 0 };
+        one.push(
+            offset,
+            None,
+            None,
+            Some(format!("value {offset}").as_bytes()),
+            [],
+        );
+        let context = TopicContext {
+            topic: "t",
+            partition: 0,
+        };
         writer.write(context, &one.iter().next().unwrap()).unwrap();
     }
     writer.finish().unwrap();
@@ -107,7 +139,10 @@ fn a_file_that_is_cut_off_is_unavailable_until_it_is_whole() {
     let mut source = open(&path, false);
     let told = told_until(&mut source, "unavailable");
     assert!(told.last().unwrap().contains("cut.jsonl.gz: "), "{told:?}");
-    assert!(!told.iter().any(|event| event.contains("ends at")), "{told:?}");
+    assert!(
+        !told.iter().any(|event| event.contains("ends at")),
+        "{told:?}"
+    );
     std::fs::write(&path, &whole).unwrap();
     let told = told_until(&mut source, "0 ends at 5000");
     assert!(told.contains(&"Available".to_owned()), "{told:?}");
@@ -123,17 +158,29 @@ fn half_a_line_of_a_followed_file_waits_for_the_other_half() {
     let mut source = open(&path, true);
     assert!(told_until(&mut source, "0 ends at 1").contains(&"0: [0]".to_owned()));
     std::fs::write(&path, format!("{first}\n{half}{other_half}\n")).unwrap();
-    assert_eq!(told_until(&mut source, "0 ends at 2"), ["0: [1]", "0 ends at 2"]);
+    assert_eq!(
+        told_until(&mut source, "0 ends at 2"),
+        ["0: [1]", "0 ends at 2"]
+    );
     // Written anew and shorter: what is new in it comes, what was delivered does not come again.
     std::fs::write(&path, format!("{}\n", line(0, 2, "third"))).unwrap();
-    assert_eq!(told_until(&mut source, "0 ends at 3"), ["0: [2]", "0 ends at 3"]);
+    assert_eq!(
+        told_until(&mut source, "0 ends at 3"),
+        ["0: [2]", "0 ends at 3"]
+    );
 }
 
 fn two_partitions_of_many_bytes(path: &Path) {
     let value = "x".repeat(1 << 20);
     let mut content = String::new();
     for offset in 0..24 {
-        writeln!(content, "{}\n{}", line(0, offset, &value), line(1, offset, "small")).unwrap();
+        writeln!(
+            content,
+            "{}\n{}",
+            line(0, offset, &value),
+            line(1, offset, "small")
+        )
+        .unwrap();
     }
     std::fs::write(path, content).unwrap();
 }
@@ -145,15 +192,26 @@ fn a_partition_that_is_not_started_holds_up_nobody() {
     two_partitions_of_many_bytes(&path);
     let mut source = open(&path, false);
     let mut events = Vec::new();
-    while !events.iter().any(|event| matches!(event, SourceEvent::Discovered(facts) if facts.partition == 1)) {
+    while !events
+        .iter()
+        .any(|event| matches!(event, SourceEvent::Discovered(facts) if facts.partition == 1))
+    {
         source.poll(Duration::ZERO, &mut events);
     }
     source.start(PartitionId(1), StartAt::Earliest).unwrap();
     let told = told_until(&mut source, "1 ends at 24");
-    assert!(!told.iter().any(|event| event.starts_with("0:")), "{told:?}");
-    source.start(PartitionId(0), StartAt::Offset(NextOffset(2))).unwrap();
+    assert!(
+        !told.iter().any(|event| event.starts_with("0:")),
+        "{told:?}"
+    );
+    source
+        .start(PartitionId(0), StartAt::Offset(NextOffset(2)))
+        .unwrap();
     let told = told_until(&mut source, "0 ends at 24").concat();
-    assert!(told.contains("0: [2") && told.contains("23]") && !told.contains("1: "), "{told}");
+    assert!(
+        told.contains("0: [2") && told.contains("23]") && !told.contains("1: "),
+        "{told}"
+    );
 }
 
 #[test]
@@ -175,13 +233,21 @@ fn a_paused_partition_with_a_full_buffer_stops_the_file_and_resuming_loses_nothi
             SourceEvent::Records(batch) if batch.partition.0 == id => Some(batch),
             _ => None,
         });
-        batches.flat_map(|batch| batch.iter().map(|record| record.offset)).collect()
+        batches
+            .flat_map(|batch| batch.iter().map(|record| record.offset))
+            .collect()
     };
     assert!(delivered(&events, 0).is_empty());
     let before = delivered(&events, 1).len();
-    assert!((6..20).contains(&before), "{before} records of the other partition while 8 MiB are held");
+    assert!(
+        (6..20).contains(&before),
+        "{before} records of the other partition while 8 MiB are held"
+    );
     source.resume(&[PartitionId(0)]);
-    while !events.iter().any(|event| matches!(event, SourceEvent::DiscoveryComplete)) {
+    while !events
+        .iter()
+        .any(|event| matches!(event, SourceEvent::DiscoveryComplete))
+    {
         source.poll(Duration::from_millis(1), &mut events);
     }
     for id in 0..2 {
@@ -189,12 +255,27 @@ fn a_paused_partition_with_a_full_buffer_stops_the_file_and_resuming_loses_nothi
     }
 }
 
-type Planned = (Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>, Vec<(String, Option<Vec<u8>>)>);
+type Planned = (
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<i64>,
+    Vec<(String, Option<Vec<u8>>)>,
+);
 
 fn planned() -> impl Strategy<Value = Planned> {
-    let bytes = || prop_oneof![".{0,20}".prop_map(String::into_bytes), proptest::collection::vec(any::<u8>(), 0..20)];
+    let bytes = || {
+        prop_oneof![
+            ".{0,20}".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..20)
+        ]
+    };
     let headers = proptest::collection::vec((".{0,5}", proptest::option::of(bytes())), 0..3);
-    (proptest::option::of(bytes()), proptest::option::of(bytes()), proptest::option::of(any::<i64>()), headers)
+    (
+        proptest::option::of(bytes()),
+        proptest::option::of(bytes()),
+        proptest::option::of(any::<i64>()),
+        headers,
+    )
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! The source suite over record files: one growing file, and a directory of compressed ones.
 
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -36,7 +38,12 @@ struct RecordFiles {
 impl RecordFiles {
     fn new(compression: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, compression, written: 0, next_offsets: HashMap::new() }
+        Self {
+            directory,
+            compression,
+            written: 0,
+            next_offsets: HashMap::new(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -56,17 +63,26 @@ impl LogUnderTest for RecordFiles {
             let next = self.next_offsets.entry(name).or_default();
             let mut one = RawBatch::new(PartitionId(0));
             let headers = record.headers.iter();
-            let headers = headers.map(|(name, value)| Header { name, value: value.as_deref() });
+            let headers = headers.map(|(name, value)| Header {
+                name,
+                value: value.as_deref(),
+            });
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             one.push(*next, Some(record.timestamp_ms), key, value, headers);
             *next += 1;
-            let context = TopicContext { topic: &record.topic, partition: record.partition };
+            let context = TopicContext {
+                topic: &record.topic,
+                partition: record.partition,
+            };
             writer.write(context, &one.iter().next().unwrap()).unwrap();
         }
         writer.finish().unwrap();
         if self.compression.is_empty() {
             let lines = std::fs::read(&unfinished).unwrap();
-            let growing = std::fs::File::options().append(true).create(true).open(self.path("events.jsonl"));
+            let growing = std::fs::File::options()
+                .append(true)
+                .create(true)
+                .open(self.path("events.jsonl"));
             growing.unwrap().write_all(&lines).unwrap();
         } else {
             self.written += 1;
@@ -76,7 +92,11 @@ impl LogUnderTest for RecordFiles {
     }
 
     fn open(&mut self) -> Box<dyn Source> {
-        let path = if self.compression.is_empty() { self.path("events.jsonl") } else { self.path("") };
+        let path = if self.compression.is_empty() {
+            self.path("events.jsonl")
+        } else {
+            self.path("")
+        };
         Box::new(FileSource::open(path, FileOptions { follow: true }).unwrap())
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use row_model::PartitionId;
+use row_model::{CutId, PartitionId};
 use table_store::{ReadState, TableFacts};
 
 use crate::partitions::PartitionState;
@@ -31,7 +31,8 @@ impl Sequencer {
     pub fn publish(&mut self, now_ms: i64) {
         self.mind_memory();
         if !self.tables.iter().any(|table| table.touched) {
-            return;
+            // Readers may have let go of cuts since.
+            return self.collect_garbage(self.publisher.oldest_needed());
         }
         for at in 0..self.tables.len() {
             if self.tables[at].touched {
@@ -43,10 +44,14 @@ impl Sequencer {
             }
         }
         let oldest_needed = self.publisher.publish();
+        self.collect_garbage(oldest_needed);
+        self.unpublished = 0;
+    }
+
+    fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
         }
-        self.unpublished = 0;
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {

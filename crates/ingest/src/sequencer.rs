@@ -149,10 +149,16 @@ impl Sequencer {
                 self.stall(source, &topic, reason);
             }
         }
+        self.partitions.insert((source, id), state);
+        let all_well = self.partitions.iter().all(|((of, _), partition)| {
+            *of != source || partition.topic != topic || partition.halted.is_none()
+        });
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
+            if all_well {
+                table.stalled = None;
+            }
         }
-        self.partitions.insert((source, id), state);
     }
 
     /// Everything there was at the start has been reported.

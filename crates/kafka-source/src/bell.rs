@@ -67,8 +67,11 @@ fn each_is_served_once_and_in_turn() {
     assert_eq!(bell.ready(), 2);
     assert_eq!(bell.answer(), Some(3));
     bell.ring(3);
-    assert_eq!((bell.answer(), bell.answer(), bell.answer()), (Some(1), Some(3), None));
+    assert_eq!(
+        (bell.answer(), bell.answer(), bell.answer()),
+        (Some(1), Some(3), None)
+    );
     bell.wait(Duration::ZERO);
     bell.call();
-    bell.wait(Duration::from_secs(3_600));
+    bell.wait(Duration::from_hours(1));
 }

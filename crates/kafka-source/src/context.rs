@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientContext, TopicPartitionList};
 
 /// Every client of a source has one.
@@ -21,7 +21,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(on_error: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { last_error: Arc::default(), on_error: Some(Arc::new(on_error)) }
+        Self {
+            last_error: Arc::default(),
+            on_error: Some(Arc::new(on_error)),
+        }
     }
 
     /// What went wrong last, in librdkafka's words, and forgets it.
@@ -46,7 +49,10 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        *self.last_error.lock() = Some(reason.to_owned());
+        // That all are down is no cause; what was said of one of them before is.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.last_error.lock() = Some(reason.to_owned());
+        }
         if let Some(on_error) = &self.on_error {
             on_error();
         }

@@ -25,7 +25,11 @@ use crate::tracker::{ListedPartition, ListedTopic, Listing};
 
 /// How long one question to the broker may take. The first are short, so that a broker that is not
 /// there is reported soon; then longer, for brokers that are slow.
-const QUESTION_TIMEOUTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
+const QUESTION_TIMEOUTS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+];
 
 /// The pause after a failed look.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -39,7 +43,9 @@ const CLIENT_EVENTS_MAX: usize = 256;
 /// What the thread found.
 pub(crate) enum Finding {
     Listing(Listing),
-    Unreachable { reason: String },
+    Unreachable {
+        reason: String,
+    },
     /// How far a partition reaches, asked for by [`Discovery::ask_reach`].
     Reach(Reach),
 }
@@ -67,7 +73,9 @@ impl Discovery {
         let (found, findings) = bounded(1);
         let looker = Looker {
             selection: TopicSelection::new(&options.topics, &options.extra_topics)?,
-            client: config.create_with_context(context.clone()).map_err(|error| refused(&error))?,
+            client: config
+                .create_with_context(context.clone())
+                .map_err(|error| refused(&error))?,
             config,
             context,
             compacted: HashMap::new(),
@@ -80,13 +88,20 @@ impl Discovery {
         };
         let thread = std::thread::Builder::new().name("kafka-discovery".to_owned());
         let started = thread.spawn(move || looker.run());
-        started.map_err(|error| SourceError::Config(format!("no thread can be started: {error}")))?;
-        Ok(Self { reach_wanted, look_wanted, findings })
+        started
+            .map_err(|error| SourceError::Config(format!("no thread can be started: {error}")))?;
+        Ok(Self {
+            reach_wanted,
+            look_wanted,
+            findings,
+        })
     }
 
     /// Does not wait; the answer is a [`Reach`]. False if too many are waiting for one.
     pub(crate) fn ask_reach(&self, partition: PartitionId, topic: &str, number: i32) -> bool {
-        self.reach_wanted.try_send((partition, topic.to_owned(), number)).is_ok()
+        self.reach_wanted
+            .try_send((partition, topic.to_owned(), number))
+            .is_ok()
     }
 
     /// Asks for a look before the next one is due, without waiting.
@@ -142,7 +157,11 @@ impl Looker {
                     (Finding::Unreachable { reason }, RETRY_INTERVAL)
                 }
             };
-            if self.tell(finding).and_then(|()| self.answer_until_next_look(pause)).is_err() {
+            if self
+                .tell(finding)
+                .and_then(|()| self.answer_until_next_look(pause))
+                .is_err()
+            {
                 return;
             }
         }
@@ -172,8 +191,16 @@ impl Looker {
     fn look(&mut self) -> KafkaResult<Listing> {
         self.serve_client();
         let metadata = self.client.fetch_metadata(None, self.timeout())?;
-        let existing: BTreeSet<&str> = metadata.topics().iter().filter(|topic| exists(topic)).map(MetadataTopic::name).collect();
-        let chosen = metadata.topics().iter().filter(|topic| exists(topic) && self.selection.contains(topic.name()));
+        let existing: BTreeSet<&str> = metadata
+            .topics()
+            .iter()
+            .filter(|topic| exists(topic))
+            .map(MetadataTopic::name)
+            .collect();
+        let chosen = metadata
+            .topics()
+            .iter()
+            .filter(|topic| exists(topic) && self.selection.contains(topic.name()));
         let mut topics: Vec<ListedTopic> = chosen.map(listed).collect();
         let missing = self.selection.missing(&existing);
         self.find_reach(&mut topics)?;
@@ -201,22 +228,33 @@ impl Looker {
         }
         let mut ask = |at: Offset| {
             wanted.set_all_offsets(at)?;
-            self.client.offsets_for_times(wanted.clone(), self.timeout())
+            self.client
+                .offsets_for_times(wanted.clone(), self.timeout())
         };
         let (first, end) = (ask(Offset::Beginning)?, ask(Offset::End)?);
         let offset_in = |answer: &TopicPartitionList, topic: &str, number: i32| {
-            let element = answer.find_partition(topic, number).ok_or_else(|| "not answered for".to_owned())?;
+            let element = answer
+                .find_partition(topic, number)
+                .ok_or_else(|| "not answered for".to_owned())?;
             element.error().map_err(|error| error.to_string())?;
             match element.offset() {
                 Offset::Offset(offset) => Ok(offset.max(0) as u64),
                 other => Err(format!("answered with {other:?}")),
             }
         };
-        for ListedTopic { name, partitions, .. } in topics {
+        for ListedTopic {
+            name, partitions, ..
+        } in topics
+        {
             for (number, found) in partitions.iter_mut() {
                 if matches!(found, ListedPartition::Readable { .. }) {
-                    *found = match (offset_in(&first, name, *number), offset_in(&end, name, *number)) {
-                        (Ok(retained_from), Ok(end)) => ListedPartition::Readable { retained_from, end },
+                    *found = match (
+                        offset_in(&first, name, *number),
+                        offset_in(&end, name, *number),
+                    ) {
+                        (Ok(retained_from), Ok(end)) => {
+                            ListedPartition::Readable { retained_from, end }
+                        }
                         (Err(reason), _) | (_, Err(reason)) => ListedPartition::Unready { reason },
                     };
                 }
@@ -230,7 +268,10 @@ impl Looker {
         if names.is_empty() {
             return;
         }
-        let uuids: HashMap<_, _> = topic_uuids(self.client.client(), broker_id, &names, self.timeout()).into_iter().collect();
+        let uuids: HashMap<_, _> =
+            topic_uuids(self.client.client(), broker_id, &names, self.timeout())
+                .into_iter()
+                .collect();
         for topic in topics {
             topic.uuid = uuids.get(&topic.name).copied();
         }
@@ -239,30 +280,51 @@ impl Looker {
     /// A broker that does not tell has its topics taken for not compacted: the careful assumption.
     fn find_compaction(&mut self, broker_id: i32, topics: &mut [ListedTopic]) {
         let key = |topic: &ListedTopic| (topic.name.clone(), topic.uuid);
-        let unknown: Vec<_> = topics.iter().map(key).filter(|key| !self.compacted.contains_key(key)).collect();
+        let unknown: Vec<_> = topics
+            .iter()
+            .map(key)
+            .filter(|key| !self.compacted.contains_key(key))
+            .collect();
         if !unknown.is_empty() {
-            let policies = self.cleanup_policies(broker_id, unknown.iter().map(|(name, _)| name.as_str()));
-            let policies = policies.inspect_err(|error| tracing::debug!(%error, "cleanup policies are not told"));
+            let policies =
+                self.cleanup_policies(broker_id, unknown.iter().map(|(name, _)| name.as_str()));
+            let policies = policies
+                .inspect_err(|error| tracing::debug!(%error, "cleanup policies are not told"));
             let policies = policies.unwrap_or_default();
             // "compact,delete" also loses the newest record of a key.
-            let is_compact = |name: &str| policies.get(name).is_some_and(|policy| policy == "compact");
-            let found: Vec<_> = unknown.into_iter().map(|key| (is_compact(&key.0), key)).collect();
-            self.compacted.extend(found.into_iter().map(|(compacted, key)| (key, compacted)));
+            let is_compact =
+                |name: &str| policies.get(name).is_some_and(|policy| policy == "compact");
+            let found: Vec<_> = unknown
+                .into_iter()
+                .map(|key| (is_compact(&key.0), key))
+                .collect();
+            self.compacted
+                .extend(found.into_iter().map(|(compacted, key)| (key, compacted)));
         }
         for topic in topics {
             topic.compacted = self.compacted.get(&key(topic)).copied().unwrap_or_default();
         }
     }
 
-    fn cleanup_policies<'a>(&self, broker_id: i32, topics: impl Iterator<Item = &'a str>) -> KafkaResult<HashMap<String, String>> {
+    fn cleanup_policies<'a>(
+        &self,
+        broker_id: i32,
+        topics: impl Iterator<Item = &'a str>,
+    ) -> KafkaResult<HashMap<String, String>> {
         let admin: AdminClient<Context> = self.config.create_with_context(self.context.clone())?;
         let topics: Vec<ResourceSpecifier<'_>> = topics.map(ResourceSpecifier::Topic).collect();
-        let options = AdminOptions::new().request_timeout(Some(self.timeout())).broker_id(Some(broker_id));
+        let options = AdminOptions::new()
+            .request_timeout(Some(self.timeout()))
+            .broker_id(Some(broker_id));
         let answers = pollster::block_on(admin.describe_configs(&topics, &options))?;
         let mut policies = HashMap::new();
         for resource in answers.into_iter().flatten() {
-            let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-            if let (OwnedResourceSpecifier::Topic(name), Some(policy)) = (resource.specifier, policy) {
+            let policy = resource
+                .get("cleanup.policy")
+                .and_then(|entry| entry.value.clone());
+            if let (OwnedResourceSpecifier::Topic(name), Some(policy)) =
+                (resource.specifier, policy)
+            {
                 policies.insert(name, policy);
             }
         }
@@ -273,10 +335,12 @@ impl Looker {
         QUESTION_TIMEOUTS[self.failures.min(QUESTION_TIMEOUTS.len() - 1)]
     }
 
-    /// The error, and what librdkafka said about the brokers: only that names the cause.
+    /// What librdkafka said about the brokers, which names the cause; else the error.
     fn reason(&self, error: &KafkaError) -> String {
         self.serve_client();
-        let code = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+        let code = error
+            .rdkafka_error_code()
+            .map_or_else(|| error.to_string(), |code| code.to_string());
         match self.context.take_last_error() {
             Some(cause) => format!("{cause} ({code})"),
             None => code,
@@ -295,19 +359,31 @@ impl Looker {
 /// A topic that was asked for by name is in the answer even if it does not exist.
 fn exists(topic: &MetadataTopic) -> bool {
     let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
-    topic.error().is_none_or(|error| RDKafkaErrorCode::from(error) != unknown)
+    topic
+        .error()
+        .is_none_or(|error| RDKafkaErrorCode::from(error) != unknown)
 }
 
 fn listed(topic: &MetadataTopic) -> ListedTopic {
     let partitions = topic.partitions().iter().map(|partition| {
         // The reach is asked for next. Partition errors other than a missing leader do not keep one from reading.
         let found = if partition.leader() >= 0 {
-            ListedPartition::Readable { retained_from: 0, end: 0 }
+            ListedPartition::Readable {
+                retained_from: 0,
+                end: 0,
+            }
         } else {
-            ListedPartition::Unready { reason: "no broker leads it".to_owned() }
+            ListedPartition::Unready {
+                reason: "no broker leads it".to_owned(),
+            }
         };
         (partition.id(), found)
     });
     let partitions: BTreeMap<i32, ListedPartition> = partitions.collect();
-    ListedTopic { name: topic.name().to_owned(), uuid: None, compacted: false, partitions }
+    ListedTopic {
+        name: topic.name().to_owned(),
+        uuid: None,
+        compacted: false,
+        partitions,
+    }
 }

@@ -34,17 +34,25 @@ pub(crate) fn fault(code: RDKafkaErrorCode, reason: &str, place: &str) -> Fault 
         | Code::RequestTimedOut
         | Code::Resolve
         | Code::UnknownLeaderEpoch => Fault::Passing,
-        Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicId | Code::UnknownTopicOrPartition => {
-            Fault::LookAgain
-        }
+        Code::UnknownPartition
+        | Code::UnknownTopic
+        | Code::UnknownTopicId
+        | Code::UnknownTopicOrPartition => Fault::LookAgain,
         Code::AutoOffsetReset | Code::OffsetOutOfRange => Fault::OffsetOutOfRange,
         Code::NotImplemented => Fault::Loss(SourceError::Config(format!(
             "{place}: {reason}: zstd needs the cargo feature `zstd`, which this binary may have been built without: \
              use the release image, or build with `--features zstd`"
         ))),
         _ => {
-            let reason = if reason.is_empty() { code.to_string() } else { reason.to_owned() };
-            Fault::Loss(SourceError::Unreachable { what: place.to_owned(), reason })
+            let reason = if reason.is_empty() {
+                code.to_string()
+            } else {
+                reason.to_owned()
+            };
+            Fault::Loss(SourceError::Unreachable {
+                what: place.to_owned(),
+                reason,
+            })
         }
     }
 }

@@ -15,9 +15,13 @@ mod bell;
 mod context;
 mod discovery;
 mod faults;
+mod intake;
 #[cfg(feature = "mock")]
 pub mod mock;
-#[expect(unsafe_code, reason = "it holds the calls of librdkafka that rdkafka does not offer; its head says why")]
+#[expect(
+    unsafe_code,
+    reason = "it holds the calls of librdkafka that rdkafka does not offer; its head says why"
+)]
 mod native;
 mod options;
 mod source;

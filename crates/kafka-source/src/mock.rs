@@ -76,15 +76,22 @@ impl Broker {
     /// If no socket can be opened on the loopback interface.
     pub fn start() -> Result<Self, BrokerError> {
         let mut config = ClientConfig::new();
-        config.set("test.mock.num.brokers", "1").set("compression.type", "lz4").set("linger.ms", "2");
+        config
+            .set("test.mock.num.brokers", "1")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "2");
         config.set("message.max.bytes", RECORD_BYTES_MAX.to_string());
         config.set("message.timeout.ms", SEND_TIMEOUT.as_millis().to_string());
-        Ok(Self { producer: Arc::new(config.create_with_context(Deliveries::default())?) })
+        Ok(Self {
+            producer: Arc::new(config.create_with_context(Deliveries::default())?),
+        })
     }
 
     /// `host:port`, for [`KafkaOptions::brokers`](crate::KafkaOptions::brokers).
     pub fn bootstrap_servers(&self) -> String {
-        self.cluster().map(|cluster| cluster.bootstrap_servers()).unwrap_or_default()
+        self.cluster()
+            .map(|cluster| cluster.bootstrap_servers())
+            .unwrap_or_default()
     }
 
     /// # Errors
@@ -134,9 +141,14 @@ impl Broker {
         headers: impl IntoIterator<Item = Header<'h>>,
         timestamp_ms: Option<i64>,
     ) -> Result<(), BrokerError> {
-        let headers = headers.into_iter().fold(OwnedHeaders::new(), |headers, header| {
-            headers.insert(NativeHeader { key: header.name, value: header.value })
-        });
+        let headers = headers
+            .into_iter()
+            .fold(OwnedHeaders::new(), |headers, header| {
+                headers.insert(NativeHeader {
+                    key: header.name,
+                    value: header.value,
+                })
+            });
         let mut record = BaseRecord::to(topic).partition(partition).headers(headers);
         (record.key, record.payload, record.timestamp) = (key, value, timestamp_ms);
         loop {
@@ -165,6 +177,9 @@ impl Broker {
 
     fn cluster(&self) -> Result<MockCluster<'_, Deliveries>, BrokerError> {
         let absent = KafkaError::MockCluster(RDKafkaErrorCode::State);
-        self.producer.client().mock_cluster().ok_or(BrokerError::Kafka(absent))
+        self.producer
+            .client()
+            .mock_cluster()
+            .ok_or(BrokerError::Kafka(absent))
     }
 }

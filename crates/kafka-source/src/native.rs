@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use change_feed::{Header, TopicUuid};
+use rdkafka::ClientContext;
 use rdkafka::bindings as librdkafka;
 use rdkafka::client::Client;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::ClientContext;
 
 /// What a header is called whose name is not UTF-8: nothing that anyone looks for.
 const UNREADABLE_HEADER_NAME: &str = "\u{fffd}";
@@ -40,8 +40,13 @@ pub(crate) struct PartitionReader<C: ConsumerContext + 'static> {
 pub(crate) enum Delivery<'a> {
     Record(Record<'a>),
     /// Everything before this offset was delivered.
-    End { offset: u64 },
-    Failure { code: RDKafkaErrorCode, reason: String },
+    End {
+        offset: u64,
+    },
+    Failure {
+        code: RDKafkaErrorCode,
+        reason: String,
+    },
 }
 
 pub(crate) struct Record<'a> {
@@ -63,16 +68,29 @@ impl<C: ConsumerContext> PartitionReader<C> {
         let client = consumer.client().native_ptr();
         // SAFETY: the client lives as long as `consumer`, which `wake` holds; the name is a C string.
         // The answer is a reference of our own to the queue, or null.
-        let handle = unsafe { librdkafka::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
-        Some(Self { _wake: wake, handle: Owned::new(handle, librdkafka::rd_kafka_queue_destroy)? })
+        let handle =
+            unsafe { librdkafka::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
+        Some(Self {
+            _wake: wake,
+            handle: Owned::new(handle, librdkafka::rd_kafka_queue_destroy)?,
+        })
     }
 
     /// Lends what the queue holds, up to `records_max`, without waiting. Returns how much that was.
-    pub(crate) fn read(&mut self, records_max: usize, mut visit: impl FnMut(Delivery<'_>)) -> usize {
+    pub(crate) fn read(
+        &mut self,
+        records_max: usize,
+        mut visit: impl FnMut(Delivery<'_>),
+    ) -> usize {
         let mut messages = vec![ptr::null_mut(); records_max];
         // SAFETY: the queue is alive, and the array has room for as many pointers as we say.
         let count = unsafe {
-            librdkafka::rd_kafka_consume_batch_queue(self.handle.get(), 0, messages.as_mut_ptr(), messages.len())
+            librdkafka::rd_kafka_consume_batch_queue(
+                self.handle.get(),
+                0,
+                messages.as_mut_ptr(),
+                messages.len(),
+            )
         };
         // It answers -1 for an error, and then there is nothing to read.
         messages.truncate(usize::try_from(count).unwrap_or(0));
@@ -89,11 +107,16 @@ impl<'a> Delivery<'a> {
     fn of(message: &'a librdkafka::rd_kafka_message_t) -> Self {
         match RDKafkaErrorCode::from(message.err) {
             RDKafkaErrorCode::NoError => Self::Record(Record { message }),
-            RDKafkaErrorCode::PartitionEOF => Self::End { offset: message.offset.max(0) as u64 },
+            RDKafkaErrorCode::PartitionEOF => Self::End {
+                offset: message.offset.max(0) as u64,
+            },
             code => {
                 // SAFETY: the message is alive; the answer is a C string that lives as long, or null.
                 let reason = unsafe { text(librdkafka::rd_kafka_message_errstr(message)) };
-                Self::Failure { code, reason: reason.unwrap_or_default() }
+                Self::Failure {
+                    code,
+                    reason: reason.unwrap_or_default(),
+                }
             }
         }
     }
@@ -106,7 +129,8 @@ impl<'a> Record<'a> {
 
     pub(crate) fn timestamp_ms(&self) -> Option<i64> {
         // SAFETY: the message is alive, and the kind of timestamp may be left out.
-        let timestamp = unsafe { librdkafka::rd_kafka_message_timestamp(self.message, ptr::null_mut()) };
+        let timestamp =
+            unsafe { librdkafka::rd_kafka_message_timestamp(self.message, ptr::null_mut()) };
         (timestamp >= 0).then_some(timestamp)
     }
 
@@ -139,10 +163,15 @@ impl<'a> Record<'a> {
             };
             // SAFETY: names are C strings and values have `length` bytes; both belong to the message.
             let (name, value) = match RDKafkaErrorCode::from(code) {
-                RDKafkaErrorCode::NoError => unsafe { (CStr::from_ptr(name), bytes(value, length)) },
+                RDKafkaErrorCode::NoError => unsafe {
+                    (CStr::from_ptr(name), bytes(value, length))
+                },
                 _ => return None,
             };
-            Some(Header { name: name.to_str().unwrap_or(UNREADABLE_HEADER_NAME), value })
+            Some(Header {
+                name: name.to_str().unwrap_or(UNREADABLE_HEADER_NAME),
+                value,
+            })
         })
     }
 }
@@ -163,7 +192,10 @@ fn describe<C: ClientContext>(
     topics: &[&str],
     timeout: Duration,
 ) -> Option<Vec<(String, TopicUuid)>> {
-    let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
+    let names: Vec<CString> = topics
+        .iter()
+        .filter_map(|topic| CString::new(*topic).ok())
+        .collect();
     let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let handle = client.native_ptr();
     let millis = |timeout: Duration| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -171,22 +203,34 @@ fn describe<C: ClientContext>(
     // SAFETY: the client is alive while it is borrowed, the names while this function runs. Each object
     // made here is destroyed once, by its owner; the event is read only while its owner lives.
     unsafe {
-        let names = librdkafka::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        let names =
+            librdkafka::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
         let names = Owned::new(names, librdkafka::rd_kafka_TopicCollection_destroy)?;
         let options = librdkafka::rd_kafka_AdminOptions_new(handle, admin_op);
         let options = Owned::new(options, librdkafka::rd_kafka_AdminOptions_destroy)?;
-        librdkafka::rd_kafka_AdminOptions_set_request_timeout(options.get(), millis(timeout), ptr::null_mut(), 0);
+        librdkafka::rd_kafka_AdminOptions_set_request_timeout(
+            options.get(),
+            millis(timeout),
+            ptr::null_mut(),
+            0,
+        );
         librdkafka::rd_kafka_AdminOptions_set_broker(options.get(), broker_id, ptr::null_mut(), 0);
-        let queue = Owned::new(librdkafka::rd_kafka_queue_new(handle), librdkafka::rd_kafka_queue_destroy)?;
+        let queue = Owned::new(
+            librdkafka::rd_kafka_queue_new(handle),
+            librdkafka::rd_kafka_queue_destroy,
+        )?;
         librdkafka::rd_kafka_DescribeTopics(handle, names.get(), options.get(), queue.get());
         let event = librdkafka::rd_kafka_queue_poll(queue.get(), millis(timeout + ANSWER_MARGIN));
         let event = Owned::new(event, librdkafka::rd_kafka_event_destroy)?;
-        let result = NonNull::new(librdkafka::rd_kafka_event_DescribeTopics_result(event.get()).cast_mut())?;
+        let result =
+            NonNull::new(librdkafka::rd_kafka_event_DescribeTopics_result(event.get()).cast_mut())?;
         let mut count = 0;
-        let list = librdkafka::rd_kafka_DescribeTopics_result_topics(result.as_ptr(), &raw mut count);
+        let list =
+            librdkafka::rd_kafka_DescribeTopics_result_topics(result.as_ptr(), &raw mut count);
         let described = (0..count).filter_map(|index| {
             let topic = *list.add(index);
-            let uuid = NonNull::new(librdkafka::rd_kafka_TopicDescription_topic_id(topic).cast_mut())?;
+            let uuid =
+                NonNull::new(librdkafka::rd_kafka_TopicDescription_topic_id(topic).cast_mut())?;
             let high = librdkafka::rd_kafka_Uuid_most_significant_bits(uuid.as_ptr()) as u64;
             let low = librdkafka::rd_kafka_Uuid_least_significant_bits(uuid.as_ptr()) as u64;
             let uuid = (u128::from(high) << 64) | u128::from(low);
@@ -205,7 +249,10 @@ struct Owned<T> {
 
 impl<T> Owned<T> {
     fn new(object: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
-        Some(Self { object: NonNull::new(object)?, destroy })
+        Some(Self {
+            object: NonNull::new(object)?,
+            destroy,
+        })
     }
 
     fn get(&self) -> *mut T {
@@ -234,5 +281,9 @@ unsafe fn bytes<'a>(start: *const c_void, length: usize) -> Option<&'a [u8]> {
 /// `start` is null or a C string.
 unsafe fn text(start: *const c_char) -> Option<String> {
     // SAFETY: as the caller promises.
-    (!start.is_null()).then(|| unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned())
+    (!start.is_null()).then(|| {
+        unsafe { CStr::from_ptr(start) }
+            .to_string_lossy()
+            .into_owned()
+    })
 }

@@ -14,7 +14,7 @@ pub const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What may wait in memory between librdkafka and us, shared out among the partitions known when the
 /// first is started. Each gets some, so that a thousand partitions may take more than this.
-const QUEUE_BYTES_TOTAL: usize = 64 << 20;
+const QUEUE_BYTES_TOTAL: usize = 16 << 20;
 const QUEUE_BYTES_PER_PARTITION: std::ops::RangeInclusive<usize> = 64 << 10..=8 << 20;
 
 /// Room for librdkafka's own bookkeeping of small records, which its byte limit does not count.
@@ -31,7 +31,7 @@ const DEFAULTS: [(&str, &str); 11] = [
     ("fetch.queue.backoff.ms", "5"),
     // The end of a partition is known when a fetch comes back empty: not after half a second.
     ("fetch.wait.max.ms", "100"),
-    ("fetch.max.bytes", "16777216"),
+    ("fetch.max.bytes", "8388608"),
     // A flipped bit would be a wrong answer that nothing later corrects.
     ("check.crcs", "true"),
     ("reconnect.backoff.max.ms", "1000"),
@@ -44,13 +44,28 @@ const DEFAULTS: [(&str, &str); 11] = [
 
 /// Settings that the source rests on, and why they cannot be changed.
 const FIXED: [(&str, &str, &str); 3] = [
-    ("enable.partition.eof", "true", "without it no table would ever be live"),
-    ("auto.offset.reset", "error", "else records would be skipped without anyone knowing"),
-    ("enable.auto.commit", "false", "offsets are acknowledged after a checkpoint only"),
+    (
+        "enable.partition.eof",
+        "true",
+        "without it no table would ever be live",
+    ),
+    (
+        "auto.offset.reset",
+        "error",
+        "else records would be skipped without anyone knowing",
+    ),
+    (
+        "enable.auto.commit",
+        "false",
+        "offsets are acknowledged after a checkpoint only",
+    ),
 ];
 
 /// Settings that are made from other options.
-const OWN_OPTIONS: [(&str, &str); 2] = [("bootstrap.servers", "brokers"), ("metadata.broker.list", "brokers")];
+const OWN_OPTIONS: [(&str, &str); 2] = [
+    ("bootstrap.servers", "brokers"),
+    ("metadata.broker.list", "brokers"),
+];
 
 /// Where and what to read.
 #[derive(Clone)]
@@ -86,7 +101,9 @@ impl KafkaOptions {
         let mut config = self.base_config();
         // Without a group it asks for no coordinator and needs no right to read the group.
         config.remove("group.id");
-        config.create_native_config().map_err(|error| refused(&error))?;
+        config
+            .create_native_config()
+            .map_err(|error| refused(&error))?;
         Ok(config)
     }
 
@@ -115,15 +132,23 @@ impl KafkaOptions {
     fn check(&self, built: Built) -> Result<(), SourceError> {
         let refuse = |message: String| Err(SourceError::Config(message));
         if self.brokers.trim().is_empty() {
-            return refuse("no brokers are named (host:port, several separated by commas)".to_owned());
+            return refuse(
+                "no brokers are named (host:port, several separated by commas)".to_owned(),
+            );
         }
         for (name, option) in OWN_OPTIONS {
             if self.settings.contains_key(name) {
-                return refuse(format!("\"{name}\" is made from the source's `{option}`: set that instead"));
+                return refuse(format!(
+                    "\"{name}\" is made from the source's `{option}`: set that instead"
+                ));
             }
         }
         for (name, value, why) in FIXED {
-            if self.settings.get(name).is_some_and(|wanted| wanted != value) {
+            if self
+                .settings
+                .get(name)
+                .is_some_and(|wanted| wanted != value)
+            {
                 return refuse(format!("\"{name}\" is always {value}: {why}"));
             }
         }
@@ -145,24 +170,39 @@ struct Built {
     kerberos: bool,
 }
 
-const BUILT: Built =
-    Built { tls: cfg!(feature = "tls"), sasl: cfg!(feature = "sasl"), kerberos: cfg!(feature = "kerberos") };
+const BUILT: Built = Built {
+    tls: cfg!(feature = "tls"),
+    sasl: cfg!(feature = "sasl"),
+    kerberos: cfg!(feature = "kerberos"),
+};
 
 /// The setting that needs a feature the binary has not, and the feature. Values are named only where
 /// they are no secrets.
-fn missing_feature(settings: &BTreeMap<String, String>, built: Built) -> Option<(String, &'static str)> {
+fn missing_feature(
+    settings: &BTreeMap<String, String>,
+    built: Built,
+) -> Option<(String, &'static str)> {
     let value = |name: &str| settings.get(name).map(String::as_str).unwrap_or_default();
     let protocol = value("security.protocol").to_ascii_lowercase();
     let told = |name: &str| format!("\"{name}\" = \"{}\"", value(name));
     if protocol.ends_with("ssl") && !built.tls {
         return Some((told("security.protocol"), "tls"));
     }
-    if let Some(name) = settings.keys().find(|name| name.starts_with("ssl.")).filter(|_| !built.tls) {
+    if let Some(name) = settings
+        .keys()
+        .find(|name| name.starts_with("ssl."))
+        .filter(|_| !built.tls)
+    {
         return Some((format!("\"{name}\""), "tls"));
     }
-    let mechanism_name = ["sasl.mechanism", "sasl.mechanisms"].into_iter().find(|name| settings.contains_key(*name));
+    let mechanism_name = ["sasl.mechanism", "sasl.mechanisms"]
+        .into_iter()
+        .find(|name| settings.contains_key(*name));
     let setting = mechanism_name.unwrap_or("security.protocol");
-    match mechanism_name.map(|name| value(name).to_ascii_uppercase()).as_deref() {
+    match mechanism_name
+        .map(|name| value(name).to_ascii_uppercase())
+        .as_deref()
+    {
         // librdkafka has it without any library.
         Some("PLAIN") => None,
         None if !protocol.starts_with("sasl") => None,
@@ -174,18 +214,26 @@ fn missing_feature(settings: &BTreeMap<String, String>, built: Built) -> Option<
 
 fn queue_settings(partitions: usize) -> [(&'static str, usize); 3] {
     let share = QUEUE_BYTES_TOTAL / partitions.max(1);
-    let queue = share.clamp(*QUEUE_BYTES_PER_PARTITION.start(), *QUEUE_BYTES_PER_PARTITION.end());
+    let queue = share.clamp(
+        *QUEUE_BYTES_PER_PARTITION.start(),
+        *QUEUE_BYTES_PER_PARTITION.end(),
+    );
     [
         ("queued.max.messages.kbytes", queue >> 10),
         ("queued.min.messages", queue / QUEUE_BYTES_PER_RECORD_MIN),
-        ("fetch.message.max.bytes", queue.min(FETCH_BYTES_PER_PARTITION_MAX)),
+        (
+            "fetch.message.max.bytes",
+            queue.min(FETCH_BYTES_PER_PARTITION_MAX),
+        ),
     ]
 }
 
 /// A setting that librdkafka does not know or take. Its value may be a secret and is not repeated.
 pub(crate) fn refused(error: &KafkaError) -> SourceError {
     SourceError::Config(match error {
-        KafkaError::ClientConfig(_, description, name, _) => format!("setting \"{name}\": {description}"),
+        KafkaError::ClientConfig(_, description, name, _) => {
+            format!("setting \"{name}\": {description}")
+        }
         other => other.to_string(),
     })
 }
@@ -194,7 +242,11 @@ pub(crate) fn refused(error: &KafkaError) -> SourceError {
 mod tests {
     use super::*;
 
-    const NOTHING: Built = Built { tls: false, sasl: false, kerberos: false };
+    const NOTHING: Built = Built {
+        tls: false,
+        sasl: false,
+        kerberos: false,
+    };
 
     fn options(settings: &[(&str, &str)]) -> KafkaOptions {
         let mut options = KafkaOptions::new("shop", "localhost:9092", &["shop.*"]);
@@ -204,7 +256,9 @@ mod tests {
     }
 
     fn reason(settings: &[(&str, &str)]) -> String {
-        options(settings).check(NOTHING).map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+        options(settings)
+            .check(NOTHING)
+            .map_or_else(|error| error.to_string(), |()| "fine".to_owned())
     }
 
     #[test]
@@ -216,21 +270,57 @@ mod tests {
             )
         };
         let protocol = "\"security.protocol\" = ";
-        assert_eq!(reason(&[("security.protocol", "SASL_SSL")]), format!("{protocol}\"SASL_SSL\"{}", advice("tls")));
-        assert_eq!(reason(&[("ssl.ca.location", "/ca")]), format!("\"ssl.ca.location\"{}", advice("tls")));
+        assert_eq!(
+            reason(&[("security.protocol", "SASL_SSL")]),
+            format!("{protocol}\"SASL_SSL\"{}", advice("tls"))
+        );
+        assert_eq!(
+            reason(&[("ssl.ca.location", "/ca")]),
+            format!("\"ssl.ca.location\"{}", advice("tls"))
+        );
         let sasl = ("security.protocol", "sasl_plaintext");
-        assert_eq!(reason(&[sasl]), format!("{protocol}\"sasl_plaintext\"{}", advice("kerberos")));
+        assert_eq!(
+            reason(&[sasl]),
+            format!("{protocol}\"sasl_plaintext\"{}", advice("kerberos"))
+        );
         let scram = ("sasl.mechanisms", "SCRAM-SHA-512");
-        assert_eq!(reason(&[sasl, scram]), format!("\"sasl.mechanisms\" = \"SCRAM-SHA-512\"{}", advice("sasl")));
-        assert_eq!(reason(&[sasl, ("sasl.mechanism", "PLAIN"), ("sasl.password", "hidden")]), "fine");
-        let built = Built { tls: true, sasl: true, kerberos: false };
-        assert!(missing_feature(&options(&[("security.protocol", "SASL_SSL"), scram]).settings, built).is_none());
+        assert_eq!(
+            reason(&[sasl, scram]),
+            format!("\"sasl.mechanisms\" = \"SCRAM-SHA-512\"{}", advice("sasl"))
+        );
+        assert_eq!(
+            reason(&[
+                sasl,
+                ("sasl.mechanism", "PLAIN"),
+                ("sasl.password", "hidden")
+            ]),
+            "fine"
+        );
+        let built = Built {
+            tls: true,
+            sasl: true,
+            kerberos: false,
+        };
+        assert!(
+            missing_feature(
+                &options(&[("security.protocol", "SASL_SSL"), scram]).settings,
+                built
+            )
+            .is_none()
+        );
     }
 
     #[test]
     fn what_the_source_rests_on_cannot_be_changed() {
-        assert_eq!(reason(&[("enable.partition.eof", "true"), ("fetch.wait.max.ms", "50")]), "fine");
-        let told = "\"enable.partition.eof\" is always true: without it no table would ever be live";
+        assert_eq!(
+            reason(&[
+                ("enable.partition.eof", "true"),
+                ("fetch.wait.max.ms", "50")
+            ]),
+            "fine"
+        );
+        let told =
+            "\"enable.partition.eof\" is always true: without it no table would ever be live";
         assert_eq!(reason(&[("enable.partition.eof", "false")]), told);
         let told = "\"bootstrap.servers\" is made from the source's `brokers`: set that instead";
         assert_eq!(reason(&[("bootstrap.servers", "x")]), told);
@@ -238,12 +328,19 @@ mod tests {
 
     #[test]
     fn the_users_settings_win() {
-        let config = options(&[("fetch.queue.backoff.ms", "7"), ("queued.min.messages", "9")]).reading_config(1);
+        let config = options(&[
+            ("fetch.queue.backoff.ms", "7"),
+            ("queued.min.messages", "9"),
+        ])
+        .reading_config(1);
         assert_eq!(config.get("fetch.queue.backoff.ms"), Some("7"));
         assert_eq!(config.get("queued.min.messages"), Some("9"));
         assert_eq!(config.get("queued.max.messages.kbytes"), Some("8192"));
         assert_eq!(config.get("group.id"), Some("rowtide-shop"));
-        let unknown = options(&[("fetch.quee.backoff.ms", "7")]).discovery_config().err().map(|error| error.to_string());
+        let unknown = options(&[("fetch.quee.backoff.ms", "7")])
+            .discovery_config()
+            .err()
+            .map(|error| error.to_string());
         let told = "setting \"fetch.quee.backoff.ms\": No such configuration property: \"fetch.quee.backoff.ms\"";
         assert_eq!(unknown.as_deref(), Some(told));
     }
@@ -252,7 +349,7 @@ mod tests {
     fn queues_are_shared_out() {
         let of = |partitions| queue_settings(partitions).map(|(_, value)| value);
         assert_eq!(of(1), [8_192, 32_768, 1 << 20]);
-        assert_eq!(of(128), [512, 2_048, 512 << 10]);
+        assert_eq!(of(32), [512, 2_048, 512 << 10]);
         assert_eq!(of(100_000), [64, 256, 64 << 10]);
     }
 }

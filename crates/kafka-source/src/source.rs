@@ -8,23 +8,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{RawBatch, Source, SourceError, SourceEvent, StartAt};
+use change_feed::{Source, SourceError, SourceEvent, StartAt};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use row_model::{NextOffset, PartitionId};
 
 use crate::bell::Bell;
 use crate::context::Context;
 use crate::discovery::{Discovery, Finding, Reach};
-use crate::faults::{Fault, fault};
-use crate::native::{Delivery, PartitionReader, Record};
+use crate::intake::{Intake, Outcome, Stop};
+use crate::native::PartitionReader;
 use crate::options::{KafkaOptions, refused};
 use crate::tracker::Tracker;
 
-/// A batch is delivered when it has this many records, or as many bytes.
+/// A batch has at most this many records; [`Intake`] bounds its bytes.
 const BATCH_RECORDS_MAX: usize = 1_024;
-const BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// One poll delivers about this much: a caller has orders to give in between.
 const POLL_RECORDS_MAX: usize = 16_384;
@@ -32,6 +30,9 @@ const POLL_BYTES_MAX: usize = 16 << 20;
 
 /// Errors, log lines and answers of librdkafka itself that one poll serves.
 const CLIENT_EVENTS_MAX: usize = 4;
+
+/// How long dropping a source waits for the last acknowledgements to be sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads the partitions of the topics it was told, through librdkafka.
 ///
@@ -112,13 +113,17 @@ impl KafkaSource {
         match finding {
             Finding::Listing(listing) => {
                 self.tracker.listed(&listing, events);
-                self.partitions.resize_with(self.tracker.len(), Partition::default);
+                self.partitions
+                    .resize_with(self.tracker.len(), Partition::default);
                 for (index, partition) in self.partitions.iter_mut().enumerate() {
                     let facts = self.tracker.facts(PartitionId(index as u32));
                     partition.end = partition.end.max(facts.map_or(0, |facts| facts.end.0));
                 }
             }
-            Finding::Unreachable { reason } => self.tracker.unreachable(&self.options.brokers, &reason, events),
+            Finding::Unreachable { reason } => {
+                self.tracker
+                    .unreachable(&self.options.brokers, &reason, events);
+            }
             Finding::Reach(reach) => self.take_reach(&reach, events),
         }
         let lost = events[before..].iter().filter_map(|event| match event {
@@ -132,22 +137,40 @@ impl KafkaSource {
     /// Tells a loss now that it is known how far the log reaches.
     fn take_reach(&mut self, reach: &Reach, events: &mut Vec<SourceEvent>) {
         let id = reach.partition;
-        let (Some(partition), Some(facts)) = (self.partitions.get(id.0 as usize), self.tracker.facts(id)) else { return };
+        let (Some(partition), Some(facts)) =
+            (self.partitions.get(id.0 as usize), self.tracker.facts(id))
+        else {
+            return;
+        };
         // It may have been started anew meanwhile.
-        let Reading::OutOfRange { wanted } = partition.reading else { return };
+        let Reading::OutOfRange { wanted } = partition.reading else {
+            return;
+        };
         let (topic, number) = (facts.topic.clone(), facts.partition);
         let error = match reach.offsets {
-            Some((retained_from, _)) if wanted < retained_from => {
-                SourceError::OffsetLost { topic, partition: number, wanted, retained_from }
-            }
-            Some((_, end)) if wanted > end => SourceError::OffsetBeyondLog { topic, partition: number, wanted, end },
+            Some((retained_from, _)) if wanted < retained_from => SourceError::OffsetLost {
+                topic,
+                partition: number,
+                wanted,
+                retained_from,
+            },
+            Some((_, end)) if wanted > end => SourceError::OffsetBeyondLog {
+                topic,
+                partition: number,
+                wanted,
+                end,
+            },
             // The broker is away, or the log has the offset after all: try once more.
             _ => {
-                self.moves.insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
+                self.moves
+                    .insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
                 return;
             }
         };
-        events.push(SourceEvent::PartitionLost { partition: id, error });
+        events.push(SourceEvent::PartitionLost {
+            partition: id,
+            error,
+        });
     }
 
     fn carry_out_moves(&mut self, events: &mut Vec<SourceEvent>) {
@@ -169,31 +192,52 @@ impl KafkaSource {
         self.stop(&moves.keys().copied().collect::<Vec<_>>());
         let mut assignment = TopicPartitionList::new();
         for (id, movement) in &moves {
-            let (Some(partition), Some(facts)) = (self.partitions.get_mut(id.0 as usize), self.tracker.facts(*id)) else {
-                continue;
-            };
-            if partition.reader.is_none() {
-                let (bell, index) = (Arc::clone(&self.bell), id.0 as usize);
-                let on_ready = move || bell.ring(index);
-                partition.reader = PartitionReader::open(&consumer, &facts.topic, facts.partition, on_ready);
+            if self
+                .prepare(*id, movement, &consumer, &mut assignment)
+                .is_none()
+            {
+                let reason = "it has no queue".to_owned();
+                self.lose(*id, assignment_failed(reason), events);
             }
-            let (next, offset) = match movement {
-                // librdkafka finds out the beginning half a second later than we know it.
-                Move::To(StartAt::Earliest) => (None, Offset::Offset(facts.retained_from.0 as i64)),
-                Move::To(StartAt::Offset(NextOffset(next))) => (Some(*next), Offset::Offset(*next as i64)),
-                Move::ToBeginning => (None, Offset::Beginning),
-            };
-            partition.reading = Reading::From { next };
-            // A queue that still holds what is void now does not ring for what comes.
-            self.bell.ring(id.0 as usize);
-            // Fails only for what is no offset at all; then the partition is not part of the assignment.
-            let _ = assignment.add_partition_offset(&facts.topic, facts.partition, offset);
         }
         if let Err(error) = consumer.incremental_assign(&assignment) {
             for partition in moves.into_keys() {
-                self.lose(partition, assignment_failed(&error), events);
+                self.lose(partition, assignment_failed(error.to_string()), events);
             }
         }
+    }
+
+    /// Adds a partition to the assignment to be.
+    fn prepare(
+        &mut self,
+        id: PartitionId,
+        movement: &Move,
+        consumer: &Arc<BaseConsumer<Context>>,
+        assignment: &mut TopicPartitionList,
+    ) -> Option<()> {
+        let index = id.0 as usize;
+        let (partition, facts) = (self.partitions.get_mut(index)?, self.tracker.facts(id)?);
+        if partition.reader.is_none() {
+            let bell = Arc::clone(&self.bell);
+            let on_ready = move || bell.ring(index);
+            partition.reader =
+                PartitionReader::open(consumer, &facts.topic, facts.partition, on_ready);
+        }
+        partition.reader.as_ref()?;
+        let at = |offset: u64| i64::try_from(offset).map(Offset::Offset).ok();
+        let (next, offset) = match movement {
+            // librdkafka finds out the beginning half a second later than we know it.
+            Move::To(StartAt::Earliest) => (None, at(facts.retained_from.0)?),
+            Move::To(StartAt::Offset(NextOffset(next))) => (Some(*next), at(*next)?),
+            Move::ToBeginning => (None, Offset::Beginning),
+        };
+        assignment
+            .add_partition_offset(&facts.topic, facts.partition, offset)
+            .ok()?;
+        partition.reading = Reading::From { next };
+        // A queue that still holds what is void now does not ring for what comes.
+        self.bell.ring(index);
+        Some(())
     }
 
     fn consumer(&mut self) -> Result<Arc<BaseConsumer<Context>>, SourceError> {
@@ -203,7 +247,9 @@ impl KafkaSource {
         let config = self.options.reading_config(self.tracker.len());
         // A client that lost its brokers makes the thread look, which tells what is wrong.
         let context = Context::new(self.discovery.look_now_handle());
-        let consumer = config.create_with_context(context).map_err(|error| refused(&error))?;
+        let consumer = config
+            .create_with_context(context)
+            .map_err(|error| refused(&error))?;
         Ok(Arc::clone(self.consumer.insert(Arc::new(consumer))))
     }
 
@@ -217,8 +263,10 @@ impl KafkaSource {
         let mut assigned = TopicPartitionList::new();
         for id in ids {
             self.moves.remove(id);
-            if let (Some(partition), Some(facts)) = (self.partitions.get_mut(id.0 as usize), self.tracker.facts(*id))
-                && std::mem::take(&mut partition.reading) != Reading::No
+            if let (Some(partition), Some(facts)) = (
+                self.partitions.get_mut(id.0 as usize),
+                self.tracker.facts(*id),
+            ) && std::mem::take(&mut partition.reading) != Reading::No
             {
                 assigned.add_partition(&facts.topic, facts.partition);
             }
@@ -233,7 +281,9 @@ impl KafkaSource {
 
     /// Serves what librdkafka has for us besides records: errors, outcomes of acknowledgements.
     fn serve_client(&self) {
-        let Some(consumer) = &self.consumer else { return };
+        let Some(consumer) = &self.consumer else {
+            return;
+        };
         for _ in 0..CLIENT_EVENTS_MAX {
             // It answers nothing both for a served event and for none.
             match consumer.poll(Duration::ZERO) {
@@ -248,7 +298,9 @@ impl KafkaSource {
     fn read(&mut self, events: &mut Vec<SourceEvent>) {
         let (mut records_left, mut bytes_left) = (POLL_RECORDS_MAX, POLL_BYTES_MAX);
         for _ in 0..self.bell.ready() {
-            let Some(index) = self.bell.answer() else { return };
+            let Some(index) = self.bell.answer() else {
+                return;
+            };
             let before = events.len();
             let taken = self.read_partition(PartitionId(index as u32), events);
             if taken == BATCH_RECORDS_MAX {
@@ -268,14 +320,23 @@ impl KafkaSource {
 
     /// Returns how much it took from the queue.
     fn read_partition(&mut self, id: PartitionId, events: &mut Vec<SourceEvent>) -> usize {
-        let Some(partition) = self.partitions.get_mut(id.0 as usize) else { return 0 };
-        let (Reading::From { next }, false) = (partition.reading, partition.paused) else { return 0 };
-        let (Some(reader), Some(facts)) = (&mut partition.reader, self.tracker.facts(id)) else { return 0 };
+        let Some(partition) = self.partitions.get_mut(id.0 as usize) else {
+            return 0;
+        };
+        let (Reading::From { next }, false) = (partition.reading, partition.paused) else {
+            return 0;
+        };
+        let (Some(reader), Some(facts)) = (&mut partition.reader, self.tracker.facts(id)) else {
+            return 0;
+        };
         let place = format!("{}-{}", facts.topic, facts.partition);
-        let mut intake = Intake { id, place, next, batch: RawBatch::new(id), look_again: false, stopped: None, events };
+        let mut intake = Intake::new(id, place, next, events);
         let taken = reader.read(BATCH_RECORDS_MAX, |delivery| intake.take(&delivery));
-        intake.deliver();
-        let Intake { next, look_again, stopped, .. } = intake;
+        let Outcome {
+            next,
+            look_again,
+            stopped,
+        } = intake.finish();
         partition.reading = Reading::From { next };
         partition.end = partition.end.max(next.unwrap_or_default());
         if look_again {
@@ -292,79 +353,23 @@ impl KafkaSource {
     }
 
     fn ask_reach(&mut self, id: PartitionId, wanted: u64) {
-        let Some(facts) = self.tracker.facts(id) else { return };
+        let Some(facts) = self.tracker.facts(id) else {
+            return;
+        };
         let (topic, number) = (&facts.topic, facts.partition);
         self.partitions[id.0 as usize].reading = Reading::OutOfRange { wanted };
         if !self.discovery.ask_reach(id, topic, number) {
-            self.moves.insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
+            self.moves
+                .insert(id, Move::To(StartAt::Offset(NextOffset(wanted))));
         }
     }
 }
 
-/// Takes what one partition's queue delivers, in batches.
-struct Intake<'a> {
-    id: PartitionId,
-    /// In words, as in `orders-3`.
-    place: String,
-    next: Option<u64>,
-    batch: RawBatch,
-    look_again: bool,
-    /// Why nothing more is taken: librdkafka would go on, and leave records out.
-    stopped: Option<Stop>,
-    events: &'a mut Vec<SourceEvent>,
-}
-
-enum Stop {
-    OutOfRange,
-    Loss(SourceError),
-}
-
-impl Intake<'_> {
-    fn take(&mut self, delivery: &Delivery<'_>) {
-        match delivery {
-            _ if self.stopped.is_some() => {}
-            Delivery::Record(record) => self.take_record(record),
-            Delivery::End { offset } => {
-                self.deliver();
-                // Control records at the end take offsets and are never delivered.
-                let next = self.next.unwrap_or_default().max(*offset);
-                self.next = Some(next);
-                self.events.push(SourceEvent::End { partition: self.id, next: NextOffset(next) });
-            }
-            Delivery::Failure { code, reason } => {
-                tracing::debug!(%code, reason, partition = self.place, "an error of a partition");
-                match fault(*code, reason, &self.place) {
-                    Fault::Passing => {}
-                    Fault::LookAgain => self.look_again = true,
-                    Fault::OffsetOutOfRange => self.stopped = Some(Stop::OutOfRange),
-                    Fault::Loss(error) => self.stopped = Some(Stop::Loss(error)),
-                }
-            }
-        }
+fn assignment_failed(reason: String) -> SourceError {
+    SourceError::Unreachable {
+        what: "assignment of a partition".to_owned(),
+        reason,
     }
-
-    fn take_record(&mut self, record: &Record<'_>) {
-        let offset = record.offset();
-        if self.next.is_some_and(|next| offset < next) {
-            return;
-        }
-        self.next = Some(offset + 1);
-        self.batch.push(offset, record.timestamp_ms(), record.key(), record.value(), record.headers());
-        if self.batch.bytes_len() >= BATCH_BYTES_MAX {
-            self.deliver();
-        }
-    }
-
-    fn deliver(&mut self) {
-        if !self.batch.is_empty() {
-            let batch = std::mem::replace(&mut self.batch, RawBatch::new(self.id));
-            self.events.push(SourceEvent::Records(batch));
-        }
-    }
-}
-
-fn assignment_failed(error: &KafkaError) -> SourceError {
-    SourceError::Unreachable { what: "assignment of a partition".to_owned(), reason: error.to_string() }
 }
 
 impl Source for KafkaSource {
@@ -379,10 +384,26 @@ impl Source for KafkaSource {
 
     fn start(&mut self, partition: PartitionId, at: StartAt) -> Result<(), SourceError> {
         let Some(facts) = self.tracker.facts(partition) else {
-            return Err(SourceError::Config(format!("partition {} was never discovered", partition.0)));
+            let message = format!("partition {} was never discovered", partition.0);
+            return Err(SourceError::Config(message));
         };
+        let (topic, number) = (facts.topic.clone(), facts.partition);
         if !self.tracker.is_present(partition) {
-            return Err(SourceError::Gone { topic: facts.topic.clone(), partition: facts.partition });
+            return Err(SourceError::Gone {
+                topic,
+                partition: number,
+            });
+        }
+        if let StartAt::Offset(NextOffset(wanted)) = at
+            && i64::try_from(wanted).is_err()
+        {
+            let end = facts.end.0;
+            return Err(SourceError::OffsetBeyondLog {
+                topic,
+                partition: number,
+                wanted,
+                end,
+            });
         }
         self.moves.insert(partition, Move::To(at));
         Ok(())
@@ -407,11 +428,17 @@ impl Source for KafkaSource {
     }
 
     fn acknowledge(&mut self, offsets: &[(PartitionId, NextOffset)]) {
-        let Some(consumer) = &self.consumer else { return };
+        let Some(consumer) = &self.consumer else {
+            return;
+        };
         let mut list = TopicPartitionList::new();
         for (id, offset) in offsets {
             if let Some(facts) = self.tracker.facts(*id) {
-                let _ = list.add_partition_offset(&facts.topic, facts.partition, Offset::Offset(offset.0 as i64));
+                let _ = list.add_partition_offset(
+                    &facts.topic,
+                    facts.partition,
+                    Offset::Offset(offset.0 as i64),
+                );
             }
         }
         if let Err(error) = consumer.commit(&list, CommitMode::Async) {
@@ -420,7 +447,40 @@ impl Source for KafkaSource {
     }
 
     fn ends(&self) -> Vec<(PartitionId, NextOffset)> {
-        let started = self.partitions.iter().enumerate().filter(|(_, partition)| partition.reading != Reading::No);
-        started.map(|(index, partition)| (PartitionId(index as u32), NextOffset(partition.end))).collect()
+        let started = self
+            .partitions
+            .iter()
+            .enumerate()
+            .filter(|(_, partition)| partition.reading != Reading::No);
+        started
+            .map(|(index, partition)| (PartitionId(index as u32), NextOffset(partition.end)))
+            .collect()
+    }
+}
+
+impl Drop for KafkaSource {
+    /// librdkafka waits for answers of brokers when it closes, a minute if they are away. Nothing of
+    /// ours depends on it, and a process that is told to end should.
+    fn drop(&mut self) {
+        let readers: Vec<_> = self
+            .partitions
+            .drain(..)
+            .filter_map(|partition| partition.reader)
+            .collect();
+        let Some(consumer) = self.consumer.take() else {
+            return;
+        };
+        let (closed, wait) = crossbeam_channel::bounded::<()>(1);
+        let close = move || {
+            drop((readers, consumer));
+            drop(closed);
+        };
+        if std::thread::Builder::new()
+            .name("kafka-close".to_owned())
+            .spawn(close)
+            .is_ok()
+        {
+            let _ = wait.recv_timeout(CLOSE_TIMEOUT);
+        }
     }
 }

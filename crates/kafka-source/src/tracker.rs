@@ -77,24 +77,39 @@ impl Tracker {
                 }
                 match found {
                     ListedPartition::Readable { retained_from, end } => {
-                        self.readable(known, topic, *number, NextOffset(*retained_from), NextOffset(*end), events);
+                        self.readable(
+                            known,
+                            topic,
+                            *number,
+                            NextOffset(*retained_from),
+                            NextOffset(*end),
+                            events,
+                        );
                     }
                     ListedPartition::Unready { reason } => {
                         let what = format!("{}-{number}", topic.name);
-                        let error = SourceError::Unreachable { what, reason: reason.clone() };
+                        let error = SourceError::Unreachable {
+                            what,
+                            reason: reason.clone(),
+                        };
                         problems.insert(Problem::Unready(topic.name.clone(), *number), error);
                     }
                 }
             }
         }
         for (topic, hint) in &listing.missing {
-            let error = SourceError::UnknownTopic { topic: topic.clone(), hint: hint.clone() };
+            let error = SourceError::UnknownTopic {
+                topic: topic.clone(),
+                hint: hint.clone(),
+            };
             problems.insert(Problem::MissingTopic(topic.clone()), error);
         }
         for (tracked, seen) in self.partitions.iter_mut().zip(seen) {
             tracked.note_presence(seen, events);
         }
-        let unready = problems.keys().any(|problem| matches!(problem, Problem::Unready(..)));
+        let unready = problems
+            .keys()
+            .any(|problem| matches!(problem, Problem::Unready(..)));
         if !unready && !std::mem::replace(&mut self.discovery_complete, true) {
             events.push(SourceEvent::DiscoveryComplete);
         }
@@ -102,19 +117,31 @@ impl Tracker {
     }
 
     /// The broker was not reached.
-    pub(crate) fn unreachable(&mut self, brokers: &str, reason: &str, events: &mut Vec<SourceEvent>) {
+    pub(crate) fn unreachable(
+        &mut self,
+        brokers: &str,
+        reason: &str,
+        events: &mut Vec<SourceEvent>,
+    ) {
         if self.problems.insert(Problem::Brokers) {
             let (what, reason) = (format!("brokers {brokers}"), reason.to_owned());
-            events.push(SourceEvent::Unavailable(SourceError::Unreachable { what, reason }));
+            events.push(SourceEvent::Unavailable(SourceError::Unreachable {
+                what,
+                reason,
+            }));
         }
     }
 
     pub(crate) fn facts(&self, id: PartitionId) -> Option<&PartitionFacts> {
-        self.partitions.get(id.0 as usize).map(|tracked| &tracked.facts)
+        self.partitions
+            .get(id.0 as usize)
+            .map(|tracked| &tracked.facts)
     }
 
     pub(crate) fn is_present(&self, id: PartitionId) -> bool {
-        self.partitions.get(id.0 as usize).is_some_and(|tracked| tracked.present)
+        self.partitions
+            .get(id.0 as usize)
+            .is_some_and(|tracked| tracked.present)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -143,11 +170,19 @@ impl Tracker {
         let Some(tracked) = self.partitions.get_mut(index) else {
             self.by_name.insert((topic.name.clone(), number), index);
             events.push(SourceEvent::Discovered(facts.clone()));
-            self.partitions.push(Tracked { facts, present: true, absences: 0 });
+            self.partitions.push(Tracked {
+                facts,
+                present: true,
+                absences: 0,
+            });
             return;
         };
         // A broker that does not tell an id says nothing about another one.
-        let recreated = tracked.facts.topic_uuid.zip(topic.uuid).is_some_and(|(before, now)| before != now);
+        let recreated = tracked
+            .facts
+            .topic_uuid
+            .zip(topic.uuid)
+            .is_some_and(|(before, now)| before != now);
         if recreated {
             tracked.lose(events);
         }
@@ -155,13 +190,22 @@ impl Tracker {
             events.push(SourceEvent::Discovered(facts.clone()));
         }
         let topic_uuid = facts.topic_uuid.or(tracked.facts.topic_uuid);
-        *tracked = Tracked { facts: PartitionFacts { topic_uuid, ..facts }, present: true, absences: 0 };
+        *tracked = Tracked {
+            facts: PartitionFacts {
+                topic_uuid,
+                ..facts
+            },
+            present: true,
+            absences: 0,
+        };
     }
 
     fn settle(&mut self, now: BTreeMap<Problem, SourceError>, events: &mut Vec<SourceEvent>) {
         let had_problems = !self.problems.is_empty();
         let before = std::mem::replace(&mut self.problems, now.keys().cloned().collect());
-        let news = now.into_iter().filter(|(problem, _)| !before.contains(problem));
+        let news = now
+            .into_iter()
+            .filter(|(problem, _)| !before.contains(problem));
         events.extend(news.map(|(_, error)| SourceEvent::Unavailable(error)));
         if had_problems && self.problems.is_empty() {
             events.push(SourceEvent::Available);
@@ -171,7 +215,11 @@ impl Tracker {
 
 impl Tracked {
     fn note_presence(&mut self, seen: bool, events: &mut Vec<SourceEvent>) {
-        self.absences = if seen { 0 } else { self.absences.saturating_add(1) };
+        self.absences = if seen {
+            0
+        } else {
+            self.absences.saturating_add(1)
+        };
         if self.absences == ABSENCES_BEFORE_GONE {
             self.lose(events);
         }
@@ -179,8 +227,14 @@ impl Tracked {
 
     fn lose(&mut self, events: &mut Vec<SourceEvent>) {
         if std::mem::replace(&mut self.present, false) {
-            let error = SourceError::Gone { topic: self.facts.topic.clone(), partition: self.facts.partition };
-            events.push(SourceEvent::PartitionLost { partition: self.facts.id, error });
+            let error = SourceError::Gone {
+                topic: self.facts.topic.clone(),
+                partition: self.facts.partition,
+            };
+            events.push(SourceEvent::PartitionLost {
+                partition: self.facts.id,
+                error,
+            });
         }
     }
 }
@@ -197,17 +251,32 @@ mod tests {
             let count: i32 = count.trim_end_matches('!').parse().unwrap();
             let partitions = (0..count).map(|number| {
                 let found = if unready && number + 1 == count {
-                    ListedPartition::Unready { reason: "no leader".to_owned() }
+                    ListedPartition::Unready {
+                        reason: "no leader".to_owned(),
+                    }
                 } else {
-                    ListedPartition::Readable { retained_from: 1, end: 9 }
+                    ListedPartition::Readable {
+                        retained_from: 1,
+                        end: 9,
+                    }
                 };
                 (number, found)
             });
             let uuid = (uuid > 0).then_some(TopicUuid([uuid; 16]));
-            ListedTopic { name: name.to_owned(), uuid, compacted: false, partitions: partitions.collect() }
+            ListedTopic {
+                name: name.to_owned(),
+                uuid,
+                compacted: false,
+                partitions: partitions.collect(),
+            }
         });
-        let missing = missing.iter().map(|topic| ((*topic).to_owned(), " (hint)".to_owned()));
-        Listing { topics: topics.collect(), missing: missing.collect() }
+        let missing = missing
+            .iter()
+            .map(|topic| ((*topic).to_owned(), " (hint)".to_owned()));
+        Listing {
+            topics: topics.collect(),
+            missing: missing.collect(),
+        }
     }
 
     struct Check(Tracker);
@@ -220,10 +289,14 @@ mod tests {
                 None => self.0.unreachable("kafka:9092", "refused", &mut events),
             }
             let told = events.iter().map(|event| match event {
-                SourceEvent::Discovered(facts) => format!("{}={}-{}", facts.id.0, facts.topic, facts.partition),
+                SourceEvent::Discovered(facts) => {
+                    format!("{}={}-{}", facts.id.0, facts.topic, facts.partition)
+                }
                 SourceEvent::DiscoveryComplete => "complete".to_owned(),
                 SourceEvent::Unavailable(error) => format!("unavailable: {error}"),
-                SourceEvent::PartitionLost { partition, error } => format!("{} lost: {error}", partition.0),
+                SourceEvent::PartitionLost { partition, error } => {
+                    format!("{} lost: {error}", partition.0)
+                }
                 other => format!("{other:?}"),
             });
             told.collect::<Vec<_>>().join("; ")
@@ -260,7 +333,10 @@ mod tests {
         let mut check = Check(Tracker::default());
         check.listed("a:1");
         assert_eq!(check.told(Some(&listing("a:1", 0, &[]))), "");
-        assert_eq!(check.told(Some(&listing("a:1", 2, &[]))), "0 lost: a-0 does not exist any more; 0=a-0");
+        assert_eq!(
+            check.told(Some(&listing("a:1", 2, &[]))),
+            "0 lost: a-0 does not exist any more; 0=a-0"
+        );
         assert_eq!(check.told(Some(&listing("a:1", 2, &[]))), "");
     }
 
@@ -274,7 +350,10 @@ mod tests {
         assert_eq!(check.told(Some(&with_missing)), told);
         assert_eq!(check.told(Some(&with_missing)), "");
         assert_eq!(check.told(None), "unavailable: brokers kafka:9092: refused");
-        assert_eq!(check.told(Some(&listing("a:1 x:1", 1, &[]))), "1=x-0; Available");
+        assert_eq!(
+            check.told(Some(&listing("a:1 x:1", 1, &[]))),
+            "1=x-0; Available"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The source suite over the in-process broker: the real client, real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +12,11 @@ use testkit::source_suite::{self, LogUnderTest, PlannedRecord, TOPIC_PREFIX};
 
 #[test]
 fn the_suite_passes() {
-    source_suite::check(&mut || Box::new(Topics { broker: Broker::start().unwrap() }));
+    source_suite::check(&mut || {
+        Box::new(Topics {
+            broker: Broker::start().unwrap(),
+        })
+    });
 }
 
 struct Topics {
@@ -25,10 +31,15 @@ impl LogUnderTest for Topics {
     fn append(&mut self, records: &[PlannedRecord]) {
         for record in records {
             let headers = record.headers.iter();
-            let headers = headers.map(|(name, value)| Header { name, value: value.as_deref() });
+            let headers = headers.map(|(name, value)| Header {
+                name,
+                value: value.as_deref(),
+            });
             let place = (record.topic.as_str(), record.partition);
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
-            self.broker.send(place, key, value, headers, Some(record.timestamp_ms)).unwrap();
+            self.broker
+                .send(place, key, value, headers, Some(record.timestamp_ms))
+                .unwrap();
         }
         self.broker.flush().unwrap();
     }

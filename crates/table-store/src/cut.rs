@@ -181,6 +181,12 @@ impl Publisher {
         self.names = Arc::new(names);
     }
 
+    /// The oldest cut some reader still needs.
+    #[must_use]
+    pub fn oldest_needed(&self) -> CutId {
+        self.store.oldest_needed()
+    }
+
     /// Makes everything stamped with [`next_cut`](Self::next_cut) visible at once.
     ///
     /// Answers the oldest cut some reader still needs; older versions may be let go.

@@ -3,133 +3,17 @@
 //! Deterministic: a poll never waits, goes over the partitions in the order of their discovery, and
 //! delivers one batch of each. Passes the [source suite](crate::source_suite) like the real ones.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+mod log;
+
 use std::time::Duration;
 
 use change_feed::{
     Header, PartitionFacts, RawBatch, Source, SourceError, SourceEvent, StartAt, TopicUuid,
 };
-use parking_lot::Mutex;
 use row_model::{NextOffset, PartitionId};
 
-/// A record before it has an offset.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PlannedRecord {
-    pub topic: String,
-    pub partition: i32,
-    pub timestamp_ms: i64,
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-}
-
-impl PlannedRecord {
-    /// A record without headers.
-    pub fn new(topic: &str, partition: i32, key: Option<&str>, value: Option<&str>) -> Self {
-        let bytes = |text: &str| text.as_bytes().to_vec();
-        let (key, value) = (key.map(bytes), value.map(bytes));
-        Self { topic: topic.to_owned(), partition, key, value, ..Self::default() }
-    }
-}
-
-/// The log that scripted sources read. Clones are the same log.
-#[derive(Clone, Default)]
-pub struct ScriptedLog {
-    state: Arc<Mutex<LogState>>,
-}
-
-#[derive(Default)]
-struct LogState {
-    partitions: BTreeMap<(String, i32), LogPartition>,
-    topics_created: u8,
-    events: VecDeque<SourceEvent>,
-    acknowledged: BTreeMap<(String, i32), NextOffset>,
-    paused: Vec<(String, i32)>,
-}
-
-#[derive(Default)]
-struct LogPartition {
-    topic_uuid: [u8; 16],
-    compacted: bool,
-    records: BTreeMap<u64, PlannedRecord>,
-    retained_from: u64,
-    end: u64,
-}
-
-impl ScriptedLog {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Creates a topic. Created again after [`delete_topic`](Self::delete_topic), it has another uuid.
-    pub fn create_topic(&self, topic: &str, partitions: i32) {
-        let state = &mut *self.state.lock();
-        state.topics_created += 1;
-        for partition in 0..partitions {
-            let fresh = LogPartition { topic_uuid: [state.topics_created; 16], ..LogPartition::default() };
-            state.partitions.insert((topic.to_owned(), partition), fresh);
-        }
-    }
-
-    pub fn delete_topic(&self, topic: &str) {
-        self.state.lock().partitions.retain(|(name, _), _| name != topic);
-    }
-
-    pub fn set_compacted(&self, topic: &str) {
-        let state = &mut *self.state.lock();
-        for ((name, _), partition) in &mut state.partitions {
-            partition.compacted |= name == topic;
-        }
-    }
-
-    /// Appends records; a topic that was not created comes into being with the partitions named.
-    pub fn append(&self, records: &[PlannedRecord]) {
-        let state = &mut *self.state.lock();
-        for record in records {
-            let partition = state.partitions.entry((record.topic.clone(), record.partition)).or_default();
-            partition.records.insert(partition.end, record.clone());
-            partition.end += 1;
-        }
-    }
-
-    /// Takes offsets without records, as control records and compaction do.
-    pub fn skip_offsets(&self, topic: &str, partition: i32, count: u64) {
-        self.change(topic, partition, |partition| partition.end += count);
-    }
-
-    /// Lets retention take everything before an offset.
-    pub fn trim(&self, topic: &str, partition: i32, before: u64) {
-        self.change(topic, partition, |partition| {
-            partition.retained_from = before;
-            partition.records = partition.records.split_off(&before);
-        });
-    }
-
-    /// Has the next poll of some source say this, before anything else.
-    pub fn push_event(&self, event: SourceEvent) {
-        self.state.lock().events.push_back(event);
-    }
-
-    /// What was last acknowledged.
-    pub fn acknowledged(&self, topic: &str, partition: i32) -> Option<NextOffset> {
-        self.state.lock().acknowledged.get(&(topic.to_owned(), partition)).copied()
-    }
-
-    /// What is paused just now.
-    pub fn paused(&self) -> Vec<(String, i32)> {
-        self.state.lock().paused.clone()
-    }
-
-    /// A source that reads this log, batches of at most `batch_records_max` at a time.
-    pub fn source(&self, batch_records_max: usize) -> ScriptedSource {
-        ScriptedSource { log: self.clone(), batch_records_max, partitions: Vec::new(), discovery_complete: false }
-    }
-
-    fn change(&self, topic: &str, partition: i32, change: impl FnOnce(&mut LogPartition)) {
-        change(self.state.lock().partitions.entry((topic.to_owned(), partition)).or_default());
-    }
-}
+use self::log::{LogPartition, LogState};
+pub use self::log::{PlannedRecord, ScriptedLog};
 
 /// Reads a [`ScriptedLog`].
 pub struct ScriptedSource {
@@ -157,23 +41,30 @@ impl ScriptedSource {
                 (reading.present, reading.next) = (false, None);
                 let (topic, partition) = reading.name.clone();
                 let error = SourceError::Gone { topic, partition };
-                events.push(SourceEvent::PartitionLost { partition: reading.id, error });
+                events.push(SourceEvent::PartitionLost {
+                    partition: reading.id,
+                    error,
+                });
             }
         }
         for (name, found) in &state.partitions {
-            let index = self.partitions.iter().position(|reading| reading.name == *name).unwrap_or_else(|| {
-                let id = PartitionId(self.partitions.len() as u32);
-                self.partitions.push(Reading {
-                    id,
-                    name: name.clone(),
-                    topic_uuid: found.topic_uuid,
-                    present: false,
-                    next: None,
-                    paused: false,
-                    end_told: None,
+            let index = self
+                .partitions
+                .iter()
+                .position(|reading| reading.name == *name)
+                .unwrap_or_else(|| {
+                    let id = PartitionId(self.partitions.len() as u32);
+                    self.partitions.push(Reading {
+                        id,
+                        name: name.clone(),
+                        topic_uuid: found.topic_uuid,
+                        present: false,
+                        next: None,
+                        paused: false,
+                        end_told: None,
+                    });
+                    self.partitions.len() - 1
                 });
-                self.partitions.len() - 1
-            });
             let reading = &mut self.partitions[index];
             if !std::mem::replace(&mut reading.present, true) {
                 reading.topic_uuid = found.topic_uuid;
@@ -216,12 +107,22 @@ impl Source for ScriptedSource {
     fn start(&mut self, partition: PartitionId, at: StartAt) -> Result<(), SourceError> {
         let log = self.log.clone();
         let Some(reading) = self.reading(partition) else {
-            return Err(SourceError::Config(format!("partition {} was never discovered", partition.0)));
+            return Err(SourceError::Config(format!(
+                "partition {} was never discovered",
+                partition.0
+            )));
         };
         let (topic, number) = reading.name.clone();
         let state = log.state.lock();
-        let Some(found) = state.partitions.get(&reading.name).filter(|_| reading.present) else {
-            return Err(SourceError::Gone { topic, partition: number });
+        let Some(found) = state
+            .partitions
+            .get(&reading.name)
+            .filter(|_| reading.present)
+        else {
+            return Err(SourceError::Gone {
+                topic,
+                partition: number,
+            });
         };
         let wanted = match at {
             StartAt::Earliest => found.retained_from,
@@ -243,38 +144,69 @@ impl Source for ScriptedSource {
         let log = self.log.clone();
         for (id, offset) in offsets {
             if let Some(reading) = self.reading(*id) {
-                log.state.lock().acknowledged.insert(reading.name.clone(), *offset);
+                log.state
+                    .lock()
+                    .acknowledged
+                    .insert(reading.name.clone(), *offset);
             }
         }
     }
 
     fn ends(&self) -> Vec<(PartitionId, NextOffset)> {
         let state = self.log.state.lock();
-        let started = self.partitions.iter().filter(|reading| reading.next.is_some());
-        started.filter_map(|reading| Some((reading.id, NextOffset(state.partitions.get(&reading.name)?.end)))).collect()
+        let started = self
+            .partitions
+            .iter()
+            .filter(|reading| reading.next.is_some());
+        started
+            .filter_map(|reading| {
+                Some((
+                    reading.id,
+                    NextOffset(state.partitions.get(&reading.name)?.end),
+                ))
+            })
+            .collect()
     }
 }
 
 impl Reading {
     fn read(&mut self, log: &LogPartition, records_max: usize, events: &mut Vec<SourceEvent>) {
-        let Some(next) = self.next.filter(|_| !self.paused) else { return };
+        let Some(next) = self.next.filter(|_| !self.paused) else {
+            return;
+        };
         let (topic, partition) = self.name.clone();
         let lost = if next < log.retained_from {
-            Some(SourceError::OffsetLost { topic, partition, wanted: next, retained_from: log.retained_from })
+            Some(SourceError::OffsetLost {
+                topic,
+                partition,
+                wanted: next,
+                retained_from: log.retained_from,
+            })
         } else if next > log.end {
-            Some(SourceError::OffsetBeyondLog { topic, partition, wanted: next, end: log.end })
+            Some(SourceError::OffsetBeyondLog {
+                topic,
+                partition,
+                wanted: next,
+                end: log.end,
+            })
         } else {
             None
         };
         if let Some(error) = lost {
             self.next = None;
-            events.push(SourceEvent::PartitionLost { partition: self.id, error });
+            events.push(SourceEvent::PartitionLost {
+                partition: self.id,
+                error,
+            });
             return;
         }
         let mut batch = RawBatch::new(self.id);
         for (offset, record) in log.records.range(next..).take(records_max) {
             let headers = record.headers.iter();
-            let headers = headers.map(|(name, value)| Header { name, value: value.as_deref() });
+            let headers = headers.map(|(name, value)| Header {
+                name,
+                value: value.as_deref(),
+            });
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             batch.push(*offset, Some(record.timestamp_ms), key, value, headers);
         }
@@ -284,7 +216,10 @@ impl Reading {
             events.push(SourceEvent::Records(batch));
         } else if self.end_told.replace(log.end) != Some(log.end) {
             self.next = Some(log.end);
-            events.push(SourceEvent::End { partition: self.id, next: NextOffset(log.end) });
+            events.push(SourceEvent::End {
+                partition: self.id,
+                next: NextOffset(log.end),
+            });
         }
     }
 }
@@ -342,16 +277,27 @@ mod tests {
     #[test]
     fn retention_deletion_and_gaps_are_told_as_a_broker_tells_them() {
         let log = ScriptedLog::new();
-        log.append(&[PlannedRecord::new("t", 0, Some("a"), None), PlannedRecord::new("t", 0, Some("b"), None)]);
+        log.append(&[
+            PlannedRecord::new("t", 0, Some("a"), None),
+            PlannedRecord::new("t", 0, Some("b"), None),
+        ]);
         log.skip_offsets("t", 0, 3);
         let mut source = log.source(10);
         assert_eq!(polled(&mut source), "found t-0; DiscoveryComplete");
         source.start(PartitionId(0), StartAt::Earliest).unwrap();
         assert_eq!(polled(&mut source), "2 records");
-        assert_eq!(polled(&mut source), "End { partition: PartitionId(0), next: NextOffset(5) }");
+        assert_eq!(
+            polled(&mut source),
+            "End { partition: PartitionId(0), next: NextOffset(5) }"
+        );
         log.trim("t", 0, 4);
-        source.start(PartitionId(0), StartAt::Offset(NextOffset(1))).unwrap();
-        assert_eq!(polled(&mut source), "offset 1 of t-0 is no longer retained (the log starts at 4)");
+        source
+            .start(PartitionId(0), StartAt::Offset(NextOffset(1)))
+            .unwrap();
+        assert_eq!(
+            polled(&mut source),
+            "offset 1 of t-0 is no longer retained (the log starts at 4)"
+        );
         log.delete_topic("t");
         assert_eq!(polled(&mut source), "t-0 does not exist any more");
         log.create_topic("t", 1);

@@ -47,19 +47,46 @@ pub fn check(make: &mut dyn FnMut() -> Box<dyn LogUnderTest>) {
 type Case = fn(&mut dyn LogUnderTest);
 
 const CASES: &[(&str, Case)] = &[
-    ("discovery comes before everything else", discovery_comes_first),
-    ("records are delivered as they were written", records_are_delivered_as_written),
-    ("every record of many partitions comes once and in order", many_partitions_come_in_order),
-    ("a start at an offset skips what is before", a_start_at_an_offset_skips),
-    ("a start at the end finds the end", a_start_at_the_end_finds_the_end),
-    ("a start beyond the end is a loss", a_start_beyond_the_end_is_a_loss),
+    (
+        "discovery comes before everything else",
+        discovery_comes_first,
+    ),
+    (
+        "records are delivered as they were written",
+        records_are_delivered_as_written,
+    ),
+    (
+        "every record of many partitions comes once and in order",
+        many_partitions_come_in_order,
+    ),
+    (
+        "a start at an offset skips what is before",
+        a_start_at_an_offset_skips,
+    ),
+    (
+        "a start at the end finds the end",
+        a_start_at_the_end_finds_the_end,
+    ),
+    (
+        "a start beyond the end is a loss",
+        a_start_beyond_the_end_is_a_loss,
+    ),
     ("moving back delivers again", moving_back_delivers_again),
     ("moving ahead skips", moving_ahead_skips),
-    ("a paused partition waits while others go on", a_paused_partition_waits),
-    ("any order of starts, pauses and polls loses nothing", any_order_loses_nothing),
+    (
+        "a paused partition waits while others go on",
+        a_paused_partition_waits,
+    ),
+    (
+        "any order of starts, pauses and polls loses nothing",
+        any_order_loses_nothing,
+    ),
     ("new records follow the end", new_records_follow_the_end),
     ("new topics are found while running", new_topics_are_found),
-    ("an empty partition ends at once", an_empty_partition_ends_at_once),
+    (
+        "an empty partition ends at once",
+        an_empty_partition_ends_at_once,
+    ),
     ("a big record is whole", a_big_record_is_whole),
     ("acknowledging moves nothing", acknowledging_moves_nothing),
 ];
@@ -68,16 +95,30 @@ fn discovery_comes_first(log: &mut dyn LogUnderTest) {
     fill(log, &[("suite.a", 2), ("suite.b", 1)], 3);
     let mut driver = Driver::new(log.open()).discover();
     driver.until_quiet();
-    let found: Vec<_> = driver.facts.values().map(|facts| (&*facts.topic, facts.partition)).collect();
+    let found: Vec<_> = driver
+        .facts
+        .values()
+        .map(|facts| (&*facts.topic, facts.partition))
+        .collect();
     assert_eq!(found, [("suite.a", 0), ("suite.a", 1), ("suite.b", 0)]);
-    assert!(driver.facts.values().all(|facts| facts.retained_from == NextOffset(0)));
+    assert!(
+        driver
+            .facts
+            .values()
+            .all(|facts| facts.retained_from == NextOffset(0))
+    );
     assert!(driver.records.is_empty(), "records without a start");
 }
 
 fn records_are_delivered_as_written(log: &mut dyn LogUnderTest) {
     log.create_topic("suite.odd", 1);
-    let texts: [Option<&[u8]>; 5] =
-        [None, Some(b""), Some(b"{\"id\":\"\\u00e4 \xc3\xa4\"}\n"), Some(b"\x00\xff\xfe"), Some(b"x")];
+    let texts: [Option<&[u8]>; 5] = [
+        None,
+        Some(b""),
+        Some(b"{\"id\":\"\\u00e4 \xc3\xa4\"}\n"),
+        Some(b"\x00\xff\xfe"),
+        Some(b"x"),
+    ];
     let mut written = Vec::new();
     for (number, key) in texts.into_iter().enumerate() {
         for value in texts {
@@ -85,8 +126,13 @@ fn records_are_delivered_as_written(log: &mut dyn LogUnderTest) {
             record.timestamp_ms = 1_700_000_000_000 + number as i64;
             (record.key, record.value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
             // Names may repeat, and an empty value is not a missing one.
-            let header = |name: &str, value: Option<&[u8]>| (name.to_owned(), value.map(<[u8]>::to_vec));
-            record.headers = vec![header("h", value), header("h", key), header("ü", Some(b"1"))];
+            let header =
+                |name: &str, value: Option<&[u8]>| (name.to_owned(), value.map(<[u8]>::to_vec));
+            record.headers = vec![
+                header("h", value),
+                header("h", key),
+                header("ü", Some(b"1")),
+            ];
             record.headers.truncate(number);
             written.push(record);
         }
@@ -108,11 +154,15 @@ fn many_partitions_come_in_order(log: &mut dyn LogUnderTest) {
     fill(log, &names.map(|name| (name, 6)), EACH);
     let mut driver = Driver::new(log.open()).discover();
     driver.start_all();
-    let ends = names.iter().flat_map(|topic| (0..6).map(|partition| (*topic, partition, EACH as u64)));
+    let ends = names
+        .iter()
+        .flat_map(|topic| (0..6).map(|partition| (*topic, partition, EACH as u64)));
     driver.until_ends(&ends.collect::<Vec<_>>());
     assert_eq!(driver.records.len(), 30);
     for ((topic, partition), read) in &driver.records {
-        let written: Vec<_> = (0..EACH).map(|number| (number as u64, numbered(topic, *partition, number))).collect();
+        let written: Vec<_> = (0..EACH)
+            .map(|number| (number as u64, numbered(topic, *partition, number)))
+            .collect();
         assert_eq!(*read, written, "{topic}-{partition}");
     }
 }
@@ -142,7 +192,10 @@ fn a_start_beyond_the_end_is_a_loss(log: &mut dyn LogUnderTest) {
     driver.start("suite.a", 1, StartAt::Earliest);
     driver.until("the loss is told", |driver| !driver.losses.is_empty());
     let told = driver.losses[&name("suite.a", 0)].clone();
-    assert_eq!(told, "offset 6 of suite.a-0 is beyond the end of the log (5)");
+    assert_eq!(
+        told,
+        "offset 6 of suite.a-0 is beyond the end of the log (5)"
+    );
     driver.until_ends(&[("suite.a", 1, 5)]);
     // A new start is the way out.
     driver.start("suite.a", 0, StartAt::Earliest);
@@ -194,7 +247,10 @@ fn a_paused_partition_waits(log: &mut dyn LogUnderTest) {
     driver.resume("suite.a", 2);
     driver.until_ends(&[("suite.a", 2, 60)]);
     for partition in 0..3 {
-        assert_eq!(driver.offsets("suite.a", partition), (0..60).collect::<Vec<_>>());
+        assert_eq!(
+            driver.offsets("suite.a", partition),
+            (0..60).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -223,9 +279,16 @@ fn any_order_loses_nothing(log: &mut dyn LogUnderTest) {
     for partition in 0..3 {
         driver.resume("suite.a", partition);
     }
-    driver.until_ends(&[("suite.a", 0, RECORDS), ("suite.a", 1, RECORDS), ("suite.a", 2, RECORDS)]);
+    driver.until_ends(&[
+        ("suite.a", 0, RECORDS),
+        ("suite.a", 1, RECORDS),
+        ("suite.a", 2, RECORDS),
+    ]);
     for (partition, offset) in (0..).zip(started_at) {
-        assert_eq!(driver.offsets("suite.a", partition), (offset..RECORDS).collect::<Vec<_>>());
+        assert_eq!(
+            driver.offsets("suite.a", partition),
+            (offset..RECORDS).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -273,10 +336,14 @@ fn a_big_record_is_whole(log: &mut dyn LogUnderTest) {
     log.create_topic("suite.big", 1);
     let small = numbered("suite.big", 0, 0);
     let mut big = numbered("suite.big", 0, 1);
-    big.value = Some((0..BIG_RECORD_BYTES).map(|place| b'a' + (place % 23) as u8).collect());
-    log.append(&[small.clone()]);
+    big.value = Some(
+        (0..BIG_RECORD_BYTES)
+            .map(|place| b'a' + (place % 23) as u8)
+            .collect(),
+    );
+    log.append(std::slice::from_ref(&small));
     log.append(&[big.clone()]);
-    log.append(&[small.clone()]);
+    log.append(std::slice::from_ref(&small));
     let mut driver = Driver::new(log.open()).discover();
     // The first one may have fallen to the retention of a small broker.
     driver.start("suite.big", 0, at(1));
@@ -323,7 +390,10 @@ fn append(log: &mut dyn LogUnderTest, topics: &[(&str, i32)], numbers: std::ops:
 }
 
 fn numbered(topic: &str, partition: i32, number: usize) -> PlannedRecord {
-    let (key, value) = (format!("{{\"id\":{number}}}"), format!("{topic}-{partition} says {number}"));
+    let (key, value) = (
+        format!("{{\"id\":{number}}}"),
+        format!("{topic}-{partition} says {number}"),
+    );
     let mut record = PlannedRecord::new(topic, partition, Some(&key), Some(&value));
     record.timestamp_ms = 1_700_000_000_000 + number as i64;
     record

@@ -116,7 +116,7 @@ fn scan(state: &ApiState, uri: &Uri, mut timing: Timing) -> Result<Response, Api
     write_tail(rendered, &request.fresh, &mut body);
     let mut response = respond::json(body, &request.fresh, &timing);
     if let Some(link) = link {
-        respond::insert(response.headers_mut(), header::LINK, &link);
+        respond::insert(response.headers_mut(), header::LINK, link);
     }
     Ok(response)
 }

@@ -1,5 +1,7 @@
 //! Polls a source, remembers what it said, and asserts what the contract says of *every* event.
 
+#![expect(clippy::expect_used, reason = "a suite tells by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,7 +59,11 @@ impl Driver {
         while !done(self) {
             let brought = self.poll();
             empty_polls += u32::from(brought == 0);
-            assert!(empty_polls < EMPTY_POLLS_MAX, "waited in vain until {what}: {}", self.summary());
+            assert!(
+                empty_polls < EMPTY_POLLS_MAX,
+                "waited in vain until {what}: {}",
+                self.summary()
+            );
         }
     }
 
@@ -75,15 +81,23 @@ impl Driver {
 
     pub(super) fn until_ends(&mut self, wanted: &[(&str, i32, u64)]) {
         self.until("all partitions end where they should", |driver| {
-            wanted.iter().all(|(topic, partition, end)| driver.ends.get(&name(topic, *partition)) == Some(end))
+            wanted.iter().all(|(topic, partition, end)| {
+                driver.ends.get(&name(topic, *partition)) == Some(end)
+            })
         });
     }
 
     /// Starts a partition, and forgets what was seen of it.
     pub(super) fn start(&mut self, topic: &str, partition: i32, at: StartAt) {
         let id = self.id(topic, partition);
-        self.source.start(id, at).expect("a discovered partition can be started");
-        let from = if let StartAt::Offset(NextOffset(offset)) = at { offset } else { 0 };
+        self.source
+            .start(id, at)
+            .expect("a discovered partition can be started");
+        let from = if let StartAt::Offset(NextOffset(offset)) = at {
+            offset
+        } else {
+            0
+        };
         self.expected.insert(id, from);
         let name = name(topic, partition);
         self.records.remove(&name);
@@ -115,12 +129,20 @@ impl Driver {
 
     pub(super) fn known_end(&self, topic: &str, partition: i32) -> Option<u64> {
         let id = self.id(topic, partition);
-        self.source.ends().into_iter().find(|(known, _)| *known == id).map(|(_, end)| end.0)
+        self.source
+            .ends()
+            .into_iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, end)| end.0)
     }
 
     pub(super) fn offsets(&self, topic: &str, partition: i32) -> Vec<u64> {
         let records = self.records.get(&name(topic, partition));
-        records.into_iter().flatten().map(|(offset, _)| *offset).collect()
+        records
+            .into_iter()
+            .flatten()
+            .map(|(offset, _)| *offset)
+            .collect()
     }
 
     fn poll(&mut self) -> usize {
@@ -137,8 +159,14 @@ impl Driver {
         match event {
             SourceEvent::Discovered(facts) => {
                 let name = name(&facts.topic, facts.partition);
-                assert!(self.names.insert(facts.id, name.clone()).is_none(), "found twice: {facts:?}");
-                assert!(self.facts.insert(name, facts).is_none(), "one partition has two numbers");
+                assert!(
+                    self.names.insert(facts.id, name.clone()).is_none(),
+                    "found twice: {facts:?}"
+                );
+                assert!(
+                    self.facts.insert(name, facts).is_none(),
+                    "one partition has two numbers"
+                );
             }
             SourceEvent::DiscoveryComplete => {
                 assert!(!self.discovery_complete, "discovery was completed twice");
@@ -146,14 +174,24 @@ impl Driver {
             }
             SourceEvent::Records(batch) => self.observe_records(&batch),
             SourceEvent::End { partition, next } => {
-                let expected = self.expected.get(&partition).expect("an end before the start");
-                assert!(next.0 >= *expected, "{next:?} was told as the end after {expected} was due");
-                assert!(!self.paused.contains(&partition), "the end of a paused partition");
+                let expected = self
+                    .expected
+                    .get(&partition)
+                    .expect("an end before the start");
+                assert!(
+                    next.0 >= *expected,
+                    "{next:?} was told as the end after {expected} was due"
+                );
+                assert!(
+                    !self.paused.contains(&partition),
+                    "the end of a paused partition"
+                );
                 self.ends.insert(self.names[&partition].clone(), next.0);
             }
             SourceEvent::PartitionLost { partition, error } => {
                 self.expected.remove(&partition);
-                self.losses.insert(self.names[&partition].clone(), error.to_string());
+                self.losses
+                    .insert(self.names[&partition].clone(), error.to_string());
             }
             SourceEvent::Available => {}
             SourceEvent::Unavailable(error) => panic!("unavailable: {error}"),
@@ -165,17 +203,28 @@ impl Driver {
         let id = batch.partition;
         assert!(!batch.is_empty(), "a batch without records");
         assert!(!self.paused.contains(&id), "records of a paused partition");
-        let expected = self.expected.get_mut(&id).expect("records before the start");
+        let expected = self
+            .expected
+            .get_mut(&id)
+            .expect("records before the start");
         let name = self.names.get(&id).expect("records before the discovery");
         let seen = self.records.entry(name.clone()).or_default();
         for record in batch.iter() {
-            assert!(record.offset >= *expected, "{name:?}: {} after {expected} was due", record.offset);
+            assert!(
+                record.offset >= *expected,
+                "{name:?}: {} after {expected} was due",
+                record.offset
+            );
             *expected = record.offset + 1;
-            let headers = record.headers().map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)));
+            let headers = record
+                .headers()
+                .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)));
             let planned = PlannedRecord {
                 topic: name.0.clone(),
                 partition: name.1,
-                timestamp_ms: record.timestamp_ms.expect("the suite's records have timestamps"),
+                timestamp_ms: record
+                    .timestamp_ms
+                    .expect("the suite's records have timestamps"),
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 headers: headers.collect(),
@@ -189,8 +238,17 @@ impl Driver {
     }
 
     fn summary(&self) -> String {
-        let counts: Vec<_> = self.records.iter().map(|(name, seen)| (name, seen.len())).collect();
-        format!("found {:?}, records {counts:?}, ends {:?}, losses {:?}", self.facts.keys(), self.ends, self.losses)
+        let counts: Vec<_> = self
+            .records
+            .iter()
+            .map(|(name, seen)| (name, seen.len()))
+            .collect();
+        format!(
+            "found {:?}, records {counts:?}, ends {:?}, losses {:?}",
+            self.facts.keys(),
+            self.ends,
+            self.losses
+        )
     }
 }
 

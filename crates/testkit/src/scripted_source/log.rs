@@ -1,0 +1,160 @@
+//! The log that a test writes and scripted sources read.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use change_feed::SourceEvent;
+use parking_lot::Mutex;
+use row_model::NextOffset;
+
+use super::ScriptedSource;
+
+/// A record before it has an offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedRecord {
+    pub topic: String,
+    pub partition: i32,
+    pub timestamp_ms: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl PlannedRecord {
+    /// A record without headers.
+    pub fn new(topic: &str, partition: i32, key: Option<&str>, value: Option<&str>) -> Self {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let (key, value) = (key.map(bytes), value.map(bytes));
+        Self {
+            topic: topic.to_owned(),
+            partition,
+            key,
+            value,
+            ..Self::default()
+        }
+    }
+}
+
+/// The log that scripted sources read. Clones are the same log.
+#[derive(Clone, Default)]
+pub struct ScriptedLog {
+    pub(super) state: Arc<Mutex<LogState>>,
+}
+
+#[derive(Default)]
+pub(super) struct LogState {
+    pub(super) partitions: BTreeMap<(String, i32), LogPartition>,
+    pub(super) topics_created: u8,
+    pub(super) events: VecDeque<SourceEvent>,
+    pub(super) acknowledged: BTreeMap<(String, i32), NextOffset>,
+    pub(super) paused: Vec<(String, i32)>,
+}
+
+#[derive(Default)]
+pub(super) struct LogPartition {
+    pub(super) topic_uuid: [u8; 16],
+    pub(super) compacted: bool,
+    pub(super) records: BTreeMap<u64, PlannedRecord>,
+    pub(super) retained_from: u64,
+    pub(super) end: u64,
+}
+
+impl ScriptedLog {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Creates a topic. Created again after [`delete_topic`](Self::delete_topic), it has another uuid.
+    pub fn create_topic(&self, topic: &str, partitions: i32) {
+        let state = &mut *self.state.lock();
+        state.topics_created += 1;
+        for partition in 0..partitions {
+            let fresh = LogPartition {
+                topic_uuid: [state.topics_created; 16],
+                ..LogPartition::default()
+            };
+            state
+                .partitions
+                .insert((topic.to_owned(), partition), fresh);
+        }
+    }
+
+    pub fn delete_topic(&self, topic: &str) {
+        self.state
+            .lock()
+            .partitions
+            .retain(|(name, _), _| name != topic);
+    }
+
+    pub fn set_compacted(&self, topic: &str) {
+        let state = &mut *self.state.lock();
+        for ((name, _), partition) in &mut state.partitions {
+            partition.compacted |= name == topic;
+        }
+    }
+
+    /// Appends records; a topic that was not created comes into being with the partitions named.
+    pub fn append(&self, records: &[PlannedRecord]) {
+        let state = &mut *self.state.lock();
+        for record in records {
+            let partition = state
+                .partitions
+                .entry((record.topic.clone(), record.partition))
+                .or_default();
+            partition.records.insert(partition.end, record.clone());
+            partition.end += 1;
+        }
+    }
+
+    /// Takes offsets without records, as control records and compaction do.
+    pub fn skip_offsets(&self, topic: &str, partition: i32, count: u64) {
+        self.change(topic, partition, |partition| partition.end += count);
+    }
+
+    /// Lets retention take everything before an offset.
+    pub fn trim(&self, topic: &str, partition: i32, before: u64) {
+        self.change(topic, partition, |partition| {
+            partition.retained_from = before;
+            partition.records = partition.records.split_off(&before);
+        });
+    }
+
+    /// Has the next poll of some source say this, before anything else.
+    pub fn push_event(&self, event: SourceEvent) {
+        self.state.lock().events.push_back(event);
+    }
+
+    /// What was last acknowledged.
+    pub fn acknowledged(&self, topic: &str, partition: i32) -> Option<NextOffset> {
+        self.state
+            .lock()
+            .acknowledged
+            .get(&(topic.to_owned(), partition))
+            .copied()
+    }
+
+    /// What is paused just now.
+    pub fn paused(&self) -> Vec<(String, i32)> {
+        self.state.lock().paused.clone()
+    }
+
+    /// A source that reads this log, batches of at most `batch_records_max` at a time.
+    pub fn source(&self, batch_records_max: usize) -> ScriptedSource {
+        ScriptedSource {
+            log: self.clone(),
+            batch_records_max,
+            partitions: Vec::new(),
+            discovery_complete: false,
+        }
+    }
+
+    fn change(&self, topic: &str, partition: i32, change: impl FnOnce(&mut LogPartition)) {
+        change(
+            self.state
+                .lock()
+                .partitions
+                .entry((topic.to_owned(), partition))
+                .or_default(),
+        );
+    }
+}
