@@ -22,9 +22,10 @@ pub struct PartitionFacts {
     pub topic: String,
     pub partition: i32,
     pub topic_uuid: Option<TopicUuid>,
-    /// Offset of the first record still retained, and of the next one to be written.
+    /// Offset of the first record still retained.
     pub retained_from: NextOffset,
-    pub end: NextOffset,
+    /// Offset of the next record to be written; `None` where only reading tells, as with a file.
+    pub end: Option<NextOffset>,
     /// Only the newest record of a key is retained.
     pub compacted: bool,
 }

@@ -257,7 +257,7 @@ impl Partitions {
             partition: line.partition,
             topic_uuid: None,
             retained_from: NextOffset(line.offset),
-            end: NextOffset(line.offset.saturating_add(1)),
+            end: None,
             compacted: false,
         };
         events.push(SourceEvent::Discovered(facts.clone()));

@@ -39,10 +39,10 @@ impl PartitionState {
             partition: facts.partition,
             topic_uuid: facts.topic_uuid,
             started_at: start.0,
-            target: facts.end.0.max(start.0),
+            target: facts.end.map_or(start.0, |end| end.0.max(start.0)),
             next: start,
             resume: start,
-            end: Some(facts.end.0),
+            end: facts.end.map(|end| end.0),
             reached: false,
             at_end: false,
             late: None,
@@ -142,7 +142,7 @@ mod tests {
             partition: 0,
             topic_uuid: None,
             retained_from: NextOffset(0),
-            end: NextOffset(20),
+            end: Some(NextOffset(20)),
             compacted: false,
         };
         PartitionState::new(facts, NextOffset(start))

@@ -50,10 +50,13 @@ pub fn decide_resume(saved: Option<&SavedPartition>, facts: &PartitionFacts) -> 
         );
         return ResumeDecision::Stall { reason };
     }
-    if facts.end < wanted {
+    // Where the end is not known yet, reading on from there finds out.
+    if let Some(end) = facts.end
+        && end < wanted
+    {
         let reason = format!(
             "{place}: the checkpoint expects record {}, but the log ends at {}: it is another log. Delete the data directory to rebuild from it",
-            wanted.0, facts.end.0
+            wanted.0, end.0
         );
         return ResumeDecision::Stall { reason };
     }
@@ -76,7 +79,7 @@ mod tests {
             partition: 0,
             topic_uuid: Some(TopicUuid([1; 16])),
             retained_from: NextOffset(retained_from),
-            end: NextOffset(end),
+            end: Some(NextOffset(end)),
             compacted: false,
         }
     }
@@ -103,6 +106,11 @@ mod tests {
         assert_eq!(resume(20), start(20)); // Caught up: nothing to read yet.
         assert!(stalls(&resume(9)));
         assert!(stalls(&resume(21)));
+        let end_unknown = PartitionFacts {
+            end: None,
+            ..facts(10, 0)
+        };
+        assert_eq!(decide_resume(Some(&saved(21)), &end_unknown), start(21));
     }
 
     #[test]

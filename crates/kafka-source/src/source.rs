@@ -117,7 +117,8 @@ impl KafkaSource {
                     .resize_with(self.tracker.len(), Partition::default);
                 for (index, partition) in self.partitions.iter_mut().enumerate() {
                     let facts = self.tracker.facts(PartitionId(index as u32));
-                    partition.end = partition.end.max(facts.map_or(0, |facts| facts.end.0));
+                    let end = facts.and_then(|facts| facts.end);
+                    partition.end = partition.end.max(end.map_or(0, |end| end.0));
                 }
             }
             Finding::Unreachable { reason } => {
@@ -397,7 +398,7 @@ impl Source for KafkaSource {
         if let StartAt::Offset(NextOffset(wanted)) = at
             && i64::try_from(wanted).is_err()
         {
-            let end = facts.end.0;
+            let end = facts.end.map_or(0, |end| end.0);
             return Err(SourceError::OffsetBeyondLog {
                 topic,
                 partition: number,

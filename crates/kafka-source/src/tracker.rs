@@ -164,7 +164,7 @@ impl Tracker {
             partition: number,
             topic_uuid: topic.uuid,
             retained_from,
-            end,
+            end: Some(end),
             compacted: topic.compacted,
         };
         let Some(tracked) = self.partitions.get_mut(index) else {

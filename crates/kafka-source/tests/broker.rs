@@ -221,7 +221,7 @@ fn retention_that_overtook_the_reader_is_told_and_the_earliest_is_the_way_out() 
     let SourceEvent::Discovered(facts) = &events[0] else {
         panic!("{events:?}")
     };
-    let (retained_from, end) = (facts.retained_from.0, facts.end.0);
+    let (retained_from, end) = (facts.retained_from.0, facts.end.unwrap().0);
     assert!(
         facts.topic_uuid.is_some() && 0 < retained_from && retained_from < end && end == 12,
         "{facts:?}"

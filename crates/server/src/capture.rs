@@ -205,7 +205,7 @@ impl Capture {
                 topic,
                 partition,
                 next,
-                end,
+                end: end.unwrap_or(next),
             },
         );
         Ok(())

@@ -231,7 +231,7 @@ fn facts(reading: &Reading, found: &LogPartition) -> PartitionFacts {
         partition: reading.name.1,
         topic_uuid: Some(TopicUuid(found.topic_uuid)),
         retained_from: NextOffset(found.retained_from),
-        end: NextOffset(found.end),
+        end: Some(NextOffset(found.end)),
         compacted: found.compacted,
     }
 }

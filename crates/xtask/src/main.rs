@@ -1,6 +1,7 @@
 //! The project's own chores, run as `cargo xtask <name>`. Never part of the product: no other crate
 //! may depend on it.
 
+mod bench;
 mod tidy;
 
 use std::path::Path;
@@ -20,11 +21,17 @@ enum Chore {
     /// Checks the house rules: edges between crates, purity, file and function lengths, forgotten
     /// tests, reference docs
     Tidy,
+    /// Measures, and prints a table with the peers of the same run
+    Bench {
+        #[arg(value_enum)]
+        what: bench::Bench,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     match Arguments::parse().chore {
         Chore::Tidy => tidy::run(&root),
+        Chore::Bench { what } => bench::run(&root, what),
     }
 }

@@ -43,7 +43,7 @@ impl Source for Orders {
                     partition: id as i32,
                     topic_uuid: None,
                     retained_from: NextOffset(0),
-                    end: NextOffset(self.each),
+                    end: Some(NextOffset(self.each)),
                     compacted: false,
                 })
             }));
