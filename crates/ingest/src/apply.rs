@@ -75,6 +75,7 @@ impl Sequencer {
         let at = self.table_for(source, topic);
         let table = &mut self.tables[at];
         let mut applied = Applied::default();
+        let closed = table.closed();
         for change in batch
             .changes
             .iter()
@@ -92,7 +93,11 @@ impl Sequencer {
             }
         }
         applied.count(&table.identity.name);
+        let snapshot_closed = table.closed() != closed;
         self.unpublished += batch.changes.len() as u64;
+        if snapshot_closed {
+            self.await_ends(source, topic);
+        }
         refused
     }
 

@@ -16,8 +16,8 @@ use crate::tables::TableState;
 
 /// A checkpoint on its way to the disk, and what to do when it is there or failed.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    pub checkpoint: Checkpoint,
+pub struct Pending {
+    pub(crate) checkpoint: Checkpoint,
     acknowledge: Vec<(usize, Vec<(PartitionId, NextOffset)>)>,
     quarantine: (Vec<Quarantined>, Vec<Quarantined>),
     /// Tables whose notes are in it, with the number of their shapes.
@@ -27,17 +27,27 @@ pub(crate) struct Pending {
 
 /// Why a checkpoint could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
+pub enum LoadError {
+    /// The store cannot be read, or a part of it is not what was written.
     #[error(transparent)]
     Store(#[from] CheckpointError),
+    /// A note of it is not what this binary writes.
     #[error(transparent)]
     Note(#[from] NoteError),
+}
+
+impl Pending {
+    /// What is to be made durable.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
 }
 
 impl Sequencer {
     /// Collects what changed since the last checkpoint; `None` if nothing did. Call it right after
     /// a publication: what it takes is then exactly the published cut.
-    pub(crate) fn begin_checkpoint(&mut self, store: &dyn CheckpointStore) -> Option<Pending> {
+    pub fn begin_checkpoint(&mut self, store: &dyn CheckpointStore) -> Option<Pending> {
         assert_eq!(self.unpublished(), 0, "a checkpoint is of a published cut");
         let mut pending = Pending {
             checkpoint: Checkpoint::default(),
@@ -75,7 +85,7 @@ impl Sequencer {
     }
 
     /// A checkpoint became durable: the broker may be told.
-    pub(crate) fn checkpoint_done(&mut self, pending: Pending) {
+    pub fn checkpoint_done(&mut self, pending: Pending) {
         for (at, shapes) in pending.tables {
             self.tables[at].shapes_saved = shapes;
         }
@@ -85,7 +95,7 @@ impl Sequencer {
     }
 
     /// A checkpoint failed: everything it held belongs into the next one.
-    pub(crate) fn checkpoint_failed(&mut self, pending: Pending) {
+    pub fn checkpoint_failed(&mut self, pending: Pending) {
         for changes in &pending.checkpoint.tables {
             if let Some(table) = self
                 .tables
@@ -167,7 +177,7 @@ impl Sequencer {
 
     /// Takes up what a checkpoint remembers: notes first, then tables, small ones first. Each table
     /// is published as soon as all of it is loaded; `progress` hears the names of those that are not.
-    pub(crate) fn load(
+    pub fn load(
         &mut self,
         store: &dyn CheckpointStore,
         now_ms: impl Fn() -> i64,
@@ -200,9 +210,11 @@ impl Sequencer {
                 None => {}
             }
         }
-        for (topic, shapes) in shapes {
-            let history = SchemaHistory::restore(shapes.into_values().collect());
-            self.catalog.restore(&topic, Arc::new(history));
+        for note in &tables {
+            let shapes = shapes.remove(&note.topic).unwrap_or_default();
+            let history =
+                SchemaHistory::restore(shapes.into_values().collect(), note.origin_names());
+            self.catalog.restore(&note.topic, Arc::new(history));
         }
         let sizes: BTreeMap<_, _> = store
             .tables()

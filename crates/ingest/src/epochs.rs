@@ -3,6 +3,10 @@
 //! Positions of one timeline of a source can be compared; those of two cannot. A full snapshot by a
 //! new run of the connector opens a timeline: its rows beat everything of the older ones, whatever
 //! the numbers say (a restored or failed-over database counts lower).
+//!
+//! Such a snapshot names every row there is. Once it has been read to its end on every partition,
+//! rows of older epochs are ghosts: they were deleted while the connector was down, and no event
+//! ever says so. They are swept.
 
 use row_model::{Change, ChangeKind, Epoch, RunId, SnapshotMark};
 
@@ -14,6 +18,11 @@ pub struct Epochs {
     /// The newest run of which any record was seen, and the newest that has streamed.
     pub newest: Option<RunId>,
     pub streamed: Option<RunId>,
+    /// The newest epoch whose snapshot was read to its last row, and the newest that has swept.
+    pub closed: Epoch,
+    pub swept: Epoch,
+    /// Rows of a full snapshot came without a run id: nobody can tell whose it is, so nothing sweeps.
+    pub anonymous: bool,
 }
 
 impl Epochs {
@@ -24,16 +33,21 @@ impl Epochs {
 
     /// The epoch of a change; a new one if the change opens it.
     pub fn of(&mut self, change: &Change) -> Epoch {
-        // Without run ids nothing tells a new timeline from the old.
-        let Some(run) = change.run else {
-            return self.current();
-        };
         let full_snapshot = matches!(
             change.snapshot,
             Some(SnapshotMark::Row | SnapshotMark::LastOfTable)
         );
+        // Without run ids nothing tells a new timeline from the old.
+        let Some(run) = change.run else {
+            self.anonymous |= full_snapshot;
+            return self.current();
+        };
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
+        }
+        let is_opener = self.openers.last() == Some(&run) && self.streamed != Some(run);
+        if is_opener && change.snapshot == Some(SnapshotMark::LastOfTable) {
+            self.closed = self.current();
         }
         let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
         if streams {
@@ -41,6 +55,12 @@ impl Epochs {
         }
         self.newest = self.newest.max(Some(run));
         Epoch(self.openers.partition_point(|opener| *opener <= run) as u32)
+    }
+
+    /// The epoch before which every row is a ghost, if its snapshot is read to its end and has not swept.
+    #[must_use]
+    pub fn to_sweep(&self) -> Option<Epoch> {
+        (self.closed > self.swept).then_some(self.closed)
     }
 
     /// A run that has streamed already takes a blocking snapshot, in its own timeline; one older
@@ -73,6 +93,7 @@ mod tests {
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,
+            key_change: false,
         }
     }
 
@@ -114,6 +135,32 @@ mod tests {
             epochs(&[(1, true), (2, true), (1, true), (1, false), (2, false)]),
             [1, 2, 1, 1, 2]
         );
+    }
+
+    #[test]
+    fn only_the_last_row_of_a_new_runs_snapshot_closes_it() {
+        let mut epochs = Epochs::default();
+        let last = Some(SnapshotMark::LastOfTable);
+        epochs.of(&change(1, Some(SnapshotMark::Row)));
+        assert_eq!(epochs.to_sweep(), None);
+        epochs.of(&change(1, last));
+        assert_eq!(epochs.to_sweep(), Some(Epoch(1)));
+        epochs.swept = Epoch(1);
+        // Redelivered, or blocking: nothing more to sweep.
+        epochs.of(&change(1, last));
+        epochs.of(&change(1, None));
+        epochs.of(&change(1, last));
+        assert_eq!(epochs.to_sweep(), None);
+        // A one-row table has only the closing mark.
+        epochs.of(&change(2, last));
+        assert_eq!(epochs.to_sweep(), Some(Epoch(2)));
+    }
+
+    #[test]
+    fn a_snapshot_without_run_ids_never_sweeps() {
+        let mut epochs = Epochs::default();
+        epochs.of(&change(0, Some(SnapshotMark::LastOfTable)));
+        assert!(epochs.anonymous && epochs.to_sweep().is_none());
     }
 
     #[test]

@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 
-use row_model::{CutId, PartitionId};
+use row_model::{CutId, Epoch, PartitionId};
 use table_store::{ReadState, TableFacts};
 
 use crate::partitions::PartitionState;
 use crate::sequencer::{Sequencer, SourceFacts, SourceOrder};
+
+/// Said of a table whose snapshot came without `runId` headers.
+const UNSWEPT: &str = "unswept: its snapshot carried no runId headers, so rows deleted while the connector was down cannot be told. Set extended.headers.enabled=true in the connector";
 
 impl Sequencer {
     /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
@@ -18,6 +21,7 @@ impl Sequencer {
         if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
             return;
         }
+        self.all_quiet(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name
@@ -79,9 +83,10 @@ impl Sequencer {
         if stalled_by_memory.is_some() && !ends {
             state = ReadState::Stalled;
         }
+        let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
         let facts = TableFacts {
             state,
-            reason: table.stalled.clone().or(stalled_by_memory),
+            reason: table.stalled.clone().or(stalled_by_memory).or(unswept),
             progress: (state == ReadState::Loading).then(|| {
                 if all == 0 {
                     0.0
@@ -94,7 +99,7 @@ impl Sequencer {
             quarantined,
             epoch: table
                 .position
-                .map_or(table.epochs.current(), |(epoch, _)| epoch),
+                .map_or_else(Epoch::default, |(epoch, _)| epoch),
             position: table.position.map(|(_, at)| at),
             offsets,
             commit_ms: table.commit_ms,
@@ -107,7 +112,7 @@ impl Sequencer {
         facts
     }
 
-    fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
+    pub(crate) fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
         let identity = &self.tables[table].identity;
         self.partitions
             .iter()
@@ -124,12 +129,15 @@ impl Sequencer {
             .find(|source| source.name == self.tables[table].identity.source)
     }
 
+    /// All partitions the table had at the start are known.
+    pub(crate) fn is_discovered(&self, table: usize) -> bool {
+        self.source_of(table)
+            .is_some_and(|source| source.discovered)
+    }
+
     /// All of the table's partitions are known and have been read to their end by this process.
     fn is_caught_up(&self, table: usize) -> bool {
-        let discovered = self
-            .source_of(table)
-            .is_some_and(|source| source.discovered);
-        discovered && self.partitions_of(table).all(|partition| partition.reached)
+        self.is_discovered(table) && self.partitions_of(table).all(|partition| partition.reached)
     }
 
     fn is_at_end(&self, table: usize) -> bool {

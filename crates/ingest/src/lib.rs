@@ -32,8 +32,10 @@ mod sequencer_thread;
 mod settings;
 mod source_thread;
 mod status;
+mod sweeps;
 mod tables;
 
+pub use checkpoints::{LoadError, Pending};
 pub use notes::NoteError;
 pub use pipeline::{Pipeline, PipelineError};
 pub use quarantine::Quarantined;

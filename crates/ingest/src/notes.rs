@@ -8,7 +8,8 @@
 use change_feed::TopicUuid;
 use checkpoint_store::Note;
 use row_model::{
-    Column, ColumnType, Epoch, NextOffset, RunId, Schema, SchemaId, SourcePosition, TableId,
+    Column, ColumnType, Epoch, NextOffset, OriginId, RunId, Schema, SchemaId, SourcePosition,
+    TableId,
 };
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
@@ -16,7 +17,7 @@ use table_store::Floor;
 use crate::epochs::Epochs;
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
-use crate::tables::TableState;
+use crate::tables::{OriginState, TableState};
 
 /// A note of a checkpoint is not what this binary wrote.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +55,26 @@ pub(crate) struct TableNote {
     pub name: String,
     pub topic: String,
     pub source: String,
-    openers: Vec<u128>,
-    newest: Option<u128>,
-    streamed: Option<u128>,
-    floor: Option<PositionNote>,
+    /// The source tables whose rows it holds, in the order of their numbers.
+    origins: Vec<OriginNote>,
     position: Option<PositionNote>,
     pub commit_ms: Option<i64>,
     schema: Option<u32>,
     pub was_live: bool,
     pub incomplete: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OriginNote {
+    id: u16,
+    name: String,
+    openers: Vec<u128>,
+    newest: Option<u128>,
+    streamed: Option<u128>,
+    closed: u32,
+    swept: u32,
+    anonymous: bool,
+    floor: Option<PositionNote>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,24 +110,20 @@ struct QuarantineNote {
 
 pub(crate) fn table(state: &TableState) -> Note {
     let identity = &state.identity;
-    let runs = |run: &RunId| run.0;
-    let position = |epoch: Epoch, at: &SourcePosition| PositionNote {
-        epoch: epoch.0,
-        domain: at.domain(),
-        order: at.as_bytes().to_vec(),
-    };
+    let names = state.writer.table().schemas().origins();
     let note = TableNote {
         id: identity.id.0,
         name: identity.name.clone(),
         topic: identity.topic.clone(),
         source: identity.source.clone(),
-        openers: state.epochs.openers.iter().map(runs).collect(),
-        newest: state.epochs.newest.as_ref().map(runs),
-        streamed: state.epochs.streamed.as_ref().map(runs),
-        floor: state
-            .floor
-            .map(|floor| position(floor.epoch, &floor.position)),
-        position: state.position.map(|(epoch, at)| position(epoch, &at)),
+        origins: state
+            .origins
+            .iter()
+            .map(|(id, origin)| OriginNote::of(*id, origin, &names))
+            .collect(),
+        position: state
+            .position
+            .map(|(epoch, at)| PositionNote::of(epoch, &at)),
         commit_ms: state.commit_ms,
         schema: state.schema.map(|schema| schema.0),
         was_live: state.was_live,
@@ -235,24 +243,12 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
 impl TableNote {
     /// Puts what was saved back into a table's state.
     pub fn restore_into(&self, state: &mut TableState) {
-        let runs = |run: &u128| RunId(*run);
-        state.epochs = Epochs {
-            openers: self.openers.iter().map(runs).collect(),
-            newest: self.newest.as_ref().map(runs),
-            streamed: self.streamed.as_ref().map(runs),
-        };
-        let position = |note: &PositionNote| {
-            Some((
-                Epoch(note.epoch),
-                SourcePosition::from_bytes(note.domain, &note.order)?,
-            ))
-        };
-        state.floor = self
-            .floor
-            .as_ref()
-            .and_then(position)
-            .map(|(epoch, position)| Floor { epoch, position });
-        state.position = self.position.as_ref().and_then(position);
+        state.origins = self
+            .origins
+            .iter()
+            .map(|note| (OriginId(note.id), note.restore()))
+            .collect();
+        state.position = self.position.as_ref().and_then(PositionNote::restore);
         state.commit_ms = self.commit_ms;
         state.schema = self.schema.map(SchemaId);
         state.was_live = self.was_live;
@@ -260,8 +256,80 @@ impl TableNote {
         state.notes_dirty = false;
     }
 
+    /// The source tables by their numbers, as the topic's history wants them back.
+    pub fn origin_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for note in &self.origins {
+            let at = usize::from(note.id);
+            if names.len() <= at {
+                names.resize(at + 1, String::new());
+            }
+            names[at].clone_from(&note.name);
+        }
+        names
+    }
+
     pub fn id(&self) -> TableId {
         TableId(self.id)
+    }
+}
+
+impl OriginNote {
+    fn of(id: OriginId, origin: &OriginState, names: &[String]) -> Self {
+        let Epochs {
+            openers,
+            newest,
+            streamed,
+            closed,
+            swept,
+            anonymous,
+        } = &origin.epochs;
+        Self {
+            id: id.0,
+            name: names.get(usize::from(id.0)).cloned().unwrap_or_default(),
+            openers: openers.iter().map(|run| run.0).collect(),
+            newest: newest.map(|run| run.0),
+            streamed: streamed.map(|run| run.0),
+            closed: closed.0,
+            swept: swept.0,
+            anonymous: *anonymous,
+            floor: origin
+                .floor
+                .map(|floor| PositionNote::of(floor.epoch, &floor.position)),
+        }
+    }
+
+    fn restore(&self) -> OriginState {
+        let epochs = Epochs {
+            openers: self.openers.iter().copied().map(RunId).collect(),
+            newest: self.newest.map(RunId),
+            streamed: self.streamed.map(RunId),
+            closed: Epoch(self.closed),
+            swept: Epoch(self.swept),
+            anonymous: self.anonymous,
+        };
+        let floor = self.floor.as_ref().and_then(PositionNote::restore);
+        OriginState {
+            epochs,
+            floor: floor.map(|(epoch, position)| Floor { epoch, position }),
+        }
+    }
+}
+
+impl PositionNote {
+    fn of(epoch: Epoch, at: &SourcePosition) -> Self {
+        Self {
+            epoch: epoch.0,
+            domain: at.domain(),
+            order: at.as_bytes().to_vec(),
+        }
+    }
+
+    fn restore(&self) -> Option<(Epoch, SourcePosition)> {
+        Some((
+            Epoch(self.epoch),
+            SourcePosition::from_bytes(self.domain, &self.order)?,
+        ))
     }
 }
 

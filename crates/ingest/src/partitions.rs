@@ -24,6 +24,8 @@ pub(crate) struct PartitionState {
     pub reached: bool,
     /// It is at its end now, as far as the source said.
     pub at_end: bool,
+    /// Its end was reached after the last row of the newest full snapshot was read.
+    pub passed_snapshot: bool,
     /// What is missing, if the log did not reach back to its beginning.
     pub late: Option<String>,
     /// Why it is not read.
@@ -45,6 +47,7 @@ impl PartitionState {
             end: facts.end.map(|end| end.0),
             reached: false,
             at_end: false,
+            passed_snapshot: false,
             late: None,
             halted: None,
             dirty: false,
@@ -89,7 +92,7 @@ impl PartitionState {
             (self.next, self.resume) = (next, next);
             self.dirty = true;
         }
-        (self.reached, self.at_end) = (true, true);
+        (self.reached, self.at_end, self.passed_snapshot) = (true, true, true);
         Ok(())
     }
 

@@ -241,10 +241,15 @@ impl Sequencer {
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
         }
+        self.sweep_after(source, id);
+    }
+
+    pub(crate) fn table_at(&self, source: usize, topic: &str) -> Option<usize> {
+        self.by_topic.get(&(source, topic.to_owned())).copied()
     }
 
     pub(crate) fn table_of(&mut self, source: usize, topic: &str) -> Option<&mut TableState> {
-        let at = *self.by_topic.get(&(source, topic.to_owned()))?;
+        let at = self.table_at(source, topic)?;
         self.tables.get_mut(at)
     }
 

@@ -1,10 +1,11 @@
 //! One table as the sequencer knows it: its writer, its place in its source's order, its freshness.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, Row, RowBuilder, SchemaHistory, SchemaId,
-    SourcePosition, Stamp,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, Row, RowBuilder, SchemaHistory,
+    SchemaId, SourcePosition, Stamp,
 };
 use table_store::{
     Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
@@ -32,12 +33,20 @@ pub(crate) enum ApplyError {
     NoSuchRow,
 }
 
+/// What is remembered of one source table.
+#[derive(Debug, Default)]
+pub(crate) struct OriginState {
+    pub epochs: Epochs,
+    /// What the last truncate left behind.
+    pub floor: Option<Floor>,
+}
+
 #[derive(Debug)]
 pub(crate) struct TableState {
     pub writer: TableWriter,
     pub identity: TableIdentity,
-    pub epochs: Epochs,
-    pub floor: Option<Floor>,
+    /// What is remembered of each source table whose rows are here; most often there is one.
+    pub origins: BTreeMap<OriginId, OriginState>,
     /// The newest position seen, in the newest epoch.
     pub position: Option<(Epoch, SourcePosition)>,
     pub commit_ms: Option<i64>,
@@ -64,8 +73,7 @@ impl TableState {
         Self {
             writer: TableWriter::new(identity.clone(), schemas),
             identity,
-            epochs: Epochs::default(),
-            floor: None,
+            origins: BTreeMap::new(),
             position: None,
             commit_ms: None,
             schema: None,
@@ -89,15 +97,16 @@ impl TableState {
         change: &Change,
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
-        let before = self.epochs.openers.len();
+        let origin_id = self.origin_of(batch, change);
+        let origin = self.origins.entry(origin_id).or_default();
+        let before = (origin.epochs.openers.len(), origin.epochs.closed);
         let incoming = Incoming {
             snapshot: change.snapshot.is_some(),
             position: change.position,
-            epoch: self.epochs.of(change),
-            generation: 0,
-            origin: change.origin,
+            epoch: origin.epochs.of(change),
+            origin: origin_id,
         };
-        self.notes_dirty |= before != self.epochs.openers.len();
+        self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
         self.advance(incoming.epoch, change);
         match change.kind {
             ChangeKind::Advance => {}
@@ -115,6 +124,32 @@ impl TableState {
             }
         }
         Ok(())
+    }
+
+    /// The source table of a change. A tombstone does not say: it means the row that is held.
+    fn origin_of(&self, batch: &ChangeBatch, change: &Change) -> OriginId {
+        let is_tombstone = change.kind == ChangeKind::Delete && change.commit_ms.is_none();
+        let held = is_tombstone
+            .then(|| self.writer.newest(batch.slice(&change.key)))
+            .flatten();
+        held.map_or(change.origin, |version| version.stamp().origin)
+    }
+
+    /// The newest epoch whose snapshot was read to its last row, of each source table.
+    pub fn closed(&self) -> Vec<Epoch> {
+        self.origins
+            .values()
+            .map(|origin| origin.epochs.closed)
+            .collect()
+    }
+
+    /// Some full snapshot came without run ids.
+    pub fn is_unswept(&self) -> bool {
+        self.origins.values().any(|origin| origin.epochs.anonymous)
+    }
+
+    fn floor(&self, origin: OriginId) -> Option<Floor> {
+        self.origins.get(&origin).and_then(|origin| origin.floor)
     }
 
     /// What the next cut says of this table.
@@ -179,7 +214,7 @@ impl TableState {
             None
         };
         let row = merged.as_deref().unwrap_or(row);
-        let floor = self.floor;
+        let floor = self.floor(incoming.origin);
         let written = self
             .writer
             .write(cut, key, change.schema, Some(row), |held| {
@@ -196,7 +231,7 @@ impl TableState {
         incoming: &Incoming,
         applied: &mut Applied,
     ) {
-        let floor = self.floor;
+        let floor = self.floor(incoming.origin);
         let written = self.writer.write(cut, key, schema, None, |held| {
             stamp_of(held, incoming, floor.as_ref())
         });
@@ -223,6 +258,32 @@ impl TableState {
         Some(merged)
     }
 
+    /// Source tables of which a full snapshot was read to its end and has not swept.
+    pub fn to_sweep(&self) -> Vec<(OriginId, Epoch)> {
+        let due = self.origins.iter();
+        due.filter_map(|(id, origin)| Some((*id, origin.epochs.to_sweep()?)))
+            .collect()
+    }
+
+    /// Deletes the rows of a source table that its newest full snapshot did not name. Answers how
+    /// many there were.
+    pub fn sweep(&mut self, cut: CutId, id: OriginId, epoch: Epoch) -> u64 {
+        let swept = self.writer.delete_where(cut, |version| {
+            let stamp = version.stamp();
+            // Without a position: a late row of the same snapshot may still revive its key, and a
+            // transaction that was open while the snapshot was read may still write it.
+            let is_ghost = stamp.origin == id && stamp.epoch < epoch;
+            is_ghost.then_some(Stamp {
+                epoch,
+                origin: id,
+                ..Stamp::default()
+            })
+        });
+        self.origins.entry(id).or_default().epochs.swept = epoch;
+        (self.notes_dirty, self.touched) = (true, true);
+        swept
+    }
+
     /// Empties the table of everything the truncate came after, and keeps redelivered rows out.
     fn truncate(&mut self, cut: CutId, incoming: &Incoming, applied: &mut Applied) {
         let floor = incoming.position.map(|position| Floor {
@@ -236,13 +297,14 @@ impl TableState {
             }
             None => false,
         };
-        if self.floor.as_ref().is_some_and(is_older) {
+        if self.floor(incoming.origin).as_ref().is_some_and(is_older) {
             applied.stale += 1;
             return;
         }
         self.writer.delete_where(cut, |version| {
             let stamp = version.stamp();
-            let emptied = floor.as_ref().is_none_or(|floor| floor.empties(&stamp));
+            let is_older = floor.as_ref().is_none_or(|floor| floor.empties(&stamp));
+            let emptied = stamp.origin == incoming.origin && is_older;
             emptied.then(|| Stamp {
                 epoch: incoming.epoch,
                 streamed: incoming.position,
@@ -250,7 +312,8 @@ impl TableState {
                 ..Stamp::default()
             })
         });
-        self.floor = floor.or(self.floor);
+        let origin = self.origins.entry(incoming.origin).or_default();
+        origin.floor = floor.or(origin.floor);
         self.notes_dirty = true;
         applied.truncates += 1;
     }
@@ -272,7 +335,7 @@ impl TableState {
                 .map_or(change.schema, |newest| newest.max(change.schema)),
         );
         let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
-        let floor = self.floor;
+        let floor = self.floor(incoming.origin);
         let written = self
             .writer
             .write(cut, &key, change.schema, Some(row), |held| {

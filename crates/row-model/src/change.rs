@@ -60,6 +60,39 @@ pub struct Change {
     pub connector_ms: Option<i64>,
     /// The other half of a key change: the new key of a delete, the old key of a create.
     pub other_key: Range<u32>,
+    /// Is one half of a key change, also where the other key could not be read.
+    pub key_change: bool,
+}
+
+/// How the records of a topic carry changes, and so what they can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordFormat {
+    /// Debezium's own envelope: says everything.
+    Envelope,
+    /// Cloud events around the images of a row. Without extension attributes they name neither
+    /// operation nor position.
+    CloudEvents,
+    /// Rows without envelope (`ExtractNewRecordState`): truncates never arrive, in drop mode neither
+    /// do deletes, and snapshot rows look like inserts unless fields were added.
+    Flat,
+    /// Events of an outbox: only ever added.
+    Outbox,
+    /// Logical messages: only ever added.
+    Messages,
+}
+
+impl RecordFormat {
+    /// The name in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Envelope => "change events",
+            Self::CloudEvents => "cloud events",
+            Self::Flat => "flattened rows",
+            Self::Outbox => "outbox events",
+            Self::Messages => "logical messages",
+        }
+    }
 }
 
 /// A record that could not be decoded.
@@ -84,6 +117,8 @@ pub struct ChangeBatch {
     pub failures: Vec<Failure>,
     /// Schemas of this topic, so that the table knows what `Change::schema` means. Unset until a row was met.
     pub schemas: Option<Arc<SchemaHistory>>,
+    /// What the topic's records have shown themselves to be, if any did.
+    pub format: Option<RecordFormat>,
     /// The records between the first and this one are accounted for.
     pub next_offset: NextOffset,
     /// Number of raw records this batch stands for, and the newest broker timestamp among them.
@@ -100,6 +135,7 @@ impl ChangeBatch {
             changes: Vec::new(),
             failures: Vec::new(),
             schemas: None,
+            format: None,
             next_offset: NextOffset(0),
             records: 0,
             log_time_ms: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::{COLUMNS_MAX, SchemaId};
+use crate::{COLUMNS_MAX, OriginId, SchemaId};
 
 /// What the source says a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,13 +107,16 @@ impl Schema {
     }
 }
 
-/// Every shape one topic's rows have had, numbered in the order they were met. Append-only.
+/// Every shape one topic's rows have had, and every source table they came from, numbered in the
+/// order they were met. Append-only.
 ///
-/// Shared between the decoders (which add shapes) and readers (which look them up by number).
+/// Shared between the decoders (which add to it) and readers (which look numbers up).
 #[derive(Debug, Default)]
 pub struct SchemaHistory {
     // Guards only the swap of the list; readers take a reference out and let go.
     shapes: RwLock<Arc<[Arc<Schema>]>>,
+    /// Guards one look or one insertion. Looked at when a source block is met that differs from the last.
+    origins: RwLock<Vec<String>>,
 }
 
 impl SchemaHistory {
@@ -122,10 +125,33 @@ impl SchemaHistory {
 
     /// The history a checkpoint remembers.
     #[must_use]
-    pub fn restore(shapes: Vec<Schema>) -> Self {
+    pub fn restore(shapes: Vec<Schema>, origins: Vec<String>) -> Self {
         Self {
             shapes: RwLock::new(shapes.into_iter().map(Arc::new).collect()),
+            origins: RwLock::new(origins),
         }
+    }
+
+    /// The number of a source table, by its full name. Beyond the last number all share it.
+    pub fn origin(&self, name: &str) -> OriginId {
+        let known = |origins: &[String]| origins.iter().position(|known| known == name);
+        if let Some(number) = known(&self.origins.read()) {
+            return OriginId(number as u16);
+        }
+        let mut origins = self.origins.write();
+        let number = known(&origins).unwrap_or_else(|| {
+            if origins.len() <= usize::from(u16::MAX) {
+                origins.push(name.to_owned());
+            }
+            origins.len() - 1
+        });
+        OriginId(number as u16)
+    }
+
+    /// The source tables met so far; an [`OriginId`] is an index into them.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        self.origins.read().clone()
     }
 
     /// All shapes met so far; a [`SchemaId`] is an index into them.
@@ -204,6 +230,14 @@ mod tests {
         assert_eq!(history.intern(&shape(&["a"])), Some(SchemaId(0)));
         assert_eq!(history.get(SchemaId(1)).unwrap().column("b"), Some(1));
         assert_eq!(history.get(SchemaId(2)), None);
+    }
+
+    #[test]
+    fn source_tables_keep_their_numbers() {
+        let history = SchemaHistory::restore(Vec::new(), vec!["a".to_owned()]);
+        assert_eq!(history.origin("b"), OriginId(1));
+        assert_eq!(history.origin("a"), OriginId(0));
+        assert_eq!(history.origins(), ["a", "b"]);
     }
 
     #[test]

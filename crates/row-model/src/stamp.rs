@@ -6,7 +6,7 @@ use crate::varint;
 use crate::{Epoch, SourcePosition};
 
 /// Which source table a row came from, where one topic carries several (routers). 0 = the first seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OriginId(pub u16);
 
 /// Everything key order and snapshot sweeps need to know about the last writer of a slot.
@@ -17,15 +17,12 @@ pub struct Stamp {
     pub streamed: Option<SourcePosition>,
     /// Position of the snapshot row that is held, if a snapshot wrote it.
     pub snapshot: Option<SourcePosition>,
-    /// The snapshot generation that named the key last; 0 = none.
-    pub generation: u32,
     pub origin: OriginId,
 }
 
 const HAS_STREAMED: u8 = 1;
 const HAS_SNAPSHOT: u8 = 2;
-const HAS_GENERATION: u8 = 4;
-const HAS_ORIGIN: u8 = 8;
+const HAS_ORIGIN: u8 = 4;
 
 impl Stamp {
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -33,7 +30,6 @@ impl Stamp {
         out.push(
             flag(self.streamed.is_some(), HAS_STREAMED)
                 | flag(self.snapshot.is_some(), HAS_SNAPSHOT)
-                | flag(self.generation != 0, HAS_GENERATION)
                 | flag(self.origin.0 != 0, HAS_ORIGIN),
         );
         varint::put(u64::from(self.epoch.0), out);
@@ -41,9 +37,6 @@ impl Stamp {
             varint::put(position.domain(), out);
             out.push(position.as_bytes().len() as u8);
             out.extend_from_slice(position.as_bytes());
-        }
-        if self.generation != 0 {
-            varint::put(u64::from(self.generation), out);
         }
         if self.origin.0 != 0 {
             varint::put(u64::from(self.origin.0), out);
@@ -77,9 +70,6 @@ impl Stamp {
         if flags & HAS_SNAPSHOT != 0 {
             stamp.snapshot = Some(position(&mut at)?);
         }
-        if flags & HAS_GENERATION != 0 {
-            stamp.generation = u32::try_from(number(&mut at)?).ok()?;
-        }
         if flags & HAS_ORIGIN != 0 {
             stamp.origin = OriginId(u16::try_from(number(&mut at)?).ok()?);
         }
@@ -103,7 +93,6 @@ mod tests {
             },
             Stamp {
                 snapshot: lsn,
-                generation: 700,
                 origin: OriginId(2),
                 ..Stamp::default()
             },

@@ -19,8 +19,6 @@ pub struct Incoming {
     pub snapshot: bool,
     pub position: Option<SourcePosition>,
     pub epoch: Epoch,
-    /// The snapshot generation that names the key by this row; 0 = none.
-    pub generation: u32,
     pub origin: OriginId,
 }
 
@@ -47,6 +45,8 @@ pub fn decide(held: Option<Held<'_>>, incoming: &Incoming, floor: Option<&Floor>
     if floor.is_some_and(|floor| floor.covers(incoming)) {
         return Verdict::BelowFloor;
     }
+    // Another source table has other epochs and other positions: the log decides.
+    let held = held.filter(|held| held.stamp.origin == incoming.origin);
     let same_epoch = match held {
         Some(held) if incoming.epoch < held.stamp.epoch => return Verdict::Stale,
         Some(held) if incoming.epoch == held.stamp.epoch => Some(held.stamp),
@@ -71,14 +71,11 @@ pub fn decide(held: Option<Held<'_>>, incoming: &Incoming, floor: Option<&Floor>
         Stamp {
             streamed,
             snapshot: incoming.position,
-            generation: incoming.generation,
             ..base
         }
     } else {
-        let generation = same_epoch.map_or(0, |stamp| stamp.generation);
         Stamp {
             streamed: incoming.position.or(streamed),
-            generation,
             ..base
         }
     })
@@ -121,7 +118,6 @@ mod tests {
             snapshot: false,
             position: at(lsn),
             epoch: Epoch(1),
-            generation: 0,
             origin: OriginId(0),
         }
     }
@@ -129,7 +125,6 @@ mod tests {
     fn snapshot(lsn: u64) -> Incoming {
         Incoming {
             snapshot: true,
-            generation: 1,
             ..streamed(lsn)
         }
     }
@@ -233,6 +228,19 @@ mod tests {
             },
         ]);
         assert!(!decided(&held, &streamed(19)));
+    }
+
+    #[test]
+    fn source_tables_that_share_a_topic_do_not_compare() {
+        let held = after(&[Incoming {
+            epoch: Epoch(3),
+            ..streamed(1000)
+        }]);
+        let other = Incoming {
+            origin: OriginId(1),
+            ..streamed(5)
+        };
+        assert!(decided(&held, &other));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Event<'a> {
     },
     /// It is there again.
     SourceBack { source: &'a str },
+    /// Rows that a full snapshot did not name were deleted: the source had lost them unseen.
+    GhostsSwept { table: &'a str, rows: u64 },
     /// A table takes no more changes until someone acts.
     TableStalled {
         table: &'a str,
@@ -78,6 +80,11 @@ impl Event<'_> {
                 warn!(source, %error, "lost contact with the log, trying again");
             }
             Self::SourceBack { source } => info!(source, "in contact with the log again"),
+            Self::GhostsSwept { table, rows } => {
+                counter!(Metric::GhostsSweptTotal.name(), "table" => table.to_owned())
+                    .increment(rows);
+                info!(table, rows, "swept rows that the new snapshot did not name");
+            }
             Self::TableStalled { table, reason } => error!(table, %reason, "table stalled"),
             Self::CheckpointWritten { took, rows } => {
                 histogram!(Metric::CheckpointDurationSeconds.name()).record(took);

@@ -53,6 +53,7 @@ metrics! {
     Rows = "rowtide_rows", Gauge, "Rows of a table.";
     MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions.";
     EventsAppliedTotal = "rowtide_events_applied_total", Counter, "Changes applied to a table.";
+    GhostsSweptTotal = "rowtide_ghosts_swept_total", Counter, "Rows deleted because a full snapshot did not name them.";
     ApplyErrorsTotal = "rowtide_apply_errors_total", Counter, "Records that could not be decoded or applied.";
     SourceErrorsTotal = "rowtide_source_errors_total", Counter, "Times a source lost contact with its log.";
     CheckpointDurationSeconds = "rowtide_checkpoint_duration_seconds", Histogram, "Time one checkpoint took until it was durable.";

@@ -1,0 +1,59 @@
+//! When the ghosts of a table are swept: after every partition was read past the end of the snapshot.
+//!
+//! The last row of a snapshot is marked on one partition only. Rows of the same snapshot may still be
+//! unread on others; but each partition that is read to its end after the mark was seen has had its
+//! share, because the mark was written last.
+
+use row_model::PartitionId;
+use telemetry::Event;
+
+use crate::sequencer::Sequencer;
+
+impl Sequencer {
+    /// The last row of a full snapshot was read: from now on the ends of its partitions count.
+    pub(crate) fn await_ends(&mut self, source: usize, topic: &str) {
+        for ((of, _), partition) in &mut self.partitions {
+            if *of == source && partition.topic == topic {
+                partition.passed_snapshot = false;
+            }
+        }
+    }
+
+    /// The source has nothing more: partitions at their end are past whatever was read before.
+    pub(crate) fn all_quiet(&mut self, source: usize) {
+        for ((of, _), partition) in &mut self.partitions {
+            partition.passed_snapshot |= *of == source && partition.at_end;
+        }
+        for table in 0..self.tables.len() {
+            self.sweep_if_due(table);
+        }
+    }
+
+    /// A partition reached its end: its table may be due.
+    pub(crate) fn sweep_after(&mut self, source: usize, id: PartitionId) {
+        let Some(partition) = self.partitions.get(&(source, id)) else {
+            return;
+        };
+        let topic = partition.topic.clone();
+        if let Some(table) = self.table_at(source, &topic) {
+            self.sweep_if_due(table);
+        }
+    }
+
+    fn sweep_if_due(&mut self, table: usize) {
+        let due = self.tables[table].to_sweep();
+        let passed = self.is_discovered(table)
+            && self
+                .partitions_of(table)
+                .all(|partition| partition.passed_snapshot);
+        if due.is_empty() || !passed {
+            return;
+        }
+        let cut = self.publisher.next_cut();
+        for (origin, epoch) in due {
+            let rows = self.tables[table].sweep(cut, origin, epoch);
+            let table = &self.tables[table].identity.name;
+            Event::GhostsSwept { table, rows }.emit();
+        }
+    }
+}
