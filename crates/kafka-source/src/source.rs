@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use change_feed::{Source, SourceError, SourceEvent, StartAt};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use row_model::{NextOffset, PartitionId};
 
@@ -54,7 +55,6 @@ pub struct KafkaSource {
 
 #[derive(Default)]
 struct Partition {
-    /// Its queue. Kept when the partition is lost: it may come back.
     reader: Option<PartitionReader<Context>>,
     reading: Reading,
     paused: bool,
@@ -218,12 +218,12 @@ impl KafkaSource {
     ) -> Option<()> {
         let index = id.0 as usize;
         let (partition, facts) = (self.partitions.get_mut(index)?, self.tracker.facts(id)?);
-        if partition.reader.is_none() {
-            let bell = Arc::clone(&self.bell);
-            let on_ready = move || bell.ring(index);
-            partition.reader =
-                PartitionReader::open(consumer, &facts.topic, facts.partition, on_ready);
-        }
+        // librdkafka may have made the partition, and its queue, anew since it was last assigned. The
+        // old reader goes first: it would take the new one's callback with it.
+        partition.reader = None;
+        let bell = Arc::clone(&self.bell);
+        let on_ready = move || bell.ring(index);
+        partition.reader = PartitionReader::open(consumer, &facts.topic, facts.partition, on_ready);
         partition.reader.as_ref()?;
         let at = |offset: u64| i64::try_from(offset).map(Offset::Offset).ok();
         let (next, offset) = match movement {
@@ -281,19 +281,38 @@ impl KafkaSource {
     }
 
     /// Serves what librdkafka has for us besides records: errors, outcomes of acknowledgements.
-    fn serve_client(&self) {
-        let Some(consumer) = &self.consumer else {
+    fn serve_client(&mut self) {
+        let Some(consumer) = self.consumer.clone() else {
             return;
         };
         for _ in 0..CLIENT_EVENTS_MAX {
             // It answers nothing both for a served event and for none.
             match consumer.poll(Duration::ZERO) {
                 None => {}
-                Some(Ok(_)) => tracing::error!("a record came by the common queue and was dropped"),
+                Some(Ok(stray)) => self.start_again(stray.topic(), stray.partition()),
                 // The group's coordinator is needed for acknowledgements only.
                 Some(Err(error)) => tracing::debug!(%error, "an error that concerns no partition"),
             }
         }
+    }
+
+    /// A record came by the common queue, against all expectation: what its own queue brings would
+    /// have a gap. Reads the partition again from where it was.
+    fn start_again(&mut self, topic: &str, number: i32) {
+        let Some(id) = self.tracker.find(topic, number) else {
+            return;
+        };
+        let Some(Reading::From { next }) = self.partitions.get(id.0 as usize).map(|at| at.reading)
+        else {
+            return;
+        };
+        tracing::warn!(
+            topic,
+            number,
+            "a record came by the wrong queue: reading again"
+        );
+        let at = |next| Move::To(StartAt::Offset(NextOffset(next)));
+        self.moves.insert(id, next.map_or(Move::ToBeginning, at));
     }
 
     fn read(&mut self, events: &mut Vec<SourceEvent>) {

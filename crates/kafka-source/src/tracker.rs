@@ -144,6 +144,11 @@ impl Tracker {
             .is_some_and(|tracked| tracked.present)
     }
 
+    pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<PartitionId> {
+        let index = self.by_name.get(&(topic.to_owned(), partition))?;
+        Some(PartitionId(*index as u32))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.partitions.len()
     }
