@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::DecodeError;
+use crate::json_token::integer;
+use crate::nested::members;
+use crate::topic::Unwrapped;
+use crate::{DecodeError, cloud_event};
 
 /// The members by which records are told apart. Rows and blocks stay raw.
 #[derive(Debug, Default, Deserialize)]
@@ -16,8 +19,8 @@ pub(crate) struct Envelope<'a> {
     pub source: Option<&'a RawValue>,
     #[serde(borrow, default)]
     op: Option<&'a RawValue>,
-    #[serde(default)]
-    pub ts_ms: Option<i64>,
+    #[serde(borrow, default)]
+    ts_ms: Option<&'a RawValue>,
     #[serde(borrow, default)]
     status: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -26,12 +29,31 @@ pub(crate) struct Envelope<'a> {
     table_changes: Option<&'a RawValue>,
     #[serde(borrow, default)]
     aggregate_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    specversion: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
+
+/// Members that make up a record which is not about a row; a row of other columns is a row.
+const HEARTBEAT: [&str; 3] = ["ts_ms", "ts_us", "ts_ns"];
+const BOUNDARY: [&str; 5] = ["status", "id", "event_count", "data_collections", "ts_ms"];
+const NOTIFICATION: [&str; 5] = [
+    "id",
+    "type",
+    "aggregate_type",
+    "additional_data",
+    "timestamp",
+];
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recognised {
     Change(Op),
+    /// A row and a change of it, inside a cloud event.
+    CloudEvent,
+    /// Any other object: a row without envelope.
+    Row,
     /// `{"ts_ms": …}` and nothing else: the connector is alive.
     Heartbeat,
     /// BEGIN or END of a source transaction.
@@ -42,7 +64,7 @@ pub(crate) enum Recognised {
     Notification,
 }
 
-/// The operations that concern a table, and the logical message that concerns none yet.
+/// The operations that concern a table, and the logical message, which becomes a row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Create,
@@ -56,46 +78,86 @@ pub(crate) enum Op {
 impl<'a> Envelope<'a> {
     pub fn parse(payload: &'a str) -> Result<Self, DecodeError> {
         // Serde would also read an array into a struct, member by member.
-        if !payload.starts_with('{') {
-            return Err(DecodeError::NotAnEnvelope);
-        }
-        serde_json::from_str(payload).map_err(|error| DecodeError::malformed("value", &error))
-    }
-
-    pub fn recognise(&self) -> Result<Recognised, DecodeError> {
-        if let (Some(op), Some(_)) = (self.op, self.source) {
-            return Op::read(op.get()).map(Recognised::Change);
-        }
-        let schema_change =
-            self.source.is_some() && (self.ddl.is_some() || self.table_changes.is_some());
-        if schema_change {
-            Ok(Recognised::SchemaChange)
-        } else if matches!(
-            self.status.map(RawValue::get),
-            Some("\"BEGIN\"" | "\"END\"")
-        ) {
-            Ok(Recognised::TransactionBoundary)
-        } else if self.aggregate_type.is_some() {
-            Ok(Recognised::Notification)
-        } else if self.is_heartbeat() {
-            Ok(Recognised::Heartbeat)
+        if payload.starts_with('{') {
+            serde_json::from_str(payload).map_err(|error| DecodeError::malformed("value", &error))
+        } else if payload.starts_with("Struct{") {
+            Err(DecodeError::JavaText { part: "value" })
         } else {
             Err(DecodeError::NotAnEnvelope)
         }
     }
 
-    fn is_heartbeat(&self) -> bool {
-        self.ts_ms.is_some()
-            && self.op.is_none()
-            && self.before.is_none()
-            && self.after.is_none()
-            && self.source.is_none()
+    pub fn ts_ms(&self) -> Option<i64> {
+        integer(self.ts_ms?)
     }
+
+    /// What makes an object a change: an operation, and the block that tells its source.
+    pub fn op_and_source(&self) -> Result<Option<(Op, &'a RawValue)>, DecodeError> {
+        match (self.op, self.source) {
+            (Some(op), Some(source)) if source.get().starts_with('{') => {
+                Ok(Some((Op::read(op.get())?, source)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub fn recognise(&self, unwrapped: &Unwrapped<'_>) -> Result<Recognised, DecodeError> {
+        if let Some((op, _)) = self.op_and_source()? {
+            return Ok(Recognised::Change(op));
+        }
+        let schema = unwrapped
+            .schema
+            .as_ref()
+            .and_then(|node| node.name.as_deref());
+        Ok(schema
+            .and_then(by_schema_name)
+            .unwrap_or_else(|| self.by_members(unwrapped.payload)))
+    }
+
+    fn by_members(&self, payload: &str) -> Recognised {
+        let of_source = self
+            .source
+            .is_some_and(|source| source.get().starts_with('{'));
+        let status = self.status.map(RawValue::get);
+        if of_source && (self.ddl.is_some() || self.table_changes.is_some()) {
+            Recognised::SchemaChange
+        } else if matches!(status, Some("\"BEGIN\"" | "\"END\"")) && has_only(payload, &BOUNDARY) {
+            Recognised::TransactionBoundary
+        } else if self.aggregate_type.is_some() && has_only(payload, &NOTIFICATION) {
+            Recognised::Notification
+        } else if self.ts_ms.is_some() && has_only(payload, &HEARTBEAT) {
+            Recognised::Heartbeat
+        } else if self.specversion.is_some() && self.kind.is_some_and(cloud_event::is_ours) {
+            Recognised::CloudEvent
+        } else {
+            Recognised::Row
+        }
+    }
+}
+
+/// The records that have schemas of their own, which no transform of rows gives a name.
+fn by_schema_name(name: &str) -> Option<Recognised> {
+    let name = name.strip_prefix("io.debezium.connector.")?;
+    Some(match name.rsplit('.').next()? {
+        "Heartbeat" => Recognised::Heartbeat,
+        "TransactionMetadataValue" => Recognised::TransactionBoundary,
+        "SchemaChangeValue" => Recognised::SchemaChange,
+        "Notification" => Recognised::Notification,
+        _ => return None,
+    })
+}
+
+fn has_only(payload: &str, names: &[&str]) -> bool {
+    members(payload).is_some_and(|members| {
+        members
+            .iter()
+            .all(|(name, _)| names.contains(&name.as_str()))
+    })
 }
 
 impl Op {
     /// Reads the operation's token, quotes included.
-    fn read(op: &str) -> Result<Self, DecodeError> {
+    pub fn read(op: &str) -> Result<Self, DecodeError> {
         Ok(match op {
             "\"c\"" => Self::Create,
             "\"u\"" => Self::Update,
@@ -109,6 +171,17 @@ impl Op {
                 });
             }
         })
+    }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::Create,
+            Self::Update,
+            Self::Delete,
+            Self::Read,
+            Self::Truncate,
+        ];
+        all.into_iter().find(|op| op.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -129,7 +202,13 @@ mod tests {
 
     #[test]
     fn records_are_told_apart_by_their_members() {
-        let recognised = |json: &str| Envelope::parse(json).unwrap().recognise();
+        let recognised = |json: &str| {
+            let unwrapped = Unwrapped {
+                payload: json,
+                schema: None,
+            };
+            Envelope::parse(json).unwrap().recognise(&unwrapped)
+        };
         assert_eq!(
             recognised(r#"{"op":"c","source":{},"after":{}}"#).unwrap(),
             Recognised::Change(Op::Create)
@@ -152,10 +231,17 @@ mod tests {
             recognised(r#"{"op":"zz","source":{}}"#),
             Err(DecodeError::UnknownOp { .. })
         ));
-        assert!(matches!(
-            recognised(r#"{"id":1}"#),
-            Err(DecodeError::NotAnEnvelope)
-        ));
+        for row in [
+            r#"{"id":1}"#,
+            r#"{"ts_ms":5,"id":1}"#,
+            r#"{"ts_ms":"now","id":1}"#,
+            r#"{"status":"BEGIN","id":1,"total":2}"#,
+            r#"{"op":"d","source":"web"}"#,
+            r#"{"aggregate_type":"Order","id":1,"body":"x"}"#,
+            r#"{"specversion":"1.0","type":"com.example","data":{}}"#,
+        ] {
+            assert_eq!(recognised(row).unwrap(), Recognised::Row, "{row}");
+        }
         assert!(Envelope::parse("[1]").is_err());
         assert!(matches!(
             recognised(r#"{"op":7,"source":{}}"#),

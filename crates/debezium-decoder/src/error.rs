@@ -2,6 +2,8 @@
 
 use row_model::KeyTooLong;
 
+use crate::cell::Mismatch;
+
 /// One reason per kind of bad record. Never quotes a cell: the quarantine is listed to readers who
 /// may not see every column.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,31 @@ pub enum DecodeError {
     /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
     #[error("the {part} is not what it should be: {reason}")]
     Malformed { part: &'static str, reason: String },
+    /// Avro or Protobuf, framed as a schema registry's serializers do.
+    #[error(
+        "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
+    )]
+    NeedsRegistry { part: &'static str },
+    /// Kafka Connect's string converter was given a struct.
+    #[error(
+        "the {part} is the text of a Java object (`Struct{{…}}`): the connector's `{part}.converter` is StringConverter; set it to JsonConverter or another that keeps structs"
+    )]
+    JavaText { part: &'static str },
+    /// The topic's records have been of another format so far.
+    #[error("the topic has held {known} so far, and this is one of {met}")]
+    OtherFormat {
+        known: &'static str,
+        met: &'static str,
+    },
+    /// A flattened row cannot be told from others without a key: what it was is not sent.
+    #[error("a flattened row without a key; declare the table's key in config, or send envelopes")]
+    FlatWithoutKey,
+    /// An outbox event without the header that identifies it.
+    #[error("an outbox event without its header `id`")]
+    NoEventId,
+    /// A logical message without the position that identifies it.
+    #[error("a logical message without `source.lsn`")]
+    NoMessageLsn,
     /// A JSON object that is neither a change nor any other record of Debezium.
     #[error("the value is no Debezium change event: it has no `op` and `source`")]
     NotAnEnvelope,
@@ -57,6 +84,12 @@ impl DecodeError {
             Self::TooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
+            Self::NeedsRegistry { .. } => "needs_registry",
+            Self::JavaText { .. } => "java_text",
+            Self::OtherFormat { .. } => "other_format",
+            Self::FlatWithoutKey => "flat_without_key",
+            Self::NoEventId => "no_event_id",
+            Self::NoMessageLsn => "no_message_lsn",
             Self::NotAnEnvelope => "not_an_envelope",
             Self::UnknownOp { .. } => "unknown_op",
             Self::MissingImage { .. } => "missing_image",
@@ -65,6 +98,13 @@ impl DecodeError {
             Self::NoKeyColumn { .. } => "no_key_column",
             Self::KeyTooLong(_) => "key_too_long",
             Self::TooManyShapes => "too_many_shapes",
+        }
+    }
+
+    pub(crate) fn bad_cell(column: &str, mismatch: &Mismatch) -> Self {
+        Self::BadCell {
+            column: column.to_owned(),
+            expected: mismatch.0,
         }
     }
 

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
 use crate::row_shape::{RowShape, RowTokens};
 use crate::topic::TopicState;
-use crate::{DecodeError, Placeholder};
 
-/// The column name of a key that is a bare value (a transform took it out of its struct).
-const BARE_KEY_COLUMN: &str = "key";
+/// The column name of a key that is a bare value (a transform took it out of its struct). Which
+/// column of the row it was is not known, so it is none that a row is likely to have.
+const BARE_KEY_COLUMN: &str = "__key";
 
 /// The key columns of a topic, in key order.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,13 +20,14 @@ pub(crate) struct KeyShape {
     pub names: Vec<String>,
     /// From an embedded schema: its values have types.
     pub typed: bool,
+    /// The key is a bare value: its one column is none of the row's.
+    pub bare: bool,
 }
 
 /// Decodes the key in `text` and appends its encoding to `out`; `None` for a null key.
 pub(crate) fn decode(
     text: &str,
     topic: &mut TopicState,
-    placeholder: &Placeholder,
     builder: &mut RowBuilder,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -32,12 +36,16 @@ pub(crate) fn decode(
     if unwrapped.payload == "null" {
         return Ok(None);
     }
+    if unwrapped.payload.starts_with("Struct{") {
+        return Err(DecodeError::JavaText { part: "key" });
+    }
     let wrapped;
-    let (payload, node) = if unwrapped.payload.starts_with('{') {
-        (unwrapped.payload, unwrapped.schema.as_ref())
-    } else {
-        wrapped = format!("{{\"{BARE_KEY_COLUMN}\":{}}}", unwrapped.payload);
+    let bare = !unwrapped.payload.starts_with('{');
+    let (payload, node) = if bare {
+        wrapped = in_a_struct(unwrapped.payload);
         (wrapped.as_str(), None)
+    } else {
+        (unwrapped.payload, unwrapped.schema.as_ref())
     };
     let known = topic
         .key_row
@@ -49,7 +57,7 @@ pub(crate) fn decode(
             (shape, tokens)
         }
         (Some(node), _) => {
-            let shape = topic.learn_key(RowShape::of_key_schema(node));
+            let shape = topic.learn_key(RowShape::of_key_schema(node), bare);
             let tokens = RowTokens::read(payload, Some(&shape), "key")?;
             (shape, tokens)
         }
@@ -59,15 +67,26 @@ pub(crate) fn decode(
                 (Some(shape), None) => (shape, tokens),
                 (_, names) => {
                     let names = names.unwrap_or_default().iter().map(AsRef::as_ref);
-                    (topic.learn_key(RowShape::of_key_names(names)), tokens)
+                    (topic.learn_key(RowShape::of_key_names(names), bare), tokens)
                 }
             }
         }
     };
     scratch.clear();
-    tokens.encode(&shape, placeholder, builder, scratch)?;
+    tokens.encode(&shape, None, builder, scratch)?;
     encode_key(Row::new(scratch).iter(), out)?;
     Ok(topic.key_shape.clone())
+}
+
+/// A bare value, or the bare text of the string converter, as the one member of an object.
+fn in_a_struct(bare: &str) -> String {
+    match serde_json::from_str::<&RawValue>(bare) {
+        Ok(_) => format!("{{\"{BARE_KEY_COLUMN}\":{bare}}}"),
+        Err(_) => format!(
+            "{{\"{BARE_KEY_COLUMN}\":{}}}",
+            serde_json::Value::from(bare)
+        ),
+    }
 }
 
 /// Checks that the row says of its key columns what the key says. Columns that only the key has
@@ -78,7 +97,7 @@ pub(crate) fn check_against_row(
     row_shape: &RowShape,
     row: Row<'_>,
 ) -> Result<(), DecodeError> {
-    if shape.typed != row_shape.is_typed() {
+    if shape.bare || shape.typed != row_shape.is_typed() {
         return Ok(());
     }
     let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));

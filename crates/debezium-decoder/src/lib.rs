@@ -1,7 +1,9 @@
 //! Debezium records ▶ changes. Pure: no IO, no clock, no knowledge of tables.
 //!
 //! The way of a record: its headers tell the connector run, its key bytes become a key, its value is
-//! recognised ([`envelope`]), and the row inside is encoded by the topic's shape ([`row_shape`]).
+//! recognised ([`envelope`]: a change in Debezium's envelope, a flattened row, a cloud event, a logical
+//! message, or a record of no concern; by its headers also an event of an outbox), and the row inside
+//! is encoded by the topic's shape ([`row_shape`]).
 //! What repeats from record to record (embedded schemas, source blocks, headers, column names) is
 //! compared with the last one and not parsed again.
 //!
@@ -10,14 +12,24 @@
 
 #![forbid(unsafe_code)]
 
+mod cell;
+mod cloud_event;
 mod connect_schema;
+mod data_change;
 mod decoder;
+mod decoding;
 mod envelope;
 mod error;
+mod flat;
 mod headers;
+mod images;
 mod json_token;
 mod key;
+mod key_header;
+mod message;
 mod nested;
+mod outbox;
+mod position;
 mod row_shape;
 mod semantic;
 mod source_block;
@@ -26,6 +38,7 @@ mod temporal_text;
 mod topic;
 mod unavailable;
 
-pub use decoder::{DebeziumDecoder, RECORD_BYTES_MAX};
+pub use decoder::DebeziumDecoder;
+pub use decoding::RECORD_BYTES_MAX;
 pub use error::DecodeError;
 pub use unavailable::{Placeholder, PlaceholderError};

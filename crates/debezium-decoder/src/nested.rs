@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::cell::{Mismatch, bits, special_float};
 use crate::json_token::{integer, text};
-use crate::semantic::{Mismatch, Semantic, bits, special_float};
-use crate::{Placeholder, temporal_text};
+use crate::semantic::Semantic;
+use crate::temporal_text;
 
 /// Appends the JSON spelling of a token of this type.
 pub(crate) fn write_json(
@@ -203,28 +204,8 @@ pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// The placeholder inside an array (as text, or as the numbers of its bytes) or a map.
-pub(crate) fn is_placeholder(token: &RawValue, placeholder: &Placeholder) -> bool {
-    let raw = token.get();
-    let is_text = |part: &RawValue| text(part).is_some_and(|text| placeholder.is_text(&text));
-    if raw.starts_with('{') {
-        return matches!(members(raw).as_deref(), Some([(name, value)]) if placeholder.is_text(name) && is_text(value));
-    }
-    match serde_json::from_str::<Vec<&RawValue>>(raw).as_deref() {
-        Ok([part]) if is_text(part) => true,
-        Ok(parts) => {
-            let bytes: Option<Vec<u8>> = parts
-                .iter()
-                .map(|part| u8::try_from(integer(part)?).ok())
-                .collect();
-            bytes.is_some_and(|bytes| !bytes.is_empty() && placeholder.is_bytes(&bytes))
-        }
-        Err(_) => false,
-    }
-}
-
 /// The members of a JSON object in their order, repeated names included.
-fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
+pub(crate) fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
     struct Members<'a>(Vec<(String, &'a RawValue)>);
     struct Collect;
 

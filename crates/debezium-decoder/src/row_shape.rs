@@ -144,6 +144,11 @@ impl<'a> RowTokens<'a> {
         Ok(read)
     }
 
+    /// The token of a column, if the row has it.
+    pub fn get(&self, column: usize) -> Option<&'a RawValue> {
+        self.tokens.get(column).copied().flatten()
+    }
+
     /// The names of the row, if they are not exactly those of the expected shape.
     pub fn other_names(&self) -> Option<&[Cow<'a, str>]> {
         self.names.as_deref()
@@ -153,22 +158,17 @@ impl<'a> RowTokens<'a> {
     pub fn encode(
         &self,
         shape: &RowShape,
-        placeholder: &Placeholder,
+        placeholder: Option<&Placeholder>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
             match token {
-                Some(token) => {
-                    column
-                        .semantic
-                        .push(token, placeholder, row)
-                        .map_err(|mismatch| DecodeError::BadCell {
-                            column: column.name.clone(),
-                            expected: mismatch.0,
-                        })?
-                }
+                Some(token) => column
+                    .semantic
+                    .push(token, placeholder, row)
+                    .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
                 None => row.push(Value::Null),
             }
         }

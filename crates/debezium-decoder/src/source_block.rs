@@ -3,54 +3,20 @@
 //! Blocks of one table differ only in a few values. The last block is kept as a template of literal
 //! text and holes: a block that fits it gives its few values without being parsed again.
 
-use std::borrow::Cow;
-
-use row_model::{SnapshotMark, SourcePosition, Transaction};
-use serde::Deserialize;
+use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction};
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::position::{Block, Connector};
 
 /// What a source block says of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SourceFacts {
+    pub connector: Connector,
     pub snapshot: Option<SnapshotMark>,
     pub position: Option<SourcePosition>,
     pub transaction: Option<Transaction>,
     pub commit_ms: Option<i64>,
-}
-
-/// The fields that matter, as the connectors of `PostgreSQL`, `MySQL`, `MariaDB` and SQL Server write them.
-#[derive(Debug, Default, Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, default)]
-    connector: Cow<'a, str>,
-    #[serde(default)]
-    ts_ms: Option<i64>,
-    #[serde(borrow, default)]
-    snapshot: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sequence: Option<Cow<'a, str>>,
-    #[serde(default, rename = "txId")]
-    tx_id: Option<i64>,
-    #[serde(default)]
-    lsn: Option<u64>,
-    #[serde(default)]
-    server_id: Option<u64>,
-    #[serde(borrow, default)]
-    gtid: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    file: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pos: Option<u64>,
-    #[serde(default)]
-    row: Option<u64>,
-    #[serde(borrow, default)]
-    change_lsn: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    commit_lsn: Option<Cow<'a, str>>,
-    #[serde(default)]
-    event_serial_no: Option<u64>,
 }
 
 /// Recognises blocks by comparison with the last one.
@@ -59,6 +25,9 @@ pub(crate) struct SourceMemory {
     last: String,
     last_facts: SourceFacts,
     template: Option<Template>,
+    /// The source table's full name, and its number once somebody asked.
+    origin_name: String,
+    origin: Option<OriginId>,
 }
 
 impl SourceMemory {
@@ -81,9 +50,10 @@ impl SourceMemory {
                         reason: "it is no object".to_owned(),
                     });
                 }
-                let block: Block<'_> = serde_json::from_str(text)
-                    .map_err(|error| DecodeError::malformed("source block", &error))?;
+                let block = Block::parse(text)?;
                 self.template = Template::of_postgres(text, &block);
+                self.origin_name = block.table_name();
+                self.origin = None;
                 read(&block)
             }
         };
@@ -94,14 +64,24 @@ impl SourceMemory {
     }
 }
 
-fn read(block: &Block<'_>) -> SourceFacts {
-    let incremental = block
-        .snapshot
-        .is_some_and(|mark| mark.get() == "\"incremental\"");
+impl SourceMemory {
+    /// The source table of the last block, numbered by the topic's history.
+    pub fn origin(&mut self, history: &SchemaHistory) -> OriginId {
+        *self
+            .origin
+            .get_or_insert_with(|| history.origin(&self.origin_name))
+    }
+}
+
+/// What a block says, wherever it was found.
+pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
+    let snapshot = snapshot_mark(block.snapshot.map(RawValue::get));
+    let incremental = snapshot == Some(SnapshotMark::Incremental);
     SourceFacts {
-        snapshot: snapshot_mark(block.snapshot.map(RawValue::get)),
-        position: position(block, incremental),
-        transaction: transaction(block),
+        connector: block.connector(),
+        snapshot,
+        position: block.position(snapshot.is_some(), incremental),
+        transaction: block.transaction(),
         commit_ms: block.ts_ms,
     }
 }
@@ -114,77 +94,6 @@ fn snapshot_mark(token: Option<&str>) -> Option<SnapshotMark> {
         "incremental" => Some(SnapshotMark::Incremental),
         _ => None,
     }
-}
-
-fn position(block: &Block<'_>, incremental: bool) -> Option<SourcePosition> {
-    match &*block.connector {
-        "postgresql" if incremental => newest_of_sequence(block.sequence.as_deref()?),
-        "postgresql" => SourcePosition::from_numbers(0, &[block.lsn?]),
-        "mysql" | "mariadb" => {
-            let file = file_number(block.file.as_deref()?)?;
-            // Files of different servers have nothing to do with each other.
-            SourcePosition::from_numbers(
-                block.server_id?,
-                &[file, block.pos?, block.row.unwrap_or(0)],
-            )
-        }
-        "sqlserver" => {
-            let mut bytes = lsn_bytes(block.commit_lsn.as_deref()?)?;
-            bytes.extend(lsn_bytes(
-                block
-                    .change_lsn
-                    .as_deref()
-                    .unwrap_or("00000000:00000000:0000"),
-            )?);
-            bytes.extend(
-                u32::try_from(block.event_serial_no.unwrap_or(0))
-                    .ok()?
-                    .to_be_bytes(),
-            );
-            SourcePosition::from_bytes(0, &bytes)
-        }
-        _ => None,
-    }
-}
-
-/// `["<lsn of the last commit>" or null, "<lsn>"]`: the newer of the two is what an incremental row stands at.
-fn newest_of_sequence(sequence: &str) -> Option<SourcePosition> {
-    let parts: Vec<Option<Cow<'_, str>>> = serde_json::from_str(sequence).ok()?;
-    let newest = parts
-        .iter()
-        .flatten()
-        .filter_map(|lsn| lsn.parse::<u64>().ok())
-        .max()?;
-    SourcePosition::from_numbers(0, &[newest])
-}
-
-/// 42 of `mysql-bin.000042`.
-fn file_number(file: &str) -> Option<u64> {
-    file.rsplit('.').next()?.parse().ok()
-}
-
-/// The bytes of `00000027:00000758:0005`.
-fn lsn_bytes(lsn: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(10);
-    for (part, width) in lsn.split(':').zip([4, 4, 2]) {
-        let number = u32::from_str_radix(part, 16).ok()?;
-        bytes.extend_from_slice(&number.to_be_bytes()[4 - width..]);
-    }
-    (bytes.len() == 10).then_some(bytes)
-}
-
-fn transaction(block: &Block<'_>) -> Option<Transaction> {
-    if let Some(id) = block.tx_id {
-        // Compared modulo 2^32: the source's id may or may not carry its epoch.
-        return Some(Transaction(u64::from(id as u32)));
-    }
-    // A gtid ends in its number within the domain or server.
-    let gtid = block.gtid.as_deref()?;
-    gtid.rsplit([':', '-'])
-        .next()?
-        .parse()
-        .ok()
-        .map(Transaction)
 }
 
 /// The values that differ from block to block of one `PostgreSQL` table.
@@ -219,7 +128,7 @@ struct Template {
 impl Template {
     /// The template of a block whose position is an LSN. Other connectors' blocks are parsed each time.
     fn of_postgres(text: &str, block: &Block<'_>) -> Option<Self> {
-        if block.connector != "postgresql" {
+        if block.connector() != Connector::Postgres {
             return None;
         }
         let mut parts = Vec::new();
@@ -246,7 +155,10 @@ impl Template {
     }
 
     fn fit(&self, text: &str) -> Option<SourceFacts> {
-        let mut facts = SourceFacts::default();
+        let mut facts = SourceFacts {
+            connector: Connector::Postgres,
+            ..SourceFacts::default()
+        };
         let (mut lsn, mut rest) = (None, text);
         for (literal, hole) in &self.parts {
             rest = rest.strip_prefix(literal.as_str())?;
@@ -353,43 +265,6 @@ mod tests {
                 .fit(&postgres(6, "true", "[1,2]", "13", "78", "other"))
                 .is_none()
         );
-    }
-
-    #[test]
-    fn binlog_positions_compare_only_on_one_server() {
-        let block = |server: u64, file: &str, pos: u64, row: u64| {
-            let json = format!(
-                r#"{{"connector":"mysql","server_id":{server},"file":"{file}","pos":{pos},"row":{row},"gtid":"u:7"}}"#
-            );
-            facts(&mut SourceMemory::default(), &json).position.unwrap()
-        };
-        assert!(block(1, "bin.000009", 900, 0).is_before(&block(1, "bin.000010", 4, 0)));
-        assert!(block(1, "bin.000010", 4, 0).is_before(&block(1, "bin.000010", 4, 1)));
-        assert_eq!(
-            block(1, "bin.000010", 4, 0).order(&block(2, "bin.000010", 4, 0)),
-            None
-        );
-    }
-
-    #[test]
-    fn sql_server_positions_order_by_commit_then_change() {
-        let block = |commit: &str, change: &str, serial: u64| {
-            let json = format!(
-                r#"{{"connector":"sqlserver","commit_lsn":"{commit}","change_lsn":"{change}","event_serial_no":{serial}}}"#
-            );
-            facts(&mut SourceMemory::default(), &json).position.unwrap()
-        };
-        let first = block("00000027:00000758:0005", "00000027:00000758:0003", 1);
-        assert!(first.is_before(&block(
-            "00000027:00000758:0005",
-            "00000027:00000758:0003",
-            2
-        )));
-        assert!(first.is_before(&block(
-            "00000027:00000ac0:0002",
-            "00000027:00000100:0003",
-            1
-        )));
     }
 
     #[test]

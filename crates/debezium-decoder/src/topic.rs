@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use row_model::SchemaHistory;
+use row_model::{RecordFormat, Schema, SchemaHistory, SchemaId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::connect_schema::Node;
+use crate::flat::AddedColumns;
 use crate::headers::HeaderMemory;
 use crate::key::KeyShape;
 use crate::row_shape::RowShape;
@@ -27,11 +28,47 @@ pub(crate) struct TopicState {
     pub key_shape: Option<Arc<KeyShape>>,
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
+    pub kind: TopicKind,
+    /// What the topic's records have shown themselves to be.
+    pub format: Option<RecordFormat>,
+    /// The schema inside the data of cloud events.
+    pub data_schema: SchemaMemory,
+    /// The last shape that was made up here (messages, outbox events), and its number.
+    pub made_schema: Option<(Schema, SchemaId)>,
+    /// The columns that were added to flattened rows of this shape.
+    added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
+}
+
+/// What the topic's name tells, before any of its records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TopicKind {
+    pub is_heartbeat: bool,
+    pub is_outbox: bool,
+    pub is_message: bool,
+    /// `<prefix>.transaction`; a table of that name has a topic of more parts.
+    is_transaction: bool,
+}
+
+impl TopicKind {
+    fn of(topic: &str) -> Self {
+        let prefix = topic.strip_suffix(".transaction");
+        Self {
+            is_heartbeat: topic.starts_with("__debezium-heartbeat."),
+            is_outbox: topic.starts_with("outbox.event."),
+            is_message: topic.ends_with(".message"),
+            is_transaction: prefix.is_some_and(|prefix| !prefix.contains('.')),
+        }
+    }
 }
 
 impl TopicState {
-    pub fn new(history: Arc<SchemaHistory>) -> Self {
+    pub fn new(topic: &str, history: Arc<SchemaHistory>) -> Self {
         Self {
+            kind: TopicKind::of(topic),
+            format: None,
+            data_schema: SchemaMemory::default(),
+            made_schema: None,
+            added: None,
             history,
             headers: HeaderMemory::default(),
             source: SourceMemory::default(),
@@ -43,8 +80,54 @@ impl TopicState {
         }
     }
 
+    /// The shape of the last row, if one with this schema and key has it as far as they tell.
+    pub fn known_shape(
+        &self,
+        record: Option<&Arc<Node>>,
+        key: Option<&Arc<KeyShape>>,
+    ) -> Option<Arc<RowShape>> {
+        let (shape, _) = self.row_shape.as_ref()?;
+        (self.is_known_for(shape, key) && shape.is_made_from(record)).then(|| Arc::clone(shape))
+    }
+
+    /// True if this is the last row's shape and was made for this key.
+    pub fn is_known_for(&self, shape: &Arc<RowShape>, key: Option<&Arc<KeyShape>>) -> bool {
+        let Some((known, made_for)) = &self.row_shape else {
+            return false;
+        };
+        let same_key = match (made_for, key) {
+            (Some(known), Some(key)) => Arc::ptr_eq(known, key),
+            (None, None) => true,
+            _ => false,
+        };
+        same_key && Arc::ptr_eq(known, shape)
+    }
+
+    /// The columns of this shape that were added by the transform that flattened its rows.
+    pub fn added_columns(&mut self, shape: &Arc<RowShape>) -> Arc<AddedColumns> {
+        match &self.added {
+            Some((known, added)) if Arc::ptr_eq(known, shape) => Arc::clone(added),
+            _ => {
+                let added = Arc::new(AddedColumns::of(shape));
+                self.added = Some((Arc::clone(shape), Arc::clone(&added)));
+                added
+            }
+        }
+    }
+
+    /// True if a record with this key and without a value is no deleted row: what its key names
+    /// (a connector, a transaction) was never a row of this topic.
+    pub fn is_no_row_key(&self, key: &KeyShape) -> bool {
+        let of_no_row = match &key.names[..] {
+            [name] if name == "serverName" => true,
+            [name] if name == "id" => self.kind.is_transaction,
+            _ => false,
+        };
+        of_no_row && self.format.is_none() && self.history.shapes().is_empty()
+    }
+
     /// Takes up a new shape of keys.
-    pub fn learn_key(&mut self, shape: RowShape) -> Arc<RowShape> {
+    pub fn learn_key(&mut self, shape: RowShape, bare: bool) -> Arc<RowShape> {
         let names: Vec<String> = shape
             .columns
             .iter()
@@ -53,6 +136,7 @@ impl TopicState {
         let key = KeyShape {
             names,
             typed: shape.is_typed(),
+            bare,
         };
         if self.key_shape.as_deref() != Some(&key) {
             self.key_shape = Some(Arc::new(key));

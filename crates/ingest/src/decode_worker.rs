@@ -1,60 +1,10 @@
 //! A decode worker: raw batches in, change batches out, in order.
 
-use std::sync::Arc;
-
-use change_feed::{Decoder, RawBatch, SourceError, SourceEvent, TopicContext};
+use change_feed::{Decoder, TopicContext};
 use crossbeam_channel::{Receiver, Sender};
-use row_model::{ChangeBatch, NextOffset, PartitionId};
+use row_model::ChangeBatch;
 
-/// What a source hands to the worker of a partition, in the order it happened.
-pub(crate) enum ToWorker {
-    Records {
-        source: usize,
-        topic: Arc<str>,
-        partition: i32,
-        batch: RawBatch,
-    },
-    End {
-        source: usize,
-        partition: PartitionId,
-        next: NextOffset,
-    },
-    Lost {
-        source: usize,
-        partition: PartitionId,
-        error: SourceError,
-    },
-}
-
-/// What reaches the sequencer.
-pub(crate) enum ToSequencer {
-    Decoded {
-        source: usize,
-        batch: ChangeBatch,
-    },
-    End {
-        source: usize,
-        partition: PartitionId,
-        next: NextOffset,
-    },
-    Lost {
-        source: usize,
-        partition: PartitionId,
-        error: SourceError,
-    },
-    /// News of a source that no partition's order depends on.
-    Event {
-        source: usize,
-        event: SourceEvent,
-    },
-    /// The source was asked at this time and had nothing more.
-    Quiet {
-        source: usize,
-        at_ms: i64,
-    },
-    /// The answer to a checkpoint.
-    Checkpoint(Box<crate::sequencer_thread::CheckpointAnswer>),
-}
+use crate::messages::{ToSequencer, ToWorker};
 
 /// Runs until nobody sends any more. `decoders` has one decoder for each source.
 pub(crate) fn run(
@@ -104,6 +54,7 @@ pub(crate) fn run(
                 partition,
                 error,
             },
+            ToWorker::Back { source, facts } => ToSequencer::Back { source, facts },
         };
         if out.send(decoded).is_err() {
             return;

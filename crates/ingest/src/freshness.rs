@@ -18,7 +18,9 @@ impl Sequencer {
     /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
     /// before has been published.
     pub fn quiet(&mut self, source: usize, at_ms: i64) {
-        if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
+        // A source whose partitions are paused is quiet whatever was written meanwhile.
+        let is_read = self.sources[source].unreachable.is_none() && self.over_memory.is_none();
+        if !is_read || self.unpublished > 0 {
             return;
         }
         self.all_quiet(source);
@@ -146,7 +148,12 @@ impl Sequencer {
 
     /// At the limit everything is paused; a little below it, everything goes on.
     fn mind_memory(&mut self) {
-        let used: u64 = self.tables.iter().map(|table| table.memory_bytes).sum();
+        // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
+        let used: u64 = self
+            .tables
+            .iter()
+            .map(|table| table.writer.memory().total() as u64)
+            .sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);
         let change = if over && self.over_memory.is_none() {

@@ -12,9 +12,10 @@ use table_store::TableStore;
 use telemetry::clock;
 
 use crate::checkpoints::Pending;
-use crate::decode_worker::{self, ToSequencer, ToWorker};
+use crate::decode_worker;
+use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
 use crate::sequencer::Sequencer;
-use crate::sequencer_thread::{CheckpointAnswer, SequencerThread, SharedStore, SourceLink};
+use crate::sequencer_thread::{SequencerThread, SharedStore, SourceLink};
 use crate::settings::{Settings, SourceSetup, limits};
 use crate::source_thread::{self, SourceLinks};
 use crate::status::StatusBoard;

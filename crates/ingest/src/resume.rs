@@ -61,7 +61,7 @@ pub fn decide_resume(saved: Option<&SavedPartition>, facts: &PartitionFacts) -> 
         return ResumeDecision::Stall { reason };
     }
     ResumeDecision::Start {
-        at: StartAt::Offset(wanted),
+        at: StartAt::Offset(wanted.max(facts.retained_from)),
         complete: true,
     }
 }

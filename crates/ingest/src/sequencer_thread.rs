@@ -2,30 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use change_feed::SourceEvent;
-use checkpoint_store::{CheckpointError, CheckpointStore, Committed};
+use checkpoint_store::CheckpointStore;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
 use telemetry::{Event, clock};
 
 use crate::PipelineError;
 use crate::checkpoints::Pending;
-use crate::decode_worker::ToSequencer;
+use crate::messages::{CheckpointAnswer, ToSequencer};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::limits;
 use crate::status::{CheckpointState, StatusBoard};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
-
-/// What came of a checkpoint.
-pub(crate) struct CheckpointAnswer {
-    pub pending: Pending,
-    pub result: Result<Committed, CheckpointError>,
-    pub took: Duration,
-}
 
 /// A source's thread as the sequencer reaches it.
 pub(crate) struct SourceLink {
@@ -116,7 +109,8 @@ impl SequencerThread {
         let from = match &message {
             ToSequencer::Decoded { source, .. }
             | ToSequencer::End { source, .. }
-            | ToSequencer::Lost { source, .. } => Some(*source),
+            | ToSequencer::Lost { source, .. }
+            | ToSequencer::Back { source, .. } => Some(*source),
             _ => None,
         };
         if let Some(source) = from {
@@ -134,6 +128,7 @@ impl SequencerThread {
                 partition,
                 error,
             } => self.sequencer.partition_lost(source, partition, &error),
+            ToSequencer::Back { source, facts } => self.sequencer.discovered(source, &facts),
             ToSequencer::Quiet { source, at_ms } => self.sequencer.quiet(source, at_ms),
             ToSequencer::Checkpoint(answer) => self.checkpoint_answer(*answer),
             ToSequencer::Event { source, event } => match event {

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 use row_model::PartitionId;
 use telemetry::clock;
 
-use crate::decode_worker::{ToSequencer, ToWorker};
+use crate::messages::{ToSequencer, ToWorker};
 use crate::sequencer::SourceOrder;
 use crate::settings::limits;
 
@@ -95,7 +95,13 @@ impl Driver {
                 SourceOrder::Resume(partitions) => {
                     self.paused_by_order
                         .retain(|paused| !partitions.contains(paused));
-                    self.source.resume(&partitions);
+                    // A worker that does not keep up still does not: its queue has a bound.
+                    let held_back = |id: &PartitionId| {
+                        self.paused_here.iter().any(|paused| paused.contains(id))
+                    };
+                    let resumed: Vec<PartitionId> =
+                        partitions.into_iter().filter(|id| !held_back(id)).collect();
+                    self.source.resume(&resumed);
                 }
                 SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
             }
@@ -134,6 +140,10 @@ impl Driver {
                 },
                 partition,
             ),
+            SourceEvent::Discovered(facts) if self.topics.contains_key(&facts.id) => {
+                let partition = facts.id;
+                self.send(ToWorker::Back { source, facts }, partition)
+            }
             event => {
                 if let SourceEvent::Discovered(facts) = &event {
                     self.topics

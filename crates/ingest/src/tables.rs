@@ -13,6 +13,7 @@ use table_store::{
 };
 
 use crate::epochs::Epochs;
+use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
 use crate::merge;
 
@@ -65,6 +66,7 @@ pub(crate) struct TableState {
     pub touched: bool,
     /// As of the last cut.
     pub memory_bytes: u64,
+    key_changes: KeyChanges,
     builder: RowBuilder,
 }
 
@@ -85,6 +87,7 @@ impl TableState {
             facts: Arc::default(),
             touched: true,
             memory_bytes: 0,
+            key_changes: KeyChanges::default(),
             builder: RowBuilder::default(),
         }
     }
@@ -118,8 +121,14 @@ impl TableState {
                 self.remove_keyless(cut, batch, change, &incoming, applied)?;
             }
             ChangeKind::Upsert => self.upsert(cut, batch, change, &incoming, applied),
+            ChangeKind::Delete if change.key_change && self.is_about_who_left(batch, change) => {
+                applied.stale += 1;
+            }
             ChangeKind::Delete => {
                 let key = batch.slice(&change.key);
+                if change.key_change {
+                    self.remember_departure(key);
+                }
                 self.delete(cut, key, change.schema, &incoming, applied);
             }
         }
@@ -209,10 +218,14 @@ impl TableState {
                 .map_or(change.schema, |newest| newest.max(change.schema)),
         );
         let merged = if Row::new(row).has_unavailable() {
-            self.merged(key, change, row)
+            self.merged(batch, change, row)
         } else {
             None
         };
+        if change.key_change {
+            self.remember_departure(key);
+            self.key_changes.arrives(key, change.transaction);
+        }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
         let written = self
@@ -238,9 +251,46 @@ impl TableState {
         count(&mut applied.deletes, &mut applied.stale, written);
     }
 
-    /// The row with what it did not send filled in from the row that is held; `None` if none is.
-    fn merged(&mut self, key: &[u8], change: &Change, row: &[u8]) -> Option<Vec<u8>> {
-        let held = self.writer.newest(key)?;
+    /// The delete of a key, under which another row has arrived in the same transaction, is about
+    /// the row that left, if what it deletes is not what is held.
+    fn is_about_who_left(&self, batch: &ChangeBatch, change: &Change) -> bool {
+        let key = batch.slice(&change.key);
+        if !self.key_changes.arrived_in(key, change.transaction) {
+            return false;
+        }
+        let before = Row::new(batch.slice(&change.before));
+        let shapes = self.writer.table().schemas().shapes();
+        let held = self.writer.newest(key);
+        let (Some(held), Some(shape)) = (held, shapes.get(change.schema.0 as usize)) else {
+            return false;
+        };
+        let differs = held.row().is_some_and(|held| held != before);
+        differs && key_changes::is_whole(before, shape)
+    }
+
+    fn remember_departure(&mut self, key: &[u8]) {
+        if let Some(held) = self.writer.newest(key).filter(|held| !held.is_deleted()) {
+            self.key_changes.departs(key, held);
+        }
+    }
+
+    /// The row with what it did not send filled in from the row that is held, under this key or
+    /// under the one it came from; `None` if none is.
+    fn merged(&mut self, batch: &ChangeBatch, change: &Change, row: &[u8]) -> Option<Vec<u8>> {
+        let held = if change.key_change {
+            let old_key = batch.slice(&change.other_key);
+            let departed = self.key_changes.take_departed(old_key);
+            // The halves may have come over different partitions, the second one first. A stream
+            // that does not tell transactions may have lost the first half altogether.
+            let still_there = || {
+                self.writer
+                    .newest(old_key)
+                    .filter(|_| change.transaction.is_some())
+            };
+            departed.or_else(still_there)?
+        } else {
+            self.writer.newest(batch.slice(&change.key))?
+        };
         let shapes = self.writer.table().schemas().shapes();
         let (new, old) = (
             shapes.get(change.schema.0 as usize)?,

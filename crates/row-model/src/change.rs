@@ -50,7 +50,8 @@ pub struct Change {
     pub key: Range<u32>,
     /// A [`Row`](crate::Row); empty unless the change is an upsert.
     pub row: Range<u32>,
-    /// The row as it was; only for keyless tables, which are matched by it.
+    /// The row as it was; only of keyless tables, which are matched by it, and of a delete that is
+    /// one half of a key change.
     pub before: Range<u32>,
     pub position: Option<SourcePosition>,
     pub run: Option<RunId>,

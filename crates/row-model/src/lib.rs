@@ -19,7 +19,9 @@ mod value;
 mod varint;
 mod version;
 
-pub use change::{Change, ChangeBatch, ChangeKind, Failure, RunId, SnapshotMark, Transaction};
+pub use change::{
+    Change, ChangeBatch, ChangeKind, Failure, RecordFormat, RunId, SnapshotMark, Transaction,
+};
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};

@@ -72,6 +72,11 @@ impl Faults {
         plan.next = Some((plan.writes + writes, fault));
     }
 
+    /// Whatever was planned and has not happened yet does not.
+    pub fn forget(&self) {
+        self.plan().next = None;
+    }
+
     /// From now on no write finds room.
     pub fn fill_disk(&self) {
         self.plan().full = true;

@@ -1,6 +1,11 @@
-//! Placeholder.
+//! What tests of several crates share: a log in memory, a disk that fails on command, the events of
+//! a connector, and the suites that every source and every store of checkpoints must pass.
+//!
+//! Only ever a dev-dependency. Refuses to know anything behind the contracts (`change-feed`,
+//! `checkpoint-store`): what a pipeline makes of a log is for its own tests to say.
 
 pub mod checkpoint_suite;
+pub mod connector;
 pub mod faulty_store;
 pub mod scripted_source;
 pub mod source_suite;

@@ -1,6 +1,6 @@
 //! A [`Source`] in memory whose log the test writes: the broker of tests that need none.
 //!
-//! Deterministic: a poll never waits, goes over the partitions in the order of their discovery, and
+//! Deterministic: unless asked to, a poll never waits; it goes over the partitions in the order of their discovery, and
 //! delivers one batch of each. Passes the [source suite](crate::source_suite) like the real ones.
 
 mod log;
@@ -13,7 +13,10 @@ use change_feed::{
 use row_model::{NextOffset, PartitionId};
 
 use self::log::{LogPartition, LogState};
-pub use self::log::{PlannedRecord, ScriptedLog};
+pub use self::log::{PlannedRecord, ScriptedLog, TakenTopic};
+
+/// Longest wait of a poll of a source that waits at all.
+const WAIT_MAX: Duration = Duration::from_millis(2);
 
 /// Reads a [`ScriptedLog`].
 pub struct ScriptedSource {
@@ -21,6 +24,7 @@ pub struct ScriptedSource {
     batch_records_max: usize,
     partitions: Vec<Reading>,
     discovery_complete: bool,
+    waits: bool,
 }
 
 struct Reading {
@@ -34,6 +38,19 @@ struct Reading {
 }
 
 impl ScriptedSource {
+    fn read(&mut self, state: &mut LogState, events: &mut Vec<SourceEvent>) {
+        if state.held {
+            return;
+        }
+        events.extend(state.events.drain(..));
+        self.discover(state, events);
+        for reading in &mut self.partitions {
+            if let Some(log) = state.partitions.get(&reading.name) {
+                state.delivered += reading.read(log, self.batch_records_max, events);
+            }
+        }
+    }
+
     fn discover(&mut self, state: &LogState, events: &mut Vec<SourceEvent>) {
         for reading in &mut self.partitions {
             let found = state.partitions.get(&reading.name);
@@ -92,15 +109,15 @@ impl ScriptedSource {
 }
 
 impl Source for ScriptedSource {
-    fn poll(&mut self, _timeout: Duration, events: &mut Vec<SourceEvent>) {
+    fn poll(&mut self, timeout: Duration, events: &mut Vec<SourceEvent>) {
         let log = self.log.clone();
-        let state = &mut *log.state.lock();
-        events.extend(state.events.drain(..));
-        self.discover(state, events);
-        for reading in &mut self.partitions {
-            if let Some(log) = state.partitions.get(&reading.name) {
-                reading.read(log, self.batch_records_max, events);
-            }
+        let mut state = log.state.lock();
+        let before = events.len();
+        self.read(&mut state, events);
+        if self.waits && events.len() == before {
+            // A paused or finished partition may have to be started meanwhile: never for long.
+            log.changed.wait_for(&mut state, timeout.min(WAIT_MAX));
+            self.read(&mut state, events);
         }
     }
 
@@ -113,7 +130,7 @@ impl Source for ScriptedSource {
             )));
         };
         let (topic, number) = reading.name.clone();
-        let state = log.state.lock();
+        let mut state = log.state.lock();
         let Some(found) = state
             .partitions
             .get(&reading.name)
@@ -129,6 +146,7 @@ impl Source for ScriptedSource {
             StartAt::Offset(NextOffset(wanted)) => wanted,
         };
         (reading.next, reading.end_told) = (Some(wanted), None);
+        state.read_from.insert((topic, number), wanted);
         Ok(())
     }
 
@@ -170,9 +188,15 @@ impl Source for ScriptedSource {
 }
 
 impl Reading {
-    fn read(&mut self, log: &LogPartition, records_max: usize, events: &mut Vec<SourceEvent>) {
+    /// Answers how many records it delivered.
+    fn read(
+        &mut self,
+        log: &LogPartition,
+        records_max: usize,
+        events: &mut Vec<SourceEvent>,
+    ) -> u64 {
         let Some(next) = self.next.filter(|_| !self.paused) else {
-            return;
+            return 0;
         };
         let (topic, partition) = self.name.clone();
         let lost = if next < log.retained_from {
@@ -198,7 +222,7 @@ impl Reading {
                 partition: self.id,
                 error,
             });
-            return;
+            return 0;
         }
         let mut batch = RawBatch::new(self.id);
         for (offset, record) in log.records.range(next..).take(records_max) {
@@ -210,6 +234,7 @@ impl Reading {
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             batch.push(*offset, Some(record.timestamp_ms), key, value, headers);
         }
+        let delivered = batch.len() as u64;
         let last = batch.iter().next_back().map(|last| last.offset);
         if let Some(last) = last {
             self.next = Some(last + 1);
@@ -221,6 +246,7 @@ impl Reading {
                 next: NextOffset(log.end),
             });
         }
+        delivered
     }
 }
 

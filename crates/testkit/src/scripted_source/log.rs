@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use change_feed::SourceEvent;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use row_model::NextOffset;
 
 use super::ScriptedSource;
@@ -35,10 +35,15 @@ impl PlannedRecord {
     }
 }
 
+/// A topic that was taken out of its log.
+pub struct TakenTopic(BTreeMap<(String, i32), LogPartition>);
+
 /// The log that scripted sources read. Clones are the same log.
 #[derive(Clone, Default)]
 pub struct ScriptedLog {
     pub(super) state: Arc<Mutex<LogState>>,
+    /// Rung when there may be something new to poll for.
+    pub(super) changed: Arc<Condvar>,
 }
 
 #[derive(Default)]
@@ -48,6 +53,10 @@ pub(super) struct LogState {
     pub(super) events: VecDeque<SourceEvent>,
     pub(super) acknowledged: BTreeMap<(String, i32), NextOffset>,
     pub(super) paused: Vec<(String, i32)>,
+    pub(super) read_from: BTreeMap<(String, i32), u64>,
+    pub(super) delivered: u64,
+    /// Polls bring nothing.
+    pub(super) held: bool,
 }
 
 #[derive(Default)]
@@ -86,6 +95,20 @@ impl ScriptedLog {
             .retain(|(name, _), _| name != topic);
     }
 
+    /// Deletes a topic, to be [put back](Self::put_back) later as it was, uuid and all.
+    pub fn take_topic(&self, topic: &str) -> TakenTopic {
+        let state = &mut *self.state.lock();
+        let taken = state
+            .partitions
+            .extract_if(.., |(name, _), _| name == topic);
+        TakenTopic(taken.collect())
+    }
+
+    pub fn put_back(&self, topic: TakenTopic) {
+        self.state.lock().partitions.extend(topic.0);
+        self.changed.notify_all();
+    }
+
     pub fn set_compacted(&self, topic: &str) {
         let state = &mut *self.state.lock();
         for ((name, _), partition) in &mut state.partitions {
@@ -104,6 +127,17 @@ impl ScriptedLog {
             partition.records.insert(partition.end, record.clone());
             partition.end += 1;
         }
+        self.changed.notify_all();
+    }
+
+    /// From now on no poll brings anything, as if the broker were far away and silent.
+    pub fn hold(&self) {
+        self.state.lock().held = true;
+    }
+
+    pub fn release(&self) {
+        self.state.lock().held = false;
+        self.changed.notify_all();
     }
 
     /// Takes offsets without records, as control records and compaction do.
@@ -116,6 +150,14 @@ impl ScriptedLog {
         self.change(topic, partition, |partition| {
             partition.retained_from = before;
             partition.records = partition.records.split_off(&before);
+        });
+    }
+
+    /// Loses everything from an offset on, as a broker does whose disk was not flushed.
+    pub fn cut_tail(&self, topic: &str, partition: i32, from: u64) {
+        self.change(topic, partition, |partition| {
+            partition.end = from;
+            partition.records.split_off(&from);
         });
     }
 
@@ -133,6 +175,29 @@ impl ScriptedLog {
             .copied()
     }
 
+    /// Where a source was last told to begin, as an offset.
+    pub fn read_from(&self, topic: &str, partition: i32) -> Option<u64> {
+        self.state
+            .lock()
+            .read_from
+            .get(&(topic.to_owned(), partition))
+            .copied()
+    }
+
+    /// Records that sources have delivered so far.
+    pub fn delivered(&self) -> u64 {
+        self.state.lock().delivered
+    }
+
+    /// Offset of the next record to be written.
+    pub fn end(&self, topic: &str, partition: i32) -> u64 {
+        self.state
+            .lock()
+            .partitions
+            .get(&(topic.to_owned(), partition))
+            .map_or(0, |partition| partition.end)
+    }
+
     /// What is paused just now.
     pub fn paused(&self) -> Vec<(String, i32)> {
         self.state.lock().paused.clone()
@@ -145,6 +210,15 @@ impl ScriptedLog {
             batch_records_max,
             partitions: Vec::new(),
             discovery_complete: false,
+            waits: false,
+        }
+    }
+
+    /// The same, but a poll that finds nothing waits for something, so that a thread can drive it.
+    pub fn waiting_source(&self, batch_records_max: usize) -> ScriptedSource {
+        ScriptedSource {
+            waits: true,
+            ..self.source(batch_records_max)
         }
     }
 

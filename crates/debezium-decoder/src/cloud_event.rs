@@ -1,0 +1,95 @@
+//! Cloud events in structured JSON: the source block is spread over attributes, all of them text.
+
+use change_feed::RecordRef;
+use row_model::{Change, OriginId, RecordFormat};
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+use crate::data_change::Event;
+use crate::decoding::Decoding;
+use crate::envelope::{Envelope, Op};
+use crate::headers::HeaderFacts;
+use crate::json_token::text;
+use crate::nested::members;
+use crate::position::Block;
+use crate::source_block::{self, SourceFacts};
+use crate::temporal;
+use crate::topic::Unwrapped;
+
+/// Before the names of Debezium's attributes, which have no underscores.
+const PREFIX: &str = "iodebezium";
+
+impl Decoding<'_> {
+    pub fn cloud_event(
+        &mut self,
+        unwrapped: &Unwrapped<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        self.enters(RecordFormat::CloudEvents)?;
+        let attributes = members(unwrapped.payload).ok_or(DecodeError::NotAnEnvelope)?;
+        let mut block = Block::default();
+        let (mut op, mut time, mut data) = (None, None, None);
+        for (name, token) in attributes {
+            match name.strip_prefix(PREFIX) {
+                Some("op") if token.get() != "null" => op = Some(Op::read(token.get())?),
+                Some(name) => block.set(name, token),
+                None if name == "data" => data = Some(token),
+                None if name == "time" => time = text(token),
+                None => {}
+            }
+        }
+        let data = data.ok_or(DecodeError::NotAnEnvelope)?;
+        if data.get().starts_with('"') {
+            return Err(DecodeError::NeedsRegistry {
+                part: "data of the cloud event",
+            });
+        }
+        let data = self.topic.data_schema.unwrap(data.get(), "data")?;
+        let images = Envelope::parse(data.payload)?;
+        let mut event = Event {
+            op: op.unwrap_or_else(|| op_of(&images)),
+            before: images.before,
+            after: images.after,
+            source: source_block::read(&block),
+            origin: OriginId(0),
+            connector_ms: images.ts_ms(),
+        };
+        if let Some((op, source)) = images.op_and_source()? {
+            // With its metadata in headers the event holds the whole envelope.
+            event.op = op;
+            event.source = self.topic.source.facts(source)?;
+            event.origin = self.topic.source.origin(&self.topic.history);
+        } else if op.is_some() {
+            event.origin = self.topic.history.origin(&block.table_name());
+        } else {
+            event.source = without_attributes(time.as_deref());
+        }
+        let change = self.data_change(&event, &data, record, headers)?;
+        self.topic.format = Some(RecordFormat::CloudEvents);
+        Ok(change)
+    }
+}
+
+/// What happened, as far as the images alone tell.
+fn op_of(images: &Envelope<'_>) -> Op {
+    match (images.before, images.after) {
+        (_, None) => Op::Delete,
+        (None, Some(_)) => Op::Create,
+        (Some(_), Some(_)) => Op::Update,
+    }
+}
+
+/// A position would not tell whether a snapshot or a change stands at it: there is none.
+fn without_attributes(time: Option<&str>) -> SourceFacts {
+    let at = time.and_then(temporal::instant);
+    SourceFacts {
+        commit_ms: at.map(|at| at.seconds * 1000 + i64::from(at.nanos / 1_000_000)),
+        ..SourceFacts::default()
+    }
+}
+
+/// The data of an event may be anything: only Debezium's has images of a row.
+pub(crate) fn is_ours(kind: &RawValue) -> bool {
+    text(kind).is_some_and(|kind| kind.starts_with("io.debezium."))
+}

@@ -1,0 +1,175 @@
+//! A change with its images before and after, whatever envelope they came in.
+
+use std::ops::Range;
+
+use change_feed::RecordRef;
+use row_model::{Change, ChangeKind, OriginId, Row};
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+use crate::decoding::{Decoding, blank};
+use crate::envelope::Op;
+use crate::headers::HeaderFacts;
+use crate::images::KeyPart;
+use crate::key::{self, KeyShape};
+use crate::position::Connector;
+use crate::row_shape::RowShape;
+use crate::source_block::SourceFacts;
+use crate::topic::Unwrapped;
+
+/// What an envelope says of one change.
+#[derive(Debug)]
+pub(crate) struct Event<'a> {
+    pub op: Op,
+    pub before: Option<&'a RawValue>,
+    pub after: Option<&'a RawValue>,
+    pub source: SourceFacts,
+    pub origin: OriginId,
+    pub connector_ms: Option<i64>,
+}
+
+impl Decoding<'_> {
+    pub fn data_change(
+        &mut self,
+        event: &Event<'_>,
+        unwrapped: &Unwrapped<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        let op = event.op;
+        let (kind, image) = match op {
+            Op::Truncate => (ChangeKind::Truncate, None),
+            Op::Delete => (ChangeKind::Delete, None),
+            _ => {
+                let after = event.after.ok_or(DecodeError::MissingImage {
+                    op: op.name(),
+                    image: "after",
+                })?;
+                (ChangeKind::Upsert, Some(after))
+            }
+        };
+        let key = match op {
+            Op::Truncate => KeyPart::default(),
+            _ => self.key(record, headers)?,
+        };
+        let mut change = Change {
+            origin: event.origin,
+            snapshot: event.source.snapshot,
+            position: event.source.position,
+            run: headers.run,
+            transaction: event.source.transaction,
+            commit_ms: event.source.commit_ms,
+            connector_ms: event.connector_ms,
+            other_key: key.other.clone(),
+            key_change: headers.key_change,
+            ..blank(record.offset, kind, key.range.clone())
+        };
+        let declared = self.declared_key.filter(|_| key.shape.is_none()).cloned();
+        let key_shape = key.shape.as_ref().or(declared.as_ref());
+        let placeholder = self.placeholder;
+        let whole = is_whole(op, event.source.connector, headers);
+        let placeholder = Some(placeholder).filter(|_| !whole);
+        let mut row_shape = None;
+        if let Some(after) = image {
+            let (shape, range) = self.row(after, "after", unwrapped, key_shape, placeholder)?;
+            if let Some(key_shape) = &key.shape {
+                let row = Row::new(self.out.slice(&range));
+                key::check_against_row(self.out.slice(&key.range), key_shape, &shape, row)?;
+            }
+            (change.schema, change.row) = (shape.schema, range);
+            row_shape = Some(shape);
+        }
+        // Only a row whose record carries no key is known by what it was.
+        let key_moves = headers.key_change && key.shape.is_some();
+        let was_known = key.shape.is_none() && matches!(op, Op::Update | Op::Delete);
+        if was_known {
+            match (event.before, &declared) {
+                (Some(before), _) => {
+                    let (shape, range) = self.row(before, "before", unwrapped, key_shape, None)?;
+                    change.before = range;
+                    row_shape = row_shape.or(Some(shape));
+                }
+                // An update that kept the declared key needs no image of what was.
+                (None, Some(_)) if op == Op::Update => {}
+                (None, _) => {
+                    return Err(DecodeError::MissingImage {
+                        op: op.name(),
+                        image: "before",
+                    });
+                }
+            }
+        }
+        // A delete that moves its row to another key tells by its image which row it is about.
+        let moves = op == Op::Delete && headers.key_change && key.shape.is_some();
+        if let Some(before) = event.before.filter(|_| moves)
+            && let Ok((shape, range)) = self.row(before, "before", unwrapped, key_shape, None)
+        {
+            (change.schema, change.before) = (shape.schema, range);
+        }
+        // Under a key that another row has taken meanwhile, a delete tells by it which row it means.
+        if let Some(before) = event.before.filter(|_| op == Op::Delete && key_moves) {
+            (_, change.before) = self.row(before, "before", unwrapped, key_shape, None)?;
+        }
+        if let (Some(declared), Some(shape)) = (declared, row_shape) {
+            self.key_by_declaration(&mut change, &declared, &shape)?;
+        }
+        Ok(change)
+    }
+
+    /// Keys a change by the declared columns of its row. One that moved its row to another key is
+    /// preceded by the deletion of the old one.
+    pub fn key_by_declaration(
+        &mut self,
+        change: &mut Change,
+        declared: &KeyShape,
+        shape: &RowShape,
+    ) -> Result<(), DecodeError> {
+        let before = std::mem::take(&mut change.before);
+        let old = if before.is_empty() {
+            None
+        } else {
+            Some(self.declared_key(&before, declared, shape)?)
+        };
+        if change.row.is_empty() {
+            change.key = old.unwrap_or_default();
+            return Ok(());
+        }
+        change.key = self.declared_key(&change.row.clone(), declared, shape)?;
+        let moved = old.filter(|old| self.out.slice(old) != self.out.slice(&change.key));
+        if let Some(key) = moved {
+            let deletion = Change {
+                kind: ChangeKind::Delete,
+                key,
+                row: 0..0,
+                ..change.clone()
+            };
+            self.out.changes.push(deletion);
+        }
+        Ok(())
+    }
+
+    fn declared_key(
+        &mut self,
+        row: &Range<u32>,
+        declared: &KeyShape,
+        shape: &RowShape,
+    ) -> Result<Range<u32>, DecodeError> {
+        self.scratch.clear();
+        key::encode_from_row(declared, shape, Row::new(self.out.slice(row)), self.scratch)?;
+        let start = self.out.bytes.len();
+        self.out.bytes.extend_from_slice(self.scratch);
+        Ok(self.since(start))
+    }
+}
+
+/// True if every value of the row was at hand, so that what looks like the placeholder is a value
+/// like any other: in a snapshot, and in an insert that is no half of a key change. Oracle's large
+/// objects may be missing from any row, and of unknown connectors nothing is known.
+pub(crate) fn is_whole(op: Op, connector: Connector, headers: HeaderFacts) -> bool {
+    let is_new = match op {
+        Op::Read => true,
+        Op::Create => !headers.key_change,
+        _ => false,
+    };
+    is_new && !matches!(connector, Connector::Oracle | Connector::Other)
+}

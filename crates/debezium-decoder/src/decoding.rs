@@ -1,0 +1,222 @@
+//! One batch being decoded: what each record is, and what becomes of it.
+//!
+//! Invariant: a record either becomes its changes or leaves no trace but a failure. The first record
+//! whose format is beyond doubt settles its topic's: any object could be a flattened row, so a row
+//! does so only once it was decoded, an envelope by being one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use change_feed::RecordRef;
+use row_model::{
+    Change, ChangeBatch, ChangeKind, Failure, NextOffset, OriginId, RecordFormat, RowBuilder,
+    SchemaId, SourcePosition,
+};
+
+use crate::data_change::Event;
+use crate::envelope::{Envelope, Op, Recognised};
+use crate::headers::HeaderFacts;
+use crate::key::KeyShape;
+use crate::topic::{TopicState, Unwrapped};
+use crate::{DecodeError, Placeholder};
+
+/// A larger record is put aside: a single row must not outweigh everything else.
+pub const RECORD_BYTES_MAX: usize = 8 << 20;
+/// What a failure keeps of a record's key and value.
+const FAILURE_BYTES_MAX: usize = 4096;
+
+/// One batch being decoded.
+pub(crate) struct Decoding<'d> {
+    pub topic: &'d mut TopicState,
+    pub placeholder: &'d Placeholder,
+    pub declared_key: Option<&'d Arc<KeyShape>>,
+    pub builder: &'d mut RowBuilder,
+    pub scratch: &'d mut Vec<u8>,
+    pub out: &'d mut ChangeBatch,
+}
+
+impl Decoding<'_> {
+    pub fn record(&mut self, record: &RecordRef<'_>, last_delete: &mut Vec<u8>) {
+        let (start, changes) = (self.out.bytes.len(), self.out.changes.len());
+        let is_second_half =
+            record.value.is_none() && record.key.is_some_and(|key| key == last_delete.as_slice());
+        last_delete.clear();
+        // A tombstone right after its delete is the same delete: it has no position of its own that
+        // could tell a redelivered one from a new one.
+        if !is_second_half {
+            match self.change(record) {
+                Ok(Some(change)) => {
+                    if change.kind == ChangeKind::Delete {
+                        last_delete.extend_from_slice(record.key.unwrap_or_default());
+                    }
+                    self.out.changes.push(change);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.out.bytes.truncate(start);
+                    self.out.changes.truncate(changes);
+                    self.out.failures.push(failure(record, &error));
+                }
+            }
+        }
+        self.out.records += 1;
+        self.out.log_time_ms = self.out.log_time_ms.max(record.timestamp_ms);
+        self.out.next_offset = NextOffset(record.offset + 1);
+    }
+
+    fn change(&mut self, record: &RecordRef<'_>) -> Result<Option<Change>, DecodeError> {
+        let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        if bytes > RECORD_BYTES_MAX {
+            return Err(DecodeError::TooLarge {
+                bytes,
+                max: RECORD_BYTES_MAX,
+            });
+        }
+        // Whatever a heartbeat looks like in this converter.
+        if self.topic.kind.is_heartbeat {
+            return Ok(None);
+        }
+        let headers = self.topic.headers.facts(record);
+        if headers.event_id && self.has_bare_key(record)? {
+            return self.outbox_event(record, headers).map(Some);
+        }
+        let Some(value) = record.value else {
+            return self.tombstone(record, headers);
+        };
+        let value = text(value, "value")?;
+        let unwrapped = self.topic.value_schema.unwrap(value, "value")?;
+        if unwrapped.payload == "null" {
+            return self.tombstone(record, headers);
+        }
+        let known_row = self.known_flat_row(&unwrapped);
+        if known_row.is_some() {
+            return self.flat_row(&unwrapped, known_row, record, headers);
+        }
+        self.recognised(&unwrapped, record, headers)
+    }
+
+    fn recognised(
+        &mut self,
+        unwrapped: &Unwrapped<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let envelope = Envelope::parse(unwrapped.payload)?;
+        match envelope.recognise(unwrapped)? {
+            Recognised::Change(Op::Message) => self.message(unwrapped, record, headers).map(Some),
+            Recognised::Change(op) => {
+                let Some(source) = envelope.source else {
+                    return Err(DecodeError::NotAnEnvelope);
+                };
+                let event = Event {
+                    op,
+                    before: envelope.before,
+                    after: envelope.after,
+                    source: self.topic.source.facts(source)?,
+                    origin: self.topic.source.origin(&self.topic.history),
+                    connector_ms: envelope.ts_ms(),
+                };
+                if self.topic.kind.is_message && op == Op::Create && record.key.is_none() {
+                    if let Some(change) = self.decoded_message(source, &event, record, headers)? {
+                        return Ok(Some(change));
+                    }
+                }
+                self.enters(RecordFormat::Envelope)?;
+                self.topic.format = Some(RecordFormat::Envelope);
+                self.data_change(&event, unwrapped, record, headers)
+                    .map(Some)
+            }
+            Recognised::CloudEvent => self.cloud_event(unwrapped, record, headers).map(Some),
+            Recognised::Row => self.flat_row(unwrapped, None, record, headers),
+            Recognised::Heartbeat
+            | Recognised::TransactionBoundary
+            | Recognised::SchemaChange
+            | Recognised::Notification => Ok(None),
+        }
+    }
+
+    /// A null value with a key, not right after its delete: a compacted log, a connector that writes
+    /// no deletes, or flattened rows.
+    fn tombstone(
+        &mut self,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let key = self.key(record, headers)?;
+        let Some(shape) = &key.shape else {
+            return Ok(None);
+        };
+        // Cloud events leave heartbeats and transaction boundaries without a value.
+        if self.topic.is_no_row_key(shape) {
+            return Ok(None);
+        }
+        let position = headers
+            .lsn
+            .and_then(|lsn| SourcePosition::from_numbers(0, &[lsn]));
+        Ok(Some(Change {
+            run: headers.run,
+            position,
+            other_key: key.other,
+            key_change: headers.key_change,
+            ..blank(record.offset, ChangeKind::Delete, key.range)
+        }))
+    }
+
+    /// A topic that has shown one format takes no other: what its rows mean would be a guess.
+    pub fn enters(&self, format: RecordFormat) -> Result<(), DecodeError> {
+        match self.topic.format {
+            Some(known) if known != format => Err(DecodeError::OtherFormat {
+                known: known.name(),
+                met: format.name(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn since(&self, start: usize) -> Range<u32> {
+        start as u32..self.out.bytes.len() as u32
+    }
+}
+
+pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
+    Change {
+        offset,
+        kind,
+        snapshot: None,
+        schema: SchemaId(0),
+        origin: OriginId(0),
+        key,
+        row: 0..0,
+        before: 0..0,
+        position: None,
+        run: None,
+        transaction: None,
+        commit_ms: None,
+        connector_ms: None,
+        other_key: 0..0,
+        key_change: false,
+    }
+}
+
+pub(crate) fn text<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, DecodeError> {
+    // The frame of a schema registry's formats; the bytes may by chance be text.
+    if bytes.first() == Some(&0) {
+        return Err(DecodeError::NeedsRegistry { part });
+    }
+    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText {
+        part,
+        at: error.valid_up_to(),
+    })
+}
+
+fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
+    let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
+    Failure {
+        offset: record.offset,
+        timestamp_ms: record.timestamp_ms,
+        kind: error.kind(),
+        reason: error.to_string(),
+        key: record.key.map(keep),
+        value: record.value.map(keep),
+    }
+}

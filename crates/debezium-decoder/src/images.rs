@@ -1,0 +1,185 @@
+//! Keys and images of rows, encoded by the shapes the topic has had.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use change_feed::RecordRef;
+use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode_key};
+use serde_json::value::RawValue;
+
+use crate::connect_schema::Node;
+use crate::decoding::{Decoding, blank, text};
+use crate::headers::{self, HeaderFacts};
+use crate::key::{self, KeyShape};
+use crate::row_shape::{RowShape, RowTokens};
+use crate::topic::Unwrapped;
+use crate::{DecodeError, Placeholder, key_header};
+
+/// The key of a record, where it lies in the batch's bytes.
+#[derive(Debug, Default)]
+pub(crate) struct KeyPart {
+    pub range: Range<u32>,
+    pub shape: Option<Arc<KeyShape>>,
+    /// The other half of a key change, from the headers.
+    pub other: Range<u32>,
+}
+
+/// The embedded schema of a record and, within it, that of the image in question.
+pub(crate) type ImageSchema<'n> = Option<(&'n Arc<Node>, &'n Node)>;
+
+impl Decoding<'_> {
+    pub fn key(
+        &mut self,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<KeyPart, DecodeError> {
+        let Some(key) = record.key else {
+            return Ok(KeyPart::default());
+        };
+        let text = text(key, "key")?;
+        let start = self.out.bytes.len();
+        let shape = key::decode(
+            text,
+            self.topic,
+            self.builder,
+            self.scratch,
+            &mut self.out.bytes,
+        )?;
+        let range = self.since(start);
+        let mut other = 0..0;
+        if headers.key_change && shape.is_some() {
+            other = self.other_key(record);
+        }
+        Ok(KeyPart {
+            range,
+            shape,
+            other,
+        })
+    }
+
+    /// Encodes the key that the headers name as the record's own was, which is still in the scratch
+    /// space; empty if it cannot be.
+    fn other_key(&mut self, record: &RecordRef<'_>) -> Range<u32> {
+        let start = self.out.bytes.len();
+        let header = headers::other_key(record);
+        if let (Some(header), Some(shape)) = (header, &self.topic.key_row) {
+            let own = Row::new(self.scratch);
+            let mut other = Vec::new();
+            if key_header::encode(header, shape, own, self.builder, &mut other).is_some() {
+                self.out.bytes.extend_from_slice(&other);
+            }
+        }
+        self.since(start)
+    }
+
+    /// True for a record whose key is no struct: a router or a transform took a field out of it.
+    pub fn has_bare_key(&mut self, record: &RecordRef<'_>) -> Result<bool, DecodeError> {
+        let Some(key) = record.key else {
+            return Ok(true);
+        };
+        let key = text(key, "key")?;
+        let payload = self.topic.key_schema.unwrap(key, "key")?.payload;
+        Ok(!payload.starts_with('{'))
+    }
+
+    /// Encodes an image of the row and answers its shape and place.
+    pub fn row(
+        &mut self,
+        image: &RawValue,
+        part: &'static str,
+        unwrapped: &Unwrapped<'_>,
+        key: Option<&Arc<KeyShape>>,
+        placeholder: Option<&Placeholder>,
+    ) -> Result<(Arc<RowShape>, Range<u32>), DecodeError> {
+        let record = unwrapped.schema.as_ref();
+        let schema = record.and_then(|record| Some((record, record.field(part)?)));
+        let (shape, tokens) = self.tokens(image.get(), part, record, schema, key)?;
+        let range = self.encode(&shape, &tokens, placeholder)?;
+        Ok((shape, range))
+    }
+
+    pub fn encode(
+        &mut self,
+        shape: &RowShape,
+        tokens: &RowTokens<'_>,
+        placeholder: Option<&Placeholder>,
+    ) -> Result<Range<u32>, DecodeError> {
+        let start = self.out.bytes.len();
+        tokens.encode(shape, placeholder, self.builder, &mut self.out.bytes)?;
+        Ok(self.since(start))
+    }
+
+    /// The tokens of an image, and the shape they have.
+    pub fn tokens<'a>(
+        &mut self,
+        image: &'a str,
+        part: &'static str,
+        record: Option<&Arc<Node>>,
+        schema: ImageSchema<'_>,
+        key: Option<&Arc<KeyShape>>,
+    ) -> Result<(Arc<RowShape>, RowTokens<'a>), DecodeError> {
+        let known = self.topic.known_shape(record, key);
+        let names = key.map(|key| key.names.as_slice());
+        let (shape, tokens) = match (schema, known) {
+            (Some(_), Some(shape)) => {
+                let tokens = RowTokens::read(image, Some(&shape), part)?;
+                (shape, tokens)
+            }
+            (Some((record, row)), None) => {
+                let shape = RowShape::from_schema(record, row, names, &self.topic.history)?;
+                let tokens = RowTokens::read(image, Some(&shape), part)?;
+                (Arc::new(shape), tokens)
+            }
+            (None, known) => {
+                let tokens = RowTokens::read(image, known.as_deref(), part)?;
+                match (known, tokens.other_names()) {
+                    (Some(shape), None) => (shape, tokens),
+                    (_, others) => {
+                        let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
+                        let shape = RowShape::from_names(others, names, &self.topic.history)?;
+                        (Arc::new(shape), tokens)
+                    }
+                }
+            }
+        };
+        self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));
+        Ok((shape, tokens))
+    }
+
+    /// A row of columns that no table had, keyed by its first one. Its cells are in the builder.
+    pub fn made_row(
+        &mut self,
+        offset: u64,
+        columns: Vec<Column>,
+        key: Value<'_>,
+    ) -> Result<Change, DecodeError> {
+        let key_column = columns.first().map(|column| column.name.clone());
+        let schema = Schema {
+            columns,
+            key: Some(key_column.into_iter().collect()),
+        };
+        let id = self.made_schema(schema)?;
+        let start = self.out.bytes.len();
+        encode_key([key], &mut self.out.bytes)?;
+        let key = self.since(start);
+        let start = self.out.bytes.len();
+        self.builder.finish(&mut self.out.bytes);
+        Ok(Change {
+            schema: id,
+            row: self.since(start),
+            ..blank(offset, ChangeKind::Upsert, key)
+        })
+    }
+
+    fn made_schema(&mut self, schema: Schema) -> Result<SchemaId, DecodeError> {
+        match &self.topic.made_schema {
+            Some((known, id)) if *known == schema => Ok(*id),
+            _ => {
+                let id = self.topic.history.intern(&schema);
+                let id = id.ok_or(DecodeError::TooManyShapes)?;
+                self.topic.made_schema = Some((schema, id));
+                Ok(id)
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Logical messages (`pg_logical_emit_message`): rows of an append-only table, keyed by their LSN.
+
+use change_feed::RecordRef;
+use row_model::{Change, Column, ColumnType, Moment, RecordFormat, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+use crate::data_change::Event;
+use crate::decoding::Decoding;
+use crate::headers::HeaderFacts;
+use crate::semantic::Semantic;
+use crate::topic::Unwrapped;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    source: &'a RawValue,
+    #[serde(borrow)]
+    message: Message<'a>,
+    ts_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    prefix: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+/// The fields of the source block that become columns.
+#[derive(Deserialize)]
+struct Source<'a> {
+    lsn: Option<u64>,
+    #[serde(rename = "txId")]
+    tx_id: Option<i64>,
+    ts_ms: Option<i64>,
+    #[serde(borrow)]
+    schema: Option<&'a str>,
+    #[serde(borrow)]
+    table: Option<&'a str>,
+}
+
+/// What becomes of a message's cells: its prefix, its content and the content's type.
+struct Cells<'a> {
+    prefix: Option<&'a RawValue>,
+    content: Option<&'a RawValue>,
+    semantic: Semantic,
+}
+
+impl Decoding<'_> {
+    pub fn message(
+        &mut self,
+        unwrapped: &Unwrapped<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        let malformed = |error| DecodeError::malformed("message", &error);
+        let envelope: Envelope<'_> = serde_json::from_str(unwrapped.payload).map_err(malformed)?;
+        let schema = unwrapped.schema.as_ref();
+        let content = schema.and_then(|schema| schema.field("message")?.field("content"));
+        let cells = Cells {
+            prefix: envelope.message.prefix,
+            content: envelope.message.content,
+            semantic: content.map_or(Semantic::Untyped, Semantic::of),
+        };
+        let change = self.message_row(envelope.source, &cells, record, headers)?;
+        Ok(Change {
+            connector_ms: envelope.ts_ms,
+            ..change
+        })
+    }
+
+    /// A message whose content a transform has put in the place of a row; `None` if it is a row.
+    pub fn decoded_message(
+        &mut self,
+        source: &RawValue,
+        event: &Event<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let of_no_table = serde_json::from_str::<Source<'_>>(source.get())
+            .is_ok_and(|source| source.schema == Some("") && source.table == Some(""));
+        if !of_no_table {
+            return Ok(None);
+        }
+        let cells = Cells {
+            prefix: None,
+            content: event.after,
+            semantic: Semantic::Untyped,
+        };
+        let change = self.message_row(source, &cells, record, headers)?;
+        Ok(Some(Change {
+            connector_ms: event.connector_ms,
+            ..change
+        }))
+    }
+
+    fn message_row(
+        &mut self,
+        source: &RawValue,
+        cells: &Cells<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        self.enters(RecordFormat::Messages)?;
+        let facts = self.topic.source.facts(source)?;
+        let malformed = |error| DecodeError::malformed("source block", &error);
+        let block: Source<'_> = serde_json::from_str(source.get()).map_err(malformed)?;
+        let lsn = block.lsn.ok_or(DecodeError::NoMessageLsn)?;
+        self.builder.clear();
+        self.builder.push(Value::UInt(lsn));
+        let text = Semantic::Text(ColumnType::Text);
+        for (name, token, semantic) in [
+            ("prefix", cells.prefix, &text),
+            ("content", cells.content, &cells.semantic),
+        ] {
+            match token {
+                None => self.builder.push(Value::Null),
+                Some(token) => semantic
+                    .push(token, None, self.builder)
+                    .map_err(|mismatch| DecodeError::bad_cell(name, &mismatch))?,
+            }
+        }
+        let at = |millis| Value::Instant(Moment::from_units(millis, 1000));
+        self.builder.push(block.ts_ms.map_or(Value::Null, at));
+        self.builder
+            .push(block.tx_id.map_or(Value::Null, Value::Int));
+        let columns = columns(cells.semantic.column_type());
+        let change = self.made_row(record.offset, columns, Value::UInt(lsn))?;
+        self.topic.format = Some(RecordFormat::Messages);
+        Ok(Change {
+            position: facts.position,
+            run: headers.run,
+            transaction: facts.transaction,
+            commit_ms: facts.commit_ms,
+            ..change
+        })
+    }
+}
+
+fn columns(content: ColumnType) -> Vec<Column> {
+    let columns = [
+        ("lsn", ColumnType::Int64, false),
+        ("prefix", ColumnType::Text, true),
+        ("content", content, true),
+        ("ts", ColumnType::TimestampTz, true),
+        ("txId", ColumnType::Int64, true),
+    ];
+    let column = |(name, kind, nullable): (&str, ColumnType, bool)| Column {
+        name: name.to_owned(),
+        kind,
+        nullable,
+    };
+    columns.map(column).to_vec()
+}

@@ -1,0 +1,465 @@
+//! Where a change stands in its source's order, by connector.
+//!
+//! Only what compares rightly becomes a position: two changes of one key must never be ordered
+//! against the log on a guess. Everything else has none, and the later record of the log wins.
+
+use std::borrow::Cow;
+
+use row_model::{SourcePosition, Transaction};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+
+/// The connectors whose blocks are known, as far as it matters to what their changes mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Connector {
+    Postgres,
+    MySql,
+    SqlServer,
+    Oracle,
+    Db2,
+    Informix,
+    MongoDb,
+    Vitess,
+    Spanner,
+    Cassandra,
+    #[default]
+    Other,
+}
+
+/// The fields of a source block that matter, whatever carries them: the envelope, columns added to
+/// a flattened row, or the attributes of a cloud event.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Block<'a> {
+    #[serde(borrow, default)]
+    connector: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    db: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    schema: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    table: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    collection: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub ts_ms: Option<i64>,
+    #[serde(borrow, default)]
+    pub snapshot: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sequence: Option<Cow<'a, str>>,
+    /// A number, or with some connectors a text.
+    #[serde(borrow, default, rename = "txId")]
+    tx_id: Option<&'a RawValue>,
+    #[serde(default)]
+    lsn: Option<u64>,
+    #[serde(default)]
+    server_id: Option<u64>,
+    #[serde(borrow, default)]
+    gtid: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    file: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pos: Option<u64>,
+    #[serde(default)]
+    row: Option<u64>,
+    #[serde(borrow, default)]
+    change_lsn: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    commit_lsn: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    event_serial_no: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    scn: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    commit_scn: Option<Cow<'a, str>>,
+    #[serde(default)]
+    ord: Option<u64>,
+    #[serde(borrow, default, rename = "wallTime")]
+    wall_time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    keyspace: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    shard: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    vgtid: Option<Cow<'a, str>>,
+    #[serde(default)]
+    ts_ns: Option<u64>,
+}
+
+impl<'a> Block<'a> {
+    pub fn parse(text: &'a str) -> Result<Self, DecodeError> {
+        serde_json::from_str(text).map_err(|error| DecodeError::malformed("source block", &error))
+    }
+
+    /// Takes up one field by its name in the source block, underscores or not. Numbers may be
+    /// spelled as text. What a source block does not have is left alone.
+    pub fn set(&mut self, name: &str, token: &'a RawValue) {
+        if token.get() == "null" {
+            return;
+        }
+        let text = || crate::json_token::text(token);
+        let number = || text().map_or(token.get().parse().ok(), |text| text.parse().ok());
+        match name {
+            "connector" => self.connector = text().unwrap_or_default(),
+            "name" => self.name = text().unwrap_or_default(),
+            "db" => self.db = text(),
+            "schema" => self.schema = text(),
+            "table" => self.table = text(),
+            "collection" => self.collection = text(),
+            "ts_ms" | "tsms" => self.ts_ms = number().map(|number| number as i64),
+            "snapshot" => self.snapshot = Some(token),
+            "sequence" => self.sequence = text(),
+            "txId" => self.tx_id = Some(token),
+            "lsn" => self.lsn = number(),
+            "server_id" | "serverid" => self.server_id = number(),
+            "gtid" => self.gtid = text(),
+            "file" => self.file = text(),
+            "pos" => self.pos = number(),
+            "row" => self.row = number(),
+            "change_lsn" | "changelsn" => self.change_lsn = text(),
+            "commit_lsn" | "commitlsn" => self.commit_lsn = text(),
+            "event_serial_no" | "eventserialno" => self.event_serial_no = Some(token),
+            "scn" => self.scn = text(),
+            "commit_scn" | "commitscn" => self.commit_scn = text(),
+            "ord" => self.ord = number(),
+            "wallTime" | "walltime" => self.wall_time = Some(token),
+            "keyspace" => self.keyspace = text(),
+            "shard" => self.shard = text(),
+            "vgtid" => self.vgtid = text(),
+            "ts_ns" | "tsns" => self.ts_ns = number(),
+            _ => {}
+        }
+    }
+
+    /// True if any part of the source table's name is known.
+    pub fn names_a_table(&self) -> bool {
+        self.table.is_some() || self.collection.is_some()
+    }
+
+    /// The source table's full name.
+    pub fn table_name(&self) -> String {
+        let parts = [
+            &self.db,
+            &self.keyspace,
+            &self.schema,
+            &self.table,
+            &self.collection,
+        ];
+        let mut name = self.name.to_string();
+        for part in parts.into_iter().flatten() {
+            name.push('\0');
+            name.push_str(part);
+        }
+        name
+    }
+
+    /// The connector by its name; without one, by the fields that only it writes.
+    pub fn connector(&self) -> Connector {
+        match &*self.connector {
+            "postgresql" => Connector::Postgres,
+            "mysql" | "mariadb" => Connector::MySql,
+            "sqlserver" => Connector::SqlServer,
+            "oracle" => Connector::Oracle,
+            "db2" => Connector::Db2,
+            "informix" => Connector::Informix,
+            "mongodb" => Connector::MongoDb,
+            "vitess" => Connector::Vitess,
+            "spanner" => Connector::Spanner,
+            "cassandra" => Connector::Cassandra,
+            "" if self.lsn.is_some() => Connector::Postgres,
+            "" if self.server_id.is_some() => Connector::MySql,
+            "" if self.event_serial_no.is_some() => Connector::SqlServer,
+            "" if self.commit_scn.is_some() => Connector::Oracle,
+            _ => Connector::Other,
+        }
+    }
+
+    pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {
+        match self.connector() {
+            Connector::Postgres if incremental => newest_of_sequence(self.sequence.as_deref()?),
+            Connector::Postgres => SourcePosition::from_numbers(0, &[self.lsn?]),
+            Connector::MySql => {
+                let file = file_number(self.file.as_deref()?)?;
+                // Files of different servers have nothing to do with each other.
+                SourcePosition::from_numbers(
+                    self.server_id?,
+                    &[file, self.pos?, self.row.unwrap_or(0)],
+                )
+            }
+            Connector::SqlServer | Connector::Db2 => self.lsn_text_position(),
+            // Snapshot rows say zero, which is no place in the log.
+            Connector::Informix => {
+                let number = |lsn: &Option<Cow<'_, str>>| {
+                    lsn.as_deref()?.parse().ok().filter(|lsn: &u64| *lsn > 0)
+                };
+                SourcePosition::from_numbers(
+                    0,
+                    &[number(&self.commit_lsn)?, number(&self.change_lsn)?],
+                )
+            }
+            // Changes of one transaction share its commit: the log orders them. A snapshot's own
+            // number is on the same line; a change's own, which precedes its commit, is not.
+            Connector::Oracle => {
+                let scn = if snapshot && !incremental {
+                    &self.scn
+                } else {
+                    &self.commit_scn
+                };
+                SourcePosition::from_numbers(0, &[scn.as_deref()?.parse().ok()?])
+            }
+            // With a wall time `ts_ms` is that, and not the cluster's time.
+            Connector::MongoDb if self.wall_time.is_none() && !snapshot => {
+                let millis = u64::try_from(self.ts_ms?).ok()?;
+                let seconds = Some(millis / 1000).filter(|_| millis % 1000 == 0)?;
+                SourcePosition::from_numbers(0, &[seconds, self.ord?])
+            }
+            Connector::Vitess => self.vitess_position(),
+            // Only changes of one transaction have one commit time: the log orders them.
+            Connector::Spanner => SourcePosition::from_numbers(0, &[self.ts_ns?]),
+            Connector::MongoDb | Connector::Cassandra | Connector::Other => None,
+        }
+    }
+
+    fn lsn_text_position(&self) -> Option<SourcePosition> {
+        const NOTHING_CHANGED: &str = "00000000:00000000:0000";
+        let mut bytes = lsn_bytes(self.commit_lsn.as_deref()?)?;
+        let change = self.change_lsn.as_deref();
+        bytes.extend(lsn_bytes(change.unwrap_or(NOTHING_CHANGED))?);
+        let serial = self.event_serial_no.map(RawValue::get).unwrap_or("0");
+        let serial: u32 = serial.trim_matches('"').parse().ok()?;
+        bytes.extend(serial.to_be_bytes());
+        SourcePosition::from_bytes(0, &bytes)
+    }
+
+    /// The transaction number of this row's shard. Numbers of different shards, servers or replication
+    /// domains do not compare, and a set of several servers is no single number.
+    fn vitess_position(&self) -> Option<SourcePosition> {
+        #[derive(Deserialize)]
+        struct Shard<'a> {
+            #[serde(borrow)]
+            keyspace: Cow<'a, str>,
+            #[serde(borrow)]
+            shard: Cow<'a, str>,
+            #[serde(borrow)]
+            gtid: Cow<'a, str>,
+        }
+        let shards: Vec<Shard<'_>> = serde_json::from_str(self.vgtid.as_deref()?).ok()?;
+        let ours = |shard: &&Shard<'_>| {
+            Some(&*shard.shard) == self.shard.as_deref()
+                && Some(&*shard.keyspace) == self.keyspace.as_deref()
+        };
+        let gtid = &shards.iter().find(ours)?.gtid;
+        let (line, number) = match gtid.split_once('/')? {
+            ("MySQL56", set) if !set.contains(',') => {
+                let (server, interval) = set.rsplit_once(':')?;
+                let last = interval.rsplit('-').next()?;
+                (server, last.parse().ok()?)
+            }
+            ("MariaDB", gtid) if !gtid.contains(',') => {
+                let (domain, rest) = gtid.split_once('-')?;
+                (domain, rest.rsplit('-').next()?.parse().ok()?)
+            }
+            _ => return None,
+        };
+        let domain = line_of([self.keyspace.as_deref()?, self.shard.as_deref()?, line]);
+        SourcePosition::from_numbers(domain, &[number])
+    }
+
+    pub fn transaction(&self) -> Option<Transaction> {
+        if let Some(id) = self.tx_id.map(RawValue::get).filter(|id| *id != "null") {
+            let id = id.trim_matches('"');
+            return match id.parse::<i64>() {
+                // Compared modulo 2^32: the source's id may or may not carry its epoch.
+                Ok(number) => Some(Transaction(u64::from(number as u32))),
+                // Oracle's: hexadecimal digits.
+                Err(_) => u64::from_str_radix(id, 16).ok().map(Transaction),
+            };
+        }
+        // A gtid ends in its number within the domain or server.
+        let gtid = self.gtid.as_deref()?;
+        gtid.rsplit([':', '-'])
+            .next()?
+            .parse()
+            .ok()
+            .map(Transaction)
+    }
+}
+
+/// `["<lsn of the last commit>" or null, "<lsn>"]`: the newer of the two is what an incremental row stands at.
+fn newest_of_sequence(sequence: &str) -> Option<SourcePosition> {
+    let parts: Vec<Option<Cow<'_, str>>> = serde_json::from_str(sequence).ok()?;
+    let newest = parts
+        .iter()
+        .flatten()
+        .filter_map(|lsn| lsn.parse::<u64>().ok())
+        .max()?;
+    SourcePosition::from_numbers(0, &[newest])
+}
+
+/// 42 of `mysql-bin.000042`.
+fn file_number(file: &str) -> Option<u64> {
+    file.rsplit('.').next()?.parse().ok()
+}
+
+/// The bytes of `00000027:00000758:0005`.
+fn lsn_bytes(lsn: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(10);
+    for (part, width) in lsn.split(':').zip([4, 4, 2]) {
+        let number = u32::from_str_radix(part, 16).ok()?;
+        bytes.extend_from_slice(&number.to_be_bytes()[4 - width..]);
+    }
+    (bytes.len() == 10).then_some(bytes)
+}
+
+/// A number for a line of positions that has a name. On disk, so the same in every process and
+/// version: FNV-1a.
+fn line_of(names: [&str; 3]) -> u64 {
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use super::*;
+
+    fn position(json: &str) -> Option<SourcePosition> {
+        let block: Block<'_> = serde_json::from_str(json).unwrap();
+        let mark = block.snapshot.map_or("", RawValue::get).trim_matches('"');
+        block.position(
+            matches!(mark, "true" | "first" | "last"),
+            mark == "incremental",
+        )
+    }
+
+    fn order(one: &str, other: &str) -> Option<Ordering> {
+        position(one).unwrap().order(&position(other).unwrap())
+    }
+
+    #[test]
+    fn binlog_positions_compare_only_on_one_server() {
+        let block = |server: u64, file: &str, pos: u64, row: u64| {
+            format!(
+                r#"{{"connector":"mysql","server_id":{server},"file":"{file}","pos":{pos},"row":{row},"gtid":"u:7"}}"#
+            )
+        };
+        let at = |server, file, pos, row| position(&block(server, file, pos, row)).unwrap();
+        assert!(at(1, "bin.000009", 900, 0).is_before(&at(1, "bin.000010", 4, 0)));
+        assert!(at(1, "bin.000010", 4, 0).is_before(&at(1, "bin.000010", 4, 1)));
+        assert_eq!(
+            at(1, "bin.000010", 4, 0).order(&at(2, "bin.000010", 4, 0)),
+            None
+        );
+    }
+
+    #[test]
+    fn sql_server_positions_order_by_commit_then_change() {
+        let block = |commit: &str, change: &str, serial: &str| {
+            format!(
+                r#"{{"connector":"sqlserver","commit_lsn":"{commit}","change_lsn":"{change}","event_serial_no":{serial}}}"#
+            )
+        };
+        let first = block("00000027:00000758:0005", "00000027:00000758:0003", "1");
+        // Documented samples spell the number as text.
+        let second = block("00000027:00000758:0005", "00000027:00000758:0003", "\"2\"");
+        let later = block("00000027:00000ac0:0002", "00000027:00000100:0003", "1");
+        assert_eq!(order(&first, &second), Some(Ordering::Less));
+        assert_eq!(order(&first, &later), Some(Ordering::Less));
+        let db2 = first
+            .replace("sqlserver", "db2")
+            .replace(r#","event_serial_no":1"#, "");
+        assert!(position(&db2).is_some());
+        assert_eq!(position(r#"{"connector":"db2","commit_lsn":"x"}"#), None);
+    }
+
+    #[test]
+    fn oracle_stands_where_its_transaction_committed() {
+        let change = |scn: u64, commit: &str| {
+            format!(
+                r#"{{"connector":"oracle","snapshot":"false","txId":"02000a0037030001","scn":"{scn}","commit_scn":{commit}}}"#
+            )
+        };
+        let snapshot = r#"{"connector":"oracle","snapshot":"first","txId":null,"scn":"2122185","commit_scn":null}"#;
+        // The change was made before the snapshot was taken and committed after it.
+        assert_eq!(
+            order(snapshot, &change(2_122_180, "\"2122191\"")),
+            Some(Ordering::Less)
+        );
+        assert_eq!(
+            order(&change(5, "\"90\""), &change(4, "\"100\"")),
+            Some(Ordering::Less)
+        );
+        assert_eq!(position(&change(5, "null")), None);
+        let json = change(5, "\"90\"");
+        let block: Block<'_> = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            block.transaction(),
+            Some(Transaction(0x0200_0a00_3703_0001))
+        );
+    }
+
+    #[test]
+    fn informix_numbers_are_compared_and_zero_is_none() {
+        let block = |commit: &str, change: &str| {
+            format!(
+                r#"{{"connector":"informix","txId":"157","commit_lsn":"{commit}","change_lsn":"{change}"}}"#
+            )
+        };
+        let (nine, ten) = (block("99", "7"), block("100", "6"));
+        assert_eq!(order(&nine, &ten), Some(Ordering::Less));
+        assert_eq!(position(&block("0", "0")), None);
+    }
+
+    #[test]
+    fn a_wall_time_is_no_cluster_time() {
+        let block = |wall: &str| {
+            format!(
+                r#"{{"connector":"mongodb","ts_ms":1780000000000,"snapshot":"false","ord":3,"wallTime":{wall}}}"#
+            )
+        };
+        assert_eq!(
+            position(&block("null")),
+            SourcePosition::from_numbers(0, &[1_780_000_000, 3])
+        );
+        assert_eq!(position(&block("1780000000123")), None);
+    }
+
+    #[test]
+    fn vitess_numbers_compare_within_a_shard_and_a_server() {
+        let block = |shard: &str, gtid: &str| {
+            let vgtid = format!(
+                r#"[{{"keyspace":"commerce","shard":"80-","gtid":"MariaDB/0-54610504-47"}},{{"keyspace":"commerce","shard":"-80","gtid":"{gtid}"}}]"#
+            );
+            let vgtid = serde_json::Value::from(vgtid);
+            format!(
+                r#"{{"connector":"vitess","keyspace":"commerce","shard":"{shard}","vgtid":{vgtid}}}"#
+            )
+        };
+        let ours = |gtid: &str| block("-80", gtid);
+        let (one, two) = (ours("MariaDB/0-1592148-45"), ours("MariaDB/0-1592149-46"));
+        assert_eq!(order(&one, &two), Some(Ordering::Less));
+        assert_eq!(order(&one, &block("80-", "MariaDB/0-1592148-45")), None);
+        let (one, two) = (ours("MySQL56/ab-c:1-9"), ours("MySQL56/ab-c:1-10"));
+        assert_eq!(order(&one, &two), Some(Ordering::Less));
+        assert_eq!(order(&one, &ours("MySQL56/ab-d:1-10")), None);
+        assert_eq!(position(&ours("MySQL56/ab-c:1-9,ab-d:1-4")), None);
+    }
+
+    #[test]
+    fn spanner_orders_by_commit_time_and_cassandra_not_at_all() {
+        let spanner = r#"{"connector":"spanner","ts_ns":1670955531785000123,"sequence":"0"}"#;
+        assert_eq!(
+            position(spanner),
+            SourcePosition::from_numbers(0, &[1_670_955_531_785_000_123])
+        );
+        let cassandra =
+            r#"{"connector":"cassandra","snapshot":false,"file":"commitlog-6-1.log","pos":54}"#;
+        assert_eq!(position(cassandra), None);
+    }
+}

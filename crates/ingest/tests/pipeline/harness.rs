@@ -1,0 +1,243 @@
+//! A pipeline with its threads between a log in memory and a disk that fails on command.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use change_feed::Decoder;
+use checkpoint_store::MemoryDisk;
+use debezium_decoder::{DebeziumDecoder, Placeholder};
+use ingest::{
+    GivenTable, OnBadRecord, PartitionReport, Pipeline, Quarantined, Settings, SourceSetup,
+    StatusReport,
+};
+use parking_lot::{Condvar, Mutex};
+use row_model::{CutId, SchemaCatalog};
+use table_store::{Cut, ReadState, TableCut, TableFacts};
+use testkit::connector::{Connector, read_row};
+use testkit::faulty_store::{Fault, Faults, open_faulty};
+use testkit::scripted_source::ScriptedLog;
+
+/// The connector of tests that need but one run of it.
+pub const CONNECTOR: Connector = Connector { run: 1 };
+
+/// A condition is looked at this often, and given up after so many looks: twenty seconds at least.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOKS_MAX: u32 = 10_000;
+
+/// What outlives a process: the log, the disk, and how the process is set up.
+pub struct Site {
+    pub log: ScriptedLog,
+    pub disk: MemoryDisk,
+    pub faults: Faults,
+    pub settings: Settings,
+    pub on_bad_record: OnBadRecord,
+    pub batch_records_max: usize,
+    pub gate: Gate,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            log: ScriptedLog::new(),
+            disk: MemoryDisk::default(),
+            faults: Faults::default(),
+            settings: Settings {
+                tables: Vec::new(),
+                checkpoint_interval: Duration::ZERO,
+                volatile: false,
+                memory_bytes_max: u64::MAX,
+                quarantine_bytes_max: 1 << 20,
+            },
+            on_bad_record: OnBadRecord::Quarantine,
+            batch_records_max: 16,
+            gate: Gate::default(),
+        }
+    }
+}
+
+impl Site {
+    pub fn give_name(&mut self, name: &str, topic: &str) {
+        self.settings.tables.push(GivenTable {
+            name: name.to_owned(),
+            topic: topic.to_owned(),
+        });
+    }
+
+    pub fn start(&self) -> Running {
+        let catalog = Arc::new(SchemaCatalog::default());
+        let (schemas, gate) = (Arc::clone(&catalog), self.gate.clone());
+        let decoder = move || -> Box<dyn Decoder> {
+            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default());
+            Box::new(GatedDecoder {
+                inner,
+                gate: gate.clone(),
+            })
+        };
+        let source = SourceSetup {
+            name: "s".to_owned(),
+            kind: "kafka",
+            source: Box::new(self.log.waiting_source(self.batch_records_max)),
+            decoder: Box::new(decoder),
+            on_bad_record: self.on_bad_record,
+            ends: false,
+        };
+        let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
+        let settings = self.settings.clone();
+        let pipeline = Pipeline::start(settings, catalog, vec![source], Box::new(store));
+        Running {
+            release: Release {
+                faults: self.faults.clone(),
+                gate: self.gate.clone(),
+            },
+            pipeline: pipeline.expect("threads can be started"),
+        }
+    }
+}
+
+/// A process. Dropping it lets it make its last checkpoint.
+pub struct Running {
+    /// Dropped first: a pipeline whose disk is stuck waits for it for ever.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    release: Release,
+    pub pipeline: Pipeline,
+}
+
+struct Release {
+    faults: Faults,
+    gate: Gate,
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.faults.release();
+        self.gate.open();
+    }
+}
+
+impl Running {
+    /// Waits until a condition holds. The one place that waits.
+    pub fn until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let (mutex, never) = (Mutex::new(()), Condvar::new());
+        for _ in 0..LOOKS_MAX {
+            if condition(self) {
+                return;
+            }
+            never.wait_for(&mut mutex.lock(), LOOK_EVERY);
+        }
+        let report = self.report(Clone::clone);
+        let tables = self.cut().tables().to_vec();
+        panic!("waited in vain until {what}: {report:#?} {tables:#?}");
+    }
+
+    pub fn until_live(&self, table: &str) {
+        self.until(&format!("{table} is live"), |running| {
+            running.state(table) == Some(ReadState::Live)
+        });
+    }
+
+    /// Waits until a table holds exactly these rows.
+    pub fn until_rows(&self, table: &str, rows: &[(i64, &str)]) {
+        let wanted = expected(rows);
+        self.until(&format!("{table} holds {rows:?}"), |running| {
+            running.rows(table) == wanted
+        });
+    }
+
+    /// Ends the process so that its last checkpoint is lost, and whatever was not flushed.
+    pub fn crash(self, site: &Site) {
+        site.faults.after(0, Fault::CrashLosing);
+        drop(self);
+    }
+
+    pub fn cut(&self) -> Arc<Cut> {
+        self.pipeline.store().published()
+    }
+
+    pub fn table(&self, name: &str) -> Option<Arc<TableCut>> {
+        self.cut().table(name).ok().cloned()
+    }
+
+    pub fn facts(&self, name: &str) -> Option<Arc<TableFacts>> {
+        self.table(name).map(|table| Arc::clone(&table.facts))
+    }
+
+    pub fn state(&self, name: &str) -> Option<ReadState> {
+        self.facts(name).map(|facts| facts.state)
+    }
+
+    /// The rows of a table in one cut; none if there is no such table.
+    pub fn rows(&self, name: &str) -> BTreeMap<i64, String> {
+        let cut = self.pipeline.store().pin();
+        cut.table(name)
+            .map_or_else(|_| BTreeMap::new(), |table| rows_of(table, cut.id))
+    }
+
+    pub fn report<R>(&self, read: impl FnOnce(&StatusReport) -> R) -> R {
+        self.pipeline.board().read(read)
+    }
+
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionReport> {
+        self.report(|report| {
+            let mut all = report.sources.iter().flat_map(|source| &source.partitions);
+            all.find(|report| report.topic == topic && report.partition == partition)
+                .cloned()
+        })
+    }
+
+    pub fn quarantine(&self) -> Vec<Quarantined> {
+        self.report(|report| report.quarantine.clone())
+    }
+}
+
+pub fn rows_of(table: &TableCut, cut: CutId) -> BTreeMap<i64, String> {
+    let mut rows = BTreeMap::new();
+    let schemas = table.table.schemas();
+    table
+        .table
+        .visit(cut, |version| rows.extend(read_row(version, schemas)));
+    rows
+}
+
+pub fn expected(rows: &[(i64, &str)]) -> BTreeMap<i64, String> {
+    rows.iter().map(|(id, v)| (*id, (*v).to_owned())).collect()
+}
+
+/// Holds decode workers up while it is closed. Clones are the same gate.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn close(&self) {
+        *self.0.0.lock() = true;
+    }
+
+    pub fn open(&self) {
+        *self.0.0.lock() = false;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut closed = self.0.0.lock();
+        while *closed {
+            self.0.1.wait(&mut closed);
+        }
+    }
+}
+
+struct GatedDecoder {
+    inner: DebeziumDecoder,
+    gate: Gate,
+}
+
+impl Decoder for GatedDecoder {
+    fn decode(
+        &mut self,
+        context: change_feed::TopicContext<'_>,
+        batch: &change_feed::RawBatch,
+        out: &mut row_model::ChangeBatch,
+    ) {
+        self.gate.pass();
+        self.inner.decode(context, batch, out);
+    }
+}

@@ -1,0 +1,233 @@
+//! A log that is not what it was: every table whose rows could be wrong says so, and serves what it has.
+
+use table_store::ReadState;
+use testkit::connector::At;
+
+use crate::harness::{CONNECTOR, Running, Site, expected};
+
+const TOPIC: &str = "shop.public.orders";
+
+/// A process has read three records, the last process is gone.
+fn site_left_at_three() -> Site {
+    let site = Site::default();
+    site.log.create_topic(TOPIC, 1);
+    write(&site, 3);
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+    site
+}
+
+fn write(site: &Site, records: u64) {
+    for _ in 0..records {
+        let offset = site.log.end(TOPIC, 0);
+        let at = At::lsn(TOPIC, 0, 100 + offset);
+        let record = CONNECTOR.create(at, offset as i64, "x");
+        site.log.append(&[record]);
+    }
+}
+
+fn reason(running: &Running) -> String {
+    running.until("the table stands still", |running| {
+        running.state("orders") == Some(ReadState::Stalled)
+    });
+    let facts = running.facts("orders").unwrap();
+    facts.reason.clone().expect("a stalled table says why")
+}
+
+fn three_rows() -> std::collections::BTreeMap<i64, String> {
+    expected(&[(0, "x"), (1, "x"), (2, "x")])
+}
+
+#[test]
+fn retention_overtook_us_while_we_were_down() {
+    let site = site_left_at_three();
+    write(&site, 4);
+    site.log.trim(TOPIC, 0, 5);
+    let running = site.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("record 3 is no longer retained (the log starts at 5)"),
+        "{reason}"
+    );
+    assert!(reason.contains("new snapshot"), "{reason}");
+    // Never silently rebuilt from what is left.
+    assert_eq!(running.rows("orders"), three_rows());
+    assert_eq!(
+        site.log.read_from(TOPIC, 0),
+        Some(0),
+        "by the first process"
+    );
+}
+
+#[test]
+fn retention_overtook_us_while_we_were_reading() {
+    let site = site_left_at_three();
+    site.gate.close();
+    let running = site.start();
+    running.until("reading goes on where it stopped", |_| {
+        site.log.read_from(TOPIC, 0) == Some(3)
+    });
+    site.log.hold();
+    write(&site, 4);
+    site.log.trim(TOPIC, 0, 5);
+    site.log.release();
+    site.gate.open();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("offset 3 of shop.public.orders-0 is no longer retained"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+}
+
+#[test]
+fn a_topic_that_was_made_again_is_another_log() {
+    let site = site_left_at_three();
+    site.log.delete_topic(TOPIC);
+    site.log.create_topic(TOPIC, 1);
+    write(&site, 5);
+    let running = site.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("topic shop.public.orders was recreated"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+}
+
+#[test]
+fn a_topic_that_is_made_again_under_our_eyes_is_another_log_too() {
+    let site = site_left_at_three();
+    let running = site.start();
+    running.until_live("orders");
+    site.log.hold();
+    site.log.delete_topic(TOPIC);
+    site.log.create_topic(TOPIC, 1);
+    write(&site, 5);
+    site.log.release();
+    running.until("the table says what happened", |running| {
+        running
+            .facts("orders")
+            .and_then(|facts| facts.reason.clone())
+            .is_some_and(|reason| reason.contains("was recreated"))
+    });
+    assert_eq!(running.state("orders"), Some(ReadState::Stalled));
+    assert_eq!(running.rows("orders"), three_rows());
+}
+
+#[test]
+fn a_log_that_is_shorter_than_the_checkpoint_is_another_log() {
+    let site = site_left_at_three();
+    site.log.cut_tail(TOPIC, 0, 2);
+    let running = site.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("expects record 3, but the log ends at 2"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+}
+
+#[test]
+fn a_topic_that_vanished_is_missed_until_it_is_back() {
+    let site = site_left_at_three();
+    let kept = site.log.take_topic(TOPIC);
+    let running = site.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("topic shop.public.orders was not found"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+    site.log.put_back(kept);
+    write(&site, 1);
+    running.until_live("orders");
+    assert_eq!(running.rows("orders").len(), 4);
+    assert_eq!(running.facts("orders").unwrap().reason, None);
+}
+
+#[test]
+fn a_topic_that_vanishes_under_our_eyes_is_missed_until_it_is_back() {
+    let site = site_left_at_three();
+    let running = site.start();
+    running.until_live("orders");
+    let kept = site.log.take_topic(TOPIC);
+    let reason = reason(&running);
+    assert!(reason.contains("does not exist any more"), "{reason}");
+    assert_eq!(running.rows("orders"), three_rows());
+    site.log.put_back(kept);
+    write(&site, 1);
+    running.until_live("orders");
+    assert_eq!(running.rows("orders").len(), 4);
+}
+
+#[test]
+fn a_log_that_does_not_reach_back_makes_an_incomplete_table_for_good() {
+    let site = Site::default();
+    site.log.create_topic(TOPIC, 1);
+    write(&site, 4);
+    site.log.trim(TOPIC, 0, 2);
+    for _ in 0..2 {
+        let running = site.start();
+        running.until_live("orders");
+        let facts = running.facts("orders").unwrap();
+        let because = facts.incomplete_because.clone().unwrap_or_default();
+        assert!(!facts.complete);
+        assert!(
+            because.contains("shop.public.orders-0 begins at offset 2"),
+            "{because}"
+        );
+        assert_eq!(running.rows("orders"), expected(&[(2, "x"), (3, "x")]));
+    }
+}
+
+#[test]
+fn a_new_partition_that_begins_late_makes_the_table_incomplete() {
+    let site = site_left_at_three();
+    let running = site.start();
+    running.until_live("orders");
+    assert!(running.facts("orders").unwrap().complete);
+    site.log.hold();
+    let at = |lsn| At::lsn(TOPIC, 1, lsn);
+    site.log.append(&[
+        CONNECTOR.create(at(200), 50, "lost"),
+        CONNECTOR.create(at(201), 51, "kept"),
+    ]);
+    site.log.trim(TOPIC, 1, 1);
+    site.log.release();
+    running.until("the new partition is read", |running| {
+        running.rows("orders").contains_key(&51)
+    });
+    let facts = running.facts("orders").unwrap();
+    let because = facts.incomplete_because.clone().unwrap_or_default();
+    assert!(
+        because.contains("shop.public.orders-1 begins at offset 1"),
+        "{because}"
+    );
+    running.until_live("orders");
+}
+
+#[test]
+fn a_compacted_topic_is_complete_from_wherever_it_begins() {
+    let site = site_left_at_three();
+    write(&site, 4);
+    site.log.trim(TOPIC, 0, 5);
+    site.log.set_compacted(TOPIC);
+    let running = site.start();
+    running.until_live("orders");
+    assert!(running.facts("orders").unwrap().complete);
+    assert_eq!(
+        running.rows("orders"),
+        expected(&[(0, "x"), (1, "x"), (2, "x"), (5, "x"), (6, "x")])
+    );
+    drop(running);
+
+    let fresh = Site {
+        log: site.log.clone(),
+        ..Site::default()
+    };
+    let running = fresh.start();
+    running.until_live("orders");
+    assert!(running.facts("orders").unwrap().complete);
+}

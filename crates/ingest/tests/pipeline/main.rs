@@ -1,0 +1,14 @@
+//! The pipeline with all its threads, without broker and without disk: records in, rows, states,
+//! acknowledgements and reports out.
+//!
+//! Nothing here rests on time: every test waits for what it wants to see, in one place.
+
+mod acknowledging;
+mod back_pressure;
+mod bad_records;
+mod harness;
+mod logs_that_changed;
+mod memory;
+mod naming;
+mod restart;
+mod stepped;
