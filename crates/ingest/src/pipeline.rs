@@ -83,6 +83,7 @@ impl Pipeline {
             checkpoint_in_flight: false,
             checkpointed_at: clock::monotonic(),
             reported_ms: 0,
+            news: true,
         };
         pipeline.spawn("rowtide-sequencer", move || {
             run_sequencer(thread, go_tx, &failed_tx);

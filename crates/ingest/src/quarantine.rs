@@ -2,7 +2,7 @@
 //!
 //! The bound is on their bytes: beyond it the oldest are let go of, and stay counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// A record that was put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +23,22 @@ impl Quarantined {
         (size_of::<Self>() + self.reason.len() + part(&self.key) + part(&self.value)) as u64
     }
 
-    fn is_same_record(&self, other: &Self) -> bool {
-        self.offset == other.offset
-            && self.partition == other.partition
-            && self.topic == other.topic
-            && self.source == other.source
+    /// Which record of which log it is.
+    fn place(&self) -> Place {
+        let log = (self.source.clone(), self.topic.clone());
+        (log, self.partition, self.offset)
     }
 }
+
+type Place = ((String, String), i32, u64);
 
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     held: VecDeque<Quarantined>,
+    /// Where the held ones are from: a partition that is read again brings them again.
+    places: HashSet<Place>,
+    /// Counts what was added and removed, so that nobody copies what did not change.
+    changes: u64,
     bytes: u64,
     bytes_max: u64,
     /// Records ever put aside, by topic.
@@ -47,6 +52,8 @@ impl Quarantine {
     pub fn new(bytes_max: u64) -> Self {
         Self {
             held: VecDeque::new(),
+            places: HashSet::new(),
+            changes: 0,
             bytes: 0,
             bytes_max,
             counts: HashMap::new(),
@@ -58,6 +65,8 @@ impl Quarantine {
     /// Puts back what a checkpoint remembers.
     pub fn restore(&mut self, record: Quarantined) {
         self.bytes += record.bytes();
+        self.changes += 1;
+        self.places.insert(record.place());
         self.held.push_back(record);
     }
 
@@ -67,15 +76,11 @@ impl Quarantine {
 
     /// Takes a record in. `false` if it is there already (its partition was read again).
     pub fn add(&mut self, record: Quarantined) -> bool {
-        if self
-            .held
-            .iter()
-            .rev()
-            .any(|known| known.is_same_record(&record))
-        {
+        if !self.places.insert(record.place()) {
             return false;
         }
         *self.counts.entry(record.topic.clone()).or_default() += 1;
+        self.changes += 1;
         self.bytes += record.bytes();
         self.added.push(record.clone());
         self.held.push_back(record);
@@ -84,6 +89,7 @@ impl Quarantine {
                 break;
             };
             self.bytes -= oldest.bytes();
+            self.places.remove(&oldest.place());
             self.removed.push(oldest);
         }
         true
@@ -91,6 +97,11 @@ impl Quarantine {
 
     pub fn count(&self, topic: &str) -> u64 {
         self.counts.get(topic).copied().unwrap_or(0)
+    }
+
+    /// Another number whenever something was added or removed.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// All that are held, oldest first.

@@ -21,7 +21,10 @@ impl Sequencer {
         report.sources = (0..self.sources.len())
             .map(|at| self.source_report(at))
             .collect();
-        report.quarantine = self.quarantine.held().cloned().collect();
+        if report.quarantine_changes != self.quarantine.changes() {
+            report.quarantine_changes = self.quarantine.changes();
+            report.quarantine = self.quarantine.held().cloned().collect();
+        }
     }
 
     fn source_report(&self, at: usize) -> SourceReport {

@@ -55,6 +55,8 @@ pub(crate) struct SequencerThread {
     pub checkpoint_in_flight: bool,
     pub checkpointed_at: Instant,
     pub reported_ms: i64,
+    /// Something has happened since the last report.
+    pub news: bool,
 }
 
 impl SequencerThread {
@@ -106,6 +108,7 @@ impl SequencerThread {
     }
 
     fn handle(&mut self, message: ToSequencer) {
+        self.news |= !matches!(message, ToSequencer::Quiet { .. });
         let from = match &message {
             ToSequencer::Decoded { source, .. }
             | ToSequencer::End { source, .. }
@@ -218,10 +221,13 @@ impl SequencerThread {
     }
 
     fn report(&mut self) {
+        if !self.news {
+            return;
+        }
         let now_ms = clock::now_ms();
         let idle = self.inbox.is_empty();
         if idle || now_ms >= self.reported_ms + limits::STATUS_INTERVAL_MS {
-            self.reported_ms = now_ms;
+            (self.reported_ms, self.news) = (now_ms, false);
             let sequencer = &mut self.sequencer;
             self.board.update(|report| sequencer.report(report));
         }

@@ -9,7 +9,7 @@ pub mod limits {
     use std::time::Duration;
 
     /// Batches waiting before one decode worker, and before the sequencer. Full means back-pressure.
-    pub const QUEUED_BATCHES_MAX: usize = 8;
+    pub const QUEUED_BATCHES_MAX: usize = 4;
     /// How long a source waits for a worker before it pauses that worker's partitions.
     pub const WORKER_PATIENCE: Duration = Duration::from_millis(20);
     /// Changes after which a cut is published even if more are waiting.

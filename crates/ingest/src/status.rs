@@ -65,6 +65,8 @@ pub struct StatusReport {
     pub checkpoint: CheckpointReport,
     /// Oldest first.
     pub quarantine: Vec<Quarantined>,
+    /// Which state of the quarantine that is.
+    pub(crate) quarantine_changes: u64,
 }
 
 /// The newest report. Readers copy what they need and let go.

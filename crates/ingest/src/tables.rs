@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, Row, RowBuilder, SchemaHistory,
-    SchemaId, SourcePosition, Stamp,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder,
+    SchemaHistory, SchemaId, SourcePosition, Stamp,
 };
 use table_store::{
     Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
@@ -280,13 +280,10 @@ impl TableState {
         let held = if change.key_change {
             let old_key = batch.slice(&change.other_key);
             let departed = self.key_changes.take_departed(old_key);
-            // The halves may have come over different partitions, the second one first. A stream
-            // that does not tell transactions may have lost the first half altogether.
-            let still_there = || {
-                self.writer
-                    .newest(old_key)
-                    .filter(|_| change.transaction.is_some())
-            };
+            // The halves may have come over different partitions, the second one first. A flattened
+            // stream may have no first half at all: what is held there proves nothing.
+            let flat = batch.format == Some(RecordFormat::Flat);
+            let still_there = || self.writer.newest(old_key).filter(|_| !flat);
             departed.or_else(still_there)?
         } else {
             self.writer.newest(batch.slice(&change.key))?

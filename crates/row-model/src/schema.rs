@@ -140,7 +140,7 @@ impl SchemaHistory {
         }
         let mut origins = self.origins.write();
         let number = known(&origins).unwrap_or_else(|| {
-            if origins.len() <= usize::from(u16::MAX) {
+            if u16::try_from(origins.len()).is_ok() {
                 origins.push(name.to_owned());
             }
             origins.len() - 1

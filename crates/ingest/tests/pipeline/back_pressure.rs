@@ -13,8 +13,10 @@ const RECORDS: u64 = 3_000;
 
 /// Updates of a few keys that tell no position: only their order in the log says which is the last.
 fn site_with_updates() -> (Site, BTreeMap<i64, String>) {
-    let mut site = Site::default();
-    site.batch_records_max = 2;
+    let site = Site {
+        batch_records_max: 2,
+        ..Site::default()
+    };
     site.log.create_topic(TOPIC, PARTITIONS);
     let mut rng = fastrand::Rng::with_seed(8);
     let mut last = BTreeMap::new();
@@ -25,6 +27,7 @@ fn site_with_updates() -> (Site, BTreeMap<i64, String>) {
             topic: TOPIC,
             partition: id as i32 % PARTITIONS,
             lsn: None,
+            transaction: None,
         };
         let v = format!("{number:06}");
         records.push(CONNECTOR.update(at, id, &v));

@@ -5,7 +5,7 @@ use table_store::ReadState;
 use testkit::connector::{At, Connector};
 use testkit::scripted_source::PlannedRecord;
 
-use crate::harness::{CONNECTOR, Site, expected};
+use crate::harness::{CONNECTOR, NEVER, Site, expected};
 
 const ORDERS: &str = "shop.public.orders";
 const PEOPLE: &str = "shop.public.people";
@@ -99,7 +99,7 @@ fn what_was_put_aside_survives_a_restart_and_is_not_counted_twice() {
 #[test]
 fn records_read_again_after_a_crash_are_put_aside_once() {
     let mut site = site_with_bad_records();
-    site.settings.checkpoint_interval = std::time::Duration::from_secs(3600);
+    site.settings.checkpoint_interval = NEVER;
     let running = site.start();
     running.until_live("orders");
     running.crash(&site);

@@ -21,6 +21,9 @@ use testkit::scripted_source::ScriptedLog;
 /// The connector of tests that need but one run of it.
 pub const CONNECTOR: Connector = Connector { run: 1 };
 
+/// A checkpoint interval: none before the last one.
+pub const NEVER: Duration = Duration::MAX;
+
 /// A condition is looked at this often, and given up after so many looks: twenty seconds at least.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOKS_MAX: u32 = 10_000;

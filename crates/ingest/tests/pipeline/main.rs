@@ -3,6 +3,12 @@
 //!
 //! Nothing here rests on time: every test waits for what it wants to see, in one place.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test tells by panicking"
+)]
+
 mod acknowledging;
 mod back_pressure;
 mod bad_records;

@@ -3,7 +3,7 @@
 use table_store::ReadState;
 use testkit::connector::At;
 
-use crate::harness::{CONNECTOR, Site, expected};
+use crate::harness::{CONNECTOR, NEVER, Site, expected};
 
 const TOPIC: &str = "shop.public.orders";
 
@@ -112,7 +112,7 @@ fn a_tombstone_read_after_a_restart_is_still_part_of_its_delete() {
 #[test]
 fn a_process_that_never_kept_anything_begins_again() {
     let mut site = site_with_orders();
-    site.settings.checkpoint_interval = std::time::Duration::from_secs(3600);
+    site.settings.checkpoint_interval = NEVER;
     let running = site.start();
     running.until_live("orders");
     running.crash(&site);

@@ -46,6 +46,7 @@ pub struct Database {
     pub log: ScriptedLog,
     connector: Connector,
     lsn: u64,
+    transaction: u64,
     history: Vec<Happened>,
 }
 
@@ -68,6 +69,7 @@ impl Database {
             log: ScriptedLog::new(),
             connector: Connector { run: 1 },
             lsn: 100,
+            transaction: 1,
             history: Vec::new(),
         };
         for topic in 0..database.topics.len() {
@@ -85,6 +87,7 @@ impl Database {
     /// Something happens.
     pub fn step(&mut self, rng: &mut fastrand::Rng) {
         self.lsn += rng.u64(1..5);
+        self.transaction += u64::from(rng.bool());
         let topic = rng.usize(..self.topics.len());
         let id = rng.i64(0..IDS);
         let is_held = self.topics[topic].rows.contains_key(&id);
@@ -241,17 +244,22 @@ impl Database {
     }
 
     fn at_key(&self, topic: usize, id: i64) -> At<'static> {
-        let Topic {
-            name, partitions, ..
-        } = self.topics[topic];
-        At::lsn(name, id as i32 % partitions, self.lsn)
+        let partition = id as i32 % self.topics[topic].partitions;
+        self.at(topic, partition)
     }
 
     fn at_any(&self, topic: usize, rng: &mut fastrand::Rng) -> At<'static> {
-        let Topic {
-            name, partitions, ..
-        } = self.topics[topic];
-        At::lsn(name, rng.i32(0..partitions), self.lsn)
+        let partition = rng.i32(0..self.topics[topic].partitions);
+        self.at(topic, partition)
+    }
+
+    fn at(&self, topic: usize, partition: i32) -> At<'static> {
+        At {
+            topic: self.topics[topic].name,
+            partition,
+            lsn: Some(self.lsn),
+            transaction: Some(self.transaction),
+        }
     }
 
     fn change(&mut self, topic: usize, record: PlannedRecord, what: What) {

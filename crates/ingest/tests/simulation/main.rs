@@ -4,6 +4,8 @@
 //!
 //! A seed that fails is in the message; `ROWTIDE_SEED=<seed>` runs that one alone.
 
+#![expect(clippy::expect_used, reason = "a test tells by panicking")]
+
 mod database;
 mod process;
 mod run;
