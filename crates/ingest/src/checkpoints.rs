@@ -262,7 +262,7 @@ impl Sequencer {
         };
         let identity = TableIdentity {
             id: note.id(),
-            name: note.name.clone(),
+            name: self.name_for(&note.topic, Some(&note.name)),
             topic: note.topic.clone(),
             source: note.source.clone(),
         };

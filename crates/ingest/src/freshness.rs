@@ -71,8 +71,11 @@ impl Sequencer {
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
+        let in_contact = self
+            .source_of(at)
+            .is_some_and(|source| source.unreachable.is_none());
         let (at_end, ends) = (
-            self.is_at_end(at),
+            self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);

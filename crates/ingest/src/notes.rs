@@ -253,7 +253,8 @@ impl TableNote {
         state.schema = self.schema.map(SchemaId);
         state.was_live = self.was_live;
         state.incomplete = self.incomplete.clone();
-        state.notes_dirty = false;
+        // Config may have given it another name since.
+        state.notes_dirty = state.identity.name != self.name;
     }
 
     /// The source tables by their numbers, as the topic's history wants them back.

@@ -140,6 +140,10 @@ impl Sequencer {
                     self.incomplete(source, &topic, reason);
                 }
                 self.order(source, SourceOrder::Start(id, at));
+                // The end of the last process may have come between its checkpoint and this.
+                if let Some(saved) = saved {
+                    self.order(source, SourceOrder::Acknowledge(vec![(id, saved.next)]));
+                }
                 if self.over_memory.is_some() {
                     self.order(source, SourceOrder::Pause(vec![id]));
                 }
@@ -258,12 +262,7 @@ impl Sequencer {
         if let Some(at) = self.by_topic.get(&(source, topic.to_owned())) {
             return *at;
         }
-        let given = self
-            .settings
-            .tables
-            .iter()
-            .find(|table| table.topic == topic);
-        let name = given.map_or_else(|| self.names.propose(topic), |table| table.name.clone());
+        let name = self.name_for(topic, None);
         let next_id = self
             .tables
             .iter()
@@ -281,17 +280,43 @@ impl Sequencer {
         self.add_table(source, state)
     }
 
+    /// What the table of a topic is called: as config says, else as it was called before, else by
+    /// the shortest suffix that no other table has and config gives to none.
+    pub(crate) fn name_for(&self, topic: &str, before: Option<&str>) -> String {
+        let given = self
+            .settings
+            .tables
+            .iter()
+            .find(|table| table.topic == topic);
+        if let Some(given) = given {
+            if self.names.is_free(&given.name) {
+                return given.name.clone();
+            }
+            tracing::error!(
+                name = given.name,
+                topic,
+                "the name that config gives is taken by another table"
+            );
+        }
+        let others = |name: &str| {
+            let mut tables = self.settings.tables.iter();
+            tables.any(|table| table.name == name && table.topic != topic)
+        };
+        let kept = before.filter(|name| self.names.is_free(name) && !others(name));
+        kept.map_or_else(|| self.names.propose(topic, others), str::to_owned)
+    }
+
     /// Takes a table up, under the name it brings.
     pub(crate) fn add_table(&mut self, source: usize, state: TableState) -> usize {
         let identity = &state.identity;
-        if !self
+        let topic_is_new = self
             .names
-            .give(&identity.name, &identity.topic, identity.id)
-        {
+            .give(&identity.name, &identity.topic, identity.id);
+        if !topic_is_new {
+            let topic = &identity.topic;
             tracing::error!(
-                table = identity.name,
-                topic = identity.topic,
-                "the name or topic is taken: not reachable by name"
+                topic,
+                "two sources have this topic: the second one's table has no name"
             );
         }
         self.publisher.set_names(self.names.clone());

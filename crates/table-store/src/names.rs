@@ -33,21 +33,22 @@ impl Names {
         true
     }
 
-    /// The name a newly found topic would get.
     #[must_use]
-    pub fn propose(&self, topic: &str) -> String {
-        let free = |suffix: &&str| !suffix.is_empty() && !self.by_name.contains_key(*suffix);
-        suffixes(topic)
-            .find(free)
-            .map_or_else(|| self.numbered(topic), str::to_owned)
+    pub fn is_free(&self, name: &str) -> bool {
+        !self.by_name.contains_key(name)
     }
 
-    /// A name for a topic all of whose suffixes are taken.
-    fn numbered(&self, topic: &str) -> String {
+    /// The name a newly found topic would get: its shortest suffix that is free and not `reserved`.
+    #[must_use]
+    pub fn propose(&self, topic: &str, reserved: impl Fn(&str) -> bool) -> String {
+        let usable = |name: &str| !name.is_empty() && self.is_free(name) && !reserved(name);
+        if let Some(suffix) = suffixes(topic).find(|suffix| usable(suffix)) {
+            return suffix.to_owned();
+        }
         let mut number = 2_u32;
         loop {
             let name = format!("{topic}.{number}");
-            if !self.by_name.contains_key(&name) {
+            if usable(&name) {
                 return name;
             }
             number += 1;
@@ -100,7 +101,7 @@ mod tests {
     fn discovered(topics: &[&str]) -> (Names, Vec<String>) {
         let mut names = Names::default();
         let given = topics.iter().enumerate().map(|(id, topic)| {
-            let name = names.propose(topic);
+            let name = names.propose(topic, |_| false);
             assert!(names.give(&name, topic, TableId(id as u32)));
             name
         });
@@ -123,6 +124,15 @@ mod tests {
     fn a_topic_whose_name_was_taken_as_a_suffix_still_gets_one() {
         let (_, given) = discovered(&["shop.orders", "orders"]);
         assert_eq!(given, ["orders", "orders.2"]);
+    }
+
+    #[test]
+    fn a_reserved_name_is_left_alone() {
+        let names = Names::default();
+        assert_eq!(
+            names.propose("shop.orders", |name| name == "orders"),
+            "shop.orders"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Events as Debezium's connector for PostgreSQL writes them (JSON without schemas), ready for a
 //! [`ScriptedLog`](crate::scripted_source::ScriptedLog).
 //!
-//! Every position is a transaction of its own, and tables have the default replica identity. Every row is `{"id": …, "v": …}` and every key `{"id": …}`: what rows hold is the decoder's tests'
-//! affair. Refuses to keep any state: places and positions are the test's to choose.
+//! Tables have the default replica identity. Every row is `{"id": …, "v": …}` and every key
+//! `{"id": …}`: what rows hold is the decoder's tests' affair. Refuses to keep any state: places,
+//! positions and transactions are the test's to choose.
 
 use row_model::{SchemaHistory, Value, Version};
 
@@ -21,14 +22,17 @@ pub struct At<'a> {
     pub partition: i32,
     /// `None` is a source that tells no position: then only the log's order counts.
     pub lsn: Option<u64>,
+    pub transaction: Option<u64>,
 }
 
 impl<'a> At<'a> {
+    /// A transaction of one change, numbered as its position is.
     pub fn lsn(topic: &'a str, partition: i32, lsn: u64) -> Self {
         Self {
             topic,
             partition,
             lsn: Some(lsn),
+            transaction: Some(lsn),
         }
     }
 }
@@ -122,10 +126,11 @@ impl Connector {
 
     fn event(self, at: At<'_>, op: &str, id: Option<i64>, images: &str) -> PlannedRecord {
         let table = at.topic.rsplit('.').next().unwrap_or_default();
-        let lsn = at.lsn.map_or("null".to_owned(), |lsn| lsn.to_string());
+        let number = |number: Option<u64>| number.map_or("null".to_owned(), |it| it.to_string());
+        let (lsn, transaction) = (number(at.lsn), number(at.transaction));
         let snapshot = if op == "r" { "true" } else { "false" };
         let value = format!(
-            r#"{{{images},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"{snapshot}","db":"d","sequence":"[null,\"{lsn}\"]","schema":"public","table":"{table}","txId":{lsn},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":6}}"#
+            r#"{{{images},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"{snapshot}","db":"d","sequence":"[null,\"{lsn}\"]","schema":"public","table":"{table}","txId":{transaction},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":6}}"#
         );
         let key = id.map(|id| format!(r#"{{"id":{id}}}"#));
         PlannedRecord {
