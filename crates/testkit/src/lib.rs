@@ -4,6 +4,8 @@
 //! Only ever a dev-dependency. Refuses to know anything behind the contracts (`change-feed`,
 //! `checkpoint-store`): what a pipeline makes of a log is for its own tests to say.
 
+#![forbid(unsafe_code)]
+
 pub mod checkpoint_suite;
 pub mod connector;
 pub mod faulty_store;

@@ -1,6 +1,8 @@
 //! The project's own chores, run as `cargo xtask <name>`. Never part of the product: no other crate
 //! may depend on it.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod tidy;
 
