@@ -2,16 +2,17 @@
 
 use change_feed::RecordRef;
 use row_model::{Change, OriginId, RecordFormat};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::block::Block;
 use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
 use crate::headers::HeaderFacts;
 use crate::json_token::text;
 use crate::nested::members;
-use crate::position::Block;
 use crate::source_block::{self, SourceFacts};
 use crate::temporal;
 use crate::topic::Unwrapped;
@@ -48,12 +49,12 @@ impl Decoding<'_> {
         let data = self.topic.data_schema.unwrap(data.get(), "data")?;
         let images = Envelope::parse(data.payload)?;
         let mut event = Event {
-            op: op.unwrap_or_else(|| op_of(&images)),
+            op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
             before: images.before,
             after: images.after,
             source: source_block::read(&block),
             origin: OriginId(0),
-            connector_ms: images.ts_ms(),
+            connector_ms: images.ts_ms,
         };
         if let Some((op, source)) = images.op_and_source()? {
             // With its metadata in headers the event holds the whole envelope.
@@ -72,8 +73,10 @@ impl Decoding<'_> {
 }
 
 /// What happened, as far as the images alone tell.
-fn op_of(images: &Envelope<'_>) -> Op {
+fn op_of(images: &Envelope<'_>, has_key: bool) -> Op {
     match (images.before, images.after) {
+        // Of a row that is gone either the key or the image tells which.
+        (None, None) if !has_key => Op::Truncate,
         (_, None) => Op::Delete,
         (None, Some(_)) => Op::Create,
         (Some(_), Some(_)) => Op::Update,
@@ -89,7 +92,15 @@ fn without_attributes(time: Option<&str>) -> SourceFacts {
     }
 }
 
-/// The data of an event may be anything: only Debezium's has images of a row.
-pub(crate) fn is_ours(kind: &RawValue) -> bool {
-    text(kind).is_some_and(|kind| kind.starts_with("io.debezium."))
+/// True for a cloud event whose data is Debezium's: another's may be anything.
+pub(crate) fn is_ours(payload: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Event<'a> {
+        #[serde(borrow, rename = "specversion")]
+        _version: &'a RawValue,
+        #[serde(borrow, rename = "type")]
+        kind: &'a RawValue,
+    }
+    serde_json::from_str::<Event<'_>>(payload)
+        .is_ok_and(|event| text(event.kind).is_some_and(|kind| kind.starts_with("io.debezium.")))
 }

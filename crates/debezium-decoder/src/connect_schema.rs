@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// One node of a Connect schema: a field, an element, or a whole record.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Node {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub kind: String,
     #[serde(default)]
     pub optional: bool,

@@ -7,12 +7,12 @@ use row_model::{Change, ChangeKind, OriginId, Row};
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::block::Connector;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
 use crate::images::KeyPart;
 use crate::key::{self, KeyShape};
-use crate::position::Connector;
 use crate::row_shape::RowShape;
 use crate::source_block::SourceFacts;
 use crate::topic::Unwrapped;
@@ -79,36 +79,19 @@ impl Decoding<'_> {
             (change.schema, change.row) = (shape.schema, range);
             row_shape = Some(shape);
         }
-        // Only a row whose record carries no key is known by what it was.
-        let key_moves = headers.key_change && key.shape.is_some();
-        let was_known = key.shape.is_none() && matches!(op, Op::Update | Op::Delete);
-        if was_known {
-            match (event.before, &declared) {
-                (Some(before), _) => {
-                    let (shape, range) = self.row(before, "before", unwrapped, key_shape, None)?;
+        if let Some(before) = needed_before(event, &key, declared.is_some(), headers)? {
+            match self.row(before, "before", unwrapped, key_shape, None) {
+                Ok((shape, range)) => {
                     change.before = range;
+                    if change.row.is_empty() {
+                        change.schema = shape.schema;
+                    }
                     row_shape = row_shape.or(Some(shape));
                 }
-                // An update that kept the declared key needs no image of what was.
-                (None, Some(_)) if op == Op::Update => {}
-                (None, _) => {
-                    return Err(DecodeError::MissingImage {
-                        op: op.name(),
-                        image: "before",
-                    });
-                }
+                // The key names the row well enough.
+                Err(_) if key.shape.is_some() => {}
+                Err(error) => return Err(error),
             }
-        }
-        // A delete that moves its row to another key tells by its image which row it is about.
-        let moves = op == Op::Delete && headers.key_change && key.shape.is_some();
-        if let Some(before) = event.before.filter(|_| moves)
-            && let Ok((shape, range)) = self.row(before, "before", unwrapped, key_shape, None)
-        {
-            (change.schema, change.before) = (shape.schema, range);
-        }
-        // Under a key that another row has taken meanwhile, a delete tells by it which row it means.
-        if let Some(before) = event.before.filter(|_| op == Op::Delete && key_moves) {
-            (_, change.before) = self.row(before, "before", unwrapped, key_shape, None)?;
         }
         if let (Some(declared), Some(shape)) = (declared, row_shape) {
             self.key_by_declaration(&mut change, &declared, &shape)?;
@@ -160,6 +143,33 @@ impl Decoding<'_> {
         self.out.bytes.extend_from_slice(self.scratch);
         Ok(self.since(start))
     }
+}
+
+/// The image before, where something rests on it.
+fn needed_before<'a>(
+    event: &Event<'a>,
+    key: &KeyPart,
+    is_declared: bool,
+    headers: HeaderFacts,
+) -> Result<Option<&'a RawValue>, DecodeError> {
+    let op = event.op;
+    if key.shape.is_some() {
+        // Under a key that another row has taken meanwhile, a delete tells by it which row it means.
+        let moves = headers.key_change && op == Op::Delete;
+        return Ok(event.before.filter(|_| moves));
+    }
+    // A row whose record carries no key is known by what it was.
+    if !matches!(op, Op::Update | Op::Delete) {
+        return Ok(None);
+    }
+    // An update that kept the declared key needs no image of what was.
+    if event.before.is_none() && !(is_declared && op == Op::Update) {
+        return Err(DecodeError::MissingImage {
+            op: op.name(),
+            image: "before",
+        });
+    }
+    Ok(event.before)
 }
 
 /// True if every value of the row was at hand, so that what looks like the placeholder is a value

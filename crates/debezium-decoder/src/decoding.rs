@@ -17,7 +17,7 @@ use crate::data_change::Event;
 use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
 use crate::key::KeyShape;
-use crate::topic::{TopicState, Unwrapped};
+use crate::topic::{TopicKind, TopicState, Unwrapped};
 use crate::{DecodeError, Placeholder};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
@@ -73,7 +73,7 @@ impl Decoding<'_> {
             });
         }
         // Whatever a heartbeat looks like in this converter.
-        if self.topic.kind.is_heartbeat {
+        if self.topic.kind == TopicKind::Heartbeat {
             return Ok(None);
         }
         let headers = self.topic.headers.facts(record);
@@ -88,13 +88,16 @@ impl Decoding<'_> {
         if unwrapped.payload == "null" {
             return self.tombstone(record, headers);
         }
-        let known_row = self.known_flat_row(&unwrapped);
-        if known_row.is_some() {
-            return self.flat_row(&unwrapped, known_row, record, headers);
+        if self.topic.format == Some(RecordFormat::Flat) {
+            let known_row = self.known_flat_row(&unwrapped);
+            if known_row.is_some() {
+                return self.flat_row(&unwrapped, known_row, record, headers);
+            }
         }
         self.recognised(&unwrapped, record, headers)
     }
 
+    #[inline]
     fn recognised(
         &mut self,
         unwrapped: &Unwrapped<'_>,
@@ -114,12 +117,15 @@ impl Decoding<'_> {
                     after: envelope.after,
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
-                    connector_ms: envelope.ts_ms(),
+                    connector_ms: envelope.ts_ms,
                 };
-                if self.topic.kind.is_message && op == Op::Create && record.key.is_none() {
-                    if let Some(change) = self.decoded_message(source, &event, record, headers)? {
-                        return Ok(Some(change));
-                    }
+                let may_be_message = self.topic.kind == TopicKind::Message
+                    && op == Op::Create
+                    && record.key.is_none();
+                if may_be_message
+                    && let Some(change) = self.decoded_message(source, &event, record, headers)?
+                {
+                    return Ok(Some(change));
                 }
                 self.enters(RecordFormat::Envelope)?;
                 self.topic.format = Some(RecordFormat::Envelope);

@@ -1,9 +1,9 @@
 //! Recognises what a JSON value is: a change, or one of Debezium's other records.
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::json_token::integer;
 use crate::nested::members;
 use crate::topic::Unwrapped;
 use crate::{DecodeError, cloud_event};
@@ -19,8 +19,8 @@ pub(crate) struct Envelope<'a> {
     pub source: Option<&'a RawValue>,
     #[serde(borrow, default)]
     op: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ts_ms: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "whole_number")]
+    pub ts_ms: Option<i64>,
     #[serde(borrow, default)]
     status: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -29,14 +29,10 @@ pub(crate) struct Envelope<'a> {
     table_changes: Option<&'a RawValue>,
     #[serde(borrow, default)]
     aggregate_type: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    specversion: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<&'a RawValue>,
 }
 
-/// Members that make up a record which is not about a row; a row of other columns is a row.
-const HEARTBEAT: [&str; 3] = ["ts_ms", "ts_us", "ts_ns"];
+/// The members of records that are not about a row: all of them and no others, or it is a row.
+const HEARTBEAT: [&str; 1] = ["ts_ms"];
 const BOUNDARY: [&str; 5] = ["status", "id", "event_count", "data_collections", "ts_ms"];
 const NOTIFICATION: [&str; 5] = [
     "id",
@@ -87,10 +83,6 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    pub fn ts_ms(&self) -> Option<i64> {
-        integer(self.ts_ms?)
-    }
-
     /// What makes an object a change: an operation, and the block that tells its source.
     pub fn op_and_source(&self) -> Result<Option<(Op, &'a RawValue)>, DecodeError> {
         match (self.op, self.source) {
@@ -121,18 +113,68 @@ impl<'a> Envelope<'a> {
         let status = self.status.map(RawValue::get);
         if of_source && (self.ddl.is_some() || self.table_changes.is_some()) {
             Recognised::SchemaChange
-        } else if matches!(status, Some("\"BEGIN\"" | "\"END\"")) && has_only(payload, &BOUNDARY) {
+        } else if matches!(status, Some("\"BEGIN\"" | "\"END\"")) && has_exactly(payload, &BOUNDARY)
+        {
             Recognised::TransactionBoundary
-        } else if self.aggregate_type.is_some() && has_only(payload, &NOTIFICATION) {
+        } else if self.aggregate_type.is_some() && has_exactly(payload, &NOTIFICATION) {
             Recognised::Notification
-        } else if self.ts_ms.is_some() && has_only(payload, &HEARTBEAT) {
+        } else if self.ts_ms.is_some() && has_exactly(payload, &HEARTBEAT) {
             Recognised::Heartbeat
-        } else if self.specversion.is_some() && self.kind.is_some_and(cloud_event::is_ours) {
+        } else if cloud_event::is_ours(payload) {
             Recognised::CloudEvent
         } else {
             Recognised::Row
         }
     }
+}
+
+/// A number, or nothing for whatever else a row may have under that name.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    struct Number;
+
+    impl<'de> Visitor<'de> for Number {
+        type Value = Option<i64>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("anything")
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(i64::try_from(number).ok())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+            IgnoredAny.visit_seq(items)?;
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+            IgnoredAny.visit_map(members)?;
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Number)
 }
 
 /// The records that have schemas of their own, which no transform of rows gives a name.
@@ -147,12 +189,14 @@ fn by_schema_name(name: &str) -> Option<Recognised> {
     })
 }
 
-fn has_only(payload: &str, names: &[&str]) -> bool {
-    members(payload).is_some_and(|members| {
-        members
+fn has_exactly(payload: &str, names: &[&str]) -> bool {
+    let Some(members) = members(payload) else {
+        return false;
+    };
+    members.len() == names.len()
+        && members
             .iter()
             .all(|(name, _)| names.contains(&name.as_str()))
-    })
 }
 
 impl Op {
@@ -215,7 +259,9 @@ mod tests {
         );
         assert_eq!(recognised(r#"{"ts_ms":5}"#).unwrap(), Recognised::Heartbeat);
         assert_eq!(
-            recognised(r#"{"status":"BEGIN","id":"7:9","ts_ms":1}"#).unwrap(),
+            recognised(
+                r#"{"status":"BEGIN","id":"7:9","event_count":null,"data_collections":null,"ts_ms":1}"#
+            ).unwrap(),
             Recognised::TransactionBoundary
         );
         assert_eq!(
@@ -223,8 +269,10 @@ mod tests {
             Recognised::SchemaChange
         );
         assert_eq!(
-            recognised(r#"{"id":"1","type":"STARTED","aggregate_type":"Initial Snapshot"}"#)
-                .unwrap(),
+            recognised(
+                r#"{"id":"b6b3109e","type":"SKIPPED","aggregate_type":"Initial Snapshot","additional_data":{"connector_name":"g"},"timestamp":1795224627340}"#
+            )
+            .unwrap(),
             Recognised::Notification
         );
         assert!(matches!(
@@ -235,7 +283,10 @@ mod tests {
             r#"{"id":1}"#,
             r#"{"ts_ms":5,"id":1}"#,
             r#"{"ts_ms":"now","id":1}"#,
-            r#"{"status":"BEGIN","id":1,"total":2}"#,
+            r#"{"ts_ms":[1,{"a":2}],"id":1}"#,
+            r#"{"ts_ms":{"a":[1]},"id":1.5}"#,
+            r#"{"ts_ms":1.5}"#,
+            r#"{"status":"BEGIN","id":1,"ts_ms":2}"#,
             r#"{"op":"d","source":"web"}"#,
             r#"{"aggregate_type":"Order","id":1,"body":"x"}"#,
             r#"{"specversion":"1.0","type":"com.example","data":{}}"#,

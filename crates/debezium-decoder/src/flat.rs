@@ -12,16 +12,16 @@ use row_model::{Change, ChangeKind, RecordFormat, Row, SnapshotMark, SourcePosit
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::block::Block;
 use crate::data_change::is_whole;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
 use crate::json_token::{integer, text};
 use crate::key;
-use crate::position::Block;
 use crate::row_shape::{RowShape, RowTokens};
 use crate::source_block::{self, SourceFacts};
-use crate::topic::Unwrapped;
+use crate::topic::{TopicKind, Unwrapped};
 
 /// Before the names of added columns, as Debezium writes them by default.
 const PREFIX: &str = "__";
@@ -103,19 +103,19 @@ impl AddedColumns {
                 .and_then(|lsn| SourcePosition::from_numbers(0, &[lsn]));
         }
         if !self.has_snapshot {
-            self.without_marker(&mut facts);
+            without_marker(&mut facts);
         }
         Ok(facts)
     }
+}
 
-    /// Without the source's marker a read row may be of any snapshot, and without the operation any
-    /// row may be a read one, whose position says less than a change's.
-    fn without_marker(&self, facts: &mut AddedFacts) {
-        match facts.op {
-            Some(Op::Read) => facts.source.snapshot = Some(SnapshotMark::Incremental),
-            Some(_) => {}
-            None => facts.source.position = None,
-        }
+/// Without the source's marker a read row may be of any snapshot, and without the operation any
+/// row may be a read one, whose position says less than a change's.
+fn without_marker(facts: &mut AddedFacts) {
+    match facts.op {
+        Some(Op::Read) => facts.source.snapshot = Some(SnapshotMark::Incremental),
+        Some(_) => {}
+        None => facts.source.position = None,
     }
 }
 
@@ -125,11 +125,8 @@ fn is_true(token: &RawValue) -> bool {
 }
 
 impl Decoding<'_> {
-    /// The row in this value, if the topic's rows are flat and it has the shape of the one before.
+    /// The row in this value, if it has the shape of the one before.
     pub fn known_flat_row<'a>(&mut self, unwrapped: &Unwrapped<'a>) -> KnownRow<'a> {
-        if self.topic.format != Some(RecordFormat::Flat) {
-            return None;
-        }
         let (shape, _) = self.topic.row_shape.as_ref()?;
         if !shape.is_made_from(unwrapped.schema.as_ref()) {
             return None;
@@ -147,7 +144,7 @@ impl Decoding<'_> {
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
         self.enters(RecordFormat::Flat)?;
-        if self.topic.kind.is_outbox {
+        if self.topic.kind == TopicKind::Outbox {
             return Err(DecodeError::NoEventId);
         }
         let key = self.key(record, headers)?;
@@ -158,12 +155,12 @@ impl Decoding<'_> {
         };
         let schema = unwrapped.schema.as_ref();
         let made_for = |shape: &Arc<RowShape>| self.topic.is_known_for(shape, Some(key_shape));
-        let (shape, tokens) = match known.filter(|(shape, _)| made_for(shape)) {
-            Some(known) => known,
-            None => {
-                let image = schema.map(|schema| (schema, &**schema));
-                self.tokens(unwrapped.payload, "value", schema, image, Some(key_shape))?
-            }
+        let known = known.filter(|(shape, _)| made_for(shape));
+        let (shape, tokens) = if let Some(known) = known {
+            known
+        } else {
+            let image = schema.map(|schema| (schema, &**schema));
+            self.tokens(unwrapped.payload, "value", schema, image, Some(key_shape))?
         };
         let facts = self.topic.added_columns(&shape).facts(&tokens, headers)?;
         let is_delete = facts.is_deleted || facts.op == Some(Op::Delete);

@@ -109,7 +109,8 @@ impl Decoding<'_> {
         Ok(self.since(start))
     }
 
-    /// The tokens of an image, and the shape they have.
+    /// The tokens of an image, and the shape they have. Inlined: the tokens are large.
+    #[inline]
     pub fn tokens<'a>(
         &mut self,
         image: &'a str,

@@ -6,6 +6,7 @@
 //! no key.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,12 +31,11 @@ pub(crate) fn encode(
 ) -> Option<()> {
     let header = std::str::from_utf8(header).ok()?;
     let repaired;
-    let given = match members(header) {
-        Some(given) => given,
-        None => {
-            repaired = repair(header);
-            members(&repaired)?
-        }
+    let given = if let Some(given) = members(header) {
+        given
+    } else {
+        repaired = repair(header);
+        members(&repaired)?
     };
     let given = match &given[..] {
         // The JSON converter with schemas.
@@ -169,7 +169,7 @@ fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(scalar.len() + 8);
     for character in scalar.chars() {
         if (character as u32) < 0x20 {
-            out.push_str(&format!("\\u{:04x}", character as u32));
+            let _ = write!(out, "\\u{:04x}", character as u32);
         } else {
             out.push(character);
         }
@@ -187,16 +187,13 @@ mod tests {
     /// is the same as the latter.
     fn check(schema: Option<&str>, key: &str, header: &str, expected: Option<&str>) {
         let mut builder = RowBuilder::default();
-        let shape = match schema {
-            Some(fields) => {
-                let node = format!(r#"{{"type":"struct","fields":[{fields}]}}"#);
-                let node: Node = serde_json::from_str(&node).unwrap();
-                RowShape::of_key_schema(&std::sync::Arc::new(node))
-            }
-            None => {
-                let names = members(key).unwrap();
-                RowShape::of_key_names(names.iter().map(|(name, _)| name.as_str()))
-            }
+        let shape = if let Some(fields) = schema {
+            let node = format!(r#"{{"type":"struct","fields":[{fields}]}}"#);
+            let node: Node = serde_json::from_str(&node).unwrap();
+            RowShape::of_key_schema(&std::sync::Arc::new(node))
+        } else {
+            let names = members(key).unwrap();
+            RowShape::of_key_names(names.iter().map(|(name, _)| name.as_str()))
         };
         let row = |key: &str, builder: &mut RowBuilder| {
             let mut row = Vec::new();

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block;
 mod cell;
 mod cloud_event;
 mod connect_schema;

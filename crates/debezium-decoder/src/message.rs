@@ -32,7 +32,7 @@ struct Message<'a> {
 /// The fields of the source block that become columns.
 #[derive(Deserialize)]
 struct Source<'a> {
-    lsn: Option<u64>,
+    lsn: Option<i64>,
     #[serde(rename = "txId")]
     tx_id: Option<i64>,
     ts_ms: Option<i64>,
@@ -110,7 +110,7 @@ impl Decoding<'_> {
         let block: Source<'_> = serde_json::from_str(source.get()).map_err(malformed)?;
         let lsn = block.lsn.ok_or(DecodeError::NoMessageLsn)?;
         self.builder.clear();
-        self.builder.push(Value::UInt(lsn));
+        self.builder.push(Value::Int(lsn));
         let text = Semantic::Text(ColumnType::Text);
         for (name, token, semantic) in [
             ("prefix", cells.prefix, &text),
@@ -128,7 +128,7 @@ impl Decoding<'_> {
         self.builder
             .push(block.tx_id.map_or(Value::Null, Value::Int));
         let columns = columns(cells.semantic.column_type());
-        let change = self.made_row(record.offset, columns, Value::UInt(lsn))?;
+        let change = self.made_row(record.offset, columns, Value::Int(lsn))?;
         self.topic.format = Some(RecordFormat::Messages);
         Ok(Change {
             position: facts.position,

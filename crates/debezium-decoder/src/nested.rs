@@ -65,7 +65,7 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
     let raw = token.get();
     match semantic {
         Semantic::VariableScaleDecimal => {
-            variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?
+            variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?;
         }
         Semantic::Decimal { scale } => match text(token) {
             Some(base64) => {
@@ -106,9 +106,9 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
         Semantic::Json => {
             let sent = text(token).ok_or(semantic.mismatch())?;
             if is_json(&sent) {
-                out.push_str(&sent)
+                out.push_str(&sent);
             } else {
-                out.push_str(raw)
+                out.push_str(raw);
             }
         }
         Semantic::Float(_) => {

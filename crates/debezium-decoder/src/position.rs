@@ -5,178 +5,13 @@
 
 use std::borrow::Cow;
 
-use row_model::{SourcePosition, Transaction};
+use row_model::SourcePosition;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::DecodeError;
+use crate::block::{Block, Connector};
 
-/// The connectors whose blocks are known, as far as it matters to what their changes mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Connector {
-    Postgres,
-    MySql,
-    SqlServer,
-    Oracle,
-    Db2,
-    Informix,
-    MongoDb,
-    Vitess,
-    Spanner,
-    Cassandra,
-    #[default]
-    Other,
-}
-
-/// The fields of a source block that matter, whatever carries them: the envelope, columns added to
-/// a flattened row, or the attributes of a cloud event.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Block<'a> {
-    #[serde(borrow, default)]
-    connector: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    db: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    schema: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    table: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    collection: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub ts_ms: Option<i64>,
-    #[serde(borrow, default)]
-    pub snapshot: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sequence: Option<Cow<'a, str>>,
-    /// A number, or with some connectors a text.
-    #[serde(borrow, default, rename = "txId")]
-    tx_id: Option<&'a RawValue>,
-    #[serde(default)]
-    lsn: Option<u64>,
-    #[serde(default)]
-    server_id: Option<u64>,
-    #[serde(borrow, default)]
-    gtid: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    file: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pos: Option<u64>,
-    #[serde(default)]
-    row: Option<u64>,
-    #[serde(borrow, default)]
-    change_lsn: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    commit_lsn: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    event_serial_no: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    scn: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    commit_scn: Option<Cow<'a, str>>,
-    #[serde(default)]
-    ord: Option<u64>,
-    #[serde(borrow, default, rename = "wallTime")]
-    wall_time: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    keyspace: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    shard: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    vgtid: Option<Cow<'a, str>>,
-    #[serde(default)]
-    ts_ns: Option<u64>,
-}
-
-impl<'a> Block<'a> {
-    pub fn parse(text: &'a str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text).map_err(|error| DecodeError::malformed("source block", &error))
-    }
-
-    /// Takes up one field by its name in the source block, underscores or not. Numbers may be
-    /// spelled as text. What a source block does not have is left alone.
-    pub fn set(&mut self, name: &str, token: &'a RawValue) {
-        if token.get() == "null" {
-            return;
-        }
-        let text = || crate::json_token::text(token);
-        let number = || text().map_or(token.get().parse().ok(), |text| text.parse().ok());
-        match name {
-            "connector" => self.connector = text().unwrap_or_default(),
-            "name" => self.name = text().unwrap_or_default(),
-            "db" => self.db = text(),
-            "schema" => self.schema = text(),
-            "table" => self.table = text(),
-            "collection" => self.collection = text(),
-            "ts_ms" | "tsms" => self.ts_ms = number().map(|number| number as i64),
-            "snapshot" => self.snapshot = Some(token),
-            "sequence" => self.sequence = text(),
-            "txId" => self.tx_id = Some(token),
-            "lsn" => self.lsn = number(),
-            "server_id" | "serverid" => self.server_id = number(),
-            "gtid" => self.gtid = text(),
-            "file" => self.file = text(),
-            "pos" => self.pos = number(),
-            "row" => self.row = number(),
-            "change_lsn" | "changelsn" => self.change_lsn = text(),
-            "commit_lsn" | "commitlsn" => self.commit_lsn = text(),
-            "event_serial_no" | "eventserialno" => self.event_serial_no = Some(token),
-            "scn" => self.scn = text(),
-            "commit_scn" | "commitscn" => self.commit_scn = text(),
-            "ord" => self.ord = number(),
-            "wallTime" | "walltime" => self.wall_time = Some(token),
-            "keyspace" => self.keyspace = text(),
-            "shard" => self.shard = text(),
-            "vgtid" => self.vgtid = text(),
-            "ts_ns" | "tsns" => self.ts_ns = number(),
-            _ => {}
-        }
-    }
-
-    /// True if any part of the source table's name is known.
-    pub fn names_a_table(&self) -> bool {
-        self.table.is_some() || self.collection.is_some()
-    }
-
-    /// The source table's full name.
-    pub fn table_name(&self) -> String {
-        let parts = [
-            &self.db,
-            &self.keyspace,
-            &self.schema,
-            &self.table,
-            &self.collection,
-        ];
-        let mut name = self.name.to_string();
-        for part in parts.into_iter().flatten() {
-            name.push('\0');
-            name.push_str(part);
-        }
-        name
-    }
-
-    /// The connector by its name; without one, by the fields that only it writes.
-    pub fn connector(&self) -> Connector {
-        match &*self.connector {
-            "postgresql" => Connector::Postgres,
-            "mysql" | "mariadb" => Connector::MySql,
-            "sqlserver" => Connector::SqlServer,
-            "oracle" => Connector::Oracle,
-            "db2" => Connector::Db2,
-            "informix" => Connector::Informix,
-            "mongodb" => Connector::MongoDb,
-            "vitess" => Connector::Vitess,
-            "spanner" => Connector::Spanner,
-            "cassandra" => Connector::Cassandra,
-            "" if self.lsn.is_some() => Connector::Postgres,
-            "" if self.server_id.is_some() => Connector::MySql,
-            "" if self.event_serial_no.is_some() => Connector::SqlServer,
-            "" if self.commit_scn.is_some() => Connector::Oracle,
-            _ => Connector::Other,
-        }
-    }
-
+impl Block<'_> {
     pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {
         match self.connector() {
             Connector::Postgres if incremental => newest_of_sequence(self.sequence.as_deref()?),
@@ -218,7 +53,10 @@ impl<'a> Block<'a> {
             }
             Connector::Vitess => self.vitess_position(),
             // Only changes of one transaction have one commit time: the log orders them.
-            Connector::Spanner => SourcePosition::from_numbers(0, &[self.ts_ns?]),
+            Connector::Spanner => SourcePosition::from_numbers(
+                0,
+                &[self.ts_ns?.get().trim_matches('"').parse().ok()?],
+            ),
             Connector::MongoDb | Connector::Cassandra | Connector::Other => None,
         }
     }
@@ -228,7 +66,7 @@ impl<'a> Block<'a> {
         let mut bytes = lsn_bytes(self.commit_lsn.as_deref()?)?;
         let change = self.change_lsn.as_deref();
         bytes.extend(lsn_bytes(change.unwrap_or(NOTHING_CHANGED))?);
-        let serial = self.event_serial_no.map(RawValue::get).unwrap_or("0");
+        let serial = self.event_serial_no.map_or("0", RawValue::get);
         let serial: u32 = serial.trim_matches('"').parse().ok()?;
         bytes.extend(serial.to_be_bytes());
         SourcePosition::from_bytes(0, &bytes)
@@ -238,17 +76,17 @@ impl<'a> Block<'a> {
     /// domains do not compare, and a set of several servers is no single number.
     fn vitess_position(&self) -> Option<SourcePosition> {
         #[derive(Deserialize)]
-        struct Shard<'a> {
+        struct Part<'a> {
             #[serde(borrow)]
             keyspace: Cow<'a, str>,
-            #[serde(borrow)]
-            shard: Cow<'a, str>,
+            #[serde(borrow, rename = "shard")]
+            name: Cow<'a, str>,
             #[serde(borrow)]
             gtid: Cow<'a, str>,
         }
-        let shards: Vec<Shard<'_>> = serde_json::from_str(self.vgtid.as_deref()?).ok()?;
-        let ours = |shard: &&Shard<'_>| {
-            Some(&*shard.shard) == self.shard.as_deref()
+        let shards: Vec<Part<'_>> = serde_json::from_str(self.vgtid.as_deref()?).ok()?;
+        let ours = |shard: &&Part<'_>| {
+            Some(&*shard.name) == self.shard.as_deref()
                 && Some(&*shard.keyspace) == self.keyspace.as_deref()
         };
         let gtid = &shards.iter().find(ours)?.gtid;
@@ -266,25 +104,6 @@ impl<'a> Block<'a> {
         };
         let domain = line_of([self.keyspace.as_deref()?, self.shard.as_deref()?, line]);
         SourcePosition::from_numbers(domain, &[number])
-    }
-
-    pub fn transaction(&self) -> Option<Transaction> {
-        if let Some(id) = self.tx_id.map(RawValue::get).filter(|id| *id != "null") {
-            let id = id.trim_matches('"');
-            return match id.parse::<i64>() {
-                // Compared modulo 2^32: the source's id may or may not carry its epoch.
-                Ok(number) => Some(Transaction(u64::from(number as u32))),
-                // Oracle's: hexadecimal digits.
-                Err(_) => u64::from_str_radix(id, 16).ok().map(Transaction),
-            };
-        }
-        // A gtid ends in its number within the domain or server.
-        let gtid = self.gtid.as_deref()?;
-        gtid.rsplit([':', '-'])
-            .next()?
-            .parse()
-            .ok()
-            .map(Transaction)
     }
 }
 
@@ -326,6 +145,8 @@ fn line_of(names: [&str; 3]) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::cmp::Ordering;
+
+    use row_model::Transaction;
 
     use super::*;
 

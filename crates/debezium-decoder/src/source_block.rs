@@ -7,7 +7,7 @@ use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transacti
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
-use crate::position::{Block, Connector};
+use crate::block::{Block, Connector};
 
 /// What a source block says of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,21 +41,20 @@ impl SourceMemory {
             .template
             .as_ref()
             .and_then(|template| template.fit(text));
-        let facts = match fitted {
-            Some(facts) => facts,
-            None => {
-                if !text.starts_with('{') {
-                    return Err(DecodeError::Malformed {
-                        part: "source block",
-                        reason: "it is no object".to_owned(),
-                    });
-                }
-                let block = Block::parse(text)?;
-                self.template = Template::of_postgres(text, &block);
-                self.origin_name = block.table_name();
-                self.origin = None;
-                read(&block)
+        let facts = if let Some(facts) = fitted {
+            facts
+        } else {
+            if !text.starts_with('{') {
+                return Err(DecodeError::Malformed {
+                    part: "source block",
+                    reason: "it is no object".to_owned(),
+                });
             }
+            let block = Block::parse(text)?;
+            self.template = Template::of_postgres(text, &block);
+            self.origin_name = block.table_name();
+            self.origin = None;
+            read(&block)
         };
         self.last.clear();
         self.last.push_str(text);
@@ -165,16 +164,15 @@ impl Template {
             let (value, tail) = rest.split_at(value_len(rest)?);
             rest = tail;
             match hole {
+                Hole::TxId | Hole::Lsn if value == "null" => {}
                 Hole::TsMs => facts.commit_ms = Some(value.parse().ok()?),
                 // An incremental row's position stands in its sequence: left to the parser.
                 Hole::Snapshot if value == "\"incremental\"" => return None,
                 Hole::Snapshot => facts.snapshot = snapshot_mark(Some(value)),
-                Hole::TxId if value == "null" => {}
                 Hole::TxId => {
                     facts.transaction =
-                        Some(Transaction(u64::from(value.parse::<i64>().ok()? as u32)))
+                        Some(Transaction(u64::from(value.parse::<i64>().ok()? as u32)));
                 }
-                Hole::Lsn if value == "null" => {}
                 Hole::Lsn => lsn = Some(value.parse::<u64>().ok()?),
                 Hole::Other => {}
             }

@@ -7,8 +7,7 @@ pub(crate) fn spelled(value: Value<'_>) -> String {
     let mut out = String::new();
     let written = match value {
         Value::Date(days) => write_date(days, &mut out),
-        Value::Clock(nanos) => write_clock(nanos, &mut out),
-        Value::ClockUtc(nanos) => write_clock(nanos, &mut out),
+        Value::Clock(nanos) | Value::ClockUtc(nanos) => write_clock(nanos, &mut out),
         Value::Timestamp(at) | Value::Instant(at) => write_timestamp(at, &mut out),
         Value::Duration(micros) => write_duration(micros, &mut out),
         _ => Ok(()),

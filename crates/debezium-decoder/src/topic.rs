@@ -40,23 +40,25 @@ pub(crate) struct TopicState {
 }
 
 /// What the topic's name tells, before any of its records.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TopicKind {
-    pub is_heartbeat: bool,
-    pub is_outbox: bool,
-    pub is_message: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TopicKind {
+    Heartbeat,
+    /// As the outbox router names them by default.
+    Outbox,
+    Message,
     /// `<prefix>.transaction`; a table of that name has a topic of more parts.
-    is_transaction: bool,
+    Transaction,
+    Other,
 }
 
 impl TopicKind {
     fn of(topic: &str) -> Self {
-        let prefix = topic.strip_suffix(".transaction");
-        Self {
-            is_heartbeat: topic.starts_with("__debezium-heartbeat."),
-            is_outbox: topic.starts_with("outbox.event."),
-            is_message: topic.ends_with(".message"),
-            is_transaction: prefix.is_some_and(|prefix| !prefix.contains('.')),
+        match topic.rsplit_once('.') {
+            _ if topic.starts_with("__debezium-heartbeat.") => Self::Heartbeat,
+            _ if topic.starts_with("outbox.event.") => Self::Outbox,
+            Some((_, "message")) => Self::Message,
+            Some((prefix, "transaction")) if !prefix.contains('.') => Self::Transaction,
+            _ => Self::Other,
         }
     }
 }
@@ -120,7 +122,7 @@ impl TopicState {
     pub fn is_no_row_key(&self, key: &KeyShape) -> bool {
         let of_no_row = match &key.names[..] {
             [name] if name == "serverName" => true,
-            [name] if name == "id" => self.kind.is_transaction,
+            [name] if name == "id" => self.kind == TopicKind::Transaction,
             _ => false,
         };
         of_no_row && self.format.is_none() && self.history.shapes().is_empty()

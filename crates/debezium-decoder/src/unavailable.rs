@@ -1,5 +1,7 @@
 //! Recognises the placeholder a connector sends for a value it did not have (an unchanged TOAST column).
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::value::RawValue;
@@ -138,7 +140,7 @@ fn name_uuid(name: &[u8]) -> String {
         if matches!(place, 4 | 6 | 8 | 10) {
             uuid.push('-');
         }
-        uuid.push_str(&format!("{byte:02x}"));
+        let _ = write!(uuid, "{byte:02x}");
     }
     uuid
 }

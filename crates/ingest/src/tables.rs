@@ -284,7 +284,17 @@ impl TableState {
             // stream may have no first half at all: what is held there proves nothing.
             let flat = batch.format == Some(RecordFormat::Flat);
             let still_there = || self.writer.newest(old_key).filter(|_| !flat);
-            departed.or_else(still_there)?
+            // Delivered again: what this very change filled in the first time.
+            let filled_before = || {
+                let held = self.writer.newest(batch.slice(&change.key));
+                held.filter(|held| {
+                    change.position.is_some() && held.stamp().streamed == change.position
+                })
+            };
+            let held = departed
+                .or_else(still_there)
+                .filter(|held| !held.is_deleted());
+            held.or_else(filled_before)?
         } else {
             self.writer.newest(batch.slice(&change.key))?
         };

@@ -1,82 +1,13 @@
-//! Records in, changes out: the decoder at its boundary.
+//! Changes in Debezium's own envelope.
 
 use std::sync::Arc;
 
-use change_feed::{Decoder, Header, RawBatch, TopicContext};
+use change_feed::{Decoder, RawBatch, TopicContext};
 use debezium_decoder::{DebeziumDecoder, Placeholder, RECORD_BYTES_MAX};
-use expect_test::{Expect, expect};
-use row_model::{ChangeBatch, ChangeKind, PartitionId, Row, SchemaCatalog};
+use expect_test::expect;
+use row_model::{ChangeBatch, ChangeKind, PartitionId, SchemaCatalog};
 
-const SOURCE: &str = r#""source":{"version":"3","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"false","db":"d","sequence":"[null,\"7\"]","schema":"public","table":"t","txId":12,"lsn":77}"#;
-
-fn decode(records: &[(Option<&str>, Option<&str>)]) -> ChangeBatch {
-    let mut batch = RawBatch::new(PartitionId(0));
-    let run = Header {
-        name: "__debezium.context.runId",
-        value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0"),
-    };
-    for (offset, (key, value)) in records.iter().enumerate() {
-        batch.push(
-            offset as u64,
-            Some(1),
-            key.map(str::as_bytes),
-            value.map(str::as_bytes),
-            [run],
-        );
-    }
-    decode_batch(&batch)
-}
-
-fn decode_batch(batch: &RawBatch) -> ChangeBatch {
-    let mut out = ChangeBatch::new(batch.partition);
-    let mut decoder =
-        DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
-    decoder.decode(
-        TopicContext {
-            topic: "s.public.t",
-            partition: 0,
-        },
-        batch,
-        &mut out,
-    );
-    assert_eq!(out.records, batch.len() as u64);
-    out
-}
-
-fn check(records: &[(Option<&str>, Option<&str>)], expected: &Expect) {
-    let out = decode(records);
-    let mut text = String::new();
-    for change in &out.changes {
-        let row = if change.row.is_empty() {
-            String::new()
-        } else {
-            format!(" {:?}", Row::new(out.slice(&change.row)))
-        };
-        let before = if change.before.is_empty() {
-            String::new()
-        } else {
-            format!(" was {:?}", Row::new(out.slice(&change.before)))
-        };
-        text += &format!(
-            "{} {:?}{row}{before} at {:?}\n",
-            change.offset, change.kind, change.position
-        );
-    }
-    for failure in &out.failures {
-        text += &format!("{} failed: {}\n", failure.offset, failure.reason);
-    }
-    if let Some(schemas) = &out.schemas {
-        for shape in schemas.shapes().iter() {
-            let columns: Vec<_> = shape
-                .columns
-                .iter()
-                .map(|c| format!("{} {}", c.name, c.kind.name()))
-                .collect();
-            text += &format!("shape: {} key {:?}\n", columns.join(", "), shape.key);
-        }
-    }
-    expected.assert_eq(&text);
-}
+use crate::{SOURCE, TOPIC, check, decode_batch};
 
 fn event(op: &str, before: &str, after: &str) -> String {
     format!(
@@ -167,10 +98,10 @@ fn a_declared_key_is_taken_from_the_row() {
     }
     let mut out = ChangeBatch::new(PartitionId(0));
     let decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
-    let mut decoder = decoder.with_declared_key("s.public.t", &["a".to_owned()]);
+    let mut decoder = decoder.with_declared_key(TOPIC, &["a".to_owned()]);
     decoder.decode(
         TopicContext {
-            topic: "s.public.t",
+            topic: TOPIC,
             partition: 0,
         },
         &batch,
@@ -290,7 +221,7 @@ fn bytes_that_are_no_text_and_records_beyond_the_limit_are_refused() {
         Some(&vec![b' '; RECORD_BYTES_MAX]),
         [],
     );
-    let out = decode_batch(&batch);
+    let out = decode_batch(TOPIC, &batch);
     let reasons: Vec<_> = out
         .failures
         .iter()

@@ -1,0 +1,94 @@
+//! No bytes make the decoder panic, and every record is accounted for.
+
+use change_feed::{Header, RawBatch};
+use proptest::prelude::*;
+use row_model::PartitionId;
+
+use crate::{SOURCE, decode_batch};
+
+const TOPICS: [&str; 4] = [
+    "s.public.t",
+    "s.message",
+    "outbox.event.Order",
+    "s.transaction",
+];
+
+/// Pieces of real records, from which records are made that nearly are some.
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        r#"{"id":1}"#,
+        r#"{"schema":{"type":"struct","fields":[{"type":"int32","field":"id"}]},"payload":{"id":1}}"#,
+        r#"{"schema":{"type":"string"},"payload":"x"}"#,
+        r#""1""#,
+        "null",
+        "Struct{id=1}",
+        r#"{"before":null,"after":{"id":1},SOURCE,"op":"c","ts_ms":6}"#,
+        r#"{"before":{"id":1},"after":null,SOURCE,"op":"d","ts_ms":6}"#,
+        r#"{"before":null,"after":null,SOURCE,"op":"t"}"#,
+        r#"{SOURCE,"op":"m","message":{"prefix":"p","content":"AP8Q"}}"#,
+        r#"{"specversion":"1.0","type":"io.debezium.x","iodebeziumop":"u","iodebeziumlsn":"7","data":{"before":null,"after":{"id":1}}}"#,
+        r#"{"id":1,"__op":"d","__deleted":"true","__lsn":7,"__source_snapshot":"last"}"#,
+        r#"{"payload":{"a":[1]},"happened":"2024-01-01T00:00:00Z"}"#,
+        "{\"a\":2024-02-29,\"b\":\"x\ny\\",
+    ];
+    let piece =
+        prop::sample::select(pieces.to_vec()).prop_map(|piece| piece.replace("SOURCE", SOURCE));
+    let cut = (
+        piece.clone(),
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+    );
+    let cut = cut.prop_map(|(piece, from, to)| {
+        let (from, to) = (from.index(piece.len() + 1), to.index(piece.len() + 1));
+        piece
+            .get(from.min(to)..from.max(to))
+            .unwrap_or_default()
+            .to_owned()
+    });
+    prop_oneof![6 => piece, 2 => cut, 1 => any::<String>()]
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_accounted_for(
+        topic in 0_usize..TOPICS.len(),
+        records in prop::collection::vec(
+            (prop::option::of(piece()), prop::option::of(piece()), prop::option::of(piece())),
+            1..8,
+        ),
+        header in prop::sample::select(vec!["id", "__debezium.newkey", "__debezium.oldkey", "__op", "__lsn"]),
+    ) {
+        let mut batch = RawBatch::new(PartitionId(0));
+        for (offset, (key, value, given)) in records.iter().enumerate() {
+            let header = Header { name: header, value: given.as_deref().map(str::as_bytes) };
+            batch.push(
+                offset as u64,
+                None,
+                key.as_deref().map(str::as_bytes),
+                value.as_deref().map(str::as_bytes),
+                [header],
+            );
+        }
+        let out = decode_batch(TOPICS[topic], &batch);
+        for change in &out.changes {
+            for range in [&change.key, &change.row, &change.before, &change.other_key] {
+                prop_assert!(range.start <= range.end && range.end as usize <= out.bytes.len());
+            }
+            if !change.row.is_empty() {
+                let schemas = out.schemas.as_ref().unwrap();
+                let schema = schemas.get(change.schema).unwrap();
+                let row = row_model::Row::new(out.slice(&change.row));
+                prop_assert_eq!(row.len(), schema.columns.len());
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_decoded(key: Vec<u8>, value: Vec<u8>, header: Vec<u8>) {
+        let mut batch = RawBatch::new(PartitionId(0));
+        let newkey = Header { name: "__debezium.newkey", value: Some(&header) };
+        batch.push(0, None, Some(b"{\"id\":1,\"b\":2}"), None, [newkey]);
+        batch.push(1, None, Some(&key), Some(&value), [newkey]);
+        decode_batch(TOPICS[0], &batch);
+    }
+}
