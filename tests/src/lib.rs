@@ -1,14 +1,19 @@
 //! The tests that know Rowtide only from outside: they start the real binary, feed it recorded
 //! change events, and compare its HTTP answers, cell by cell, with what the source database held.
 //!
-//! Depends on no crate of the product: what it believes about the wire comes from the recordings
-//! and from the documented contract, so that a mistake in the product cannot hide in its own test.
+//! Uses nothing of the product but its in-process broker: what it believes about the wire comes from
+//! the recordings and from the documented contract, so that a mistake in the product cannot hide in
+//! its own test.
+
+#![forbid(unsafe_code)]
 
 mod binary;
+pub mod broker;
 pub mod calendar;
 pub mod compare;
 pub mod decimal;
 pub mod exact;
+mod group_offsets;
 pub mod records;
 pub mod scenario;
 pub mod server;

@@ -3,6 +3,7 @@
 //! A server that is dropped is killed: no test leaves a process behind. Nothing here reads the
 //! product's files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use ureq::Agent;
 
 use crate::exact::Exact;
+use crate::records::Partition;
 use crate::wait;
 
 /// Longer than any answer may take; it ends a test of a server that hangs.
@@ -72,21 +74,29 @@ impl Server {
         })
     }
 
-    /// Waits until this many records have been read, or all of them.
-    pub fn read_at_least(&mut self, records: i64) -> anyhow::Result<()> {
-        wait::until("enough records are read", || {
+    /// Waits until this many records have been applied, those of earlier lives included.
+    pub fn applied_at_least(&mut self, records: i64) -> anyhow::Result<()> {
+        wait::until("enough records are applied", || {
             self.still_runs()?;
             // Not listening yet is not an error here: the server has just been started.
-            let Ok(answer) = self.get("/v1/status", &[]) else {
-                return Ok(None);
-            };
-            let read = if answer.status == 200 {
-                read_so_far(&answer.body()?)
-            } else {
-                0
-            };
-            Ok((records <= read || self.is_caught_up()).then_some(()))
+            let applied: i64 = self.next_offsets().unwrap_or_default().values().sum();
+            Ok((records <= applied).then_some(()))
         })
+    }
+
+    /// Waits until everything before these offsets has been applied.
+    pub fn applied(&mut self, ends: &BTreeMap<Partition, i64>) -> anyhow::Result<()> {
+        wait::until("everything is applied", || {
+            self.still_runs()?;
+            Ok((self.next_offsets().as_ref() == Some(ends)).then_some(()))
+        })
+    }
+
+    /// The next offset of every partition, as the status tells it; `None` before it tells any.
+    pub fn next_offsets(&self) -> Option<BTreeMap<Partition, i64>> {
+        let answer = self.get("/v1/status", &[]).ok()?;
+        let status = answer.body().ok().filter(|_| answer.status == 200)?;
+        Some(next_offsets(&status)).filter(|offsets| !offsets.is_empty())
     }
 
     /// Asks the data listener.
@@ -170,7 +180,8 @@ impl Server {
         })
     }
 
-    fn still_runs(&mut self) -> anyhow::Result<()> {
+    /// An error if the process has ended, with the end of its log.
+    pub fn still_runs(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.process.try_wait()? {
             bail!("the server ended, {status}: {}", self.log_end());
         }
@@ -220,13 +231,15 @@ pub fn check_fresh(fresh: &Exact) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Records read, by the next offset of every partition.
-fn read_so_far(status: &Exact) -> i64 {
+fn next_offsets(status: &Exact) -> BTreeMap<Partition, i64> {
     let list = |value: &Exact, name: &str| value.get(name).as_list().unwrap_or_default().to_vec();
     let partitions = list(status, "sources")
         .into_iter()
         .flat_map(|source| list(&source, "partitions"));
-    partitions
-        .filter_map(|partition| partition.get("next_offset").as_integer())
-        .sum()
+    let next_offset = |partition: Exact| {
+        let topic = partition.get("topic").as_text()?.to_owned();
+        let number = i32::try_from(partition.get("partition").as_integer()?).ok()?;
+        Some(((topic, number), partition.get("next_offset").as_integer()?))
+    };
+    partitions.filter_map(next_offset).collect()
 }

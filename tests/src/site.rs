@@ -10,11 +10,33 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, bail};
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
 use crate::records::{self, Record};
 use crate::server::Server;
 use crate::{binary, wait};
+
+/// What the one source is called.
+pub const SOURCE: &str = "corpus";
+
+/// Closes what was inherited, then becomes the program that is named. A server would otherwise hold
+/// the in-process broker's ends of connections, and they would stay open when the broker, or a test
+/// beside this one, closes them.
+const START_ALONE: &str = r#"
+for fd in /dev/fd/*; do
+    fd=${fd##*/}
+    if ((fd > 2)); then eval "exec $fd>&-"; fi
+done
+exec "$@"
+"#;
+
+/// Held while a process is started, until it has nothing left of what this one has open. Whoever closes
+/// something for good, rather than its own reference to it, must hold it too.
+pub(crate) fn forking() -> MutexGuard<'static, ()> {
+    static FORKING: Mutex<()> = Mutex::new(());
+    FORKING.lock()
+}
 
 /// What differs between the servers of different tests.
 #[derive(Clone, Copy, Debug)]
@@ -42,36 +64,56 @@ pub struct Site {
 }
 
 impl Site {
+    /// A site whose servers read the record files that are delivered to it.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let site = Self {
+        let site = Self::empty()?;
+        fs::create_dir(site.path("records"))?;
+        let records = site.path("records");
+        let source = format!(
+            "kind = \"file\"\npath = \"{}\"\nfollow = {}",
+            records.display(),
+            settings.follow
+        );
+        site.read_from(&source, settings.checkpoint_interval_ms)?;
+        Ok(site)
+    }
+
+    /// A site whose servers follow topics, names or globs, of a broker.
+    pub fn on_kafka(
+        brokers: &str,
+        topics: &[&str],
+        checkpoint_interval_ms: u32,
+    ) -> anyhow::Result<Self> {
+        let site = Self::empty()?;
+        let source = format!("kind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = {topics:?}");
+        site.read_from(&source, checkpoint_interval_ms)?;
+        Ok(site)
+    }
+
+    fn empty() -> anyhow::Result<Self> {
+        Ok(Self {
             folder: tempfile::tempdir()?,
             data_port: free_port()?,
             admin_port: free_port()?,
-        };
-        fs::create_dir(site.path("records"))?;
-        let Settings {
-            follow,
-            checkpoint_interval_ms,
-        } = settings;
-        site.configure(&format!(
+        })
+    }
+
+    fn read_from(&self, source: &str, checkpoint_interval_ms: u32) -> anyhow::Result<()> {
+        self.configure(&format!(
             r#"data_dir = "{data}"
 [listen]
-data = "127.0.0.1:{data_port}"
-admin = "127.0.0.1:{admin_port}"
+data = "{listen}"
+admin = "{admin}"
 [[sources]]
-name = "corpus"
-kind = "file"
-path = "{records}"
-follow = {follow}
+name = "{SOURCE}"
+{source}
 [checkpoint]
 interval = "{checkpoint_interval_ms}ms"
 "#,
-            data = site.path("data").display(),
-            records = site.path("records").display(),
-            data_port = site.data_port,
-            admin_port = site.admin_port,
-        ))?;
-        Ok(site)
+            data = self.path("data").display(),
+            listen = self.data_address(),
+            admin = self.admin_address(),
+        ))
     }
 
     /// A path in the site's folder.
@@ -81,6 +123,15 @@ interval = "{checkpoint_interval_ms}ms"
 
     pub fn data_port(&self) -> u16 {
         self.data_port
+    }
+
+    /// Where the data listener is to be, for a server that is started by flags.
+    pub fn data_address(&self) -> String {
+        format!("127.0.0.1:{}", self.data_port)
+    }
+
+    pub fn admin_address(&self) -> String {
+        format!("127.0.0.1:{}", self.admin_port)
     }
 
     /// Replaces the configuration.
@@ -102,10 +153,15 @@ interval = "{checkpoint_interval_ms}ms"
         records::append(&self.path("records/0001.jsonl"), records)
     }
 
-    /// Starts a server. It may not answer yet.
+    /// Starts a server with the site's configuration. It may not answer yet.
     pub fn start(&self) -> anyhow::Result<Server> {
         let config = self.path("rowtide.toml");
-        let process = self.spawn(&["serve", "--config", &config.to_string_lossy()])?;
+        self.start_with(&["serve", "--config", &config.to_string_lossy()])
+    }
+
+    /// Starts a server by flags, which must have it listen at the site's addresses.
+    pub fn start_with(&self, arguments: &[&str]) -> anyhow::Result<Server> {
+        let process = self.spawn(arguments)?;
         Ok(Server::of(
             process,
             self.data_port,
@@ -135,8 +191,11 @@ interval = "{checkpoint_interval_ms}ms"
             .create(true)
             .append(true)
             .open(self.path("log"))?;
-        let mut command = Command::new(binary::path()?);
+        let _forking = forking();
+        let mut command = Command::new("bash");
         command
+            .args(["-c", START_ALONE, "bash"])
+            .arg(binary::path()?)
             .args(arguments)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1");

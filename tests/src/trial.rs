@@ -14,7 +14,7 @@ use crate::spelling::Spellings;
 const SHOWN_MAX: usize = 8;
 
 /// The scenarios that are small enough to be repeated under many seeds.
-pub const SMALL: [&str; 4] = [
+const SMALL: [&str; 4] = [
     "A_basics_default",
     "A_basics_full",
     "E_truncate",
@@ -53,16 +53,53 @@ impl Trial {
         Ok(trials)
     }
 
+    /// Runs `check` on every recording of the small scenarios, all at once: it mostly waits for
+    /// processes. The first failure is told.
+    pub fn each_small(check: impl Fn(&Self) -> anyhow::Result<()> + Sync) -> anyhow::Result<()> {
+        let trials: Vec<Vec<Self>> = SMALL
+            .iter()
+            .map(|name| Self::all(name))
+            .collect::<anyhow::Result<_>>()?;
+        let trials: Vec<Self> = trials.into_iter().flatten().collect();
+        std::thread::scope(|scope| {
+            let checks: Vec<_> = trials
+                .iter()
+                .map(|trial| scope.spawn(|| check(trial).with_context(|| trial.name.clone())))
+                .collect();
+            for check in checks {
+                match check.join() {
+                    Ok(checked) => checked?,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Compares every table that the server has with what the database held; fails with the
     /// differences.
     pub fn check(&self, server: &Server) -> anyhow::Result<()> {
+        self.check_tables(server, |_| true)
+    }
+
+    /// The same after records were delivered twice, for the tables that have a key: nothing tells a
+    /// repeated record of a table without one from a row that was inserted twice.
+    pub fn check_redelivered(&self, server: &Server) -> anyhow::Result<()> {
+        self.check_tables(server, |table| table.key.is_some())
+    }
+
+    fn check_tables(
+        &self,
+        server: &Server,
+        wanted: impl Fn(&ExpectedTable) -> bool,
+    ) -> anyhow::Result<()> {
         let tables = server.found("/v1/tables", &[])?;
         let tables = tables
             .get("tables")
             .as_list()
             .context("no list of tables")?;
         let mut comparison = Comparison::default();
-        for expected in &self.expected {
+        for expected in self.expected.iter().filter(|table| wanted(table)) {
             let Some(told) = tables
                 .iter()
                 .find(|table| table.get("topic").as_text() == Some(&expected.topic))

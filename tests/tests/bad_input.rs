@@ -99,11 +99,13 @@ fn typed(offset: i64, id: &Value, quantity: &Value) -> Record {
         "ts_ms": COMMITTED_MS + offset + 1,
     });
     let key_schema = json!({"type": "struct", "optional": false, "fields": [required("id")]});
-    let key = json!({"schema": key_schema, "payload": {"id": id}});
-    let value = json!({"schema": envelope, "payload": payload});
+    // As the converter writes it: the schema first.
+    let with_schema = |schema: &Value, payload: &Value| {
+        Some(format!(r#"{{"schema":{schema},"payload":{payload}}}"#))
+    };
     Record {
-        key: Some(key.to_string()),
-        value: Some(value.to_string()),
+        key: with_schema(&key_schema, &json!({"id": id})),
+        value: with_schema(&envelope, &payload),
         ..Record::new(TYPED_TOPIC, 0, offset)
     }
 }

@@ -60,9 +60,15 @@ pub(crate) fn is_whole(before: Row<'_>, shape: &Schema) -> bool {
 
 fn is_zero(value: Value<'_>) -> bool {
     match value {
-        Value::Null | Value::Unavailable | Value::Bool(false) | Value::Int(0) | Value::UInt(0) => {
-            true
-        }
+        Value::Null
+        | Value::Unavailable
+        | Value::Bool(false)
+        | Value::Int(0)
+        | Value::UInt(0)
+        | Value::Date(0)
+        | Value::Clock(0)
+        | Value::ClockUtc(0)
+        | Value::Duration(0) => true,
         Value::Float(number) => number == 0.0,
         Value::Number(text) => text.parse() == Ok(0.0),
         Value::Decimal(decimal) => decimal.unscaled.iter().all(|byte| *byte == 0),
@@ -71,7 +77,6 @@ fn is_zero(value: Value<'_>) -> bool {
         }
         Value::Bytes(bytes) => bytes.iter().all(|byte| *byte == 0),
         Value::Uuid(uuid) => uuid == [0; 16],
-        Value::Date(0) | Value::Clock(0) | Value::ClockUtc(0) | Value::Duration(0) => true,
         Value::Timestamp(at) | Value::Instant(at) => at == Moment::from_units(0, 1),
         _ => false,
     }

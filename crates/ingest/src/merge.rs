@@ -45,7 +45,9 @@ mod tests {
         };
         let row = |values: &[Value<'_>]| {
             let (mut builder, mut bytes) = (RowBuilder::default(), Vec::new());
-            values.iter().for_each(|value| builder.push(*value));
+            for value in values {
+                builder.push(*value);
+            }
             builder.finish(&mut bytes);
             bytes
         };

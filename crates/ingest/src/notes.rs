@@ -252,7 +252,7 @@ impl TableNote {
         state.commit_ms = self.commit_ms;
         state.schema = self.schema.map(SchemaId);
         state.was_live = self.was_live;
-        state.incomplete = self.incomplete.clone();
+        state.incomplete.clone_from(&self.incomplete);
         // Config may have given it another name since.
         state.notes_dirty = state.identity.name != self.name;
     }

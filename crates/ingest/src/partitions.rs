@@ -6,6 +6,10 @@ use row_model::{ChangeBatch, ChangeKind, NextOffset};
 use crate::resume::SavedPartition;
 
 /// One partition of one source, as the sequencer follows it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each of which comes true at a time of its own"
+)]
 #[derive(Debug)]
 pub(crate) struct PartitionState {
     pub topic: String,

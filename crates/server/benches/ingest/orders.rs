@@ -114,14 +114,14 @@ fn event(id: u64) -> String {
         id % 1000,
         id % 100,
         id % 9 + 1,
-        if id % 3 == 0 {
+        if id.is_multiple_of(3) {
             r#""leave at the door""#
         } else {
             "null"
         },
         id % 1000,
         id % 100_000,
-        id % 2 == 0,
+        id.is_multiple_of(2),
         id % 60,
         id % 1_000_000,
     );
