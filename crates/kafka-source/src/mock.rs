@@ -4,16 +4,15 @@
 //! never compacts, does not tell topic settings, and forgets everything when it is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use change_feed::Header;
+use parking_lot::{Condvar, Mutex};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header as NativeHeader, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::util::Timeout;
 use rdkafka::{ClientConfig, ClientContext};
 
 /// What a partition keeps, as librdkafka fixes it. The newest batch is always kept.
@@ -46,9 +45,18 @@ pub struct Broker {
     producer: Arc<ThreadedProducer<Deliveries>>,
 }
 
+/// What became of what was sent.
 #[derive(Clone, Default)]
 struct Deliveries {
-    not_taken: Arc<AtomicU64>,
+    counts: Arc<Mutex<Counts>>,
+    /// Rung when nothing is under way any more.
+    all_done: Arc<Condvar>,
+}
+
+#[derive(Default)]
+struct Counts {
+    under_way: u64,
+    not_taken: u64,
 }
 
 impl ClientContext for Deliveries {
@@ -65,8 +73,11 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if result.is_err() {
-            self.not_taken.fetch_add(1, Ordering::Relaxed);
+        let mut counts = self.counts.lock();
+        counts.under_way -= 1;
+        counts.not_taken += u64::from(result.is_err());
+        if counts.under_way == 0 {
+            self.all_done.notify_all();
         }
     }
 }
@@ -151,15 +162,22 @@ impl Broker {
             });
         let mut record = BaseRecord::to(topic).partition(partition).headers(headers);
         (record.key, record.payload, record.timestamp) = (key, value, timestamp_ms);
+        let counts = &self.producer.context().counts;
         loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    self.flush()?;
-                    record = refused;
-                }
-                Err((error, _)) => return Err(error.into()),
+            // Before it is sent: it may be delivered before this thread goes on.
+            counts.lock().under_way += 1;
+            let Err((error, refused)) = self.producer.send(record) else {
+                return Ok(());
+            };
+            counts.lock().under_way -= 1;
+            if !matches!(
+                error,
+                KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)
+            ) {
+                return Err(error.into());
             }
+            self.flush()?;
+            record = refused;
         }
     }
 
@@ -168,8 +186,13 @@ impl Broker {
     /// # Errors
     /// If the broker does not take everything in time.
     pub fn flush(&self) -> Result<(), BrokerError> {
-        self.producer.flush(Timeout::After(SEND_TIMEOUT))?;
-        match self.producer.context().not_taken.swap(0, Ordering::Relaxed) {
+        // The producer's own flush looks only every 100 ms whether it is done.
+        let Deliveries { counts, all_done } = self.producer.context().as_ref();
+        let mut counts = counts.lock();
+        let under_way = |counts: &mut Counts| counts.under_way > 0;
+        all_done.wait_while_for(&mut counts, under_way, SEND_TIMEOUT);
+        // What is still under way was not taken either: a timeout ended the wait.
+        match std::mem::take(&mut counts.not_taken) + counts.under_way {
             0 => Ok(()),
             not_taken => Err(BrokerError::NotTaken(not_taken)),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use change_feed::Header;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use kafka_source::mock::{Broker, BrokerError};
-use telemetry::clock::now_ms;
+use telemetry::clock::{self, now_ms};
 
 use super::connector::{Event, topic};
 use super::shop::Shop;
@@ -50,7 +50,10 @@ fn send(broker: &Broker, events: &[Event]) -> Result<(), BrokerError> {
 pub fn run(mut shop: Shop, broker: &Broker, rate: u32, closed: &Receiver<()>) {
     let pause = Duration::from_secs(1) / rate;
     let on_terminal = std::io::stdout().is_terminal();
-    while let Err(RecvTimeoutError::Timeout) = closed.recv_timeout(pause) {
+    // Not a pause after each: sending takes time too.
+    let mut due = clock::monotonic() + pause;
+    while let Err(RecvTimeoutError::Timeout) = closed.recv_deadline(due) {
+        due += pause;
         let happened = shop.step(now_ms().unsigned_abs());
         if let Err(error) = send(broker, &happened.events) {
             tracing::error!(%error, "the demo's broker takes nothing more; the shop is closed");
