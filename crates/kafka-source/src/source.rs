@@ -32,6 +32,9 @@ const POLL_BYTES_MAX: usize = 16 << 20;
 /// Errors, log lines and answers of librdkafka itself that one poll serves.
 const CLIENT_EVENTS_MAX: usize = 4;
 
+/// How long the first start waits to be told who leads the partitions.
+const LEADERS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long dropping a source waits for the last acknowledgements to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -248,9 +251,14 @@ impl KafkaSource {
         let config = self.options.reading_config(self.tracker.len());
         // A client that lost its brokers makes the thread look, which tells what is wrong.
         let context = Context::new(self.discovery.look_now_handle());
-        let consumer = config
+        let consumer: BaseConsumer<Context> = config
             .create_with_context(context)
             .map_err(|error| refused(&error))?;
+        // Has it know the leaders of all partitions. Else it asks for those of the first that are
+        // assigned, and a second later for those of the others. Without an answer it still does.
+        if let Err(error) = consumer.fetch_metadata(None, LEADERS_TIMEOUT) {
+            tracing::debug!(%error, "the leaders of the partitions are not told yet");
+        }
         Ok(Arc::clone(self.consumer.insert(Arc::new(consumer))))
     }
 
