@@ -195,7 +195,11 @@ impl SchemaMemory {
             payload: text,
             schema: None,
         };
-        if !text.starts_with("{\"schema\":") {
+        // Connect writes the schema first; others may not, and are then not recognised by comparison.
+        let may_be_wrapped = ["{\"schema\":", "{\"payload\":"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if !may_be_wrapped {
             return Ok(plain);
         }
         // A row may have columns of these names: only exactly the two members are an embedded schema.
@@ -248,6 +252,17 @@ mod tests {
             .unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
             .unwrap();
         assert_eq!(other.schema.unwrap().kind, "string");
+    }
+
+    #[test]
+    fn a_payload_may_come_before_its_schema() {
+        let text = r#"{"payload":{"a":8},"schema":{"type":"int32"}}"#;
+        let mut memory = SchemaMemory::default();
+        for _ in 0..2 {
+            let unwrapped = memory.unwrap(text, "value").unwrap();
+            assert_eq!(unwrapped.payload, r#"{"a":8}"#);
+            assert_eq!(unwrapped.schema.unwrap().kind, "int32");
+        }
     }
 
     #[test]

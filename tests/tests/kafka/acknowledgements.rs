@@ -61,7 +61,7 @@ fn changes_of(records: &[Record]) -> usize {
 }
 
 /// A first life reads and acknowledges half of the records and is killed; a second one, after
-/// `meanwhile`, reads the rest, only the rest, and is right.
+/// `meanwhile`, applies the rest, only the rest, and is right.
 fn check_two_lives(meanwhile: impl FnOnce(&Log) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let trial = trial()?;
     let (first, rest) = halves(&trial.records)?;
@@ -87,7 +87,7 @@ fn check_two_lives(meanwhile: impl FnOnce(&Log) -> anyhow::Result<()>) -> anyhow
 }
 
 #[test]
-fn what_a_checkpoint_holds_is_not_read_again() -> anyhow::Result<()> {
+fn what_a_checkpoint_holds_is_not_applied_again() -> anyhow::Result<()> {
     check_two_lives(|_| Ok(()))
 }
 
@@ -105,7 +105,7 @@ fn a_group_that_is_behind_the_checkpoint_is_not_believed() -> anyhow::Result<()>
 }
 
 #[test]
-fn without_a_checkpoint_nothing_is_acknowledged_and_all_is_read_again() -> anyhow::Result<()> {
+fn without_a_checkpoint_nothing_is_acknowledged_and_all_is_applied_again() -> anyhow::Result<()> {
     let trial = trial()?;
     let log = Log::of(&trial.records)?;
     let topics = topics_of(&trial)?;
@@ -134,6 +134,6 @@ fn the_end_of_a_life_is_a_checkpoint() -> anyhow::Result<()> {
     assert_eq!(server.stop()?, 0, "exit code after SIGTERM");
     let mut server = site.start()?;
     server.ready()?;
-    assert_eq!(applied_changes(&server)?, 0, "changes read again");
+    assert_eq!(applied_changes(&server)?, 0, "changes applied again");
     Ok(())
 }

@@ -75,7 +75,20 @@ fn small_scenarios_lead_to_exactly_their_tables() -> anyhow::Result<()> {
     Trial::each_small(|trial| {
         let log = Log::of(&trial.records)?;
         let site = site_of(trial, &log)?;
-        let mut server = site.start()?;
+        // Flags alone suffice.
+        let mut server = site.start_with(&[
+            "serve",
+            "--brokers",
+            &log.address(),
+            "--topics",
+            &topics_of(trial)?,
+            "--data-dir",
+            &site.path("data").to_string_lossy(),
+            "--listen",
+            &site.data_address(),
+            "--admin",
+            &site.admin_address(),
+        ])?;
         server.ready()?;
         check_exact(trial, &server)?;
         ensure!(server.next_offsets().as_ref() == Some(log.ends()));
