@@ -78,6 +78,7 @@ impl Trial {
 
     /// The same, where rows that the source lost unseen must be gone: a later snapshot named every
     /// row there is.
+    #[must_use]
     pub fn without_ghosts(mut self) -> Self {
         for table in &mut self.expected {
             table
