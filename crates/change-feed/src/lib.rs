@@ -1,4 +1,4 @@
-//! The two contracts at the front of the pipeline: [`Source`] brings records, [`Decoder`] says what they mean.
+//! The contracts at the front of the pipeline: [`Source`] brings records, [`Decoder`] says what they mean.
 //!
 //! Refuses to know any broker, file or format. Both contracts work in batches of one partition, so
 //! that dynamic dispatch and allocation are paid once a batch and never once a record.
@@ -7,8 +7,13 @@
 
 mod batch;
 mod decoder;
+mod schemas;
 mod source;
 
 pub use batch::{Header, RawBatch, RawRecord, RecordRef};
 pub use decoder::{Decoder, TopicContext};
+pub use schemas::{
+    RegisteredSchema, RegistryError, RegistryId, SchemaLanguage, SchemaRegistry, SchemaShelf,
+    ShelvedSchema,
+};
 pub use source::{PartitionFacts, Source, SourceError, SourceEvent, StartAt, TopicUuid};
