@@ -41,12 +41,15 @@ impl Decoding<'_> {
             }
         }
         let data = data.ok_or(DecodeError::NotAnEnvelope)?;
-        if data.get().starts_with('"') {
-            return Err(DecodeError::NeedsRegistry {
-                part: "data of the cloud event",
-            });
-        }
-        let data = self.topic.data_schema.unwrap(data.get(), "data")?;
+        let mut written = String::new();
+        let data = match text(data) {
+            // In a text format, base64 of bytes in the framing of a schema registry.
+            Some(base64) => {
+                let part = "data of the cloud event";
+                self.registered.unwrap_base64(&base64, part, &mut written)?
+            }
+            None => self.topic.data_schema.unwrap(data.get(), "data")?,
+        };
         let images = Envelope::parse(data.payload)?;
         let mut event = Event {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 /// One node of a Connect schema: a field, an element, or a whole record.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Node {
     #[serde(rename = "type", default)]
     pub kind: String,
@@ -42,6 +42,13 @@ impl Node {
             name.starts_with("io.debezium.") || name.starts_with("org.apache.kafka.connect.data.")
         };
         self.name.as_deref().is_some_and(ours)
+    }
+
+    /// How many types it is made of, itself included.
+    pub fn types(&self) -> usize {
+        let parts = [&self.items, &self.keys, &self.values];
+        let parts = parts.into_iter().flatten().map(|part| part.types());
+        1 + self.fields.iter().map(Self::types).sum::<usize>() + parts.sum::<usize>()
     }
 
     pub fn number_parameter(&self, name: &str) -> Option<i64> {

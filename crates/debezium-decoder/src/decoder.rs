@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use change_feed::{Decoder, RawBatch, TopicContext};
+use change_feed::{Decoded, Decoder, RawBatch, SchemaShelf, TopicContext};
 use row_model::{ChangeBatch, PartitionId, RowBuilder, SchemaCatalog};
 
 use crate::Placeholder;
 use crate::decoding::Decoding;
 use crate::key::KeyShape;
+use crate::registry::Registered;
 use crate::topic::TopicState;
 
-/// Decodes the JSON of Debezium's connectors, with and without embedded schemas.
+/// Decodes the records of Debezium's connectors: JSON with and without embedded schemas, and the formats of a schema registry.
 #[derive(Debug)]
 pub struct DebeziumDecoder {
     catalog: Arc<SchemaCatalog>,
@@ -23,6 +24,9 @@ pub struct DebeziumDecoder {
     last_deletes: HashMap<PartitionId, Vec<u8>>,
     builder: RowBuilder,
     scratch: Vec<u8>,
+    registered: Registered,
+    key_text: String,
+    value_text: String,
 }
 
 impl DebeziumDecoder {
@@ -37,6 +41,9 @@ impl DebeziumDecoder {
             last_deletes: HashMap::new(),
             builder: RowBuilder::default(),
             scratch: Vec::new(),
+            registered: Registered::default(),
+            key_text: String::new(),
+            value_text: String::new(),
         }
     }
 }
@@ -55,8 +62,23 @@ impl DebeziumDecoder {
     }
 }
 
+impl DebeziumDecoder {
+    /// Reads the formats of a schema registry, by the schemas on this shelf.
+    #[must_use]
+    pub fn with_schemas(mut self, shelf: Arc<SchemaShelf>) -> Self {
+        self.registered = Registered::new(shelf);
+        self
+    }
+}
+
 impl Decoder for DebeziumDecoder {
-    fn decode(&mut self, context: TopicContext<'_>, batch: &RawBatch, out: &mut ChangeBatch) {
+    fn decode(
+        &mut self,
+        context: TopicContext<'_>,
+        batch: &RawBatch,
+        from: usize,
+        out: &mut ChangeBatch,
+    ) -> Decoded {
         if !self.topics.contains_key(context.topic) {
             let history = self.catalog.history(context.topic);
             self.topics.insert(
@@ -65,7 +87,7 @@ impl Decoder for DebeziumDecoder {
             );
         }
         let Some(topic) = self.topics.get_mut(context.topic) else {
-            return;
+            return Decoded::All;
         };
         let last_delete = self.last_deletes.entry(batch.partition).or_default();
         let mut decoding = Decoding {
@@ -74,12 +96,20 @@ impl Decoder for DebeziumDecoder {
             declared_key: self.declared_keys.get(context.topic),
             builder: &mut self.builder,
             scratch: &mut self.scratch,
+            registered: &mut self.registered,
+            key_text: &mut self.key_text,
+            value_text: &mut self.value_text,
             out,
         };
-        for record in batch.iter() {
-            decoding.record(&record, last_delete);
+        let mut decoded = Decoded::All;
+        for (at, record) in batch.iter().enumerate().skip(from) {
+            if let Err(schema) = decoding.record(&record, last_delete) {
+                decoded = Decoded::Needs { schema, from: at };
+                break;
+            }
         }
         out.schemas = Some(Arc::clone(&topic.history));
         out.format = topic.format;
+        decoded
     }
 }

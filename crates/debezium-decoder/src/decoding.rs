@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use change_feed::RecordRef;
+use change_feed::{RecordRef, RegistryId};
 use row_model::{
     Change, ChangeBatch, ChangeKind, Failure, NextOffset, OriginId, RecordFormat, RowBuilder,
     SchemaId, SourcePosition,
@@ -17,6 +17,7 @@ use crate::data_change::Event;
 use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
 use crate::key::KeyShape;
+use crate::registry::Registered;
 use crate::topic::{TopicKind, TopicState, Unwrapped};
 use crate::{DecodeError, Placeholder};
 
@@ -32,19 +33,36 @@ pub(crate) struct Decoding<'d> {
     pub declared_key: Option<&'d Arc<KeyShape>>,
     pub builder: &'d mut RowBuilder,
     pub scratch: &'d mut Vec<u8>,
+    pub registered: &'d mut Registered,
+    /// Take the keys and values of formats that are no text, one after another.
+    pub key_text: &'d mut String,
+    pub value_text: &'d mut String,
     pub out: &'d mut ChangeBatch,
 }
 
 impl Decoding<'_> {
-    pub fn record(&mut self, record: &RecordRef<'_>, last_delete: &mut Vec<u8>) {
+    /// Decodes one record; or answers the schema it waits for, and nothing has happened.
+    pub fn record(
+        &mut self,
+        record: &RecordRef<'_>,
+        last_delete: &mut Vec<u8>,
+    ) -> Result<(), RegistryId> {
         let (start, changes) = (self.out.bytes.len(), self.out.changes.len());
         let is_second_half =
             record.value.is_none() && record.key.is_some_and(|key| key == last_delete.as_slice());
-        last_delete.clear();
         // A tombstone right after its delete is the same delete: it has no position of its own that
         // could tell a redelivered one from a new one.
-        if !is_second_half {
-            match self.change(record) {
+        if is_second_half {
+            last_delete.clear();
+        } else {
+            let change = self.change(record);
+            if let Err(DecodeError::Waits { schema }) = change {
+                self.out.bytes.truncate(start);
+                self.out.changes.truncate(changes);
+                return Err(schema);
+            }
+            last_delete.clear();
+            match change {
                 Ok(Some(change)) => {
                     if change.kind == ChangeKind::Delete {
                         last_delete.extend_from_slice(record.key.unwrap_or_default());
@@ -62,6 +80,7 @@ impl Decoding<'_> {
         self.out.records += 1;
         self.out.log_time_ms = self.out.log_time_ms.max(record.timestamp_ms);
         self.out.next_offset = NextOffset(record.offset + 1);
+        Ok(())
     }
 
     fn change(&mut self, record: &RecordRef<'_>) -> Result<Option<Change>, DecodeError> {
@@ -83,8 +102,21 @@ impl Decoding<'_> {
         let Some(value) = record.value else {
             return self.tombstone(record, headers);
         };
-        let value = text(value, "value")?;
-        let unwrapped = self.topic.value_schema.unwrap(value, "value")?;
+        let mut written = std::mem::take(self.value_text);
+        let change = self.value(value, &mut written, record, headers);
+        *self.value_text = written;
+        change
+    }
+
+    fn value(
+        &mut self,
+        value: &[u8],
+        written: &mut String,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let memory = &mut self.topic.value_schema;
+        let unwrapped = self.registered.unwrap(value, "value", memory, written)?;
         if unwrapped.payload == "null" {
             return self.tombstone(record, headers);
         }
@@ -202,17 +234,6 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
         other_key: 0..0,
         key_change: false,
     }
-}
-
-pub(crate) fn text<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, DecodeError> {
-    // The frame of a schema registry's formats; the bytes may by chance be text.
-    if bytes.first() == Some(&0) {
-        return Err(DecodeError::NeedsRegistry { part });
-    }
-    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText {
-        part,
-        at: error.valid_up_to(),
-    })
 }
 
 fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {

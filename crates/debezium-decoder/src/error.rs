@@ -1,5 +1,6 @@
 //! Why a record could not be decoded. The text is what an operator reads in the quarantine.
 
+use change_feed::RegistryId;
 use row_model::KeyTooLong;
 
 use crate::cell::Mismatch;
@@ -24,6 +25,18 @@ pub enum DecodeError {
         "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
     )]
     NeedsRegistry { part: &'static str },
+    /// The registry's schema cannot be used, or the registry has none of this number.
+    #[error(
+        "the {part} was written by schema {id} of the registry, which cannot be used: {reason}"
+    )]
+    UnusableSchema {
+        part: &'static str,
+        id: u32,
+        reason: String,
+    },
+    /// The schema is not at hand yet. Never a failure: decoding stops there and is tried again.
+    #[error("waits for schema {schema} of the registry", schema = .schema.0)]
+    Waits { schema: RegistryId },
     /// Kafka Connect's string converter was given a struct.
     #[error(
         "the {part} is the text of a Java object (`Struct{{…}}`): the connector's `{part}.converter` is StringConverter; set it to JsonConverter or another that keeps structs"
@@ -85,6 +98,8 @@ impl DecodeError {
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
             Self::NeedsRegistry { .. } => "needs_registry",
+            Self::UnusableSchema { .. } => "unusable_schema",
+            Self::Waits { .. } => "waits",
             Self::JavaText { .. } => "java_text",
             Self::OtherFormat { .. } => "other_format",
             Self::FlatWithoutKey => "flat_without_key",

@@ -8,7 +8,7 @@ use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode
 use serde_json::value::RawValue;
 
 use crate::connect_schema::Node;
-use crate::decoding::{Decoding, blank, text};
+use crate::decoding::{Decoding, blank};
 use crate::headers::{self, HeaderFacts};
 use crate::key::{self, KeyShape};
 use crate::row_shape::{RowShape, RowTokens};
@@ -36,10 +36,11 @@ impl Decoding<'_> {
         let Some(key) = record.key else {
             return Ok(KeyPart::default());
         };
-        let text = text(key, "key")?;
         let start = self.out.bytes.len();
+        let memory = &mut self.topic.key_schema;
+        let unwrapped = self.registered.unwrap(key, "key", memory, self.key_text)?;
         let shape = key::decode(
-            text,
+            &unwrapped,
             self.topic,
             self.builder,
             self.scratch,
@@ -77,9 +78,9 @@ impl Decoding<'_> {
         let Some(key) = record.key else {
             return Ok(true);
         };
-        let key = text(key, "key")?;
-        let payload = self.topic.key_schema.unwrap(key, "key")?.payload;
-        Ok(!payload.starts_with('{'))
+        let memory = &mut self.topic.key_schema;
+        let key = self.registered.unwrap(key, "key", memory, self.key_text)?;
+        Ok(!key.payload.starts_with('{'))
     }
 
     /// Encodes an image of the row and answers its shape and place.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::row_shape::{RowShape, RowTokens};
-use crate::topic::TopicState;
+use crate::topic::{TopicState, Unwrapped};
 
 /// The column name of a key that is a bare value (a transform took it out of its struct). Which
 /// column of the row it was is not known, so it is none that a row is likely to have.
@@ -26,13 +26,12 @@ pub(crate) struct KeyShape {
 
 /// Decodes the key in `text` and appends its encoding to `out`; `None` for a null key.
 pub(crate) fn decode(
-    text: &str,
+    unwrapped: &Unwrapped<'_>,
     topic: &mut TopicState,
     builder: &mut RowBuilder,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<Option<Arc<KeyShape>>, DecodeError> {
-    let unwrapped = topic.key_schema.unwrap(text, "key")?;
     if unwrapped.payload == "null" {
         return Ok(None);
     }

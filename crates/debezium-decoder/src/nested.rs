@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use row_model::{Decimal, Value};
+use row_model::{ColumnType, Decimal, Value};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -111,16 +111,30 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
                 out.push_str(raw);
             }
         }
-        Semantic::Float(_) => {
-            let special = text(token).is_some_and(|sent| special_float(&sent).is_some());
-            if raw.starts_with('"') && !special {
-                return Err(semantic.mismatch());
-            }
-            out.push_str(raw);
-        }
+        Semantic::Float(kind) => write_float(*kind, token, out)?,
         // Everything else is spelled as it was sent.
         _ => out.push_str(raw),
     }
+    Ok(())
+}
+
+/// In the shortest spelling, whatever the format spelled it like.
+fn write_float(kind: ColumnType, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
+    let mismatch = || Mismatch(kind.name());
+    if let Some(sent) = text(token) {
+        special_float(&sent).ok_or_else(mismatch)?;
+        out.push_str(token.get());
+        return Ok(());
+    }
+    let mut buffer = ryu::Buffer::new();
+    let spelled = if kind == ColumnType::Float32 {
+        let number = token.get().parse().ok().filter(|number: &f32| number.is_finite());
+        number.map(|number| buffer.format_finite(number))
+    } else {
+        let number = token.get().parse().ok().filter(|number: &f64| number.is_finite());
+        number.map(|number| buffer.format_finite(number))
+    };
+    out.push_str(spelled.ok_or_else(mismatch)?);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use row_model::{Change, Column, ColumnType, RecordFormat, Value};
 use serde_json::value::RawValue;
 
 use crate::connect_schema::Node;
-use crate::decoding::{Decoding, text};
+use crate::decoding::Decoding;
 use crate::headers::{self, EVENT_ID, HeaderFacts};
 use crate::nested::{is_json, members};
 use crate::semantic::Semantic;
@@ -63,11 +63,9 @@ impl Decoding<'_> {
             self.builder.push(Value::Null);
             return Ok(());
         };
-        let payload = self
-            .topic
-            .key_schema
-            .unwrap(text(key, "key")?, "key")?
-            .payload;
+        let memory = &mut self.topic.key_schema;
+        let key = self.registered.unwrap(key, "key", memory, self.key_text)?;
+        let payload = key.payload;
         let unquoted = serde_json::from_str::<&RawValue>(payload)
             .ok()
             .and_then(json_token::text);
@@ -90,10 +88,11 @@ impl Decoding<'_> {
         let Some(value) = record.value else {
             return self.push_payload("null", None, columns);
         };
+        let memory = &mut self.topic.value_schema;
+        let mut written = std::mem::take(self.value_text);
         let unwrapped = self
-            .topic
-            .value_schema
-            .unwrap(text(value, "value")?, "value")?;
+            .registered
+            .unwrap(value, "value", memory, &mut written)?;
         let schema = unwrapped.schema.as_deref();
         let spread = fields(unwrapped.payload).filter(|fields| {
             let is_free =

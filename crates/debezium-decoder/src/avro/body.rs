@@ -1,0 +1,276 @@
+//! Bodies of Avro ▶ JSON text.
+//!
+//! Invariant: whatever the bytes say, reading ends: nothing is allocated for a length that is only
+//! claimed, nesting has a bound, and so has the text (an array of nulls takes no bytes at all).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::{AvroSchema, Entries, Reader};
+
+const DEPTH_MAX: usize = 64;
+/// More text than this of one record is refused.
+const TEXT_BYTES_MAX: usize = 4 * crate::RECORD_BYTES_MAX;
+
+/// Why a body is not what its schema says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadBody(pub &'static str);
+
+const ENDS_EARLY: BadBody = BadBody("it ends in the middle of a value");
+const TOO_DEEP: BadBody = BadBody("it is nested too deep");
+const TOO_LONG: BadBody = BadBody("written out it is too long");
+
+impl AvroSchema {
+    /// Appends the JSON of a body, which must end where its value ends.
+    pub fn write_json(&self, body: &[u8], out: &mut String) -> Result<(), BadBody> {
+        let mut writer = Writer {
+            schema: self,
+            rest: body,
+            text_max: out.len() + TEXT_BYTES_MAX,
+            out,
+        };
+        writer.value(&self.root, 0)?;
+        if writer.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(BadBody("it goes on after its end"))
+        }
+    }
+}
+
+struct Writer<'a> {
+    schema: &'a AvroSchema,
+    rest: &'a [u8],
+    text_max: usize,
+    out: &'a mut String,
+}
+
+type Written = Result<(), BadBody>;
+
+impl<'a> Writer<'a> {
+    fn value(&mut self, reader: &Reader, depth: usize) -> Written {
+        match reader {
+            Reader::Null => self.out.push_str("null"),
+            Reader::Boolean => {
+                let truth = match self.take(1)? {
+                    [0] => "false",
+                    [1] => "true",
+                    _ => return Err(BadBody("a boolean is neither 0 nor 1")),
+                };
+                self.out.push_str(truth);
+            }
+            Reader::Long => {
+                let number = self.long()?;
+                self.out.push_str(itoa::Buffer::new().format(number));
+            }
+            Reader::Float => {
+                let number = f32::from_le_bytes(self.array()?);
+                self.float(f64::from(number), ryu::Buffer::new().format(number));
+            }
+            Reader::Double => {
+                let number = f64::from_le_bytes(self.array()?);
+                self.float(number, ryu::Buffer::new().format(number));
+            }
+            Reader::Bytes => {
+                let bytes = self.sized()?;
+                self.base64(bytes);
+            }
+            Reader::Fixed(size) => {
+                let bytes = self.take(*size)?;
+                self.base64(bytes);
+            }
+            Reader::Uuid => self.uuid()?,
+            Reader::String => {
+                let bytes = self.sized()?;
+                self.string(bytes)?;
+            }
+            Reader::Enum(symbols) => {
+                let symbol = usize::try_from(self.long()?).ok();
+                let symbol = symbol.and_then(|symbol| symbols.get(symbol));
+                let symbol = symbol.ok_or(BadBody("an enum has no such symbol"))?;
+                self.out.push_str(symbol);
+            }
+            Reader::Optional(null, reader) => match self.long()? {
+                branch if branch == *null => self.out.push_str("null"),
+                0 | 1 => return self.value(reader, depth),
+                _ => return Err(BadBody("a union has no such branch")),
+            },
+            Reader::Union(branches) => {
+                let branch = usize::try_from(self.long()?).ok();
+                let branch = branch.and_then(|branch| branches.get(branch));
+                return self.value(branch.ok_or(BadBody("a union has no such branch"))?, depth);
+            }
+            Reader::Record(number) => self.record(*number, depth)?,
+            Reader::Array(items) => {
+                self.blocks(('[', ']'), depth, |writer, depth| {
+                    writer.value(items, depth)
+                })?;
+            }
+            Reader::Map(values) => self.blocks(('{', '}'), depth, |writer, depth| {
+                let name = writer.sized()?;
+                writer.string(name)?;
+                writer.out.push(':');
+                writer.value(values, depth)
+            })?,
+            Reader::Entries(entries) => self.entries(entries, depth)?,
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, number: usize, depth: usize) -> Written {
+        if depth > DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        let schema = self.schema;
+        let fields = &schema.records[number];
+        for field in fields {
+            self.out.push_str(&field.lead);
+            self.value(&field.reader, depth + 1)?;
+        }
+        self.out
+            .push_str(if fields.is_empty() { "{}" } else { "}" });
+        self.within_bounds()
+    }
+
+    fn entries(&mut self, entries: &Entries, depth: usize) -> Written {
+        let brackets = if entries.as_object {
+            ('{', '}')
+        } else {
+            ('[', ']')
+        };
+        self.blocks(brackets, depth, |writer, depth| {
+            if !entries.as_object {
+                writer.out.push('[');
+            }
+            writer.value(&entries.key, depth)?;
+            writer.out.push(if entries.as_object { ':' } else { ',' });
+            writer.value(&entries.value, depth)?;
+            if !entries.as_object {
+                writer.out.push(']');
+            }
+            Ok(())
+        })
+    }
+
+    /// Blocks of items, each with its number of items before it; a negative one is followed by the
+    /// block's length in bytes.
+    fn blocks(
+        &mut self,
+        (open, close): (char, char),
+        depth: usize,
+        mut item: impl FnMut(&mut Self, usize) -> Written,
+    ) -> Written {
+        if depth > DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        self.out.push(open);
+        let mut is_first = true;
+        loop {
+            let count = self.long()?;
+            if count == 0 {
+                break;
+            }
+            if count < 0 {
+                self.long()?;
+            }
+            for _ in 0..count.unsigned_abs() {
+                if !is_first {
+                    self.out.push(',');
+                }
+                is_first = false;
+                item(self, depth + 1)?;
+                self.within_bounds()?;
+            }
+        }
+        self.out.push(close);
+        Ok(())
+    }
+
+    fn within_bounds(&self) -> Written {
+        if self.out.len() > self.text_max {
+            return Err(TOO_LONG);
+        }
+        Ok(())
+    }
+
+    fn float(&mut self, number: f64, finite: &str) {
+        // As the JSON converter spells what JSON has no number for.
+        self.out.push_str(if number.is_nan() {
+            "\"NaN\""
+        } else if number == f64::INFINITY {
+            "\"Infinity\""
+        } else if number == f64::NEG_INFINITY {
+            "\"-Infinity\""
+        } else {
+            finite
+        });
+    }
+
+    fn string(&mut self, bytes: &[u8]) -> Written {
+        let text = std::str::from_utf8(bytes).map_err(|_| BadBody("a string is not UTF-8"))?;
+        let is_plain = bytes
+            .iter()
+            .all(|byte| *byte >= 0x20 && !matches!(byte, b'"' | b'\\'));
+        if is_plain {
+            self.out.push('"');
+            self.out.push_str(text);
+            self.out.push('"');
+        } else {
+            self.out.push_str(&Value::from(text).to_string());
+        }
+        Ok(())
+    }
+
+    fn base64(&mut self, bytes: &[u8]) {
+        self.out.push('"');
+        STANDARD.encode_string(bytes, self.out);
+        self.out.push('"');
+    }
+
+    fn uuid(&mut self) -> Written {
+        let bytes: [u8; 16] = self.array()?;
+        let mut hex = format!("{:032x}", u128::from_be_bytes(bytes));
+        for at in [20, 16, 12, 8] {
+            hex.insert(at, '-');
+        }
+        self.out.push('"');
+        self.out.push_str(&hex);
+        self.out.push('"');
+        Ok(())
+    }
+
+    fn sized(&mut self) -> Result<&'a [u8], BadBody> {
+        let len = usize::try_from(self.long()?).map_err(|_| BadBody("a length is negative"))?;
+        self.take(len)
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], BadBody> {
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(ENDS_EARLY)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], BadBody> {
+        let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(ENDS_EARLY)?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    /// Variable length, seven bits a byte, least first, zigzag.
+    fn long(&mut self) -> Result<i64, BadBody> {
+        let mut number = 0_u64;
+        for (at, byte) in self.rest.iter().enumerate().take(10) {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if byte & 0x80 == 0 {
+                self.rest = &self.rest[at + 1..];
+                return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
+            }
+        }
+        Err(if self.rest.len() < 10 {
+            ENDS_EARLY
+        } else {
+            BadBody("a number is too long")
+        })
+    }
+}

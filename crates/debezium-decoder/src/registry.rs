@@ -1,0 +1,150 @@
+//! Formats of a schema registry: bytes that name their schema by number.
+//!
+//! Every such format is brought to the JSON text the JSON converter would have written, beside the
+//! Connect schema that came with it there, and goes that way on. A schema that is not at hand is no
+//! failure: the record waits for it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
+
+use crate::DecodeError;
+use crate::avro::AvroSchema;
+use crate::topic::{SchemaMemory, Unwrapped};
+
+/// A zero byte, and the number of the schema.
+const FRAME_BYTES: usize = 5;
+
+/// The schemas of the source's registry, made ready as they are met.
+#[derive(Debug, Default)]
+pub(crate) struct Registered {
+    shelf: Option<Arc<SchemaShelf>>,
+    ready: HashMap<RegistryId, Ready>,
+}
+
+/// A schema as records are read by it.
+#[derive(Debug)]
+enum Ready {
+    Avro(AvroSchema),
+    /// The body is JSON, whose schema tells nothing that it does not show.
+    Json,
+    Unusable(String),
+}
+
+impl Registered {
+    pub fn new(shelf: Arc<SchemaShelf>) -> Self {
+        Self {
+            shelf: Some(shelf),
+            ready: HashMap::new(),
+        }
+    }
+
+    /// The payload of a part, with the schema it carries or names. `text` takes what must be written
+    /// anew to be text.
+    pub fn unwrap<'t>(
+        &mut self,
+        bytes: &'t [u8],
+        part: &'static str,
+        memory: &mut SchemaMemory,
+        text: &'t mut String,
+    ) -> Result<Unwrapped<'t>, DecodeError> {
+        if bytes.first() == Some(&0) {
+            self.framed(bytes, part, text)
+        } else {
+            memory.unwrap(utf8(bytes, part)?, part)
+        }
+    }
+
+    /// The payload of a framed part that was written into JSON as base64.
+    pub fn unwrap_base64<'t>(
+        &mut self,
+        base64: &str,
+        part: &'static str,
+        text: &'t mut String,
+    ) -> Result<Unwrapped<'t>, DecodeError> {
+        let bytes = STANDARD.decode(base64).ok();
+        let bytes = bytes.filter(|bytes| bytes.first() == Some(&0));
+        let bytes = bytes.ok_or_else(|| DecodeError::Malformed {
+            part,
+            reason: "a text that is not framed for a schema registry".to_owned(),
+        })?;
+        self.framed(&bytes, part, text)
+    }
+
+    fn framed<'t>(
+        &mut self,
+        bytes: &[u8],
+        part: &'static str,
+        text: &'t mut String,
+    ) -> Result<Unwrapped<'t>, DecodeError> {
+        let malformed = |reason: String| DecodeError::Malformed { part, reason };
+        let Some(shelf) = &self.shelf else {
+            return Err(DecodeError::NeedsRegistry { part });
+        };
+        let Some((frame, body)) = bytes.split_first_chunk::<FRAME_BYTES>() else {
+            return Err(malformed(format!(
+                "it is framed for a schema registry and ends after {} bytes",
+                bytes.len()
+            )));
+        };
+        let [_, number @ ..] = *frame;
+        let id = RegistryId(u32::from_be_bytes(number));
+        let ready = match self.ready.entry(id) {
+            Entry::Occupied(ready) => ready.into_mut(),
+            Entry::Vacant(place) => {
+                let schema = shelf.get(id).ok_or(DecodeError::Waits { schema: id })?;
+                place.insert(match &*schema {
+                    Ok(schema) => Ready::of(schema),
+                    Err(reason) => Ready::Unusable(reason.clone()),
+                })
+            }
+        };
+        text.clear();
+        let schema = match ready {
+            Ready::Avro(schema) => {
+                let written = schema.write_json(body, text);
+                written.map_err(|bad| {
+                    malformed(format!("it does not fit its schema {}: {}", id.0, bad.0))
+                })?;
+                Some(Arc::clone(schema.node()))
+            }
+            Ready::Json => {
+                text.push_str(utf8(body, part)?);
+                None
+            }
+            Ready::Unusable(reason) => {
+                return Err(DecodeError::UnusableSchema {
+                    part,
+                    id: id.0,
+                    reason: reason.clone(),
+                });
+            }
+        };
+        Ok(Unwrapped {
+            payload: text,
+            schema,
+        })
+    }
+}
+
+impl Ready {
+    fn of(schema: &RegisteredSchema) -> Self {
+        let ready = match schema.language {
+            SchemaLanguage::Avro => AvroSchema::parse(schema).map(Self::Avro),
+            SchemaLanguage::Protobuf => Err("Protobuf is not built yet".to_owned()),
+            SchemaLanguage::Json => Ok(Self::Json),
+        };
+        ready.unwrap_or_else(Self::Unusable)
+    }
+}
+
+pub(crate) fn utf8<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, DecodeError> {
+    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText {
+        part,
+        at: error.valid_up_to(),
+    })
+}
