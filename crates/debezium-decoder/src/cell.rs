@@ -1,9 +1,9 @@
 //! One cell: how the JSON of each semantic type becomes a value.
 
+use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use row_model::{ColumnType, Decimal, Moment, RowBuilder, Value, parse_uuid};
-use serde_json::value::RawValue;
 
 use crate::json_token::{self, integer, text};
 use crate::semantic::Semantic;
@@ -30,7 +30,7 @@ impl Semantic {
     /// Appends the value of `token` to the row.
     pub fn push(
         &self,
-        token: &RawValue,
+        token: Token<'_>,
         placeholder: Option<&Placeholder>,
         row: &mut RowBuilder,
     ) -> Result<(), Mismatch> {
@@ -219,7 +219,7 @@ mod tests {
 
     fn pushed(schema: &str, token: &str) -> Result<String, Mismatch> {
         let node: Node = serde_json::from_str(schema).unwrap();
-        let token: &RawValue = serde_json::from_str(token).unwrap();
+        let token: Token<'_> = serde_json::from_str(token).unwrap();
         let mut builder = RowBuilder::default();
         Semantic::of(&node).push(token, Some(&Placeholder::default()), &mut builder)?;
         let mut bytes = Vec::new();

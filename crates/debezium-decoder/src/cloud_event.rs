@@ -1,9 +1,9 @@
 //! Cloud events in structured JSON: the source block is spread over attributes, all of them text.
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, OriginId, RecordFormat};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::Block;
@@ -100,9 +100,9 @@ pub(crate) fn is_ours(payload: &str) -> bool {
     #[derive(Deserialize)]
     struct Event<'a> {
         #[serde(borrow, rename = "specversion")]
-        _version: &'a RawValue,
+        _version: Token<'a>,
         #[serde(borrow, rename = "type")]
-        kind: &'a RawValue,
+        kind: Token<'a>,
     }
     serde_json::from_str::<Event<'_>>(payload)
         .is_ok_and(|event| text(event.kind).is_some_and(|kind| kind.starts_with("io.debezium.")))

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, OriginId, Row};
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::Connector;
@@ -21,8 +21,8 @@ use crate::topic::Unwrapped;
 #[derive(Debug)]
 pub(crate) struct Event<'a> {
     pub op: Op,
-    pub before: Option<&'a RawValue>,
-    pub after: Option<&'a RawValue>,
+    pub before: Option<Token<'a>>,
+    pub after: Option<Token<'a>>,
     pub source: SourceFacts,
     pub origin: OriginId,
     pub connector_ms: Option<i64>,
@@ -151,7 +151,7 @@ fn needed_before<'a>(
     key: &KeyPart,
     is_declared: bool,
     headers: HeaderFacts,
-) -> Result<Option<&'a RawValue>, DecodeError> {
+) -> Result<Option<Token<'a>>, DecodeError> {
     let op = event.op;
     if key.shape.is_some() {
         // Under a key that another row has taken meanwhile, a delete tells by it which row it means.

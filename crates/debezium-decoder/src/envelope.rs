@@ -1,8 +1,8 @@
 //! Recognises what a JSON value is: a change, or one of Debezium's other records.
 
+use crate::json_token::Token;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use crate::nested::members;
 use crate::topic::Unwrapped;
@@ -12,23 +12,23 @@ use crate::{DecodeError, cloud_event};
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Envelope<'a> {
     #[serde(borrow, default)]
-    pub before: Option<&'a RawValue>,
+    pub before: Option<Token<'a>>,
     #[serde(borrow, default)]
-    pub after: Option<&'a RawValue>,
+    pub after: Option<Token<'a>>,
     #[serde(borrow, default)]
-    pub source: Option<&'a RawValue>,
+    pub source: Option<Token<'a>>,
     #[serde(borrow, default)]
-    op: Option<&'a RawValue>,
+    op: Option<Token<'a>>,
     #[serde(default, deserialize_with = "whole_number")]
     pub ts_ms: Option<i64>,
     #[serde(borrow, default)]
-    status: Option<&'a RawValue>,
+    status: Option<Token<'a>>,
     #[serde(borrow, default)]
-    ddl: Option<&'a RawValue>,
+    ddl: Option<Token<'a>>,
     #[serde(borrow, default, rename = "tableChanges")]
-    table_changes: Option<&'a RawValue>,
+    table_changes: Option<Token<'a>>,
     #[serde(borrow, default)]
-    aggregate_type: Option<&'a RawValue>,
+    aggregate_type: Option<Token<'a>>,
 }
 
 /// The members of records that are not about a row: all of them and no others, or it is a row.
@@ -84,7 +84,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// What makes an object a change: an operation, and the block that tells its source.
-    pub fn op_and_source(&self) -> Result<Option<(Op, &'a RawValue)>, DecodeError> {
+    pub fn op_and_source(&self) -> Result<Option<(Op, Token<'a>)>, DecodeError> {
         match (self.op, self.source) {
             (Some(op), Some(source)) if source.get().starts_with('{') => {
                 Ok(Some((Op::read(op.get())?, source)))
@@ -110,7 +110,7 @@ impl<'a> Envelope<'a> {
         let of_source = self
             .source
             .is_some_and(|source| source.get().starts_with('{'));
-        let status = self.status.map(RawValue::get);
+        let status = self.status.map(Token::get);
         if of_source && (self.ddl.is_some() || self.table_changes.is_some()) {
             Recognised::SchemaChange
         } else if matches!(status, Some("\"BEGIN\"" | "\"END\"")) && has_exactly(payload, &BOUNDARY)

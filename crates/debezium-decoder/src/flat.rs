@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, RecordFormat, Row, SnapshotMark, SourcePosition};
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::Block;
@@ -120,7 +120,7 @@ fn without_marker(facts: &mut AddedFacts) {
 }
 
 /// `"true"`, or `true` as MongoDB's transform writes it.
-fn is_true(token: &RawValue) -> bool {
+fn is_true(token: Token<'_>) -> bool {
     token.get() == "true" || text(token).is_some_and(|text| text == "true")
 }
 

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode_key};
-use serde_json::value::RawValue;
 
 use crate::connect_schema::Node;
 use crate::decoding::{Decoding, blank};
@@ -86,7 +86,7 @@ impl Decoding<'_> {
     /// Encodes an image of the row and answers its shape and place.
     pub fn row(
         &mut self,
-        image: &RawValue,
+        image: Token<'_>,
         part: &'static str,
         unwrapped: &Unwrapped<'_>,
         key: Option<&Arc<KeyShape>>,

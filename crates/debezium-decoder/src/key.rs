@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 
-use serde_json::value::RawValue;
+use crate::json_token::Token;
 
 use crate::DecodeError;
 use crate::row_shape::{RowShape, RowTokens};
@@ -79,7 +79,7 @@ pub(crate) fn decode(
 
 /// A bare value, or the bare text of the string converter, as the one member of an object.
 fn in_a_struct(bare: &str) -> String {
-    match serde_json::from_str::<&RawValue>(bare) {
+    match serde_json::from_str::<Token<'_>>(bare) {
         Ok(_) => format!("{{\"{BARE_KEY_COLUMN}\":{bare}}}"),
         Err(_) => format!(
             "{{\"{BARE_KEY_COLUMN}\":{}}}",

@@ -8,10 +8,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use row_model::{Decimal, Row, RowBuilder, Value, encode_key};
-use serde_json::value::RawValue;
 
 use crate::json_token::text;
 use crate::nested::members;
@@ -19,7 +19,7 @@ use crate::row_shape::RowShape;
 use crate::semantic::Semantic;
 use crate::temporal;
 
-type Member<'a> = (String, &'a RawValue);
+type Member<'a> = (String, Token<'a>);
 
 /// Appends the encoding of the key in `header` to `out`. `own` is the record's own key, of this shape.
 pub(crate) fn encode(
@@ -61,9 +61,9 @@ pub(crate) fn encode(
 
 /// The header's members in the order of the key's columns. A column that only the key has was added
 /// by a router; one that only the header has was renamed, and nobody knows to what.
-fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<&'a RawValue>>> {
+fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<Token<'a>>>> {
     if let ([(_, token)], [_]) = (given, &shape.columns[..]) {
-        return Some(vec![Some(token)]);
+        return Some(vec![Some(*token)]);
     }
     let mut tokens = vec![None; shape.columns.len()];
     for (name, token) in given {
@@ -74,7 +74,7 @@ fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<&'
 
 fn push(
     semantic: &Semantic,
-    token: &RawValue,
+    token: Token<'_>,
     own: Value<'_>,
     builder: &mut RowBuilder,
 ) -> Option<()> {
@@ -160,7 +160,7 @@ fn string_len(text: &str) -> usize {
 }
 
 fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
-    if serde_json::from_str::<&RawValue>(scalar).is_ok() {
+    if serde_json::from_str::<Token<'_>>(scalar).is_ok() {
         return Cow::Borrowed(scalar);
     }
     if !scalar.starts_with('"') {

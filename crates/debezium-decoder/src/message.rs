@@ -1,9 +1,9 @@
 //! Logical messages (`pg_logical_emit_message`): rows of an append-only table, keyed by their LSN.
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, Moment, RecordFormat, Value};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::data_change::Event;
@@ -15,7 +15,7 @@ use crate::topic::Unwrapped;
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    source: &'a RawValue,
+    source: Token<'a>,
     #[serde(borrow)]
     message: Message<'a>,
     ts_ms: Option<i64>,
@@ -24,9 +24,9 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
-    prefix: Option<&'a RawValue>,
+    prefix: Option<Token<'a>>,
     #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    content: Option<Token<'a>>,
 }
 
 /// The fields of the source block that become columns.
@@ -44,8 +44,8 @@ struct Source<'a> {
 
 /// What becomes of a message's cells: its prefix, its content and the content's type.
 struct Cells<'a> {
-    prefix: Option<&'a RawValue>,
-    content: Option<&'a RawValue>,
+    prefix: Option<Token<'a>>,
+    content: Option<Token<'a>>,
     semantic: Semantic,
 }
 
@@ -75,7 +75,7 @@ impl Decoding<'_> {
     /// A message whose content a transform has put in the place of a row; `None` if it is a row.
     pub fn decoded_message(
         &mut self,
-        source: &RawValue,
+        source: Token<'_>,
         event: &Event<'_>,
         record: &RecordRef<'_>,
         headers: HeaderFacts,
@@ -99,7 +99,7 @@ impl Decoding<'_> {
 
     fn message_row(
         &mut self,
-        source: &RawValue,
+        source: Token<'_>,
         cells: &Cells<'_>,
         record: &RecordRef<'_>,
         headers: HeaderFacts,

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
+use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use row_model::{ColumnType, Decimal, Value};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::cell::{Mismatch, bits, special_float};
 use crate::json_token::{integer, text};
@@ -17,7 +17,7 @@ use crate::temporal_text;
 /// Appends the JSON spelling of a token of this type.
 pub(crate) fn write_json(
     semantic: &Semantic,
-    token: &RawValue,
+    token: Token<'_>,
     out: &mut String,
 ) -> Result<(), Mismatch> {
     let raw = token.get();
@@ -27,8 +27,8 @@ pub(crate) fn write_json(
     }
     match semantic {
         Semantic::Array(items) => {
-            let parts: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Mismatch("array"))?;
-            write_list(&parts, out, |part, out| write_json(items, part, out))
+            let parts: Vec<Token<'_>> = serde_json::from_str(raw).map_err(|_| Mismatch("array"))?;
+            write_list(&parts, out, |part, out| write_json(items, *part, out))
         }
         Semantic::Map(_, values) if raw.starts_with('{') => {
             let members = members(raw).ok_or(Mismatch("map"))?;
@@ -36,13 +36,13 @@ pub(crate) fn write_json(
         }
         // A map whose keys are no text: pairs.
         Semantic::Map(keys, values) => {
-            let pairs: Vec<[&RawValue; 2]> =
+            let pairs: Vec<[Token<'_>; 2]> =
                 serde_json::from_str(raw).map_err(|_| Mismatch("map"))?;
             write_list(&pairs, out, |[key, value], out| {
                 out.push('[');
-                write_json(keys, key, out)?;
+                write_json(keys, *key, out)?;
                 out.push(',');
-                write_json(values, value, out)?;
+                write_json(values, *value, out)?;
                 out.push(']');
                 Ok(())
             })
@@ -61,7 +61,7 @@ pub(crate) fn write_json(
     }
 }
 
-fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
+fn write_scalar(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
     let raw = token.get();
     match semantic {
         Semantic::VariableScaleDecimal => {
@@ -119,7 +119,7 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
 }
 
 /// In the shortest spelling, whatever the format spelled it like.
-fn write_float(kind: ColumnType, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
+fn write_float(kind: ColumnType, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
     let mismatch = || Mismatch(kind.name());
     if let Some(sent) = text(token) {
         special_float(&sent).ok_or_else(mismatch)?;
@@ -128,10 +128,18 @@ fn write_float(kind: ColumnType, token: &RawValue, out: &mut String) -> Result<(
     }
     let mut buffer = ryu::Buffer::new();
     let spelled = if kind == ColumnType::Float32 {
-        let number = token.get().parse().ok().filter(|number: &f32| number.is_finite());
+        let number = token
+            .get()
+            .parse()
+            .ok()
+            .filter(|number: &f32| number.is_finite());
         number.map(|number| buffer.format_finite(number))
     } else {
-        let number = token.get().parse().ok().filter(|number: &f64| number.is_finite());
+        let number = token
+            .get()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite());
         number.map(|number| buffer.format_finite(number))
     };
     out.push_str(spelled.ok_or_else(mismatch)?);
@@ -155,7 +163,7 @@ fn write_list<T>(
 }
 
 fn write_object<'s>(
-    members: &[(String, &RawValue)],
+    members: &[(String, Token<'_>)],
     out: &mut String,
     semantic_of: impl Fn(&str) -> Option<&'s Semantic>,
 ) -> Result<(), Mismatch> {
@@ -166,7 +174,7 @@ fn write_object<'s>(
         }
         write_string(name, out);
         out.push(':');
-        write_json(semantic_of(name).unwrap_or(&Semantic::Untyped), value, out)?;
+        write_json(semantic_of(name).unwrap_or(&Semantic::Untyped), *value, out)?;
     }
     out.push('}');
     Ok(())
@@ -174,7 +182,7 @@ fn write_object<'s>(
 
 /// The scale and number of a `VariableScaleDecimal`.
 pub(crate) fn variable_scale<R>(
-    token: &RawValue,
+    token: Token<'_>,
     take: impl FnOnce(Decimal<'_>) -> R,
 ) -> Result<R, Mismatch> {
     #[derive(Deserialize)]
@@ -215,12 +223,12 @@ pub(crate) fn enum_set(sent: &str) -> String {
 }
 
 pub(crate) fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&RawValue>(text).is_ok()
+    serde_json::from_str::<Token<'_>>(text).is_ok()
 }
 
 /// The members of a JSON object in their order, repeated names included.
-pub(crate) fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
-    struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) fn members(raw: &str) -> Option<Vec<(String, Token<'_>)>> {
+    struct Members<'a>(Vec<(String, Token<'a>)>);
     struct Collect;
 
     impl<'de> Visitor<'de> for Collect {

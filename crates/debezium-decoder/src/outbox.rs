@@ -3,9 +3,9 @@
 //! The value may be anything: JSON, a string that holds JSON, text, or nothing. What names an event
 //! is its header `id`, beside a key that is no struct (the aggregate's id).
 
+use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, RecordFormat, Value};
-use serde_json::value::RawValue;
 
 use crate::connect_schema::Node;
 use crate::decoding::Decoding;
@@ -66,7 +66,7 @@ impl Decoding<'_> {
         let memory = &mut self.topic.key_schema;
         let key = self.registered.unwrap(key, "key", memory, self.key_text)?;
         let payload = key.payload;
-        let unquoted = serde_json::from_str::<&RawValue>(payload)
+        let unquoted = serde_json::from_str::<Token<'_>>(payload)
             .ok()
             .and_then(json_token::text);
         self.builder.push(match (&unquoted, payload) {
@@ -135,7 +135,7 @@ impl Decoding<'_> {
             other => other,
         };
         columns.push(column(PAYLOAD, kind, true));
-        let Ok(token) = serde_json::from_str::<&RawValue>(payload) else {
+        let Ok(token) = serde_json::from_str::<Token<'_>>(payload) else {
             // The string converter's.
             self.builder.push(Value::Text(payload));
             return Ok(());
@@ -157,7 +157,7 @@ impl Decoding<'_> {
 }
 
 /// The members of an object of which the payload is one.
-fn fields(payload: &str) -> Option<Vec<(String, &RawValue)>> {
+fn fields(payload: &str) -> Option<Vec<(String, Token<'_>)>> {
     payload.starts_with('{').then(|| members(payload))?
 }
 

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::json_token::Token;
 use row_model::{Column, RowBuilder, Schema, SchemaHistory, SchemaId, Value};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use crate::connect_schema::Node;
@@ -125,7 +125,7 @@ impl RowShape {
 /// The tokens of one row, by column of its shape.
 #[derive(Debug)]
 pub(crate) struct RowTokens<'a> {
-    tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
+    tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
     /// Names that the expected shape does not have, or lacks: the row has another shape.
     names: Option<Vec<Cow<'a, str>>>,
 }
@@ -145,7 +145,7 @@ impl<'a> RowTokens<'a> {
     }
 
     /// The token of a column, if the row has it.
-    pub fn get(&self, column: usize) -> Option<&'a RawValue> {
+    pub fn get(&self, column: usize) -> Option<Token<'a>> {
         self.tokens.get(column).copied().flatten()
     }
 
@@ -167,7 +167,7 @@ impl<'a> RowTokens<'a> {
             match token {
                 Some(token) => column
                     .semantic
-                    .push(token, placeholder, row)
+                    .push(*token, placeholder, row)
                     .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
                 None => row.push(Value::Null),
             }
@@ -200,10 +200,10 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let columns = self.0.map_or(&[][..], |shape| &shape.columns);
-        let mut tokens: SmallVec<[Option<&'de RawValue>; COLUMNS_INLINE]> = SmallVec::new();
-        let mut strangers: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        let mut tokens: SmallVec<[Option<Token<'de>>; COLUMNS_INLINE]> = SmallVec::new();
+        let mut strangers: Vec<(Cow<'de, str>, Token<'de>)> = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
-            let value: &'de RawValue = map.next_value()?;
+            let value: Token<'de> = map.next_value()?;
             let in_order = strangers.is_empty()
                 && columns
                     .get(tokens.len())
@@ -230,8 +230,8 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
 /// A typed row in another order than its schema's, or without some columns: the schema's order holds.
 fn by_name<'a>(
     shape: &RowShape,
-    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
-    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+    mut tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     tokens.resize(shape.columns.len(), None);
     for (name, value) in strangers {
@@ -248,8 +248,8 @@ fn by_name<'a>(
 /// A row without schema is its own shape.
 fn as_sent<'a>(
     columns: &[ShapeColumn],
-    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
-    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+    mut tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     let mut names: Vec<Cow<'a, str>> = columns
         .iter()

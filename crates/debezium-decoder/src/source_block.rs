@@ -3,8 +3,8 @@
 //! Blocks of one table differ only in a few values. The last block is kept as a template of literal
 //! text and holes: a block that fits it gives its few values without being parsed again.
 
+use crate::json_token::Token;
 use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction};
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::{Block, Connector};
@@ -31,7 +31,7 @@ pub(crate) struct SourceMemory {
 }
 
 impl SourceMemory {
-    pub fn facts(&mut self, source: &RawValue) -> Result<SourceFacts, DecodeError> {
+    pub fn facts(&mut self, source: Token<'_>) -> Result<SourceFacts, DecodeError> {
         let text = source.get();
         // Snapshot rows of one table repeat their block to the letter.
         if text == self.last {
@@ -74,7 +74,7 @@ impl SourceMemory {
 
 /// What a block says, wherever it was found.
 pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
-    let snapshot = snapshot_mark(block.snapshot.map(RawValue::get));
+    let snapshot = snapshot_mark(block.snapshot.map(Token::get));
     let incremental = snapshot == Some(SnapshotMark::Incremental);
     SourceFacts {
         connector: block.connector(),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_malformed_block_is_an_error() {
-        let raw: &RawValue =
+        let raw: Token<'_> =
             serde_json::from_str(r#"{"connector":"postgresql","lsn":"x"}"#).unwrap();
         assert!(SourceMemory::default().facts(raw).is_err());
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::json_token::Token;
 use row_model::{RecordFormat, Schema, SchemaHistory, SchemaId};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::connect_schema::Node;
@@ -169,9 +169,9 @@ pub(crate) struct Unwrapped<'a> {
 #[serde(deny_unknown_fields)]
 struct WithSchema<'a> {
     #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    schema: Option<Token<'a>>,
     #[serde(borrow)]
-    payload: Option<&'a RawValue>,
+    payload: Option<Token<'a>>,
 }
 
 impl SchemaMemory {
@@ -213,7 +213,7 @@ impl SchemaMemory {
         let node: Node = serde_json::from_str(schema.get())
             .map_err(|error| DecodeError::malformed(part, &error))?;
         let node = Arc::new(node);
-        let payload = payload.map_or("null", RawValue::get);
+        let payload = payload.map_or("null", Token::get);
         self.prefix.clear();
         if let Some(range) = span_in(text, payload).filter(|range| text[range.end..] == *"}") {
             self.prefix.push_str(&text[..range.start]);

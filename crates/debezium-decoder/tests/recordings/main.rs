@@ -101,7 +101,8 @@ fn avro_means_what_json_with_schemas_means() {
             continue;
         }
         for format in ["avro", "avro-enhanced", "avro-recordname"] {
-            if exists(&scenario, &format!("events-{format}")) && exists(&scenario, "events-schema") {
+            if exists(&scenario, &format!("events-{format}")) && exists(&scenario, "events-schema")
+            {
                 eprintln!("{scenario} {format}");
                 let plain = Recording::json(&scenario, "events-schema");
                 let avro = Recording::registered(&scenario, format);
