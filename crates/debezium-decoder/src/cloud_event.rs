@@ -15,7 +15,7 @@ use crate::json_token::text;
 use crate::nested::members;
 use crate::source_block::{self, SourceFacts};
 use crate::temporal;
-use crate::topic::Unwrapped;
+use crate::topic::{Reading, Unwrapped};
 
 /// Before the names of Debezium's attributes, which have no underscores.
 const PREFIX: &str = "iodebezium";
@@ -41,16 +41,19 @@ impl Decoding<'_> {
             }
         }
         let data = data.ok_or(DecodeError::NotAnEnvelope)?;
-        let mut written = String::new();
+        let mut reading = Reading::default();
         let data = match text(data) {
             // In a text format, base64 of bytes in the framing of a schema registry.
             Some(base64) => {
                 let part = "data of the cloud event";
-                self.registered.unwrap_base64(&base64, part, &mut written)?
+                self.registered.unwrap_base64(&base64, part, &mut reading)?
             }
-            None => self.topic.data_schema.unwrap(data.get(), "data")?,
+            None => {
+                let outline = &mut reading.outline;
+                self.topic.data_schema.unwrap(data.get(), "data", outline)?
+            }
         };
-        let images = Envelope::parse(data.payload)?;
+        let images = Envelope::of(&data)?;
         let mut event = Event {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
             before: images.before,

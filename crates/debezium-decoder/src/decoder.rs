@@ -10,7 +10,7 @@ use crate::Placeholder;
 use crate::decoding::Decoding;
 use crate::key::KeyShape;
 use crate::registry::Registered;
-use crate::topic::TopicState;
+use crate::topic::{Reading, TopicState};
 
 /// Decodes the records of Debezium's connectors: JSON with and without embedded schemas, and the formats of a schema registry.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub struct DebeziumDecoder {
     builder: RowBuilder,
     scratch: Vec<u8>,
     registered: Registered,
-    key_text: String,
-    value_text: String,
+    reading_key: Reading,
+    reading_value: Reading,
 }
 
 impl DebeziumDecoder {
@@ -42,8 +42,8 @@ impl DebeziumDecoder {
             builder: RowBuilder::default(),
             scratch: Vec::new(),
             registered: Registered::default(),
-            key_text: String::new(),
-            value_text: String::new(),
+            reading_key: Reading::default(),
+            reading_value: Reading::default(),
         }
     }
 }
@@ -97,8 +97,8 @@ impl Decoder for DebeziumDecoder {
             builder: &mut self.builder,
             scratch: &mut self.scratch,
             registered: &mut self.registered,
-            key_text: &mut self.key_text,
-            value_text: &mut self.value_text,
+            reading_key: &mut self.reading_key,
+            reading_value: &mut self.reading_value,
             out,
         };
         let mut decoded = Decoded::All;

@@ -18,7 +18,7 @@ use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
 use crate::key::KeyShape;
 use crate::registry::Registered;
-use crate::topic::{TopicKind, TopicState, Unwrapped};
+use crate::topic::{Reading, TopicKind, TopicState, Unwrapped};
 use crate::{DecodeError, Placeholder};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
@@ -34,9 +34,8 @@ pub(crate) struct Decoding<'d> {
     pub builder: &'d mut RowBuilder,
     pub scratch: &'d mut Vec<u8>,
     pub registered: &'d mut Registered,
-    /// Take the keys and values of formats that are no text, one after another.
-    pub key_text: &'d mut String,
-    pub value_text: &'d mut String,
+    pub reading_key: &'d mut Reading,
+    pub reading_value: &'d mut Reading,
     pub out: &'d mut ChangeBatch,
 }
 
@@ -102,21 +101,21 @@ impl Decoding<'_> {
         let Some(value) = record.value else {
             return self.tombstone(record, headers);
         };
-        let mut written = std::mem::take(self.value_text);
-        let change = self.value(value, &mut written, record, headers);
-        *self.value_text = written;
+        let mut reading = std::mem::take(self.reading_value);
+        let change = self.value(value, &mut reading, record, headers);
+        *self.reading_value = reading;
         change
     }
 
     fn value(
         &mut self,
         value: &[u8],
-        written: &mut String,
+        reading: &mut Reading,
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
         let memory = &mut self.topic.value_schema;
-        let unwrapped = self.registered.unwrap(value, "value", memory, written)?;
+        let unwrapped = self.registered.unwrap(value, "value", memory, reading)?;
         if unwrapped.payload == "null" {
             return self.tombstone(record, headers);
         }
@@ -136,7 +135,7 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
-        let envelope = Envelope::parse(unwrapped.payload)?;
+        let envelope = Envelope::of(unwrapped)?;
         match envelope.recognise(unwrapped)? {
             Recognised::Change(Op::Message) => self.message(unwrapped, record, headers).map(Some),
             Recognised::Change(op) => {

@@ -1,6 +1,6 @@
 //! Recognises what a JSON value is: a change, or one of Debezium's other records.
 
-use crate::json_token::Token;
+use crate::json_token::{Token, integer};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -72,7 +72,31 @@ pub(crate) enum Op {
 }
 
 impl<'a> Envelope<'a> {
-    pub fn parse(payload: &'a str) -> Result<Self, DecodeError> {
+    pub fn of(unwrapped: &Unwrapped<'a>) -> Result<Self, DecodeError> {
+        let payload = unwrapped.payload;
+        let Some(members) = unwrapped.outline.members() else {
+            return Self::parse(payload);
+        };
+        let mut envelope = Self::default();
+        for member in members {
+            let token = Some(member.value(payload)).filter(|token| token.get() != "null");
+            match member.name(payload) {
+                "before" => envelope.before = token,
+                "after" => envelope.after = token,
+                "source" => envelope.source = token,
+                "op" => envelope.op = token,
+                "ts_ms" => envelope.ts_ms = token.and_then(integer),
+                "status" => envelope.status = token,
+                "ddl" => envelope.ddl = token,
+                "tableChanges" => envelope.table_changes = token,
+                "aggregate_type" => envelope.aggregate_type = token,
+                _ => {}
+            }
+        }
+        Ok(envelope)
+    }
+
+    fn parse(payload: &'a str) -> Result<Self, DecodeError> {
         // Serde would also read an array into a struct, member by member.
         if payload.starts_with('{') {
             serde_json::from_str(payload).map_err(|error| DecodeError::malformed("value", &error))
@@ -243,15 +267,27 @@ impl Op {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outline::Outline;
 
     #[test]
     fn records_are_told_apart_by_their_members() {
         let recognised = |json: &str| {
+            let mut outline = Outline::default();
+            let unlined = Unwrapped {
+                payload: json,
+                schema: None,
+                outline: &Outline::default(),
+            };
+            outline.scan(json);
             let unwrapped = Unwrapped {
                 payload: json,
                 schema: None,
+                outline: &outline,
             };
-            Envelope::parse(json).unwrap().recognise(&unwrapped)
+            let parsed = Envelope::of(&unlined)?.recognise(&unlined);
+            let recognised = Envelope::of(&unwrapped)?.recognise(&unwrapped);
+            assert_eq!(parsed.as_ref().ok(), recognised.as_ref().ok(), "{json}");
+            recognised
         };
         assert_eq!(
             recognised(r#"{"op":"c","source":{},"after":{}}"#).unwrap(),

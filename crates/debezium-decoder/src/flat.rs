@@ -19,7 +19,7 @@ use crate::envelope::Op;
 use crate::headers::HeaderFacts;
 use crate::json_token::{integer, text};
 use crate::key;
-use crate::row_shape::{RowShape, RowTokens};
+use crate::row_shape::{RowShape, RowText, RowTokens};
 use crate::source_block::{self, SourceFacts};
 use crate::topic::{TopicKind, Unwrapped};
 
@@ -131,7 +131,8 @@ impl Decoding<'_> {
         if !shape.is_made_from(unwrapped.schema.as_ref()) {
             return None;
         }
-        let tokens = RowTokens::read(unwrapped.payload, Some(shape), "value").ok()?;
+        let row = RowText::of_value(unwrapped);
+        let tokens = row.read(Some(shape), "value").ok()?;
         let fits = tokens.other_names().is_none();
         fits.then(|| (Arc::clone(shape), tokens))
     }
@@ -160,7 +161,13 @@ impl Decoding<'_> {
             known
         } else {
             let image = schema.map(|schema| (schema, &**schema));
-            self.tokens(unwrapped.payload, "value", schema, image, Some(key_shape))?
+            self.tokens(
+                RowText::of_value(unwrapped),
+                "value",
+                schema,
+                image,
+                Some(key_shape),
+            )?
         };
         let facts = self.topic.added_columns(&shape).facts(&tokens, headers)?;
         let is_delete = facts.is_deleted || facts.op == Some(Op::Delete);

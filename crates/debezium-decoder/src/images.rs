@@ -11,7 +11,7 @@ use crate::connect_schema::Node;
 use crate::decoding::{Decoding, blank};
 use crate::headers::{self, HeaderFacts};
 use crate::key::{self, KeyShape};
-use crate::row_shape::{RowShape, RowTokens};
+use crate::row_shape::{RowShape, RowText, RowTokens};
 use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder, key_header};
 
@@ -38,7 +38,9 @@ impl Decoding<'_> {
         };
         let start = self.out.bytes.len();
         let memory = &mut self.topic.key_schema;
-        let unwrapped = self.registered.unwrap(key, "key", memory, self.key_text)?;
+        let unwrapped = self
+            .registered
+            .unwrap(key, "key", memory, self.reading_key)?;
         let shape = key::decode(
             &unwrapped,
             self.topic,
@@ -79,7 +81,9 @@ impl Decoding<'_> {
             return Ok(true);
         };
         let memory = &mut self.topic.key_schema;
-        let key = self.registered.unwrap(key, "key", memory, self.key_text)?;
+        let key = self
+            .registered
+            .unwrap(key, "key", memory, self.reading_key)?;
         Ok(!key.payload.starts_with('{'))
     }
 
@@ -94,7 +98,8 @@ impl Decoding<'_> {
     ) -> Result<(Arc<RowShape>, Range<u32>), DecodeError> {
         let record = unwrapped.schema.as_ref();
         let schema = record.and_then(|record| Some((record, record.field(part)?)));
-        let (shape, tokens) = self.tokens(image.get(), part, record, schema, key)?;
+        let text = RowText::of_part(image, part, unwrapped);
+        let (shape, tokens) = self.tokens(text, part, record, schema, key)?;
         let range = self.encode(&shape, &tokens, placeholder)?;
         Ok((shape, range))
     }
@@ -114,7 +119,7 @@ impl Decoding<'_> {
     #[inline]
     pub fn tokens<'a>(
         &mut self,
-        image: &'a str,
+        image: RowText<'a>,
         part: &'static str,
         record: Option<&Arc<Node>>,
         schema: ImageSchema<'_>,
@@ -124,16 +129,16 @@ impl Decoding<'_> {
         let names = key.map(|key| key.names.as_slice());
         let (shape, tokens) = match (schema, known) {
             (Some(_), Some(shape)) => {
-                let tokens = RowTokens::read(image, Some(&shape), part)?;
+                let tokens = image.read(Some(&shape), part)?;
                 (shape, tokens)
             }
             (Some((record, row)), None) => {
                 let shape = RowShape::from_schema(record, row, names, &self.topic.history)?;
-                let tokens = RowTokens::read(image, Some(&shape), part)?;
+                let tokens = image.read(Some(&shape), part)?;
                 (Arc::new(shape), tokens)
             }
             (None, known) => {
-                let tokens = RowTokens::read(image, known.as_deref(), part)?;
+                let tokens = image.read(known.as_deref(), part)?;
                 match (known, tokens.other_names()) {
                     (Some(shape), None) => (shape, tokens),
                     (_, others) => {

@@ -7,7 +7,7 @@ use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 use crate::json_token::Token;
 
 use crate::DecodeError;
-use crate::row_shape::{RowShape, RowTokens};
+use crate::row_shape::{RowShape, RowText};
 use crate::topic::{TopicState, Unwrapped};
 
 /// The column name of a key that is a bare value (a transform took it out of its struct). Which
@@ -39,12 +39,15 @@ pub(crate) fn decode(
         return Err(DecodeError::JavaText { part: "key" });
     }
     let wrapped;
+    let text;
     let bare = !unwrapped.payload.starts_with('{');
-    let (payload, node) = if bare {
+    let node = if bare {
         wrapped = in_a_struct(unwrapped.payload);
-        (wrapped.as_str(), None)
+        text = RowText::of_text(&wrapped);
+        None
     } else {
-        (unwrapped.payload, unwrapped.schema.as_ref())
+        text = RowText::of_value(unwrapped);
+        unwrapped.schema.as_ref()
     };
     let known = topic
         .key_row
@@ -52,16 +55,16 @@ pub(crate) fn decode(
         .filter(|shape| shape.is_made_from(node));
     let (shape, tokens) = match (node, known) {
         (Some(_), Some(shape)) => {
-            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            let tokens = text.read(Some(&shape), "key")?;
             (shape, tokens)
         }
         (Some(node), _) => {
             let shape = topic.learn_key(RowShape::of_key_schema(node), bare);
-            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            let tokens = text.read(Some(&shape), "key")?;
             (shape, tokens)
         }
         (None, known) => {
-            let tokens = RowTokens::read(payload, known.as_deref(), "key")?;
+            let tokens = text.read(known.as_deref(), "key")?;
             match (known, tokens.other_names()) {
                 (Some(shape), None) => (shape, tokens),
                 (_, names) => {

@@ -181,7 +181,7 @@ fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
     use crate::connect_schema::Node;
-    use crate::row_shape::RowTokens;
+    use crate::row_shape::RowText;
 
     /// Encodes `key`, then the key in `header`, and tells whether `expected`, a key like the first,
     /// is the same as the latter.
@@ -197,7 +197,7 @@ mod tests {
         };
         let row = |key: &str, builder: &mut RowBuilder| {
             let mut row = Vec::new();
-            let tokens = RowTokens::read(key, Some(&shape), "key").unwrap();
+            let tokens = RowText::of_text(key).read(Some(&shape), "key").unwrap();
             tokens.encode(&shape, None, builder, &mut row).unwrap();
             row
         };

@@ -32,6 +32,7 @@ mod key_header;
 mod message;
 mod nested;
 mod outbox;
+mod outline;
 mod position;
 mod registry;
 mod row_shape;

@@ -64,7 +64,9 @@ impl Decoding<'_> {
             return Ok(());
         };
         let memory = &mut self.topic.key_schema;
-        let key = self.registered.unwrap(key, "key", memory, self.key_text)?;
+        let key = self
+            .registered
+            .unwrap(key, "key", memory, self.reading_key)?;
         let payload = key.payload;
         let unquoted = serde_json::from_str::<Token<'_>>(payload)
             .ok()
@@ -89,10 +91,10 @@ impl Decoding<'_> {
             return self.push_payload("null", None, columns);
         };
         let memory = &mut self.topic.value_schema;
-        let mut written = std::mem::take(self.value_text);
+        let mut reading = std::mem::take(self.reading_value);
         let unwrapped = self
             .registered
-            .unwrap(value, "value", memory, &mut written)?;
+            .unwrap(value, "value", memory, &mut reading)?;
         let schema = unwrapped.schema.as_deref();
         let spread = fields(unwrapped.payload).filter(|fields| {
             let is_free =

@@ -14,7 +14,7 @@ use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
 
 use crate::DecodeError;
 use crate::avro::AvroSchema;
-use crate::topic::{SchemaMemory, Unwrapped};
+use crate::topic::{Reading, SchemaMemory, Unwrapped};
 
 /// A zero byte, and the number of the schema.
 const FRAME_BYTES: usize = 5;
@@ -43,19 +43,19 @@ impl Registered {
         }
     }
 
-    /// The payload of a part, with the schema it carries or names. `text` takes what must be written
+    /// The payload of a part, with the schema it carries or names. `reading` takes what must be written
     /// anew to be text.
     pub fn unwrap<'t>(
         &mut self,
         bytes: &'t [u8],
         part: &'static str,
         memory: &mut SchemaMemory,
-        text: &'t mut String,
+        reading: &'t mut Reading,
     ) -> Result<Unwrapped<'t>, DecodeError> {
         if bytes.first() == Some(&0) {
-            self.framed(bytes, part, text)
+            self.framed(bytes, part, reading)
         } else {
-            memory.unwrap(utf8(bytes, part)?, part)
+            memory.unwrap(utf8(bytes, part)?, part, &mut reading.outline)
         }
     }
 
@@ -64,7 +64,7 @@ impl Registered {
         &mut self,
         base64: &str,
         part: &'static str,
-        text: &'t mut String,
+        reading: &'t mut Reading,
     ) -> Result<Unwrapped<'t>, DecodeError> {
         let bytes = STANDARD.decode(base64).ok();
         let bytes = bytes.filter(|bytes| bytes.first() == Some(&0));
@@ -72,14 +72,14 @@ impl Registered {
             part,
             reason: "a text that is not framed for a schema registry".to_owned(),
         })?;
-        self.framed(&bytes, part, text)
+        self.framed(&bytes, part, reading)
     }
 
     fn framed<'t>(
         &mut self,
         bytes: &[u8],
         part: &'static str,
-        text: &'t mut String,
+        reading: &'t mut Reading,
     ) -> Result<Unwrapped<'t>, DecodeError> {
         let malformed = |reason: String| DecodeError::Malformed { part, reason };
         let Some(shelf) = &self.shelf else {
@@ -103,10 +103,11 @@ impl Registered {
                 })
             }
         };
+        let Reading { text, outline } = reading;
         text.clear();
         let schema = match ready {
             Ready::Avro(schema) => {
-                let written = schema.write_json(body, text);
+                let written = schema.write_json(body, text, outline);
                 written.map_err(|bad| {
                     malformed(format!("it does not fit its schema {}: {}", id.0, bad.0))
                 })?;
@@ -114,6 +115,7 @@ impl Registered {
             }
             Ready::Json => {
                 text.push_str(utf8(body, part)?);
+                outline.scan(text);
                 None
             }
             Ready::Unusable(reason) => {
@@ -127,6 +129,7 @@ impl Registered {
         Ok(Unwrapped {
             payload: text,
             schema,
+            outline,
         })
     }
 }

@@ -12,7 +12,9 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use smallvec::SmallVec;
 
 use crate::connect_schema::Node;
+use crate::outline::Member;
 use crate::semantic::Semantic;
+use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder};
 
 /// Columns of most tables fit without an allocation.
@@ -122,28 +124,72 @@ impl RowShape {
     }
 }
 
+/// A row as text, and where its members lie in it, if that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowText<'a> {
+    text: &'a str,
+    /// With the text they were outlined in.
+    members: Option<(&'a str, &'a [Member])>,
+}
+
+impl<'a> RowText<'a> {
+    pub fn of_text(text: &'a str) -> Self {
+        Self {
+            text,
+            members: None,
+        }
+    }
+
+    /// The value is the row.
+    pub fn of_value(unwrapped: &Unwrapped<'a>) -> Self {
+        let text = unwrapped.payload;
+        Self {
+            text,
+            members: unwrapped.outline.members().map(|members| (text, members)),
+        }
+    }
+
+    /// The row is the member of the value that has this name.
+    pub fn of_part(row: Token<'a>, name: &str, unwrapped: &Unwrapped<'a>) -> Self {
+        let within = unwrapped.payload;
+        let members = unwrapped.outline.members_of(within, name);
+        Self {
+            text: row.get(),
+            members: members.map(|members| (within, members)),
+        }
+    }
+
+    /// Splits the row into the tokens of `expected`'s columns.
+    pub fn read(
+        self,
+        expected: Option<&RowShape>,
+        part: &'static str,
+    ) -> Result<RowTokens<'a>, DecodeError> {
+        if let Some((within, members)) = self.members {
+            let mut sorting = Sorting::new(expected);
+            for member in members {
+                sorting.push(Cow::Borrowed(member.name(within)), member.value(within));
+            }
+            return Ok(sorting.finish());
+        }
+        let mut json = serde_json::Deserializer::from_str(self.text);
+        ReadRow(expected)
+            .deserialize(&mut json)
+            .map_err(|error| DecodeError::malformed(part, &error))
+    }
+}
+
 /// The tokens of one row, by column of its shape.
 #[derive(Debug)]
 pub(crate) struct RowTokens<'a> {
-    tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
+    tokens: Tokens<'a>,
     /// Names that the expected shape does not have, or lacks: the row has another shape.
     names: Option<Vec<Cow<'a, str>>>,
 }
 
-impl<'a> RowTokens<'a> {
-    /// Splits a JSON object into the tokens of `expected`'s columns.
-    pub fn read(
-        text: &'a str,
-        expected: Option<&RowShape>,
-        part: &'static str,
-    ) -> Result<Self, DecodeError> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = ReadRow(expected)
-            .deserialize(&mut json)
-            .map_err(|error| DecodeError::malformed(part, &error))?;
-        Ok(read)
-    }
+type Tokens<'a> = SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>;
 
+impl<'a> RowTokens<'a> {
     /// The token of a column, if the row has it.
     pub fn get(&self, column: usize) -> Option<Token<'a>> {
         self.tokens.get(column).copied().flatten()
@@ -199,38 +245,68 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let columns = self.0.map_or(&[][..], |shape| &shape.columns);
-        let mut tokens: SmallVec<[Option<Token<'de>>; COLUMNS_INLINE]> = SmallVec::new();
-        let mut strangers: Vec<(Cow<'de, str>, Token<'de>)> = Vec::new();
+        let mut sorting = Sorting::new(self.0);
         while let Some(Name(name)) = map.next_key()? {
             let value: Token<'de> = map.next_value()?;
-            let in_order = strangers.is_empty()
-                && columns
-                    .get(tokens.len())
-                    .is_some_and(|next| next.name == name);
-            if in_order {
-                tokens.push(Some(value));
-            } else {
-                strangers.push((name, value));
-            }
+            sorting.push(name, value);
         }
-        if strangers.is_empty() && tokens.len() == columns.len() && self.0.is_some() {
-            return Ok(RowTokens {
-                tokens,
+        Ok(sorting.finish())
+    }
+}
+
+/// A row's members on their way to the places of the expected columns.
+struct Sorting<'s, 'a> {
+    expected: Option<&'s RowShape>,
+    columns: &'s [ShapeColumn],
+    tokens: Tokens<'a>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
+}
+
+impl<'s, 'a> Sorting<'s, 'a> {
+    fn new(expected: Option<&'s RowShape>) -> Self {
+        Self {
+            expected,
+            columns: expected.map_or(&[], |shape| &shape.columns),
+            tokens: SmallVec::new(),
+            strangers: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, name: Cow<'a, str>, value: Token<'a>) {
+        let in_order = self.strangers.is_empty()
+            && self
+                .columns
+                .get(self.tokens.len())
+                .is_some_and(|next| next.name == name);
+        if in_order {
+            self.tokens.push(Some(value));
+        } else {
+            self.strangers.push((name, value));
+        }
+    }
+
+    fn finish(self) -> RowTokens<'a> {
+        if self.strangers.is_empty()
+            && self.tokens.len() == self.columns.len()
+            && self.expected.is_some()
+        {
+            return RowTokens {
+                tokens: self.tokens,
                 names: None,
-            });
+            };
         }
-        Ok(match self.0 {
-            Some(shape) if shape.is_typed() => by_name(shape, tokens, strangers),
-            _ => as_sent(columns, tokens, strangers),
-        })
+        match self.expected {
+            Some(shape) if shape.is_typed() => by_name(shape, self.tokens, self.strangers),
+            _ => as_sent(self.columns, self.tokens, self.strangers),
+        }
     }
 }
 
 /// A typed row in another order than its schema's, or without some columns: the schema's order holds.
 fn by_name<'a>(
     shape: &RowShape,
-    mut tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
+    mut tokens: Tokens<'a>,
     strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     tokens.resize(shape.columns.len(), None);
@@ -248,7 +324,7 @@ fn by_name<'a>(
 /// A row without schema is its own shape.
 fn as_sent<'a>(
     columns: &[ShapeColumn],
-    mut tokens: SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>,
+    mut tokens: Tokens<'a>,
     strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     let mut names: Vec<Cow<'a, str>> = columns

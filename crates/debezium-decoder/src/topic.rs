@@ -12,6 +12,7 @@ use crate::connect_schema::Node;
 use crate::flat::AddedColumns;
 use crate::headers::HeaderMemory;
 use crate::key::KeyShape;
+use crate::outline::Outline;
 use crate::row_shape::RowShape;
 use crate::source_block::SourceMemory;
 
@@ -163,6 +164,16 @@ pub(crate) struct Unwrapped<'a> {
     pub payload: &'a str,
     /// The same reference for as long as the schema repeats.
     pub schema: Option<Arc<Node>>,
+    /// Of the payload.
+    pub outline: &'a Outline,
+}
+
+/// What a part of a record is written to and outlined in, one record after another.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// Takes what is no text by itself.
+    pub text: String,
+    pub outline: Outline,
 }
 
 #[derive(Deserialize)]
@@ -175,26 +186,35 @@ struct WithSchema<'a> {
 }
 
 impl SchemaMemory {
-    /// Takes the payload out of its embedded schema, if there is one.
+    /// Takes the payload out of its embedded schema, if there is one, and outlines it.
     pub fn unwrap<'a>(
         &mut self,
         text: &'a str,
         part: &'static str,
+        outline: &'a mut Outline,
     ) -> Result<Unwrapped<'a>, DecodeError> {
+        let (payload, schema) = self.split(text, part)?;
+        outline.scan(payload);
+        Ok(Unwrapped {
+            payload,
+            schema,
+            outline,
+        })
+    }
+
+    fn split<'a>(
+        &mut self,
+        text: &'a str,
+        part: &'static str,
+    ) -> Result<(&'a str, Option<Arc<Node>>), DecodeError> {
         if !self.prefix.is_empty()
             && let Some(payload) = text
                 .strip_prefix(self.prefix.as_str())
                 .and_then(|rest| rest.strip_suffix('}'))
         {
-            return Ok(Unwrapped {
-                payload,
-                schema: self.node.clone(),
-            });
+            return Ok((payload, self.node.clone()));
         }
-        let plain = Unwrapped {
-            payload: text,
-            schema: None,
-        };
+        let plain = (text, None);
         // Connect writes the schema first; others may not, and are then not recognised by comparison.
         let may_be_wrapped = ["{\"schema\":", "{\"payload\":"]
             .iter()
@@ -219,10 +239,7 @@ impl SchemaMemory {
             self.prefix.push_str(&text[..range.start]);
         }
         self.node = Some(Arc::clone(&node));
-        Ok(Unwrapped {
-            payload,
-            schema: Some(node),
-        })
+        Ok((payload, Some(node)))
     }
 }
 
@@ -241,17 +258,17 @@ mod tests {
     fn a_repeated_schema_is_recognised_and_a_new_one_is_read() {
         let mut memory = SchemaMemory::default();
         let int = r#"{"schema":{"type":"int32"},"payload":7}"#;
-        let first = memory.unwrap(int, "value").unwrap();
-        assert_eq!(first.payload, "7");
-        let again = memory
-            .unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value")
+        let (payload, first) = memory.split(int, "value").unwrap();
+        assert_eq!(payload, "7");
+        let (payload, again) = memory
+            .split(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value")
             .unwrap();
-        assert_eq!(again.payload, r#"{"a":8}"#);
-        assert!(Arc::ptr_eq(&first.schema.unwrap(), &again.schema.unwrap()));
-        let other = memory
-            .unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
+        assert_eq!(payload, r#"{"a":8}"#);
+        assert!(Arc::ptr_eq(&first.unwrap(), &again.unwrap()));
+        let (_, other) = memory
+            .split(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
             .unwrap();
-        assert_eq!(other.schema.unwrap().kind, "string");
+        assert_eq!(other.unwrap().kind, "string");
     }
 
     #[test]
@@ -259,17 +276,17 @@ mod tests {
         let text = r#"{"payload":{"a":8},"schema":{"type":"int32"}}"#;
         let mut memory = SchemaMemory::default();
         for _ in 0..2 {
-            let unwrapped = memory.unwrap(text, "value").unwrap();
-            assert_eq!(unwrapped.payload, r#"{"a":8}"#);
-            assert_eq!(unwrapped.schema.unwrap().kind, "int32");
+            let (payload, schema) = memory.split(text, "value").unwrap();
+            assert_eq!(payload, r#"{"a":8}"#);
+            assert_eq!(schema.unwrap().kind, "int32");
         }
     }
 
     #[test]
     fn a_row_with_a_column_called_schema_is_a_row() {
         let text = r#"{"schema":{"type":"x"},"payload":1,"id":2}"#;
-        let unwrapped = SchemaMemory::default().unwrap(text, "value").unwrap();
-        assert!(unwrapped.schema.is_none());
-        assert_eq!(unwrapped.payload, text);
+        let (payload, schema) = SchemaMemory::default().split(text, "value").unwrap();
+        assert!(schema.is_none());
+        assert_eq!(payload, text);
     }
 }

@@ -8,10 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{AvroSchema, Entries, Reader};
+use crate::outline::Outline;
 
 const DEPTH_MAX: usize = 64;
 /// More text than this of one record is refused.
 const TEXT_BYTES_MAX: usize = 4 * crate::RECORD_BYTES_MAX;
+
+/// Before a field's name stand a bracket and a quote, behind it a quote and a colon.
+const NAME_AT: usize = 2;
 
 /// Why a body is not what its schema says.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,13 +26,19 @@ const TOO_DEEP: BadBody = BadBody("it is nested too deep");
 const TOO_LONG: BadBody = BadBody("written out it is too long");
 
 impl AvroSchema {
-    /// Appends the JSON of a body, which must end where its value ends.
-    pub fn write_json(&self, body: &[u8], out: &mut String) -> Result<(), BadBody> {
+    /// Writes and outlines the JSON of a body, which must end where its value ends.
+    pub fn write_json(
+        &self,
+        body: &[u8],
+        out: &mut String,
+        outline: &mut Outline,
+    ) -> Result<(), BadBody> {
+        outline.clear();
         let mut writer = Writer {
             schema: self,
             rest: body,
-            text_max: out.len() + TEXT_BYTES_MAX,
             out,
+            outline,
         };
         writer.value(&self.root, 0)?;
         if writer.rest.is_empty() {
@@ -42,8 +52,8 @@ impl AvroSchema {
 struct Writer<'a> {
     schema: &'a AvroSchema,
     rest: &'a [u8],
-    text_max: usize,
     out: &'a mut String,
+    outline: &'a mut Outline,
 }
 
 type Written = Result<(), BadBody>;
@@ -124,9 +134,20 @@ impl<'a> Writer<'a> {
         }
         let schema = self.schema;
         let fields = &schema.records[number];
+        if depth == 0 {
+            self.outline.begin();
+        }
         for field in fields {
+            let name_start = self.out.len() + NAME_AT;
             self.out.push_str(&field.lead);
+            let start = self.out.len();
             self.value(&field.reader, depth + 1)?;
+            let (name, value) = ((name_start, start - NAME_AT), (start, self.out.len()));
+            match depth {
+                0 => self.outline.push_outer(name, value),
+                1 => self.outline.push_inner(name, value),
+                _ => {}
+            }
         }
         self.out
             .push_str(if fields.is_empty() { "{}" } else { "}" });
@@ -188,7 +209,7 @@ impl<'a> Writer<'a> {
     }
 
     fn within_bounds(&self) -> Written {
-        if self.out.len() > self.text_max {
+        if self.out.len() > TEXT_BYTES_MAX {
             return Err(TOO_LONG);
         }
         Ok(())

@@ -197,6 +197,9 @@ impl Compiler {
         for field in declared {
             let name = field.get("name").and_then(Value::as_str);
             let name = name.ok_or("a field without `name`")?;
+            if name.contains(['"', '\\']) || name.contains(char::is_control) {
+                return Err(format!("{name:?} is no name of a field"));
+            }
             let kind = field.get("type");
             let kind = kind.ok_or_else(|| format!("field {name} has no `type`"))?;
             let (reader, mut node) = self.any(kind, &namespace, depth + 1)?;
