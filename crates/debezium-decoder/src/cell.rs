@@ -41,11 +41,7 @@ impl Semantic {
         }
         if value.starts_with('"') {
             let text = text(token).ok_or(Mismatch("text"))?;
-            if placeholder.is_some_and(|placeholder| self.is_unavailable(&text, placeholder)) {
-                row.push(Value::Unavailable);
-                return Ok(());
-            }
-            return self.push_text(&text, placeholder, row);
+            return self.push_sent_text(&text, placeholder, row);
         }
         match self {
             Self::Untyped | Self::Array(_) | Self::Map(..) | Self::Struct(_)
@@ -76,6 +72,20 @@ impl Semantic {
             ),
         }
         Ok(())
+    }
+
+    /// Appends the value of a text, which may stand for one that was not sent.
+    pub fn push_sent_text(
+        &self,
+        text: &str,
+        placeholder: Option<&Placeholder>,
+        row: &mut RowBuilder,
+    ) -> Result<(), Mismatch> {
+        if placeholder.is_some_and(|placeholder| self.is_unavailable(text, placeholder)) {
+            row.push(Value::Unavailable);
+            return Ok(());
+        }
+        self.push_text(text, placeholder, row)
     }
 
     /// A text that stands for a value which was not sent.

@@ -11,6 +11,7 @@ use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
 use crate::headers::HeaderFacts;
+use crate::images::Image;
 use crate::json_token::text;
 use crate::nested::members;
 use crate::source_block::{self, SourceFacts};
@@ -42,22 +43,19 @@ impl Decoding<'_> {
         }
         let data = data.ok_or(DecodeError::NotAnEnvelope)?;
         let mut reading = Reading::default();
-        let data = match text(data) {
+        let part = "data of the cloud event";
+        let data = if let Some(base64) = text(data) {
             // In a text format, base64 of bytes in the framing of a schema registry.
-            Some(base64) => {
-                let part = "data of the cloud event";
-                self.registered.unwrap_base64(&base64, part, &mut reading)?
-            }
-            None => {
-                let outline = &mut reading.outline;
-                self.topic.data_schema.unwrap(data.get(), "data", outline)?
-            }
+            self.registered.unwrap_base64(&base64, part, &mut reading)?
+        } else {
+            let (bytes, outline) = (data.get().as_bytes(), &mut reading.outline);
+            self.topic.data_schema.unwrap(bytes, part, outline)?
         };
         let images = Envelope::of(&data)?;
         let mut event = Event {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
-            before: images.before,
-            after: images.after,
+            before: images.before.map(Image::Json),
+            after: images.after.map(Image::Json),
             source: source_block::read(&block),
             origin: OriginId(0),
             connector_ms: images.ts_ms,

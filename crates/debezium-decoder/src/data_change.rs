@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, OriginId, Row};
 
@@ -11,7 +10,7 @@ use crate::block::Connector;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
-use crate::images::KeyPart;
+use crate::images::{Image, KeyPart};
 use crate::key::{self, KeyShape};
 use crate::row_shape::RowShape;
 use crate::source_block::SourceFacts;
@@ -21,8 +20,8 @@ use crate::topic::Unwrapped;
 #[derive(Debug)]
 pub(crate) struct Event<'a> {
     pub op: Op,
-    pub before: Option<Token<'a>>,
-    pub after: Option<Token<'a>>,
+    pub before: Option<Image<'a>>,
+    pub after: Option<Image<'a>>,
     pub source: SourceFacts,
     pub origin: OriginId,
     pub connector_ms: Option<i64>,
@@ -151,7 +150,7 @@ fn needed_before<'a>(
     key: &KeyPart,
     is_declared: bool,
     headers: HeaderFacts,
-) -> Result<Option<Token<'a>>, DecodeError> {
+) -> Result<Option<Image<'a>>, DecodeError> {
     let op = event.op;
     if key.shape.is_some() {
         // Under a key that another row has taken meanwhile, a delete tells by it which row it means.

@@ -13,10 +13,13 @@ use row_model::{
     SchemaId, SourcePosition,
 };
 
+use crate::block::Connector;
 use crate::data_change::Event;
 use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
+use crate::images::Image;
 use crate::key::KeyShape;
+use crate::outline::Outline;
 use crate::registry::Registered;
 use crate::topic::{Reading, TopicKind, TopicState, Unwrapped};
 use crate::{DecodeError, Placeholder};
@@ -114,6 +117,9 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
+        if let Some(change) = self.avro_change(value, record, headers)? {
+            return Ok(Some(change));
+        }
         let memory = &mut self.topic.value_schema;
         let unwrapped = self.registered.unwrap(value, "value", memory, reading)?;
         if unwrapped.payload == "null" {
@@ -126,6 +132,48 @@ impl Decoding<'_> {
             }
         }
         self.recognised(&unwrapped, record, headers)
+    }
+
+    /// A change in Avro that need not be written out; `None` for everything else.
+    fn avro_change(
+        &mut self,
+        value: &[u8],
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let Some((schema, body)) = self.registered.avro(value, "value")? else {
+            return Ok(None);
+        };
+        // What is wrong with a body is said by the common way.
+        let Ok(Some(avro)) = schema.change(body) else {
+            return Ok(None);
+        };
+        let is_of_table =
+            matches!(avro.op, "c" | "r" | "u" | "d" | "t") && self.topic.kind != TopicKind::Message;
+        let Some(op) = Op::of_name(avro.op).filter(|_| is_of_table) else {
+            return Ok(None);
+        };
+        let source = self.topic.source.avro_facts(avro.source)?;
+        if source.connector == Connector::Cassandra {
+            return Ok(None);
+        }
+        let event = Event {
+            op,
+            before: avro.before.map(Image::Avro),
+            after: avro.after.map(Image::Avro),
+            source,
+            origin: self.topic.source.origin(&self.topic.history),
+            connector_ms: avro.ts_ms,
+        };
+        self.enters(RecordFormat::Envelope)?;
+        self.topic.format = Some(RecordFormat::Envelope);
+        let unwrapped = Unwrapped {
+            payload: "",
+            schema: Some(Arc::clone(schema.node())),
+            outline: &Outline::default(),
+        };
+        self.data_change(&event, &unwrapped, record, headers)
+            .map(Some)
     }
 
     #[inline]
@@ -144,8 +192,8 @@ impl Decoding<'_> {
                 };
                 let event = Event {
                     op,
-                    before: envelope.before,
-                    after: envelope.after,
+                    before: envelope.before.map(Image::Json),
+                    after: envelope.after.map(Image::Json),
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
                     connector_ms: envelope.ts_ms,

@@ -7,6 +7,7 @@ use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode_key};
 
+use crate::avro::AvroRow;
 use crate::connect_schema::Node;
 use crate::decoding::{Decoding, blank};
 use crate::headers::{self, HeaderFacts};
@@ -22,6 +23,22 @@ pub(crate) struct KeyPart {
     pub shape: Option<Arc<KeyShape>>,
     /// The other half of a key change, from the headers.
     pub other: Range<u32>,
+}
+
+/// A row as a record has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Image<'a> {
+    Json(Token<'a>),
+    Avro(AvroRow<'a>),
+}
+
+impl<'a> Image<'a> {
+    pub fn json(self) -> Option<Token<'a>> {
+        match self {
+            Self::Json(token) => Some(token),
+            Self::Avro(_) => None,
+        }
+    }
 }
 
 /// The embedded schema of a record and, within it, that of the image in question.
@@ -90,7 +107,7 @@ impl Decoding<'_> {
     /// Encodes an image of the row and answers its shape and place.
     pub fn row(
         &mut self,
-        image: Token<'_>,
+        image: Image<'_>,
         part: &'static str,
         unwrapped: &Unwrapped<'_>,
         key: Option<&Arc<KeyShape>>,
@@ -98,10 +115,35 @@ impl Decoding<'_> {
     ) -> Result<(Arc<RowShape>, Range<u32>), DecodeError> {
         let record = unwrapped.schema.as_ref();
         let schema = record.and_then(|record| Some((record, record.field(part)?)));
+        let image = match image {
+            Image::Json(image) => image,
+            Image::Avro(row) => return self.avro_row(row, schema, key, placeholder),
+        };
         let text = RowText::of_part(image, part, unwrapped);
         let (shape, tokens) = self.tokens(text, part, record, schema, key)?;
         let range = self.encode(&shape, &tokens, placeholder)?;
         Ok((shape, range))
+    }
+
+    fn avro_row(
+        &mut self,
+        row: AvroRow<'_>,
+        schema: ImageSchema<'_>,
+        key: Option<&Arc<KeyShape>>,
+        placeholder: Option<&Placeholder>,
+    ) -> Result<(Arc<RowShape>, Range<u32>), DecodeError> {
+        let (record, node) = schema.ok_or(DecodeError::NotAnEnvelope)?;
+        let shape = if let Some(shape) = self.topic.known_shape(Some(record), key) {
+            shape
+        } else {
+            let names = key.map(|key| key.names.as_slice());
+            let shape = RowShape::from_schema(record, node, names, &self.topic.history)?;
+            Arc::new(shape)
+        };
+        self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));
+        let start = self.out.bytes.len();
+        row.encode(&shape, placeholder, self.builder, &mut self.out.bytes)?;
+        Ok((shape, self.since(start)))
     }
 
     pub fn encode(

@@ -9,6 +9,7 @@ use crate::DecodeError;
 use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::headers::HeaderFacts;
+use crate::images::Image;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 
@@ -87,7 +88,7 @@ impl Decoding<'_> {
         }
         let cells = Cells {
             prefix: None,
-            content: event.after,
+            content: event.after.and_then(Image::json),
             semantic: Semantic::Untyped,
         };
         let change = self.message_row(source, &cells, record, headers)?;

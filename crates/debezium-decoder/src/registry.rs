@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
 
 use crate::DecodeError;
-use crate::avro::AvroSchema;
+use crate::avro::{AvroSchema, BadBody};
 use crate::topic::{Reading, SchemaMemory, Unwrapped};
 
 /// A zero byte, and the number of the schema.
@@ -26,10 +26,13 @@ pub(crate) struct Registered {
     ready: HashMap<RegistryId, Ready>,
 }
 
+/// A part in Avro: its schema and what is in its frame.
+type AvroBody<'b> = (Arc<AvroSchema>, &'b [u8]);
+
 /// A schema as records are read by it.
 #[derive(Debug)]
 enum Ready {
-    Avro(AvroSchema),
+    Avro(Arc<AvroSchema>),
     /// The body is JSON, whose schema tells nothing that it does not show.
     Json,
     Unusable(String),
@@ -55,7 +58,7 @@ impl Registered {
         if bytes.first() == Some(&0) {
             self.framed(bytes, part, reading)
         } else {
-            memory.unwrap(utf8(bytes, part)?, part, &mut reading.outline)
+            memory.unwrap(bytes, part, &mut reading.outline)
         }
     }
 
@@ -75,12 +78,28 @@ impl Registered {
         self.framed(&bytes, part, reading)
     }
 
-    fn framed<'t>(
+    /// The schema and the body of a part in Avro; `None` for any other part.
+    pub fn avro<'b>(
         &mut self,
-        bytes: &[u8],
+        bytes: &'b [u8],
         part: &'static str,
-        reading: &'t mut Reading,
-    ) -> Result<Unwrapped<'t>, DecodeError> {
+    ) -> Result<Option<AvroBody<'b>>, DecodeError> {
+        if bytes.first() != Some(&0) {
+            return Ok(None);
+        }
+        let (_, ready, body) = self.ready(bytes, part)?;
+        Ok(match ready {
+            Ready::Avro(schema) => Some((Arc::clone(schema), body)),
+            _ => None,
+        })
+    }
+
+    /// The schema that a frame names, and what is in the frame.
+    fn ready<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        part: &'static str,
+    ) -> Result<(RegistryId, &Ready, &'b [u8]), DecodeError> {
         let malformed = |reason: String| DecodeError::Malformed { part, reason };
         let Some(shelf) = &self.shelf else {
             return Err(DecodeError::NeedsRegistry { part });
@@ -103,14 +122,22 @@ impl Registered {
                 })
             }
         };
+        Ok((id, ready, body))
+    }
+
+    fn framed<'t>(
+        &mut self,
+        bytes: &[u8],
+        part: &'static str,
+        reading: &'t mut Reading,
+    ) -> Result<Unwrapped<'t>, DecodeError> {
+        let (id, ready, body) = self.ready(bytes, part)?;
         let Reading { text, outline } = reading;
         text.clear();
         let schema = match ready {
             Ready::Avro(schema) => {
                 let written = schema.write_json(body, text, outline);
-                written.map_err(|bad| {
-                    malformed(format!("it does not fit its schema {}: {}", id.0, bad.0))
-                })?;
+                written.map_err(|bad| bad_body(part, id, &bad))?;
                 Some(Arc::clone(schema.node()))
             }
             Ready::Json => {
@@ -137,11 +164,20 @@ impl Registered {
 impl Ready {
     fn of(schema: &RegisteredSchema) -> Self {
         let ready = match schema.language {
-            SchemaLanguage::Avro => AvroSchema::parse(schema).map(Self::Avro),
+            SchemaLanguage::Avro => {
+                AvroSchema::parse(schema).map(|schema| Self::Avro(Arc::new(schema)))
+            }
             SchemaLanguage::Protobuf => Err("Protobuf is not built yet".to_owned()),
             SchemaLanguage::Json => Ok(Self::Json),
         };
         ready.unwrap_or_else(Self::Unusable)
+    }
+}
+
+fn bad_body(part: &'static str, id: RegistryId, bad: &BadBody) -> DecodeError {
+    DecodeError::Malformed {
+        part,
+        reason: format!("it does not fit its schema {}: {}", id.0, bad.0),
     }
 }
 

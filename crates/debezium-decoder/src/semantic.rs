@@ -110,6 +110,22 @@ impl Semantic {
         node.map_or(Self::Untyped, Self::of)
     }
 
+    /// True for types whose values are texts in every format, so that their JSON is the text.
+    pub fn is_sent_as_text(&self) -> bool {
+        matches!(
+            self,
+            Self::Text(_)
+                | Self::ZonedTimestamp
+                | Self::ZonedTime
+                | Self::IsoDate
+                | Self::IsoTime
+                | Self::IsoTimestamp
+                | Self::Json
+                | Self::Uuid
+                | Self::EnumSet
+        )
+    }
+
     pub fn column_type(&self) -> ColumnType {
         match self {
             Self::Untyped => ColumnType::Any,

@@ -13,6 +13,7 @@ use crate::flat::AddedColumns;
 use crate::headers::HeaderMemory;
 use crate::key::KeyShape;
 use crate::outline::Outline;
+use crate::registry::utf8;
 use crate::row_shape::RowShape;
 use crate::source_block::SourceMemory;
 
@@ -189,11 +190,14 @@ impl SchemaMemory {
     /// Takes the payload out of its embedded schema, if there is one, and outlines it.
     pub fn unwrap<'a>(
         &mut self,
-        text: &'a str,
+        bytes: &'a [u8],
         part: &'static str,
         outline: &'a mut Outline,
     ) -> Result<Unwrapped<'a>, DecodeError> {
-        let (payload, schema) = self.split(text, part)?;
+        let (payload, schema) = match self.known(bytes) {
+            Some(payload) => (utf8(payload, part)?, self.node.clone()),
+            None => self.split(utf8(bytes, part)?, part)?,
+        };
         outline.scan(payload);
         Ok(Unwrapped {
             payload,
@@ -202,18 +206,21 @@ impl SchemaMemory {
         })
     }
 
+    /// The payload, if the schema before it is the last one to the byte: those bytes are not even
+    /// looked at for being text.
+    fn known<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let is_there = !self.prefix.is_empty();
+        let rest = bytes
+            .strip_prefix(self.prefix.as_bytes())
+            .filter(|_| is_there)?;
+        rest.strip_suffix(b"}")
+    }
+
     fn split<'a>(
         &mut self,
         text: &'a str,
         part: &'static str,
     ) -> Result<(&'a str, Option<Arc<Node>>), DecodeError> {
-        if !self.prefix.is_empty()
-            && let Some(payload) = text
-                .strip_prefix(self.prefix.as_str())
-                .and_then(|rest| rest.strip_suffix('}'))
-        {
-            return Ok((payload, self.node.clone()));
-        }
         let plain = (text, None);
         // Connect writes the schema first; others may not, and are then not recognised by comparison.
         let may_be_wrapped = ["{\"schema\":", "{\"payload\":"]
@@ -258,17 +265,19 @@ mod tests {
     fn a_repeated_schema_is_recognised_and_a_new_one_is_read() {
         let mut memory = SchemaMemory::default();
         let int = r#"{"schema":{"type":"int32"},"payload":7}"#;
-        let (payload, first) = memory.split(int, "value").unwrap();
+        let mut outline = Outline::default();
+        let mut unwrap = |text: &'static str| {
+            let unwrapped = memory.unwrap(text.as_bytes(), "value", &mut outline);
+            let unwrapped = unwrapped.unwrap();
+            (unwrapped.payload.to_owned(), unwrapped.schema.unwrap())
+        };
+        let (payload, first) = unwrap(int);
         assert_eq!(payload, "7");
-        let (payload, again) = memory
-            .split(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value")
-            .unwrap();
+        let (payload, again) = unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#);
         assert_eq!(payload, r#"{"a":8}"#);
-        assert!(Arc::ptr_eq(&first.unwrap(), &again.unwrap()));
-        let (_, other) = memory
-            .split(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
-            .unwrap();
-        assert_eq!(other.unwrap().kind, "string");
+        assert!(Arc::ptr_eq(&first, &again));
+        let (_, other) = unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#);
+        assert_eq!(other.kind, "string");
     }
 
     #[test]

@@ -7,22 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::cursor::{BadBody, Cursor, DEPTH_MAX, NO_BRANCH, NO_SYMBOL, TOO_DEEP};
 use super::{AvroSchema, Entries, Reader};
 use crate::outline::Outline;
 
-const DEPTH_MAX: usize = 64;
 /// More text than this of one record is refused.
 const TEXT_BYTES_MAX: usize = 4 * crate::RECORD_BYTES_MAX;
 
 /// Before a field's name stand a bracket and a quote, behind it a quote and a colon.
 const NAME_AT: usize = 2;
 
-/// Why a body is not what its schema says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadBody(pub &'static str);
-
-const ENDS_EARLY: BadBody = BadBody("it ends in the middle of a value");
-const TOO_DEEP: BadBody = BadBody("it is nested too deep");
 const TOO_LONG: BadBody = BadBody("written out it is too long");
 
 impl AvroSchema {
@@ -36,80 +30,93 @@ impl AvroSchema {
         outline.clear();
         let mut writer = Writer {
             schema: self,
-            rest: body,
+            cursor: Cursor { rest: body },
             out,
             outline,
         };
         writer.value(&self.root, 0)?;
-        if writer.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(BadBody("it goes on after its end"))
-        }
+        writer.cursor.ends()
+    }
+
+    /// Appends the JSON of one value, and takes it off the cursor.
+    pub(super) fn write_value(
+        &self,
+        reader: &Reader,
+        cursor: &mut Cursor<'_>,
+        out: &mut String,
+    ) -> Written {
+        let mut unused = Outline::default();
+        let mut writer = Writer {
+            schema: self,
+            cursor: *cursor,
+            out,
+            outline: &mut unused,
+        };
+        // Not the depth of a record's fields, which are outlined.
+        writer.value(reader, 2)?;
+        cursor.rest = writer.cursor.rest;
+        Ok(())
     }
 }
 
-struct Writer<'a> {
-    schema: &'a AvroSchema,
-    rest: &'a [u8],
-    out: &'a mut String,
-    outline: &'a mut Outline,
+struct Writer<'s, 'b> {
+    schema: &'s AvroSchema,
+    cursor: Cursor<'b>,
+    out: &'s mut String,
+    outline: &'s mut Outline,
 }
 
 type Written = Result<(), BadBody>;
 
-impl<'a> Writer<'a> {
+impl Writer<'_, '_> {
     fn value(&mut self, reader: &Reader, depth: usize) -> Written {
         match reader {
             Reader::Null => self.out.push_str("null"),
             Reader::Boolean => {
-                let truth = match self.take(1)? {
-                    [0] => "false",
-                    [1] => "true",
-                    _ => return Err(BadBody("a boolean is neither 0 nor 1")),
+                let truth = if self.cursor.boolean()? {
+                    "true"
+                } else {
+                    "false"
                 };
                 self.out.push_str(truth);
             }
             Reader::Long => {
-                let number = self.long()?;
+                let number = self.cursor.long()?;
                 self.out.push_str(itoa::Buffer::new().format(number));
             }
             Reader::Float => {
-                let number = f32::from_le_bytes(self.array()?);
+                let number = f32::from_le_bytes(self.cursor.array()?);
                 self.float(f64::from(number), ryu::Buffer::new().format(number));
             }
             Reader::Double => {
-                let number = f64::from_le_bytes(self.array()?);
+                let number = f64::from_le_bytes(self.cursor.array()?);
                 self.float(number, ryu::Buffer::new().format(number));
             }
             Reader::Bytes => {
-                let bytes = self.sized()?;
+                let bytes = self.cursor.sized()?;
                 self.base64(bytes);
             }
             Reader::Fixed(size) => {
-                let bytes = self.take(*size)?;
+                let bytes = self.cursor.take(*size)?;
                 self.base64(bytes);
             }
             Reader::Uuid => self.uuid()?,
             Reader::String => {
-                let bytes = self.sized()?;
+                let bytes = self.cursor.sized()?;
                 self.string(bytes)?;
             }
             Reader::Enum(symbols) => {
-                let symbol = usize::try_from(self.long()?).ok();
-                let symbol = symbol.and_then(|symbol| symbols.get(symbol));
-                let symbol = symbol.ok_or(BadBody("an enum has no such symbol"))?;
-                self.out.push_str(symbol);
+                self.out.push_str(self.cursor.choice(symbols, NO_SYMBOL)?);
             }
-            Reader::Optional(null, reader) => match self.long()? {
-                branch if branch == *null => self.out.push_str("null"),
-                0 | 1 => return self.value(reader, depth),
-                _ => return Err(BadBody("a union has no such branch")),
-            },
+            Reader::Optional(null, reader) => {
+                if self.cursor.is_there(*null)? {
+                    return self.value(reader, depth);
+                }
+                self.out.push_str("null");
+            }
             Reader::Union(branches) => {
-                let branch = usize::try_from(self.long()?).ok();
-                let branch = branch.and_then(|branch| branches.get(branch));
-                return self.value(branch.ok_or(BadBody("a union has no such branch"))?, depth);
+                let branch = self.cursor.choice(branches, NO_BRANCH)?;
+                return self.value(branch, depth);
             }
             Reader::Record(number) => self.record(*number, depth)?,
             Reader::Array(items) => {
@@ -118,7 +125,7 @@ impl<'a> Writer<'a> {
                 })?;
             }
             Reader::Map(values) => self.blocks(('{', '}'), depth, |writer, depth| {
-                let name = writer.sized()?;
+                let name = writer.cursor.sized()?;
                 writer.string(name)?;
                 writer.out.push(':');
                 writer.value(values, depth)
@@ -188,12 +195,12 @@ impl<'a> Writer<'a> {
         self.out.push(open);
         let mut is_first = true;
         loop {
-            let count = self.long()?;
+            let count = self.cursor.long()?;
             if count == 0 {
                 break;
             }
             if count < 0 {
-                self.long()?;
+                self.cursor.long()?;
             }
             for _ in 0..count.unsigned_abs() {
                 if !is_first {
@@ -250,7 +257,7 @@ impl<'a> Writer<'a> {
     }
 
     fn uuid(&mut self) -> Written {
-        let bytes: [u8; 16] = self.array()?;
+        let bytes: [u8; 16] = self.cursor.array()?;
         let mut hex = format!("{:032x}", u128::from_be_bytes(bytes));
         for at in [20, 16, 12, 8] {
             hex.insert(at, '-');
@@ -259,39 +266,5 @@ impl<'a> Writer<'a> {
         self.out.push_str(&hex);
         self.out.push('"');
         Ok(())
-    }
-
-    fn sized(&mut self) -> Result<&'a [u8], BadBody> {
-        let len = usize::try_from(self.long()?).map_err(|_| BadBody("a length is negative"))?;
-        self.take(len)
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], BadBody> {
-        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(ENDS_EARLY)?;
-        self.rest = rest;
-        Ok(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], BadBody> {
-        let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(ENDS_EARLY)?;
-        self.rest = rest;
-        Ok(*bytes)
-    }
-
-    /// Variable length, seven bits a byte, least first, zigzag.
-    fn long(&mut self) -> Result<i64, BadBody> {
-        let mut number = 0_u64;
-        for (at, byte) in self.rest.iter().enumerate().take(10) {
-            number |= u64::from(byte & 0x7f) << (7 * at);
-            if byte & 0x80 == 0 {
-                self.rest = &self.rest[at + 1..];
-                return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
-            }
-        }
-        Err(if self.rest.len() < 10 {
-            ENDS_EARLY
-        } else {
-            BadBody("a number is too long")
-        })
     }
 }

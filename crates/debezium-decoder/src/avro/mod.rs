@@ -6,7 +6,17 @@
 //! types (`connect.name`), which Avro libraries drop, and because it is a part of every record's way.
 
 mod body;
+mod change;
+mod cursor;
+mod row;
 mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cursor::BadBody;
+pub(crate) use row::AvroRow;
+pub(crate) use source::AvroTemplate;
 
 use std::sync::Arc;
 
@@ -62,6 +72,14 @@ pub(crate) struct AvroSchema {
     root: Reader,
     records: Vec<Vec<Field>>,
     node: Arc<Node>,
+    /// Where the parts of a change stand, if that is what it describes.
+    change: Option<change::Places>,
+}
+
+impl Field {
+    fn name(&self) -> &str {
+        &self.lead[2..self.lead.len() - 2]
+    }
 }
 
 impl AvroSchema {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use change_feed::RegisteredSchema;
 use serde_json::{Map, Value};
 
+use super::change::Places;
 use super::{AvroSchema, Entries, Field, Reader};
 use crate::connect_schema::Node;
 
@@ -28,6 +29,7 @@ pub(super) fn compile(schema: &RegisteredSchema) -> Result<AvroSchema, String> {
     }
     let (root, node) = compiler.whole(&schema.text)?;
     Ok(AvroSchema {
+        change: Places::of(&root, &compiler.records, &node),
         root,
         records: compiler.records,
         node: Arc::new(node),

@@ -1,5 +1,7 @@
 //! The recordings of one run in several formats, line for line the same records, mean the same changes.
 
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 mod recording;
 
 use std::collections::BTreeMap;
