@@ -161,13 +161,8 @@ impl Decoding<'_> {
             known
         } else {
             let image = schema.map(|schema| (schema, &**schema));
-            self.tokens(
-                RowText::of_value(unwrapped),
-                "value",
-                schema,
-                image,
-                Some(key_shape),
-            )?
+            let row = RowText::of_value(unwrapped);
+            self.tokens(row, "value", schema, image, Some(key_shape))?
         };
         let facts = self.topic.added_columns(&shape).facts(&tokens, headers)?;
         let is_delete = facts.is_deleted || facts.op == Some(Op::Delete);
