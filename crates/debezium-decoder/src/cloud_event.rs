@@ -1,6 +1,5 @@
 //! Cloud events in structured JSON: the source block is spread over attributes, all of them text.
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, OriginId, RecordFormat};
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
 use crate::headers::HeaderFacts;
 use crate::images::Image;
-use crate::json_token::text;
+use crate::json_token::{Token, text};
 use crate::nested::members;
 use crate::source_block::{self, SourceFacts};
 use crate::temporal;

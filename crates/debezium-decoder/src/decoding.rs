@@ -75,7 +75,8 @@ impl Decoding<'_> {
                 Err(error) => {
                     self.out.bytes.truncate(start);
                     self.out.changes.truncate(changes);
-                    self.out.failures.push(failure(record, &error));
+                    let hides = self.topic.rules.hides();
+                    self.out.failures.push(failure(record, &error, hides));
                 }
             }
         }
@@ -283,14 +284,15 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
     }
 }
 
-fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
+/// Of a topic with hidden columns no byte is kept: the record can be read again from the log.
+fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure {
     let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         kind: error.kind(),
-        reason: error.to_string(),
-        key: record.key.map(keep),
-        value: record.value.map(keep),
+        reason: error.reason(hides),
+        key: record.key.filter(|_| !hides).map(keep),
+        value: record.value.filter(|_| !hides).map(keep),
     }
 }

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, RecordFormat, Row, SnapshotMark, SourcePosition};
 
@@ -17,7 +16,7 @@ use crate::data_change::is_whole;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
-use crate::json_token::{integer, text};
+use crate::json_token::{Token, integer, text};
 use crate::key;
 use crate::row_shape::{RowShape, RowText, RowTokens};
 use crate::source_block::{self, SourceFacts};

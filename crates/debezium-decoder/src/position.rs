@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use crate::json_token::Token;
 use row_model::SourcePosition;
 use serde::Deserialize;
 
 use crate::block::{Block, Connector};
+use crate::json_token::Token;
 
 impl Block<'_> {
     pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {

@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::json_token::Token;
 use row_model::{RecordFormat, Schema, SchemaHistory, SchemaId};
 use serde::Deserialize;
 
 use crate::DecodeError;
+use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
 use crate::flat::AddedColumns;
 use crate::headers::HeaderMemory;
+use crate::json_token::Token;
 use crate::key::KeyShape;
 use crate::outline::Outline;
 use crate::registry::utf8;
@@ -31,6 +32,8 @@ pub(crate) struct TopicState {
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
     pub kind: TopicKind,
+    /// What config says of its columns.
+    pub rules: Arc<ColumnRules>,
     /// What the topic's records have shown themselves to be.
     pub format: Option<RecordFormat>,
     /// The schema inside the data of cloud events.
@@ -69,6 +72,7 @@ impl TopicState {
     pub fn new(topic: &str, history: Arc<SchemaHistory>) -> Self {
         Self {
             kind: TopicKind::of(topic),
+            rules: Arc::default(),
             format: None,
             data_schema: SchemaMemory::default(),
             made_schema: None,
@@ -132,6 +136,7 @@ impl TopicState {
 
     /// Takes up a new shape of keys.
     pub fn learn_key(&mut self, shape: RowShape, bare: bool) -> Arc<RowShape> {
+        let shape = shape.under(&self.rules);
         let names: Vec<String> = shape
             .columns
             .iter()
