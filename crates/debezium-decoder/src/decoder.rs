@@ -9,7 +9,7 @@ use row_model::{ChangeBatch, PartitionId, RowBuilder, SchemaCatalog};
 use crate::Placeholder;
 use crate::columns::ColumnRules;
 use crate::decoding::Decoding;
-use crate::formats::{FormatOverride, TopicFormats};
+use crate::formats::TopicFormats;
 use crate::key::KeyShape;
 use crate::registry::Registered;
 use crate::topic::{Reading, TopicState};
@@ -81,12 +81,6 @@ impl DebeziumDecoder {
         self.formats = formats;
         self
     }
-
-    /// What config says of the formats of a topic's records.
-    #[must_use]
-    pub fn format_of(&self, topic: &str) -> FormatOverride {
-        self.formats.of(topic)
-    }
 }
 
 impl DebeziumDecoder {
@@ -112,6 +106,9 @@ impl Decoder for DebeziumDecoder {
             if let Some(rules) = self.rules.get(context.topic) {
                 state.rules = Arc::clone(rules);
             }
+            let formats = self.formats.of(context.topic);
+            state.key_schema.format = formats.key;
+            state.value_schema.format = formats.value;
             self.topics.insert(context.topic.to_owned(), state);
         }
         let Some(topic) = self.topics.get_mut(context.topic) else {

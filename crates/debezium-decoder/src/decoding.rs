@@ -142,7 +142,8 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
-        let Some((schema, body)) = self.registered.avro(value, "value")? else {
+        let format = self.topic.value_schema.format;
+        let Some((schema, body)) = self.registered.avro(value, "value", format)? else {
             return Ok(None);
         };
         // What is wrong with a body is said by the common way.

@@ -25,6 +25,11 @@ pub enum DecodeError {
         "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
     )]
     NeedsRegistry { part: &'static str },
+    /// Config says Avro or Protobuf, and the bytes name no schema.
+    #[error(
+        "config says that the {part} is Avro or Protobuf, and it is not framed for a schema registry: a zero byte and the number of a schema come first"
+    )]
+    NotFramed { part: &'static str },
     /// The registry's schema cannot be used, or the registry has none of this number.
     #[error(
         "the {part} was written by schema {id} of the registry, which cannot be used: {reason}"
@@ -111,6 +116,7 @@ impl DecodeError {
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
             Self::NeedsRegistry { .. } => "needs_registry",
+            Self::NotFramed { .. } => "not_framed",
             Self::UnusableSchema { .. } => "unusable_schema",
             Self::Waits { .. } => "waits",
             Self::JavaText { .. } => "java_text",

@@ -14,6 +14,7 @@ use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
 
 use crate::DecodeError;
 use crate::avro::{AvroSchema, BadBody};
+use crate::formats::PartFormat;
 use crate::topic::{Reading, SchemaMemory, Unwrapped};
 
 /// A zero byte, and the number of the schema.
@@ -55,10 +56,20 @@ impl Registered {
         memory: &mut SchemaMemory,
         reading: &'t mut Reading,
     ) -> Result<Unwrapped<'t>, DecodeError> {
-        if bytes.first() == Some(&0) {
-            self.framed(bytes, part, reading)
-        } else {
-            memory.unwrap(bytes, part, &mut reading.outline)
+        match memory.format {
+            Some(PartFormat::String) => {
+                let Reading { text, outline } = reading;
+                *text = serde_json::Value::from(utf8(bytes, part)?).to_string();
+                outline.clear();
+                Ok(Unwrapped {
+                    payload: text,
+                    schema: None,
+                    outline,
+                })
+            }
+            _ if is_framed(bytes, memory.format) => self.framed(bytes, part, reading),
+            Some(PartFormat::Avro | PartFormat::Protobuf) => Err(DecodeError::NotFramed { part }),
+            Some(PartFormat::Json) | None => memory.unwrap(bytes, part, &mut reading.outline),
         }
     }
 
@@ -83,8 +94,9 @@ impl Registered {
         &mut self,
         bytes: &'b [u8],
         part: &'static str,
+        format: Option<PartFormat>,
     ) -> Result<Option<AvroBody<'b>>, DecodeError> {
-        if bytes.first() != Some(&0) {
+        if !is_framed(bytes, format) {
             return Ok(None);
         }
         let (_, ready, body) = self.ready(bytes, part)?;
@@ -172,6 +184,12 @@ impl Ready {
         };
         ready.unwrap_or_else(Self::Unusable)
     }
+}
+
+/// True if the part is in the framing of a schema registry, as far as its bytes and config tell.
+fn is_framed(bytes: &[u8], format: Option<PartFormat>) -> bool {
+    let may_be = !matches!(format, Some(PartFormat::Json | PartFormat::String));
+    may_be && bytes.first() == Some(&0)
 }
 
 fn bad_body(part: &'static str, id: RegistryId, bad: &BadBody) -> DecodeError {

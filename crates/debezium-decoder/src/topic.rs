@@ -10,6 +10,7 @@ use crate::DecodeError;
 use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
 use crate::flat::AddedColumns;
+use crate::formats::PartFormat;
 use crate::headers::HeaderMemory;
 use crate::json_token::Token;
 use crate::key::KeyShape;
@@ -159,6 +160,8 @@ impl TopicState {
 /// The embedded schema met last: as text, to recognise it, and parsed.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaMemory {
+    /// What config says the part is written in.
+    pub format: Option<PartFormat>,
     /// Everything before the payload: `{"schema":{…},"payload":`.
     prefix: String,
     node: Option<Arc<Node>>,

@@ -5,6 +5,7 @@ mod cloud_events;
 mod columns;
 mod envelopes;
 mod flat_rows;
+mod formats;
 mod key_changes;
 mod messages;
 mod outbox;
