@@ -44,6 +44,12 @@ impl Node {
         self.name.as_deref().is_some_and(ours)
     }
 
+    /// False for a schema that nobody can read a struct by, as some handmade ones are.
+    pub fn names_its_fields(&self) -> bool {
+        let is_named = |field: &Self| field.field.is_some() && field.names_its_fields();
+        self.fields.iter().all(is_named)
+    }
+
     /// How many types it is made of, itself included.
     pub fn types(&self) -> usize {
         let parts = [&self.items, &self.keys, &self.values];

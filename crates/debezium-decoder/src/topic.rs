@@ -247,8 +247,11 @@ impl SchemaMemory {
         };
         let node: Node = serde_json::from_str(schema.get())
             .map_err(|error| DecodeError::malformed(part, &error))?;
-        let node = Arc::new(node);
         let payload = payload.map_or("null", Token::get);
+        if !node.names_its_fields() {
+            return Ok((payload, None));
+        }
+        let node = Arc::new(node);
         self.prefix.clear();
         if let Some(range) = span_in(text, payload).filter(|range| text[range.end..] == *"}") {
             self.prefix.push_str(&text[..range.start]);
@@ -297,6 +300,15 @@ mod tests {
             assert_eq!(payload, r#"{"a":8}"#);
             assert_eq!(schema.unwrap().kind, "int32");
         }
+    }
+
+    #[test]
+    fn a_schema_that_names_no_fields_is_none() {
+        let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","name":"id"}]},"payload":{"id":8}}"#;
+        let mut memory = SchemaMemory::default();
+        let (payload, schema) = memory.split(text, "key").unwrap();
+        assert_eq!(payload, r#"{"id":8}"#);
+        assert!(schema.is_none());
     }
 
     #[test]
