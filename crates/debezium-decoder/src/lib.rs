@@ -4,7 +4,7 @@
 //! recognised ([`envelope`]: a change in Debezium's envelope, a flattened row, a cloud event, a logical
 //! message, or a record of no concern; by its headers also an event of an outbox), and the row inside
 //! is encoded by the topic's shape ([`row_shape`]).
-//! The formats of a schema registry are brought to the JSON of the same value first ([`registry`], [`avro`]).
+//! The formats of a schema registry are brought to the JSON of the same value first ([`registry`], [`avro`], [`protobuf`]).
 //! What repeats from record to record (embedded schemas, source blocks, headers, column names) is
 //! compared with the last one and not parsed again.
 //!
@@ -37,6 +37,7 @@ mod nested;
 mod outbox;
 mod outline;
 mod position;
+mod protobuf;
 mod registry;
 mod row_shape;
 mod semantic;

@@ -15,6 +15,7 @@ use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
 use crate::DecodeError;
 use crate::avro::{AvroSchema, BadBody};
 use crate::formats::PartFormat;
+use crate::protobuf::ProtobufSchema;
 use crate::topic::{Reading, SchemaMemory, Unwrapped};
 
 /// A zero byte, and the number of the schema.
@@ -34,6 +35,7 @@ type AvroBody<'b> = (Arc<AvroSchema>, &'b [u8]);
 #[derive(Debug)]
 enum Ready {
     Avro(Arc<AvroSchema>),
+    Protobuf(ProtobufSchema),
     /// The body is JSON, whose schema tells nothing that it does not show.
     Json,
     Unusable(String),
@@ -152,6 +154,11 @@ impl Registered {
                 written.map_err(|bad| bad_body(part, id, &bad))?;
                 Some(Arc::clone(schema.node()))
             }
+            Ready::Protobuf(schema) => {
+                let node = schema.write_json(body, text)?;
+                outline.scan(text);
+                Some(node)
+            }
             Ready::Json => {
                 text.push_str(utf8(body, part)?);
                 outline.scan(text);
@@ -179,7 +186,7 @@ impl Ready {
             SchemaLanguage::Avro => {
                 AvroSchema::parse(schema).map(|schema| Self::Avro(Arc::new(schema)))
             }
-            SchemaLanguage::Protobuf => Err("Protobuf is not built yet".to_owned()),
+            SchemaLanguage::Protobuf => ProtobufSchema::parse(schema).map(Self::Protobuf),
             SchemaLanguage::Json => Ok(Self::Json),
         };
         ready.unwrap_or_else(Self::Unusable)
