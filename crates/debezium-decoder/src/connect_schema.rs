@@ -18,6 +18,9 @@ pub(crate) struct Node {
     pub field: Option<String>,
     #[serde(default)]
     pub fields: Vec<Node>,
+    /// A struct none of whose scalars can say that it is null, as Protobuf writes them unless told otherwise.
+    #[serde(skip)]
+    pub has_no_nulls: bool,
     pub items: Option<Box<Node>>,
     pub keys: Option<Box<Node>>,
     pub values: Option<Box<Node>>,

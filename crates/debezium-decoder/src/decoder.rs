@@ -135,8 +135,7 @@ impl Decoder for DebeziumDecoder {
         }
         out.schemas = Some(Arc::clone(&topic.history));
         out.format = topic.format;
-        let has_rows = topic.row_shape.is_some() || topic.made_schema.is_some();
-        out.notes = (has_rows && !topic.rules.is_empty()).then(|| topic.rules.notes());
+        out.notes = topic.notes();
         decoded
     }
 }

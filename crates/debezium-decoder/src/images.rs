@@ -155,7 +155,7 @@ impl Decoding<'_> {
 
     /// The shape that `row`, a part of the schema `record`, describes.
     fn typed_shape(
-        &self,
+        &mut self,
         record: &Arc<Node>,
         row: &Node,
         key: Option<&Arc<KeyShape>>,
@@ -163,6 +163,7 @@ impl Decoding<'_> {
         if let Some(shape) = self.topic.known_shape(Some(record), key) {
             return Ok(shape);
         }
+        self.topic.has_no_nulls = row.has_no_nulls;
         let names = key.map(|key| key.names.as_slice());
         let (history, rules) = (&self.topic.history, &self.topic.rules);
         let shape = RowShape::from_schema(record, row, names, history, rules)?;

@@ -41,9 +41,14 @@ pub(crate) struct TopicState {
     pub data_schema: SchemaMemory,
     /// The last shape that was made up here (messages, outbox events), and its number.
     pub made_schema: Option<(Schema, SchemaId)>,
+    /// No column of the last shape could be null on the wire.
+    pub has_no_nulls: bool,
     /// The columns that were added to flattened rows of this shape.
     added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
 }
+
+/// Said of rows in Protobuf without `optional`.
+const NO_NULLS: &str = "the Protobuf schema of its rows has no scalar that can be null: a null of the source arrives as zero, false or an empty text. Set value.converter.optional.for.nullables=true in the connector";
 
 /// What the topic's name tells, before any of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,7 @@ impl TopicState {
             format: None,
             data_schema: SchemaMemory::default(),
             made_schema: None,
+            has_no_nulls: false,
             added: None,
             history,
             headers: HeaderMemory::default(),
@@ -122,6 +128,17 @@ impl TopicState {
                 added
             }
         }
+    }
+
+    /// What readers of the table should know of how its records are written, once there is a row.
+    pub fn notes(&self) -> Option<Vec<String>> {
+        let has_rows = self.row_shape.is_some() || self.made_schema.is_some();
+        let says_something = !self.rules.is_empty() || self.has_no_nulls;
+        (has_rows && says_something).then(|| {
+            let mut notes = self.rules.notes();
+            notes.extend(self.has_no_nulls.then(|| NO_NULLS.to_owned()));
+            notes
+        })
     }
 
     /// True if a record with this key and without a value is no deleted row: what its key names

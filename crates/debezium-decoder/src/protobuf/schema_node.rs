@@ -45,6 +45,13 @@ impl Builder<'_> {
             node.fields.push(self.field(field)?);
         }
         self.around.pop();
+        // Messages and lists are absent when they are null; scalars only where the schema provides for it.
+        let is_scalar = |field: &&FieldPlan| {
+            matches!(field.shape, Shape::One)
+                && matches!(field.value, ValuePlan::Scalar(_) | ValuePlan::Enum(_))
+        };
+        let mut scalars = message.fields.iter().filter(is_scalar).peekable();
+        node.has_no_nulls = scalars.peek().is_some() && scalars.all(|field| !field.nullable);
         if message.variable_scale_decimal {
             node.name = Some("io.debezium.data.VariableScaleDecimal".to_owned());
         }

@@ -134,3 +134,30 @@ fn protobuf_that_keeps_nulls_means_what_avro_means() {
     let compared = assert_same(scenario, &avro, &protobuf);
     assert!(compared > 50, "{compared}");
 }
+
+#[test]
+fn protobuf_that_loses_nulls_says_so() {
+    let notes = |format| {
+        let recording = Recording::registered("J_avro_protobuf", format);
+        let catalog = Arc::new(SchemaCatalog::default());
+        let decoder = DebeziumDecoder::new(catalog, Placeholder::default());
+        let mut decoder = decoder.with_schemas(recording.shelf.unwrap());
+        let told = recording.partitions.iter().filter(|(topic, batch)| {
+            let mut out = ChangeBatch::new(PartitionId(0));
+            let context = TopicContext {
+                topic,
+                partition: 0,
+            };
+            decoder.decode(context, batch, 0, &mut out);
+            let notes = out.notes.unwrap_or_default();
+            notes
+                .iter()
+                .any(|note| note.contains("optional.for.nullables"))
+        });
+        told.map(|(topic, _)| topic.rsplit('.').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(notes("proto").contains(&"orders".to_owned()));
+    assert!(!notes("proto-optional").contains(&"orders".to_owned()));
+    assert!(notes("avro").is_empty());
+}
