@@ -115,6 +115,7 @@ impl Decoding<'_> {
                     op,
                     before: envelope.before,
                     after: envelope.after,
+                    update: envelope.update,
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
                     connector_ms: envelope.ts_ms,

@@ -15,6 +15,9 @@ pub(crate) struct Envelope<'a> {
     pub before: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub after: Option<&'a RawValue>,
+    /// What an update changed, of connectors that may not know the row as it is then.
+    #[serde(borrow, default, rename = "updateDescription")]
+    pub update: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub source: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -203,7 +206,8 @@ impl Op {
     /// Reads the operation's token, quotes included.
     pub fn read(op: &str) -> Result<Self, DecodeError> {
         Ok(match op {
-            "\"c\"" => Self::Create,
+            // Cassandra's connector calls an insert so.
+            "\"c\"" | "\"i\"" => Self::Create,
             "\"u\"" => Self::Update,
             "\"d\"" => Self::Delete,
             "\"r\"" => Self::Read,

@@ -56,6 +56,11 @@ pub enum DecodeError {
         op: &'static str,
         image: &'static str,
     },
+    /// Cassandra's deletion of a partition or of a range of rows.
+    #[error(
+        "a deletion of more than one row (a partition or a range of clustering keys), which does not name them: they stay until the table is rebuilt from a new snapshot"
+    )]
+    DeletesRange,
     /// A cell does not have the type its schema says.
     #[error("column `{column}` is not a valid {expected}")]
     BadCell {
@@ -93,6 +98,7 @@ impl DecodeError {
             Self::NotAnEnvelope => "not_an_envelope",
             Self::UnknownOp { .. } => "unknown_op",
             Self::MissingImage { .. } => "missing_image",
+            Self::DeletesRange => "deletes_range",
             Self::BadCell { .. } => "bad_cell",
             Self::KeyMismatch { .. } => "key_mismatch",
             Self::NoKeyColumn { .. } => "no_key_column",

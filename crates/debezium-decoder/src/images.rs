@@ -36,6 +36,11 @@ impl Decoding<'_> {
         let Some(key) = record.key else {
             return Ok(KeyPart::default());
         };
+        if self.topic.documents.are_met
+            && let Some(key) = self.document_key_part(record)?
+        {
+            return Ok(key);
+        }
         let text = text(key, "key")?;
         let start = self.out.bytes.len();
         let shape = key::decode(

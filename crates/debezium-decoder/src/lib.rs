@@ -13,15 +13,20 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod cassandra;
 mod cell;
 mod cloud_event;
 mod connect_schema;
 mod data_change;
 mod decoder;
 mod decoding;
+mod document_columns;
+mod documents;
 mod envelope;
 mod error;
+mod extended_json;
 mod flat;
+mod flat_documents;
 mod headers;
 mod images;
 mod json_token;

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::connect_schema::Node;
+use crate::documents::Documents;
 use crate::flat::AddedColumns;
 use crate::headers::HeaderMemory;
 use crate::key::KeyShape;
@@ -35,6 +36,8 @@ pub(crate) struct TopicState {
     pub data_schema: SchemaMemory,
     /// The last shape that was made up here (messages, outbox events), and its number.
     pub made_schema: Option<(Schema, SchemaId)>,
+    /// What is remembered of rows that are documents.
+    pub documents: Documents,
     /// The columns that were added to flattened rows of this shape.
     added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
 }
@@ -71,6 +74,7 @@ impl TopicState {
             data_schema: SchemaMemory::default(),
             made_schema: None,
             added: None,
+            documents: Documents::of(&history),
             history,
             headers: HeaderMemory::default(),
             source: SourceMemory::default(),

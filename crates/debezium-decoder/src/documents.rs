@@ -1,0 +1,389 @@
+//! Changes of documents (MongoDB): images that are texts of extended JSON, and keys that are too.
+//!
+//! A document becomes a row of its top-level fields. Its key column is `_id`, whatever the record's key
+//! calls it; keys are compared by the value they spell, because key and document spell it differently.
+//! An update without the document is merged: the fields it names are set, those it removed are null, and
+//! a field of which it changed only a part (`address.city`, an array cut short) is lost until the
+//! document is sent again. Refuses to invent: an update that says nothing changes nothing.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use change_feed::RecordRef;
+use row_model::{Absent, Change, ChangeKind, ColumnType, SchemaHistory, Value, encode_key};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+use crate::block::Connector;
+use crate::data_change::Event;
+use crate::decoding::{Decoding, text};
+use crate::document_columns::{DocumentColumns, Placement};
+use crate::envelope::Op;
+use crate::extended_json::{self, Cell, Field, as_json};
+use crate::headers::HeaderFacts;
+use crate::images::KeyPart;
+use crate::json_token;
+use crate::key::KeyShape;
+use crate::nested::members;
+use crate::row_shape::RowShape;
+
+/// The key of every collection.
+pub(crate) const ID: &str = "_id";
+const BEFORE: &str = "document in `before`";
+const AFTER: &str = "document in `after`";
+/// What the records' keys call it.
+pub(crate) const KEY_ID: &str = "id";
+
+/// What is remembered of a topic of documents.
+#[derive(Debug)]
+pub(crate) struct Documents {
+    pub columns: DocumentColumns,
+    pub key: Arc<KeyShape>,
+    /// A record with an envelope around a document was met: keys are extended JSON.
+    pub are_met: bool,
+    /// How the last flattened document was read.
+    pub flat_shape: Option<Arc<RowShape>>,
+}
+
+impl Documents {
+    /// What a topic's history tells: only shapes of documents are keyed by an `_id` that, because the
+    /// record's key has it too, is never null.
+    pub fn of(history: &SchemaHistory) -> Self {
+        let shapes = history.shapes();
+        let is_met = shapes.last().is_some_and(|shape| {
+            let keyed = shape.key.as_deref().is_some_and(|key| key == [ID]);
+            keyed
+                && shape
+                    .column(ID)
+                    .is_some_and(|at| !shape.columns[at].nullable)
+        });
+        Self {
+            columns: DocumentColumns::default(),
+            key: Arc::new(KeyShape {
+                names: vec![ID.to_owned()],
+                typed: false,
+                bare: false,
+            }),
+            are_met: is_met,
+            flat_shape: None,
+        }
+    }
+}
+
+/// True for a change whose images are documents. Only samples lack the connector's name.
+pub(crate) fn is_of_document(event: &Event<'_>) -> bool {
+    let is_text = |image: Option<&RawValue>| image.is_some_and(|it| it.get().starts_with('"'));
+    match event.source.connector {
+        Connector::MongoDb => true,
+        Connector::Other => is_text(event.after) || is_text(event.before),
+        _ => false,
+    }
+}
+
+/// What an update says it changed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Update<'a> {
+    #[serde(borrow, default)]
+    updated_fields: Option<&'a RawValue>,
+    #[serde(default)]
+    removed_fields: Option<Vec<String>>,
+    #[serde(default)]
+    truncated_arrays: Option<Vec<TruncatedArray>>,
+}
+
+#[derive(Deserialize)]
+struct TruncatedArray {
+    field: String,
+}
+
+/// A key, and the value it spells if the record had it.
+struct DocumentKey {
+    range: Range<u32>,
+    id: Option<Cell<'static>>,
+    names: Arc<KeyShape>,
+}
+
+impl Decoding<'_> {
+    pub fn document_change(
+        &mut self,
+        event: &Event<'_>,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        self.topic.documents.are_met = true;
+        let (op, offset) = (event.op, record.offset);
+        let begun = |kind, key| event.change(offset, kind, headers, key);
+        match (op, event.after, event.update) {
+            (Op::Truncate, ..) => Ok(begun(ChangeKind::Truncate, 0..0)),
+            (Op::Delete, ..) => {
+                let before = event.before.map(|image| sent(image, BEFORE)).transpose()?;
+                let json = as_json(before.as_deref().unwrap_or("{}"), BEFORE)?;
+                // The key names the document well enough.
+                let fields = extended_json::fields(&json, BEFORE).unwrap_or_default();
+                let key = self.key_of_document(record, headers, &fields)?;
+                Ok(begun(ChangeKind::Delete, key.range))
+            }
+            (_, Some(after), _) => {
+                let text = sent(after, AFTER)?;
+                let json = as_json(&text, AFTER)?;
+                let fields = extended_json::fields(&json, AFTER)?;
+                let key = self.key_of_document(record, headers, &fields)?;
+                let change = begun(ChangeKind::Upsert, key.range.clone());
+                self.document(change, fields, &key)
+            }
+            (Op::Update, None, Some(update)) => {
+                let key = self.key_of_document(record, headers, &[])?;
+                let change = begun(ChangeKind::Upsert, key.range.clone());
+                self.update(change, update, &key)
+            }
+            // The document was gone before it was looked up: its delete follows.
+            (Op::Update, None, None) => Ok(begun(ChangeKind::Advance, 0..0)),
+            _ => Err(DecodeError::MissingImage {
+                op: op.name(),
+                image: "after",
+            }),
+        }
+    }
+
+    /// A key in the connector's own spelling; `None` for any other.
+    pub fn document_key_part(
+        &mut self,
+        record: &RecordRef<'_>,
+    ) -> Result<Option<KeyPart>, DecodeError> {
+        let key = self.spelled_key(record)?;
+        Ok(key.map(|key| KeyPart {
+            range: key.range,
+            shape: Some(key.names),
+            other: 0..0,
+        }))
+    }
+
+    fn spelled_key(&mut self, record: &RecordRef<'_>) -> Result<Option<DocumentKey>, DecodeError> {
+        let Some(key) = record.key else {
+            return Ok(None);
+        };
+        let key = text(key, "key")?;
+        let payload = self.topic.key_schema.unwrap(key, "key")?.payload;
+        let Some(spelled) = spelled_id(payload) else {
+            return Ok(None);
+        };
+        let json = as_json(&spelled, "key")?;
+        let id = match serde_json::from_str::<&RawValue>(&json) {
+            Ok(token) => Cell::of_key(token),
+            // A transform took it out of its extended JSON.
+            Err(_) => Cell::Text(Cow::Owned(spelled.into_owned())),
+        };
+        let range = self.encoded_key([id.value()])?;
+        Ok(Some(DocumentKey {
+            range,
+            id: Some(id),
+            names: Arc::clone(&self.topic.documents.key),
+        }))
+    }
+
+    /// The key of the record, or, where it has none, the declared columns of its document or its `_id`.
+    fn key_of_document(
+        &mut self,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+        fields: &[Field<'_>],
+    ) -> Result<DocumentKey, DecodeError> {
+        if let Some(key) = self.spelled_key(record)? {
+            return Ok(key);
+        }
+        if record.key.is_some() {
+            let part = self.key(record, headers)?;
+            if let Some(names) = part.shape {
+                return Ok(DocumentKey {
+                    range: part.range,
+                    id: None,
+                    names,
+                });
+            }
+        }
+        let names = Arc::clone(self.declared_key.unwrap_or(&self.topic.documents.key));
+        let mut cells = Vec::with_capacity(names.names.len());
+        for name in &names.names {
+            let field = fields.iter().rfind(|field| field.name == *name);
+            let field = field.ok_or_else(|| DecodeError::NoKeyColumn {
+                column: name.clone(),
+            })?;
+            cells.push(Cell::of_key(field.token));
+        }
+        let range = self.encoded_key(cells.iter().map(Cell::value))?;
+        Ok(DocumentKey {
+            range,
+            id: None,
+            names,
+        })
+    }
+
+    fn encoded_key<'v>(
+        &mut self,
+        values: impl IntoIterator<Item = Value<'v>>,
+    ) -> Result<Range<u32>, DecodeError> {
+        let start = self.out.bytes.len();
+        encode_key(values, &mut self.out.bytes)?;
+        Ok(self.since(start))
+    }
+
+    /// The row of a whole document.
+    fn document(
+        &mut self,
+        change: Change,
+        mut fields: Vec<Field<'_>>,
+        key: &DocumentKey,
+    ) -> Result<Change, DecodeError> {
+        // A document as an id is shown as the key spells it, because it is looked up by that.
+        if let Some(id) = key.id.as_ref().filter(|id| id.is_document()) {
+            for field in fields.iter_mut().filter(|field| field.name == ID) {
+                field.cell = id.clone();
+            }
+        }
+        let named = fields.iter();
+        let named = named.map(|field| (field.name.as_str(), field.cell.column_type()));
+        let placement = self.placement(named, &key.names.names, false)?;
+        let others = placement.others.map(|at| {
+            let places = placement.places.iter().zip(&fields);
+            let others = places.filter(|(place, _)| place.is_none());
+            let others = others.map(|(_, field)| (field.name.as_str(), field.token));
+            (at, Cell::Json(extended_json::document_of(others)))
+        });
+        let cells = fields.into_iter().map(|field| field.cell);
+        let cells = placement.places.iter().copied().zip(cells);
+        let placed = cells.filter_map(|(place, cell)| Some((place?, cell)));
+        Ok(self.placed_row(change, &placement, placed.chain(others), None))
+    }
+
+    /// The row of an update without its document: what it does not name stays as it is held.
+    fn update(
+        &mut self,
+        change: Change,
+        update: &RawValue,
+        key: &DocumentKey,
+    ) -> Result<Change, DecodeError> {
+        const PART: &str = "update description";
+        let malformed = |error| DecodeError::malformed(PART, &error);
+        let update: Update<'_> = serde_json::from_str(update.get()).map_err(malformed)?;
+        let text = update
+            .updated_fields
+            .map(|token| sent(token, PART))
+            .transpose()?;
+        let json = as_json(text.as_deref().unwrap_or("{}"), PART)?;
+        let updated = extended_json::fields(&json, PART)?;
+        self.topic
+            .documents
+            .columns
+            .refresh(&key.names.names, &self.topic.history, true);
+        let columns = &self.topic.documents.columns;
+        let removed = update.removed_fields.unwrap_or_default();
+        let removed = removed.into_iter().map(|name| (name, Cell::Null));
+        let updated = updated.into_iter().map(|field| (field.name, field.cell));
+        let truncated = update.truncated_arrays.unwrap_or_default();
+        let truncated = truncated.into_iter().map(|array| (array.field, Cell::Lost));
+        let mut fields = Vec::new();
+        for (path, cell) in updated.chain(removed).chain(truncated) {
+            match path.split_once('.') {
+                None => fields.push((path, cell)),
+                Some((root, _)) => {
+                    // A field may also have a dot in its name. Which of the two it is, is not said.
+                    let is_name = columns.has(&path);
+                    if columns.has(root) || !is_name {
+                        fields.push((root.to_owned(), Cell::Lost));
+                    }
+                    if is_name {
+                        fields.push((path, Cell::Lost));
+                    }
+                }
+            }
+        }
+        if let Some(id) = &key.id {
+            fields.push((ID.to_owned(), id.clone()));
+        }
+        let named = fields.iter();
+        let named = named.map(|(name, cell)| (name.as_str(), cell.column_type()));
+        let placement = self.placement(named, &key.names.names, true)?;
+        let others = placement.others.map(|at| (at, Cell::Lost));
+        let cells = fields.into_iter().map(|(_, cell)| cell);
+        let cells = placement.places.iter().copied().zip(cells);
+        let placed = cells.filter_map(|(place, cell)| Some((place?, cell)));
+        Ok(self.placed_row(change, &placement, placed.chain(others), Some(Absent::Kept)))
+    }
+
+    /// Where the fields of these names and types go.
+    pub fn placement<'f>(
+        &mut self,
+        fields: impl Iterator<Item = (&'f str, Option<ColumnType>)>,
+        key: &[String],
+        is_partial: bool,
+    ) -> Result<Placement, DecodeError> {
+        let fields: Vec<_> = fields.collect();
+        let topic = &mut *self.topic;
+        let columns = &mut topic.documents.columns;
+        columns.place(&fields, key, is_partial, &topic.history)
+    }
+
+    /// Encodes the cells at their places; all others are null, or absent for this reason.
+    fn placed_row<'c>(
+        &mut self,
+        change: Change,
+        placement: &Placement,
+        cells: impl Iterator<Item = (usize, Cell<'c>)>,
+        absent: Option<Absent>,
+    ) -> Change {
+        let mut row: Vec<Option<Cell<'_>>> = vec![None; placement.columns];
+        for (place, cell) in cells {
+            row[place] = match (&row[place], cell) {
+                // Part of a value is lost whatever else is said of it.
+                (Some(Cell::Lost), _) => Some(Cell::Lost),
+                (_, cell) => Some(cell),
+            };
+        }
+        self.builder.clear();
+        for cell in &row {
+            match cell {
+                Some(cell) => cell.push(self.builder),
+                None => match absent {
+                    Some(absent) => self.builder.push_absent(absent),
+                    None => self.builder.push(Value::Null),
+                },
+            }
+        }
+        let start = self.out.bytes.len();
+        self.builder.finish(&mut self.out.bytes);
+        Change {
+            schema: placement.schema,
+            row: self.since(start),
+            ..change
+        }
+    }
+}
+
+/// The id in a key's payload as the connector spells it: a text in a struct, or what a transform left
+/// of that. `None` for a key that is made of something else.
+fn spelled_id(payload: &str) -> Option<Cow<'_, str>> {
+    match payload.as_bytes().first()? {
+        b'{' => match &members(payload)?[..] {
+            [(name, token)] if name == KEY_ID => json_token::text(token),
+            [(name, _), ..] if name.starts_with('$') => Some(Cow::Borrowed(payload)),
+            _ => None,
+        },
+        b'"' => json_token::text(serde_json::from_str(payload).ok()?),
+        b'n' | b'S' => None,
+        _ => Some(Cow::Borrowed(payload)),
+    }
+}
+
+/// The text of an image; the image itself where a transform has made an object of it.
+fn sent<'a>(image: &'a RawValue, part: &'static str) -> Result<Cow<'a, str>, DecodeError> {
+    if !image.get().starts_with('"') {
+        return Ok(Cow::Borrowed(image.get()));
+    }
+    json_token::text(image).ok_or_else(|| DecodeError::Malformed {
+        part,
+        reason: "its text has half a character".to_owned(),
+    })
+}

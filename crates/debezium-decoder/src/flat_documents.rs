@@ -1,0 +1,177 @@
+//! Flattened documents (MongoDB's `ExtractNewDocumentState`): rows whose key is called `id` in the
+//! record's key and `_id` in the row.
+//!
+//! They differ in their columns as the documents do, and share one growing list of them. An update of
+//! which the connector had no document names only what changed, `_id` last, where a document has it
+//! first: what such a row does not have stays as it is held.
+
+use std::sync::Arc;
+
+use change_feed::RecordRef;
+use row_model::{Absent, Change, ChangeKind, ColumnType, RecordFormat, Value};
+use serde_json::value::RawValue;
+
+use crate::DecodeError;
+use crate::decoding::Decoding;
+use crate::documents::{ID, KEY_ID};
+use crate::envelope::Op;
+use crate::extended_json;
+use crate::flat::AddedColumns;
+use crate::headers::HeaderFacts;
+use crate::images::KeyPart;
+use crate::key::KeyShape;
+use crate::nested::members;
+use crate::row_shape::{RowShape, RowTokens};
+use crate::topic::Unwrapped;
+
+impl Decoding<'_> {
+    /// True if the row is a flattened document: it says under `_id` what its key says under `id`. A table
+    /// that has columns of both names is told by which of them is the key.
+    pub fn is_flat_document(
+        &self,
+        unwrapped: &Unwrapped<'_>,
+        key: &KeyShape,
+        record: &RecordRef<'_>,
+    ) -> bool {
+        if key.bare || key.names != [KEY_ID] {
+            return false;
+        }
+        if self.topic.documents.columns.is_flat {
+            return true;
+        }
+        // Rows of other connectors are told apart without being parsed.
+        let row = unwrapped.payload;
+        if memchr::memmem::find(row.as_bytes(), b"\"_id\"").is_none() {
+            return false;
+        }
+        let (Some(row), Some(key)) = (members(row), self.key_token(record)) else {
+            return false;
+        };
+        let says = |column: &str| {
+            row.iter()
+                .any(|(name, token)| name == column && token.get() == key.get())
+        };
+        says(ID) && !says(KEY_ID)
+    }
+
+    fn key_token<'r>(&self, record: &RecordRef<'r>) -> Option<&'r RawValue> {
+        let key = std::str::from_utf8(record.key?).ok()?;
+        let of_name = |object: &'r str, name: &str| {
+            let found = members(object)?.into_iter().find(|member| member.0 == name);
+            found.map(|(_, token)| token)
+        };
+        let payload = of_name(key, "payload").map_or(key, RawValue::get);
+        of_name(payload, KEY_ID)
+    }
+
+    pub fn flat_document(
+        &mut self,
+        unwrapped: &Unwrapped<'_>,
+        key: KeyPart,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Change, DecodeError> {
+        const PART: &str = "value";
+        let schema = unwrapped.schema.as_ref();
+        let known = self.topic.documents.flat_shape.take();
+        let known = known.filter(|shape| shape.is_made_from(schema));
+        let mut shape = match (schema, known) {
+            (_, Some(known)) => known,
+            (Some(schema), None) => Arc::new(RowShape::of_key_schema(schema)),
+            (None, None) => Arc::new(RowShape::of_key_names(std::iter::empty())),
+        };
+        let tokens = RowTokens::read(unwrapped.payload, Some(&shape), PART)?;
+        if let Some(names) = tokens.other_names() {
+            shape = Arc::new(RowShape::of_key_names(names.iter().map(AsRef::as_ref)));
+        }
+        let facts = AddedColumns::of(&shape).facts(&tokens, headers)?;
+        let change = self.flat_change(&facts, record, headers, &key);
+        let change = if change.kind == ChangeKind::Upsert {
+            let first = shape.columns.first();
+            // Of an id that was flattened too, the columns begin with its name.
+            let is_whole = first.is_none_or(|column| column.name.starts_with(ID))
+                || matches!(facts.op, Some(Op::Create | Op::Read));
+            self.document_row(change, &shape, &tokens, !is_whole)?
+        } else {
+            change
+        };
+        self.topic.documents.flat_shape = Some(shape);
+        self.topic.documents.columns.is_flat = true;
+        self.topic.format = Some(RecordFormat::Flat);
+        Ok(change)
+    }
+
+    fn document_row(
+        &mut self,
+        change: Change,
+        shape: &RowShape,
+        tokens: &RowTokens<'_>,
+        is_partial: bool,
+    ) -> Result<Change, DecodeError> {
+        let mut fields: Vec<(&str, Option<ColumnType>)> = Vec::new();
+        // Where each was sent, and whether as a whole.
+        let mut sent: Vec<(usize, bool)> = Vec::new();
+        for (at, column) in shape.columns.iter().enumerate() {
+            let token = tokens.get(at);
+            let kind = token.filter(|token| token.get() != "null");
+            let kind = kind.map(|_| column.semantic.column_type());
+            match column.name.split_once('.') {
+                // Part of a nested document: of the whole nothing is known any more.
+                Some((root, _)) if is_partial => {
+                    fields.push((root, None));
+                    sent.push((at, false));
+                }
+                _ => {
+                    fields.push((&column.name, kind));
+                    sent.push((at, true));
+                }
+            }
+        }
+        self.topic.documents.columns.is_flat = true;
+        let key = Arc::clone(&self.topic.documents.key);
+        let placement = self.placement(fields.into_iter(), &key.names, is_partial)?;
+        let mut row = vec![None; placement.columns];
+        for (place, sent) in placement.places.iter().zip(&sent) {
+            if let Some(place) = place {
+                row[*place] = Some(*sent);
+            }
+        }
+        self.builder.clear();
+        for (at, cell) in row.iter().enumerate() {
+            match cell {
+                Some((_, false)) => self.builder.push_absent(Absent::Lost),
+                Some((column, true)) => match tokens.get(*column) {
+                    None => self.builder.push(Value::Null),
+                    Some(token) => {
+                        let column = &shape.columns[*column];
+                        column
+                            .semantic
+                            .push(token, None, self.builder)
+                            .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?;
+                    }
+                },
+                None if placement.others == Some(at) && is_partial => {
+                    self.builder.push_absent(Absent::Lost)
+                }
+                None if placement.others == Some(at) => {
+                    let others = placement.places.iter().zip(&sent);
+                    let others = others.filter(|(place, _)| place.is_none());
+                    let others = others.filter_map(|(_, (at, _))| {
+                        Some((&*shape.columns[*at].name, tokens.get(*at)?))
+                    });
+                    let json = extended_json::document_of(others);
+                    self.builder.push(Value::Json(&json));
+                }
+                None if is_partial => self.builder.push_absent(Absent::Kept),
+                None => self.builder.push(Value::Null),
+            }
+        }
+        let start = self.out.bytes.len();
+        self.builder.finish(&mut self.out.bytes);
+        Ok(Change {
+            schema: placement.schema,
+            row: self.since(start),
+            ..change
+        })
+    }
+}
