@@ -83,6 +83,8 @@ pub(crate) struct Placement {
     /// For each field its column; those without one are in [`OTHER_FIELDS`].
     pub places: Vec<Option<usize>>,
     pub others: Option<usize>,
+    /// Columns without a field stay as they are held.
+    pub is_partial: bool,
 }
 
 impl List {
@@ -173,6 +175,7 @@ impl DocumentColumns {
             columns,
             places,
             others,
+            is_partial,
         })
     }
 

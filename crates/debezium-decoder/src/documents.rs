@@ -255,7 +255,7 @@ impl Decoding<'_> {
         let cells = fields.into_iter().map(|field| field.cell);
         let cells = placement.places.iter().copied().zip(cells);
         let placed = cells.filter_map(|(place, cell)| Some((place?, cell)));
-        Ok(self.placed_row(change, &placement, placed.chain(others), None))
+        Ok(self.placed_row(change, &placement, placed.chain(others)))
     }
 
     /// The row of an update without its document: what it does not name stays as it is held.
@@ -310,7 +310,7 @@ impl Decoding<'_> {
         let cells = fields.into_iter().map(|(_, cell)| cell);
         let cells = placement.places.iter().copied().zip(cells);
         let placed = cells.filter_map(|(place, cell)| Some((place?, cell)));
-        Ok(self.placed_row(change, &placement, placed.chain(others), Some(Absent::Kept)))
+        Ok(self.placed_row(change, &placement, placed.chain(others)))
     }
 
     /// Where the fields of these names and types go.
@@ -326,13 +326,12 @@ impl Decoding<'_> {
         columns.place(&fields, key, is_partial, &topic.history)
     }
 
-    /// Encodes the cells at their places; all others are null, or absent for this reason.
+    /// Encodes the cells at their places; all others are null, or stay.
     fn placed_row<'c>(
         &mut self,
         change: Change,
         placement: &Placement,
         cells: impl Iterator<Item = (usize, Cell<'c>)>,
-        absent: Option<Absent>,
     ) -> Change {
         let mut row: Vec<Option<Cell<'_>>> = vec![None; placement.columns];
         for (place, cell) in cells {
@@ -346,10 +345,8 @@ impl Decoding<'_> {
         for cell in &row {
             match cell {
                 Some(cell) => cell.push(self.builder),
-                None => match absent {
-                    Some(absent) => self.builder.push_absent(absent),
-                    None => self.builder.push(Value::Null),
-                },
+                None if placement.is_partial => self.builder.push_absent(Absent::Kept),
+                None => self.builder.push(Value::Null),
             }
         }
         let start = self.out.bytes.len();

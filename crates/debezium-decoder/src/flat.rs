@@ -166,7 +166,7 @@ impl Decoding<'_> {
         };
         if known.is_none() && self.is_flat_document(unwrapped, key_shape, record) {
             return self
-                .flat_document(unwrapped, key, record, headers)
+                .flat_document(unwrapped, &key, record, headers)
                 .map(Some);
         }
         let schema = unwrapped.schema.as_ref();

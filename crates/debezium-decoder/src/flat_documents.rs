@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::decoding::Decoding;
+use crate::document_columns::Placement;
 use crate::documents::{ID, KEY_ID};
 use crate::envelope::Op;
 use crate::extended_json;
@@ -44,7 +45,7 @@ impl Decoding<'_> {
         if memchr::memmem::find(row.as_bytes(), b"\"_id\"").is_none() {
             return false;
         }
-        let (Some(row), Some(key)) = (members(row), self.key_token(record)) else {
+        let (Some(row), Some(key)) = (members(row), key_token(record)) else {
             return false;
         };
         let says = |column: &str| {
@@ -54,20 +55,10 @@ impl Decoding<'_> {
         says(ID) && !says(KEY_ID)
     }
 
-    fn key_token<'r>(&self, record: &RecordRef<'r>) -> Option<&'r RawValue> {
-        let key = std::str::from_utf8(record.key?).ok()?;
-        let of_name = |object: &'r str, name: &str| {
-            let found = members(object)?.into_iter().find(|member| member.0 == name);
-            found.map(|(_, token)| token)
-        };
-        let payload = of_name(key, "payload").map_or(key, RawValue::get);
-        of_name(payload, KEY_ID)
-    }
-
     pub fn flat_document(
         &mut self,
         unwrapped: &Unwrapped<'_>,
-        key: KeyPart,
+        key: &KeyPart,
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Change, DecodeError> {
@@ -85,7 +76,7 @@ impl Decoding<'_> {
             shape = Arc::new(RowShape::of_key_names(names.iter().map(AsRef::as_ref)));
         }
         let facts = AddedColumns::of(&shape).facts(&tokens, headers)?;
-        let change = self.flat_change(&facts, record, headers, &key);
+        let change = self.flat_change(&facts, record, headers, key);
         let change = if change.kind == ChangeKind::Upsert {
             let first = shape.columns.first();
             // Of an id that was flattened too, the columns begin with its name.
@@ -130,8 +121,26 @@ impl Decoding<'_> {
         self.topic.documents.columns.is_flat = true;
         let key = Arc::clone(&self.topic.documents.key);
         let placement = self.placement(fields.into_iter(), &key.names, is_partial)?;
+        self.push_placed(shape, tokens, &placement, &sent)?;
+        let start = self.out.bytes.len();
+        self.builder.finish(&mut self.out.bytes);
+        Ok(Change {
+            schema: placement.schema,
+            row: self.since(start),
+            ..change
+        })
+    }
+
+    /// Pushes the cells of one row: those that were sent, and why the others were not.
+    fn push_placed(
+        &mut self,
+        shape: &RowShape,
+        tokens: &RowTokens<'_>,
+        placement: &Placement,
+        sent: &[(usize, bool)],
+    ) -> Result<(), DecodeError> {
         let mut row = vec![None; placement.columns];
-        for (place, sent) in placement.places.iter().zip(&sent) {
+        for (place, sent) in placement.places.iter().zip(sent) {
             if let Some(place) = place {
                 row[*place] = Some(*sent);
             }
@@ -150,11 +159,11 @@ impl Decoding<'_> {
                             .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?;
                     }
                 },
-                None if placement.others == Some(at) && is_partial => {
-                    self.builder.push_absent(Absent::Lost)
+                None if placement.others == Some(at) && placement.is_partial => {
+                    self.builder.push_absent(Absent::Lost);
                 }
                 None if placement.others == Some(at) => {
-                    let others = placement.places.iter().zip(&sent);
+                    let others = placement.places.iter().zip(sent);
                     let others = others.filter(|(place, _)| place.is_none());
                     let others = others.filter_map(|(_, (at, _))| {
                         Some((&*shape.columns[*at].name, tokens.get(*at)?))
@@ -162,16 +171,21 @@ impl Decoding<'_> {
                     let json = extended_json::document_of(others);
                     self.builder.push(Value::Json(&json));
                 }
-                None if is_partial => self.builder.push_absent(Absent::Kept),
+                None if placement.is_partial => self.builder.push_absent(Absent::Kept),
                 None => self.builder.push(Value::Null),
             }
         }
-        let start = self.out.bytes.len();
-        self.builder.finish(&mut self.out.bytes);
-        Ok(Change {
-            schema: placement.schema,
-            row: self.since(start),
-            ..change
-        })
+        Ok(())
     }
+}
+
+/// What the record's key says under `id`.
+fn key_token<'r>(record: &RecordRef<'r>) -> Option<&'r RawValue> {
+    let key = std::str::from_utf8(record.key?).ok()?;
+    let of_name = |object: &'r str, name: &str| {
+        let found = members(object)?.into_iter().find(|member| member.0 == name);
+        found.map(|(_, token)| token)
+    };
+    let payload = of_name(key, "payload").map_or(key, RawValue::get);
+    of_name(payload, KEY_ID)
 }

@@ -269,10 +269,10 @@ impl<'a> Row<'a> {
         if column >= self.len() {
             return None;
         }
-        match self.0.get(HEADER_BYTES + column)? {
-            &tag::UNSET => Some(Absent::Unset),
-            &tag::KEPT => Some(Absent::Kept),
-            &tag::LOST => Some(Absent::Lost),
+        match *self.0.get(HEADER_BYTES + column)? {
+            tag::UNSET => Some(Absent::Unset),
+            tag::KEPT => Some(Absent::Kept),
+            tag::LOST => Some(Absent::Lost),
             _ => None,
         }
     }

@@ -1,9 +1,11 @@
 //! `MongoDB`'s documents in Debezium's envelope.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use debezium_decoder::{DebeziumDecoder, Placeholder};
 use expect_test::expect;
-use row_model::{ChangeKind, Row};
+use row_model::{ChangeBatch, ChangeKind, Row, SchemaCatalog};
 
 use crate::folded::shown;
 use crate::{decode, decode_by, decode_file, decoder};
@@ -61,7 +63,7 @@ fn documents_of_the_connector_become_rows_of_their_fields() {
                 newest.key
             )
             .unwrap();
-            for column in newest.columns.iter() {
+            for column in &newest.columns {
                 write!(out, "{} {}, ", column.name, column.kind.name()).unwrap();
             }
             writeln!(out).unwrap();
@@ -113,7 +115,7 @@ fn the_key_is_what_the_document_says_under_id() {
     {
         let of_record = decode(&[(line.key.as_deref(), line.value.as_deref())]);
         let of_document = decode(&[(None, line.value.as_deref())]);
-        let key = |batch: &row_model::ChangeBatch| {
+        let key = |batch: &ChangeBatch| {
             assert_eq!(batch.failures, []);
             batch.slice(&batch.changes[0].key).to_vec()
         };
@@ -176,23 +178,24 @@ fn an_update_without_its_document_changes_what_it_names() {
 }
 
 #[test]
-fn deletes_and_tombstones_name_the_document_by_its_key() {
-    let created = whole("c", r#"{"_id": 1, "a": 1}"#);
+fn a_decoder_that_starts_anew_knows_keys_and_columns_from_the_topics_shapes() {
+    let catalog = Arc::new(SchemaCatalog::default());
+    let decode = |records: &[(Option<&str>, Option<&str>)]| {
+        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), Placeholder::default());
+        decode_by(&mut { decoder }, "m.inventory.customers", records)
+    };
+    let created = whole("c", r#"{"_id": 1, "a": 1, "b": 2}"#);
     let deleted = event("d", &[("before", r#"{"_id": 1, "a": 1}"#.into())]);
-    let mut decoder = decoder();
-    let topic = "m.inventory.customers";
-    let batch = decode_by(
-        &mut decoder,
-        topic,
-        &[(KEY, Some(&created)), (None, Some(&deleted))],
-    );
+    let batch = decode(&[(KEY, Some(&created)), (None, Some(&deleted))]);
     assert_eq!(shown(&batch), "");
-    // A decoder that starts with a tombstone knows the keys from the shapes of the topic.
-    let mut restarted = decode_by(&mut decoder, topic, &[(KEY, None)]);
-    assert_eq!(restarted.changes[0].kind, ChangeKind::Delete);
-    let key = restarted.slice(&restarted.changes[0].key).to_vec();
-    assert_eq!(key, batch.slice(&batch.changes[0].key));
-    restarted.changes.clear();
+    let key = |batch: &ChangeBatch| batch.slice(&batch.changes[0].key).to_vec();
+    let tombstone = decode(&[(KEY, None)]);
+    assert_eq!(tombstone.changes[0].kind, ChangeKind::Delete);
+    assert_eq!(key(&tombstone), key(&batch));
+    // All columns are in the row, so that what is held of them can stay.
+    let update = decode(&[(KEY, Some(&partial(r#"{"a": 5}"#, &[], &[])))]);
+    assert_eq!(shown(&update), "_id: Int(1), a: Int(5), b: Unavailable\n");
+    assert_eq!(update.schemas.unwrap().shapes().len(), 1);
 }
 
 #[test]
