@@ -237,15 +237,19 @@ impl Decoding<'_> {
         mut fields: Vec<Field<'_>>,
         key: &DocumentKey,
     ) -> Result<Change, DecodeError> {
-        // A document as an id is shown as the key spells it, because it is looked up by that.
-        if let Some(id) = key.id.as_ref().filter(|id| id.is_document()) {
-            for field in fields.iter_mut().filter(|field| field.name == ID) {
-                field.cell = id.clone();
+        // A document as an id is shown as the key spells it, because it is looked up by that. Some
+        // transforms leave the id to the key.
+        let mut id = key.id.clone();
+        for field in fields.iter_mut().filter(|field| field.name == ID) {
+            if let Some(id) = id.take().filter(Cell::is_document) {
+                field.cell = id;
             }
         }
         let named = fields.iter();
         let named = named.map(|field| (field.name.as_str(), field.cell.column_type()));
-        let placement = self.placement(named, &key.names.names, false)?;
+        let from_key = id.as_ref().map(|id| (ID, id.column_type()));
+        let mut placement = self.placement(named.chain(from_key), &key.names.names, false)?;
+        let from_key = id.and_then(|id| Some((placement.places.pop()??, id)));
         let others = placement.others.map(|at| {
             let places = placement.places.iter().zip(&fields);
             let others = places.filter(|(place, _)| place.is_none());
@@ -255,7 +259,8 @@ impl Decoding<'_> {
         let cells = fields.into_iter().map(|field| field.cell);
         let cells = placement.places.iter().copied().zip(cells);
         let placed = cells.filter_map(|(place, cell)| Some((place?, cell)));
-        Ok(self.placed_row(change, &placement, placed.chain(others)))
+        let placed = placed.chain(others).chain(from_key);
+        Ok(self.placed_row(change, &placement, placed))
     }
 
     /// The row of an update without its document: what it does not name stays as it is held.
@@ -379,8 +384,5 @@ fn sent<'a>(image: &'a RawValue, part: &'static str) -> Result<Cow<'a, str>, Dec
     if !image.get().starts_with('"') {
         return Ok(Cow::Borrowed(image.get()));
     }
-    json_token::text(image).ok_or_else(|| DecodeError::Malformed {
-        part,
-        reason: "its text has half a character".to_owned(),
-    })
+    json_token::text(image).ok_or(DecodeError::NoDocument { part })
 }

@@ -19,6 +19,12 @@ pub enum DecodeError {
     /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
     #[error("the {part} is not what it should be: {reason}")]
     Malformed { part: &'static str, reason: String },
+    /// A document's text that has half a character, or is no document.
+    #[error("the {part} is no document in extended JSON")]
+    NoDocument { part: &'static str },
+    /// Deeper than MongoDB can hold it.
+    #[error("the {part} is nested deeper than {max} levels")]
+    TooDeep { part: &'static str, max: usize },
     /// Avro or Protobuf, framed as a schema registry's serializers do.
     #[error(
         "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
@@ -89,6 +95,8 @@ impl DecodeError {
             Self::TooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
+            Self::NoDocument { .. } => "no_document",
+            Self::TooDeep { .. } => "too_deep",
             Self::NeedsRegistry { .. } => "needs_registry",
             Self::JavaText { .. } => "java_text",
             Self::OtherFormat { .. } => "other_format",

@@ -172,9 +172,9 @@ pub(crate) fn as_json<'a>(sent: &'a str, part: &'static str) -> Result<Cow<'a, s
             _ => {}
         }
         if depth > NESTING_MAX {
-            return Err(DecodeError::Malformed {
+            return Err(DecodeError::TooDeep {
                 part,
-                reason: format!("it is nested deeper than {NESTING_MAX} levels"),
+                max: NESTING_MAX,
             });
         }
         at += 1;
@@ -214,8 +214,9 @@ pub(crate) fn fields<'a>(
 ) -> Result<Vec<Field<'a>>, DecodeError> {
     let Some(members) = members(document) else {
         let error = serde_json::from_str::<HashMap<String, &RawValue>>(document).err();
-        let reason = error.map_or_else(|| "it is no document".to_owned(), |it| it.to_string());
-        return Err(DecodeError::Malformed { part, reason });
+        return Err(error.map_or(DecodeError::NoDocument { part }, |error| {
+            DecodeError::malformed(part, &error)
+        }));
     };
     let field = |(name, token)| Field {
         name,
