@@ -43,6 +43,10 @@ mod topic;
 mod type_hint;
 mod unavailable;
 
+/// Counts up when the same records would make other rows, so that what a checkpoint holds of them is
+/// made anew.
+pub const DECODER_VERSION: u32 = 1;
+
 pub use columns::ColumnRules;
 pub use decoder::DebeziumDecoder;
 pub use decoding::RECORD_BYTES_MAX;
