@@ -114,7 +114,8 @@ impl Decoding<'_> {
             return self.tokens(image.get(), PART, record, schema, key);
         };
         let names = key.map(|key| key.names.as_slice());
-        let shape = RowShape::from_cells(record, row, names, &self.topic.history)?;
+        let (history, rules) = (&self.topic.history, &self.topic.rules);
+        let shape = RowShape::from_cells(record, row, names, history, rules)?;
         let shape = Arc::new(shape);
         let tokens = RowTokens::read(image.get(), Some(&shape), PART)?;
         self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));
@@ -128,7 +129,8 @@ impl Decoding<'_> {
         absent: Option<Absent>,
     ) -> Result<(), DecodeError> {
         self.builder.clear();
-        for (place, column) in shape.columns.iter().enumerate() {
+        let kept = shape.columns.iter().enumerate();
+        for (place, column) in kept.filter(|(_, column)| column.cell.is_some()) {
             let token = tokens.get(place).filter(|token| token.get() != "null");
             let cell: Option<Cell<'_>> = token
                 .map(|token| serde_json::from_str(token.get()))
@@ -141,10 +143,7 @@ impl Decoding<'_> {
                 Some(Cell { value: None, .. }) => self.builder.push(Value::Null),
                 Some(Cell {
                     value: Some(value), ..
-                }) => column
-                    .semantic
-                    .push(value, None, self.builder)
-                    .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
+                }) => column.push(Some(value), None, self.builder)?,
                 None => match absent {
                     Some(absent) => self.builder.push_absent(absent),
                     None => self.builder.push(Value::Null),

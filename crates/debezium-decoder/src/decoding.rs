@@ -55,7 +55,8 @@ impl Decoding<'_> {
                 Err(error) => {
                     self.out.bytes.truncate(start);
                     self.out.changes.truncate(changes);
-                    self.out.failures.push(failure(record, &error));
+                    let hides = self.topic.rules.hides();
+                    self.out.failures.push(failure(record, &error, hides));
                 }
             }
         }
@@ -216,14 +217,15 @@ pub(crate) fn text<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, D
     })
 }
 
-fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
+/// Of a topic with hidden columns no byte is kept: the record can be read again from the log.
+fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure {
     let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         kind: error.kind(),
-        reason: error.to_string(),
-        key: record.key.map(keep),
-        value: record.value.map(keep),
+        reason: error.reason(hides),
+        key: record.key.filter(|_| !hides).map(keep),
+        value: record.value.filter(|_| !hides).map(keep),
     }
 }

@@ -194,6 +194,11 @@ impl DocumentColumns {
         }
     }
 
+    /// True once some document's fields were placed.
+    pub fn has_any(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
     /// True if this is the name of a column.
     pub fn has(&self, name: &str) -> bool {
         self.list.places.contains_key(name)

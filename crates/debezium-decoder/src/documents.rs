@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::Connector;
+use crate::columns::Treatment;
 use crate::data_change::Event;
 use crate::decoding::{Decoding, text};
 use crate::document_columns::{DocumentColumns, Placement};
@@ -176,6 +177,7 @@ impl Decoding<'_> {
             // A transform took it out of its extended JSON.
             Err(_) => Cell::Text(Cow::Owned(spelled.into_owned())),
         };
+        let id = self.seen_key(ID, id)?;
         let range = self.encoded_key([id.value()])?;
         Ok(Some(DocumentKey {
             range,
@@ -211,14 +213,48 @@ impl Decoding<'_> {
             let field = field.ok_or_else(|| DecodeError::NoKeyColumn {
                 column: name.clone(),
             })?;
-            cells.push(Cell::of_key(field.token));
+            cells.push(self.seen_key(name, Cell::of_key(field.token))?);
         }
         let range = self.encoded_key(cells.iter().map(Cell::value))?;
-        Ok(DocumentKey {
-            range,
-            id: None,
-            names,
+        let id = cells.pop().filter(|_| names.names == [ID]);
+        Ok(DocumentKey { range, id, names })
+    }
+
+    /// A value of a key as it may be seen.
+    fn seen_key(&self, column: &str, cell: Cell<'static>) -> Result<Cell<'static>, DecodeError> {
+        let seen = self.seen(column, cell);
+        seen.ok_or_else(|| DecodeError::KeyDropped {
+            column: column.to_owned(),
         })
+    }
+
+    /// A field's value as it may be seen; `None` if it is dropped.
+    fn seen<'c>(&self, column: &str, cell: Cell<'c>) -> Option<Cell<'c>> {
+        match self.topic.rules.treatment(column) {
+            Treatment::Drop => None,
+            Treatment::Keep => Some(cell),
+            Treatment::Hash(key) => {
+                let hash = Some(&cell).filter(|cell| **cell != Cell::Lost);
+                let hash = hash.and_then(|cell| key.hash(cell.value()));
+                Some(hash.map_or(cell, |hash| Cell::Text(Cow::Owned(hash))))
+            }
+        }
+    }
+
+    /// Does to a document's fields what config says of their columns.
+    fn hide(&self, fields: &mut Vec<Field<'_>>) {
+        let rules = &self.topic.rules;
+        if rules.is_empty() {
+            return;
+        }
+        rules.meet(fields.iter().map(|field| field.name.as_str()));
+        fields.retain_mut(|field| {
+            let sent = std::mem::replace(&mut field.cell, Cell::Null);
+            let seen = self.seen(&field.name, sent);
+            field.is_hidden = rules.treatment(&field.name) != Treatment::Keep;
+            field.cell = seen.unwrap_or(Cell::Null);
+            rules.treatment(&field.name) != Treatment::Drop
+        });
     }
 
     fn encoded_key<'v>(
@@ -237,11 +273,12 @@ impl Decoding<'_> {
         mut fields: Vec<Field<'_>>,
         key: &DocumentKey,
     ) -> Result<Change, DecodeError> {
+        self.hide(&mut fields);
         // A document as an id is shown as the key spells it, because it is looked up by that. Some
         // transforms leave the id to the key.
         let mut id = key.id.clone();
         for field in fields.iter_mut().filter(|field| field.name == ID) {
-            if let Some(id) = id.take().filter(Cell::is_document) {
+            if let Some(id) = id.take().filter(|id| id.is_document() || field.is_hidden) {
                 field.cell = id;
             }
         }
@@ -253,7 +290,7 @@ impl Decoding<'_> {
         let others = placement.others.map(|at| {
             let places = placement.places.iter().zip(&fields);
             let others = places.filter(|(place, _)| place.is_none());
-            let others = others.map(|(_, field)| (field.name.as_str(), field.token));
+            let others = others.map(|(_, field)| (field.name.as_str(), other_json(field)));
             (at, Cell::Json(extended_json::document_of(others)))
         });
         let cells = fields.into_iter().map(|field| field.cell);
@@ -305,6 +342,11 @@ impl Decoding<'_> {
                 }
             }
         }
+        let rules = &self.topic.rules;
+        rules.meet(fields.iter().map(|(name, _)| name.as_str()));
+        let fields = fields.into_iter();
+        let seen = fields.filter_map(|(name, cell)| Some((self.seen(&name, cell)?, name)));
+        let mut fields: Vec<_> = seen.map(|(cell, name)| (name, cell)).collect();
         if let Some(id) = &key.id {
             fields.push((ID.to_owned(), id.clone()));
         }
@@ -376,6 +418,15 @@ fn spelled_id(payload: &str) -> Option<Cow<'_, str>> {
         b'"' => json_token::text(serde_json::from_str(payload).ok()?),
         b'n' | b'S' => None,
         _ => Some(Cow::Borrowed(payload)),
+    }
+}
+
+/// A field among the others, as it may be seen.
+fn other_json(field: &Field<'_>) -> String {
+    match &field.cell {
+        Cell::Text(hash) if field.is_hidden => serde_json::Value::from(&**hash).to_string(),
+        _ if field.is_hidden => "null".to_owned(),
+        _ => extended_json::compact(field.token.get()),
     }
 }
 

@@ -73,6 +73,24 @@ pub enum DecodeError {
         column: String,
         expected: &'static str,
     },
+    /// A cell is not what config says its column holds.
+    #[error("column `{column}` does not fit its type in config, `{hint}`")]
+    HintMismatch { column: String, hint: String },
+    /// Config drops a column that rows are known by.
+    #[error(
+        "the key has the column `{column}`, which config drops: hash it instead, or it names no row"
+    )]
+    KeyDropped { column: String },
+    /// A flattened document whose key is hidden by one of its two names.
+    #[error(
+        "the record's key says under `id` what config hides under `_id`: name both in the table's `hash`"
+    )]
+    KeyNameHides,
+    /// A key without the name of its column, where config hides columns.
+    #[error(
+        "the key is a bare value, which may be one of the columns that config hides: add \"__key\" to the table's `hash`, or send keys with the names of their columns"
+    )]
+    BareKeyHides,
     /// The record's key and the row disagree.
     #[error("the record's key does not match its row in column `{column}`")]
     KeyMismatch { column: String },
@@ -108,6 +126,10 @@ impl DecodeError {
             Self::MissingImage { .. } => "missing_image",
             Self::DeletesRange => "deletes_range",
             Self::BadCell { .. } => "bad_cell",
+            Self::HintMismatch { .. } => "hint_mismatch",
+            Self::KeyDropped { .. } => "key_dropped",
+            Self::KeyNameHides => "key_name_hides",
+            Self::BareKeyHides => "bare_key_hides",
             Self::KeyMismatch { .. } => "key_mismatch",
             Self::NoKeyColumn { .. } => "no_key_column",
             Self::KeyTooLong(_) => "key_too_long",
@@ -125,7 +147,33 @@ impl DecodeError {
     pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
         Self::Malformed {
             part,
-            reason: error.to_string(),
+            reason: without_values(error),
         }
     }
+
+    /// The reason for readers who may not see any value of the record: an operation is one, too.
+    pub(crate) fn reason(&self, hides: bool) -> String {
+        match self {
+            Self::UnknownOp { .. } if hides => "unknown op".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// What the parser says, without the value that it met in the place of another.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.classify() != serde_json::error::Category::Data || text.starts_with("missing field ") {
+        return text;
+    }
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let met = text
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((met, expected)) = met else {
+        return format!("a value of another kind {place}");
+    };
+    // `string "…"`, ``integer `…` ``: the word is the kind, the rest is the value.
+    let kind = met.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("invalid type: {kind}, expected {expected}")
 }

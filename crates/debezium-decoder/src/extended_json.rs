@@ -205,6 +205,8 @@ pub(crate) struct Field<'a> {
     pub name: String,
     pub token: &'a RawValue,
     pub cell: Cell<'a>,
+    /// The cell is no longer what was sent.
+    pub is_hidden: bool,
 }
 
 /// The fields of a document, in their order.
@@ -222,20 +224,21 @@ pub(crate) fn fields<'a>(
         name,
         token,
         cell: Cell::read(token),
+        is_hidden: false,
     };
     Ok(members.into_iter().map(field).collect())
 }
 
-/// The fields at these places as one document, spelled as they were.
-pub(crate) fn document_of<'a>(fields: impl Iterator<Item = (&'a str, &'a RawValue)>) -> String {
+/// The fields of these names and JSON texts as one document.
+pub(crate) fn document_of<'a>(fields: impl Iterator<Item = (&'a str, String)>) -> String {
     let mut out = String::from("{");
-    for (name, token) in fields {
+    for (name, json) in fields {
         if out.len() > 1 {
             out.push(',');
         }
         out.push_str(&serde_json::Value::from(name).to_string());
         out.push(':');
-        out.push_str(&compact(token.get()));
+        out.push_str(&json);
     }
     out.push('}');
     out
@@ -329,7 +332,7 @@ fn binary(base64: &str, kind: &str) -> Option<Cell<'static>> {
 }
 
 /// Valid JSON without the blanks between its tokens.
-fn compact(raw: &str) -> String {
+pub(crate) fn compact(raw: &str) -> String {
     let bytes = raw.as_bytes();
     let mut out = String::with_capacity(raw.len());
     let mut at = 0;

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use change_feed::RecordRef;
-use row_model::{Absent, Change, ChangeKind, ColumnType, RecordFormat, Value};
+use row_model::{Absent, Change, ChangeKind, ColumnType, RecordFormat, Row, RowBuilder, Value};
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::columns::Treatment;
 use crate::decoding::Decoding;
 use crate::document_columns::Placement;
 use crate::documents::{ID, KEY_ID};
@@ -22,7 +23,7 @@ use crate::headers::HeaderFacts;
 use crate::images::KeyPart;
 use crate::key::KeyShape;
 use crate::nested::members;
-use crate::row_shape::{RowShape, RowTokens};
+use crate::row_shape::{RowShape, RowTokens, ShapeColumn};
 use crate::topic::Unwrapped;
 
 impl Decoding<'_> {
@@ -68,12 +69,17 @@ impl Decoding<'_> {
         let known = known.filter(|shape| shape.is_made_from(schema));
         let mut shape = match (schema, known) {
             (_, Some(known)) => known,
-            (Some(schema), None) => Arc::new(RowShape::of_key_schema(schema)),
+            (Some(schema), None) => Arc::new(self.flat_shape(RowShape::of_key_schema(schema))),
             (None, None) => Arc::new(RowShape::of_key_names(std::iter::empty())),
         };
         let tokens = RowTokens::read(unwrapped.payload, Some(&shape), PART)?;
         if let Some(names) = tokens.other_names() {
-            shape = Arc::new(RowShape::of_key_names(names.iter().map(AsRef::as_ref)));
+            let names = names.iter().map(AsRef::as_ref);
+            shape = Arc::new(self.flat_shape(RowShape::of_key_names(names)));
+        }
+        let hides = |name: &str| self.topic.rules.treatment(name) != Treatment::Keep;
+        if hides(ID) && !hides(KEY_ID) {
+            return Err(DecodeError::KeyNameHides);
         }
         let facts = AddedColumns::of(&shape).facts(&tokens, headers)?;
         let change = self.flat_change(&facts, record, headers, key);
@@ -92,6 +98,11 @@ impl Decoding<'_> {
         Ok(change)
     }
 
+    /// The shape with what config says of its columns.
+    fn flat_shape(&self, shape: RowShape) -> RowShape {
+        shape.under(&self.topic.rules)
+    }
+
     fn document_row(
         &mut self,
         change: Change,
@@ -103,20 +114,21 @@ impl Decoding<'_> {
         // Where each was sent, and whether as a whole.
         let mut sent: Vec<(usize, bool)> = Vec::new();
         for (at, column) in shape.columns.iter().enumerate() {
+            let part_of = column.name.split_once('.').filter(|_| is_partial);
+            let whole = part_of.map_or(column.name.as_str(), |(root, _)| root);
+            if self.topic.rules.treatment(whole) == Treatment::Drop || column.cell.is_none() {
+                continue;
+            }
             let token = tokens.get(at);
             let kind = token.filter(|token| token.get() != "null");
-            let kind = kind.map(|_| column.semantic.column_type());
-            match column.name.split_once('.') {
-                // Part of a nested document: of the whole nothing is known any more.
-                Some((root, _)) if is_partial => {
-                    fields.push((root, None));
-                    sent.push((at, false));
-                }
-                _ => {
-                    fields.push((&column.name, kind));
-                    sent.push((at, true));
-                }
-            }
+            let kind = kind.map(|_| match column.treatment {
+                Treatment::Hash(_) => ColumnType::Text,
+                _ => column.semantic.column_type(),
+            });
+            // Part of a nested document: of the whole nothing is known any more.
+            let is_whole = part_of.is_none();
+            fields.push((whole, kind.filter(|_| is_whole)));
+            sent.push((at, is_whole));
         }
         self.topic.documents.columns.is_flat = true;
         let key = Arc::clone(&self.topic.documents.key);
@@ -149,26 +161,22 @@ impl Decoding<'_> {
         for (at, cell) in row.iter().enumerate() {
             match cell {
                 Some((_, false)) => self.builder.push_absent(Absent::Lost),
-                Some((column, true)) => match tokens.get(*column) {
-                    None => self.builder.push(Value::Null),
-                    Some(token) => {
-                        let column = &shape.columns[*column];
-                        column
-                            .semantic
-                            .push(token, None, self.builder)
-                            .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?;
-                    }
-                },
+                Some((column, true)) => {
+                    let token = tokens.get(*column);
+                    shape.columns[*column].push(token, None, self.builder)?;
+                }
                 None if placement.others == Some(at) && placement.is_partial => {
                     self.builder.push_absent(Absent::Lost);
                 }
                 None if placement.others == Some(at) => {
                     let others = placement.places.iter().zip(sent);
                     let others = others.filter(|(place, _)| place.is_none());
-                    let others = others.filter_map(|(_, (at, _))| {
-                        Some((&*shape.columns[*at].name, tokens.get(*at)?))
-                    });
-                    let json = extended_json::document_of(others);
+                    let mut json = Vec::new();
+                    for (_, (at, _)) in others {
+                        let column = &shape.columns[*at];
+                        json.push((column.name.as_str(), other_json(column, tokens.get(*at))?));
+                    }
+                    let json = extended_json::document_of(json.into_iter());
                     self.builder.push(Value::Json(&json));
                 }
                 None if placement.is_partial => self.builder.push_absent(Absent::Kept),
@@ -177,6 +185,24 @@ impl Decoding<'_> {
         }
         Ok(())
     }
+}
+
+/// A field among the others, as it may be seen.
+fn other_json(column: &ShapeColumn, token: Option<&RawValue>) -> Result<String, DecodeError> {
+    let plain = token.map_or_else(
+        || "null".to_owned(),
+        |token| extended_json::compact(token.get()),
+    );
+    if column.treatment == Treatment::Keep {
+        return Ok(plain);
+    }
+    let (mut builder, mut cell) = (RowBuilder::default(), Vec::new());
+    column.push(token, None, &mut builder)?;
+    builder.finish(&mut cell);
+    Ok(match Row::new(&cell).get(0) {
+        Some(Value::Text(hash)) => serde_json::Value::from(hash).to_string(),
+        _ => "null".to_owned(),
+    })
 }
 
 /// What the record's key says under `id`.

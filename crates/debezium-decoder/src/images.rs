@@ -4,14 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use change_feed::RecordRef;
-use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode_key};
+use row_model::{Change, ChangeKind, Column, ColumnType, Row, Schema, SchemaId, Value, encode_key};
 use serde_json::value::RawValue;
 
+use crate::columns::Treatment;
 use crate::connect_schema::Node;
 use crate::decoding::{Decoding, blank, text};
 use crate::headers::{self, HeaderFacts};
 use crate::key::{self, KeyShape};
 use crate::row_shape::{RowShape, RowTokens};
+use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder, key_header};
 
@@ -132,7 +134,13 @@ impl Decoding<'_> {
                 (shape, tokens)
             }
             (Some((record, row)), None) => {
-                let shape = RowShape::from_schema(record, row, names, &self.topic.history)?;
+                let shape = RowShape::from_schema(
+                    record,
+                    row,
+                    names,
+                    &self.topic.history,
+                    &self.topic.rules,
+                )?;
                 let tokens = RowTokens::read(image, Some(&shape), part)?;
                 (Arc::new(shape), tokens)
             }
@@ -142,7 +150,12 @@ impl Decoding<'_> {
                     (Some(shape), None) => (shape, tokens),
                     (_, others) => {
                         let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
-                        let shape = RowShape::from_names(others, names, &self.topic.history)?;
+                        let shape = RowShape::from_names(
+                            others,
+                            names,
+                            &self.topic.history,
+                            &self.topic.rules,
+                        )?;
                         (Arc::new(shape), tokens)
                     }
                 }
@@ -152,13 +165,17 @@ impl Decoding<'_> {
         Ok((shape, tokens))
     }
 
-    /// A row of columns that no table had, keyed by its first one. Its cells are in the builder.
-    pub fn made_row(
-        &mut self,
-        offset: u64,
-        columns: Vec<Column>,
-        key: Value<'_>,
-    ) -> Result<Change, DecodeError> {
+    /// A row of columns that no table had, keyed by its first one. Its cells are in the builder, as
+    /// they were sent.
+    pub fn made_row(&mut self, offset: u64, columns: Vec<Column>) -> Result<Change, DecodeError> {
+        self.scratch.clear();
+        self.builder.finish(self.scratch);
+        let columns = self.hide_made(columns)?;
+        let row = Row::new(self.scratch);
+        let key = row.get(0).unwrap_or(Value::Null);
+        let start = self.out.bytes.len();
+        encode_key([key], &mut self.out.bytes)?;
+        let key = self.since(start);
         let key_column = columns.first().map(|column| column.name.clone());
         let schema = Schema {
             columns,
@@ -166,15 +183,53 @@ impl Decoding<'_> {
         };
         let id = self.made_schema(schema)?;
         let start = self.out.bytes.len();
-        encode_key([key], &mut self.out.bytes)?;
-        let key = self.since(start);
-        let start = self.out.bytes.len();
-        self.builder.finish(&mut self.out.bytes);
+        self.out.bytes.extend_from_slice(self.scratch);
         Ok(Change {
             schema: id,
             row: self.since(start),
             ..blank(offset, ChangeKind::Upsert, key)
         })
+    }
+
+    /// Does to the row in the scratch space what config says of its columns.
+    fn hide_made(&mut self, columns: Vec<Column>) -> Result<Vec<Column>, DecodeError> {
+        let rules = &self.topic.rules;
+        rules.meet(columns.iter().map(|column| column.name.as_str()));
+        if !rules.hides() {
+            return Ok(columns);
+        }
+        let row = Row::new(self.scratch);
+        let mut kept = Vec::with_capacity(columns.len());
+        for (place, (mut column, value)) in columns.into_iter().zip(row.iter()).enumerate() {
+            let treatment = rules.treatment(&column.name);
+            treatment.push(value, self.builder);
+            match treatment {
+                Treatment::Drop if place == 0 => {
+                    return Err(DecodeError::KeyDropped {
+                        column: column.name,
+                    });
+                }
+                Treatment::Drop => continue,
+                Treatment::Hash(_) => column.kind = ColumnType::Text,
+                Treatment::Keep => {}
+            }
+            kept.push(column);
+        }
+        self.scratch.clear();
+        self.builder.finish(self.scratch);
+        Ok(kept)
+    }
+
+    /// A cell of a row that is made up, of what config or the schema says it is. Answers its type.
+    pub fn push_made(
+        &mut self,
+        name: &str,
+        token: &RawValue,
+        sent: &Semantic,
+    ) -> Result<ColumnType, DecodeError> {
+        let column = self.topic.rules.made_column(name, sent);
+        column.push_plain(Some(token), None, self.builder)?;
+        Ok(column.semantic.column_type())
     }
 
     fn made_schema(&mut self, schema: Schema) -> Result<SchemaId, DecodeError> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
-
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::columns::Treatment;
 use crate::row_shape::{RowShape, RowTokens};
 use crate::topic::TopicState;
 
@@ -72,9 +72,19 @@ pub(crate) fn decode(
             }
         }
     };
+    if let Some(column) = shape.dropped() {
+        return Err(DecodeError::KeyDropped {
+            column: column.to_owned(),
+        });
+    }
+    // Which column of the row it was is not known, so it may be one that must not be seen.
+    if bare && topic.rules.hides() && topic.rules.treatment(BARE_KEY_COLUMN) == Treatment::Keep {
+        return Err(DecodeError::BareKeyHides);
+    }
+    // As it was sent: the other half of a key change is read by it.
     scratch.clear();
-    tokens.encode(&shape, None, builder, scratch)?;
-    encode_key(Row::new(scratch).iter(), out)?;
+    tokens.encode_plain(&shape, builder, scratch)?;
+    shape.encode_key(Row::new(scratch), out)?;
     Ok(topic.key_shape.clone())
 }
 
@@ -103,7 +113,7 @@ pub(crate) fn check_against_row(
     let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));
     let mut last = None;
     for name in &shape.names {
-        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else {
+        let Some(value) = row_shape.cell(name).and_then(|cell| row.get(cell)) else {
             return Ok(());
         };
         encode_key_value(value, &mut encoded);
@@ -130,7 +140,7 @@ pub(crate) fn encode_from_row(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     for name in &declared.names {
-        let value = shape.column(name).and_then(|column| row.get(column));
+        let value = shape.cell(name).and_then(|cell| row.get(cell));
         let value = value.ok_or_else(|| DecodeError::NoKeyColumn {
             column: name.clone(),
         })?;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use row_model::{Decimal, Row, RowBuilder, Value, encode_key};
+use row_model::{Decimal, Row, RowBuilder, Value};
 use serde_json::value::RawValue;
 
 use crate::json_token::text;
@@ -56,7 +56,7 @@ pub(crate) fn encode(
     }
     let mut row = Vec::new();
     builder.finish(&mut row);
-    encode_key(Row::new(&row).iter(), out).ok()
+    shape.encode_key(Row::new(&row), out).ok()
 }
 
 /// The header's members in the order of the key's columns. A column that only the key has was added
@@ -179,6 +179,8 @@ fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use row_model::encode_key;
+
     use super::*;
     use crate::connect_schema::Node;
     use crate::row_shape::RowTokens;

@@ -16,6 +16,7 @@ mod block;
 mod cassandra;
 mod cell;
 mod cloud_event;
+mod columns;
 mod connect_schema;
 mod data_change;
 mod decoder;
@@ -27,6 +28,8 @@ mod error;
 mod extended_json;
 mod flat;
 mod flat_documents;
+mod formats;
+mod hash_key;
 mod headers;
 mod images;
 mod json_token;
@@ -42,9 +45,18 @@ mod source_block;
 mod temporal;
 mod temporal_text;
 mod topic;
+mod type_hint;
 mod unavailable;
 
+/// Counts up when the same records would make other rows, so that what a checkpoint holds of them is
+/// made anew.
+pub const DECODER_VERSION: u32 = 1;
+
+pub use columns::ColumnRules;
 pub use decoder::DebeziumDecoder;
 pub use decoding::RECORD_BYTES_MAX;
 pub use error::DecodeError;
+pub use formats::{FormatOverride, PartFormat, TopicFormats};
+pub use hash_key::{HASH_KEY_BYTES_MIN, HashKey, HashKeyTooShort};
+pub use type_hint::{TypeHint, UnknownType};
 pub use unavailable::{Placeholder, PlaceholderError};

@@ -50,7 +50,7 @@ impl Decoding<'_> {
             self.builder
                 .push(value.as_deref().map_or(Value::Null, Value::Text));
         }
-        let change = self.made_row(record.offset, columns, Value::Text(&id))?;
+        let change = self.made_row(record.offset, columns)?;
         self.topic.format = Some(RecordFormat::Outbox);
         Ok(Change {
             run: headers.run,
@@ -111,10 +111,8 @@ impl Decoding<'_> {
                 continue;
             }
             let semantic = node.map_or(Semantic::Untyped, Semantic::of);
-            semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(&name, &mismatch))?;
-            columns.push(column(&name, semantic.column_type(), true));
+            let kind = self.push_made(&name, token, &semantic)?;
+            columns.push(column(&name, kind, true));
         }
         Ok(())
     }
@@ -150,9 +148,7 @@ impl Decoding<'_> {
                 self.builder.push(Value::Text(&text));
                 Ok(())
             }
-            None => semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(PAYLOAD, &mismatch)),
+            None => self.push_made(PAYLOAD, token, &semantic).map(|_| ()),
         }
     }
 }

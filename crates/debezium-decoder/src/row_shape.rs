@@ -6,13 +6,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use row_model::{Column, RowBuilder, Schema, SchemaHistory, SchemaId, Value};
+use row_model::{
+    Column, ColumnType, KeyTooLong, Row, RowBuilder, Schema, SchemaHistory, SchemaId, Value,
+    encode_key,
+};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use crate::columns::{ColumnRules, Treatment};
 use crate::connect_schema::Node;
 use crate::semantic::Semantic;
+use crate::type_hint::TypeHint;
 use crate::{DecodeError, Placeholder};
 
 /// Columns of most tables fit without an allocation.
@@ -23,6 +28,24 @@ pub(crate) struct ShapeColumn {
     pub name: String,
     pub semantic: Semantic,
     pub nullable: bool,
+    pub treatment: Treatment,
+    /// What made it this type, where that is not the record's schema.
+    pub hint: Option<TypeHint>,
+    /// Its place in the encoded row; none if it is dropped.
+    pub cell: Option<usize>,
+}
+
+impl ShapeColumn {
+    pub fn new(name: &str, semantic: Semantic, nullable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            semantic,
+            nullable,
+            treatment: Treatment::Keep,
+            hint: None,
+            cell: None,
+        }
+    }
 }
 
 /// Columns of a row, with the number the topic's history gave this shape.
@@ -32,6 +55,7 @@ pub(crate) struct RowShape {
     pub schema: SchemaId,
     /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
     made_from: Option<Arc<Node>>,
+    hides: bool,
 }
 
 impl RowShape {
@@ -41,8 +65,11 @@ impl RowShape {
         row: &Node,
         key: Option<&[String]>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_fields(record, row).intern(key, history)
+        Self::of_fields(record, row)
+            .under(rules)
+            .intern(key, history)
     }
 
     /// The same for a row of Cassandra, whose columns are structs around their values.
@@ -51,6 +78,7 @@ impl RowShape {
         row: &Node,
         key: Option<&[String]>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
         let mut shape = Self::of_fields(record, row);
         for (column, field) in shape.columns.iter_mut().zip(&row.fields) {
@@ -58,7 +86,7 @@ impl RowShape {
                 column.semantic = Semantic::of(value);
             }
         }
-        shape.intern(key, history)
+        shape.under(rules).intern(key, history)
     }
 
     /// The shape of a row without schema: its names.
@@ -66,8 +94,9 @@ impl RowShape {
         names: impl Iterator<Item = &'n str>,
         key: Option<&[String]>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_key_names(names).intern(key, history)
+        Self::of_key_names(names).under(rules).intern(key, history)
     }
 
     /// The shape of a key with a schema. Keys are no rows of a table: the history does not know them.
@@ -76,30 +105,44 @@ impl RowShape {
     }
 
     fn of_fields(record: &Arc<Node>, row: &Node) -> Self {
-        let columns = row.fields.iter().map(|field| ShapeColumn {
-            name: field.field.clone().unwrap_or_default(),
-            semantic: Semantic::of(field),
-            nullable: field.optional,
+        let columns = row.fields.iter().map(|field| {
+            let name = field.field.as_deref().unwrap_or_default();
+            ShapeColumn::new(name, Semantic::of(field), field.optional)
         });
-        Self {
-            columns: columns.collect(),
-            schema: SchemaId(0),
-            made_from: Some(Arc::clone(record)),
-        }
+        Self::of_columns(columns.collect(), Some(Arc::clone(record)))
     }
 
     /// The shape of a key without schema.
     pub fn of_key_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        let columns = names.map(|name| ShapeColumn {
-            name: name.to_owned(),
-            semantic: Semantic::Untyped,
-            nullable: true,
-        });
-        Self {
-            columns: columns.collect(),
+        let columns = names.map(|name| ShapeColumn::new(name, Semantic::Untyped, true));
+        Self::of_columns(columns.collect(), None)
+    }
+
+    fn of_columns(columns: Vec<ShapeColumn>, made_from: Option<Arc<Node>>) -> Self {
+        let shape = Self {
+            columns,
             schema: SchemaId(0),
-            made_from: None,
+            made_from,
+            hides: false,
+        };
+        shape.with_cells()
+    }
+
+    /// The same shape with what config says of its columns.
+    pub fn under(mut self, rules: &ColumnRules) -> Self {
+        rules.apply(&mut self.columns);
+        self.with_cells()
+    }
+
+    fn with_cells(mut self) -> Self {
+        let mut cells = 0..;
+        for column in &mut self.columns {
+            let kept = column.treatment != Treatment::Drop;
+            column.cell = if kept { cells.next() } else { None };
         }
+        let is_hidden = |column: &ShapeColumn| column.treatment != Treatment::Keep;
+        self.hides = self.columns.iter().any(is_hidden);
+        self
     }
 
     fn intern(
@@ -107,9 +150,13 @@ impl RowShape {
         key: Option<&[String]>,
         history: &SchemaHistory,
     ) -> Result<Self, DecodeError> {
-        let columns = self.columns.iter().map(|column| Column {
+        let kept = self.columns.iter().filter(|column| column.cell.is_some());
+        let columns = kept.map(|column| Column {
             name: column.name.clone(),
-            kind: column.semantic.column_type(),
+            kind: match column.treatment {
+                Treatment::Hash(_) => ColumnType::Text,
+                _ => column.semantic.column_type(),
+            },
             nullable: column.nullable,
         });
         let schema = Schema {
@@ -133,8 +180,38 @@ impl RowShape {
         }
     }
 
+    /// Where a column's token stands among those of a row.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Where a column stands in the encoded row.
+    pub fn cell(&self, name: &str) -> Option<usize> {
+        self.columns.get(self.column(name)?)?.cell
+    }
+
+    /// A column of which config says that nothing of it may be kept.
+    pub fn dropped(&self) -> Option<&str> {
+        let dropped = self.columns.iter().find(|column| column.cell.is_none());
+        dropped.map(|column| column.name.as_str())
+    }
+
+    /// Appends the encoding of a key of this shape. `plain` holds its values as they were sent.
+    pub fn encode_key(&self, plain: Row<'_>, out: &mut Vec<u8>) -> Result<(), KeyTooLong> {
+        if !self.hides {
+            return encode_key(plain.iter(), out);
+        }
+        let hashes: Vec<Option<String>> = self
+            .columns
+            .iter()
+            .zip(plain.iter())
+            .map(|(column, value)| column.treatment.hashed(value))
+            .collect();
+        let seen = plain
+            .iter()
+            .zip(&hashes)
+            .map(|(value, hash)| hash.as_deref().map_or(value, Value::Text));
+        encode_key(seen, out)
     }
 }
 
@@ -180,13 +257,22 @@ impl<'a> RowTokens<'a> {
     ) -> Result<(), DecodeError> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
-            match token {
-                Some(token) => column
-                    .semantic
-                    .push(token, placeholder, row)
-                    .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
-                None => row.push(Value::Null),
-            }
+            column.push(*token, placeholder, row)?;
+        }
+        row.finish(out);
+        Ok(())
+    }
+
+    /// Encodes the values as they were sent. Not to be kept: see [`RowShape::encode_key`].
+    pub fn encode_plain(
+        &self,
+        shape: &RowShape,
+        row: &mut RowBuilder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        row.clear();
+        for (column, token) in shape.columns.iter().zip(&self.tokens) {
+            column.push_plain(*token, None, row)?;
         }
         row.finish(out);
         Ok(())

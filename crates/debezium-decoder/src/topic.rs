@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
 use crate::documents::Documents;
 use crate::flat::AddedColumns;
@@ -30,6 +31,8 @@ pub(crate) struct TopicState {
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
     pub kind: TopicKind,
+    /// What config says of its columns.
+    pub rules: Arc<ColumnRules>,
     /// What the topic's records have shown themselves to be.
     pub format: Option<RecordFormat>,
     /// The schema inside the data of cloud events.
@@ -70,6 +73,7 @@ impl TopicState {
     pub fn new(topic: &str, history: Arc<SchemaHistory>) -> Self {
         Self {
             kind: TopicKind::of(topic),
+            rules: Arc::default(),
             format: None,
             data_schema: SchemaMemory::default(),
             made_schema: None,
@@ -134,6 +138,7 @@ impl TopicState {
 
     /// Takes up a new shape of keys.
     pub fn learn_key(&mut self, shape: RowShape, bare: bool) -> Arc<RowShape> {
+        let shape = shape.under(&self.rules);
         let names: Vec<String> = shape
             .columns
             .iter()

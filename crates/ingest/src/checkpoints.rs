@@ -11,6 +11,7 @@ use table_store::TableIdentity;
 
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
+use crate::rebuild::Forgotten;
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::tables::TableState;
 
@@ -23,6 +24,7 @@ pub struct Pending {
     /// Tables whose notes are in it, with the number of their shapes.
     tables: Vec<(usize, usize)>,
     partitions: Vec<(usize, PartitionId)>,
+    pub(crate) forgotten: Vec<Forgotten>,
 }
 
 /// Why a checkpoint could not be loaded.
@@ -55,7 +57,9 @@ impl Sequencer {
             quarantine: self.quarantine.take_changes(),
             tables: Vec::new(),
             partitions: Vec::new(),
+            forgotten: Vec::new(),
         };
+        self.collect_forgotten(&mut pending);
         for at in 0..self.tables.len() {
             self.collect_table(at, store, &mut pending);
         }
@@ -80,7 +84,10 @@ impl Sequencer {
                 .map(|record| notes::quarantined(record, false)),
         );
         dedup_notes(&mut pending.checkpoint.notes);
-        let nothing = pending.checkpoint.tables.is_empty() && pending.checkpoint.notes.is_empty();
+        let checkpoint = &pending.checkpoint;
+        let nothing = checkpoint.tables.is_empty()
+            && checkpoint.notes.is_empty()
+            && checkpoint.dropped.is_empty();
         (!nothing).then_some(pending)
     }
 
@@ -114,6 +121,7 @@ impl Sequencer {
             }
         }
         self.quarantine.return_changes(pending.quarantine);
+        self.forgotten.extend(pending.forgotten);
     }
 
     fn collect_table(&mut self, at: usize, store: &dyn CheckpointStore, pending: &mut Pending) {
@@ -121,7 +129,12 @@ impl Sequencer {
         let id = table.identity.id;
         let dirty = table.writer.dirty_slots();
         if !dirty.is_empty() {
-            let wanted = store.chunks_to_rewrite(id, table.writer.slots(), &dirty);
+            // What the store has of a table that begins anew is none of its chunks.
+            let wanted = if pending.checkpoint.dropped.contains(&id) {
+                Vec::new()
+            } else {
+                store.chunks_to_rewrite(id, table.writer.slots(), &dirty)
+            };
             let wanted: Vec<table_store::ChunkId> = wanted
                 .iter()
                 .map(|chunk| table_store::ChunkId(chunk.0))
@@ -237,6 +250,9 @@ impl Sequencer {
             )?;
             self.publish(now_ms());
         }
+        let preparations = &self.settings.preparations;
+        self.quarantine
+            .strip(|record| preparations.of(&record.source, &record.topic).hides());
         progress(Vec::new());
         Ok(())
     }
@@ -267,6 +283,12 @@ impl Sequencer {
             source: note.source.clone(),
         };
         let mut state = TableState::new(identity, self.catalog.history(&note.topic));
+        state.prepared = self.preparation(source, &note.topic);
+        let rebuild = self.rebuild_of(source, note);
+        if let Some(rebuild) = rebuild.as_ref().filter(|rebuild| rebuild.forced) {
+            self.begin_anew(source, state, rebuild);
+            return Ok(());
+        }
         let mut loaded = 0_u64;
         store.load_table(note.id(), &mut |rows| {
             for (slot, bytes) in rows {
@@ -288,6 +310,9 @@ impl Sequencer {
         })?;
         state.writer.restored();
         note.restore_into(&mut state);
+        // Until it is rebuilt, its rows are those of the setting they were made by.
+        state.rebuild = rebuild;
+        state.prepared = note.prepared_given(&state.prepared);
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
         Ok(())

@@ -88,10 +88,20 @@ impl Sequencer {
         if stalled_by_memory.is_some() && !ends {
             state = ReadState::Stalled;
         }
+        if state == ReadState::Live {
+            table.rebuilding = None;
+        }
         let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
+        let notes: Vec<String> = table.column_notes.iter().cloned().chain(unswept).collect();
+        let reasons = [
+            table.stalled.clone(),
+            stalled_by_memory,
+            table.rebuilding.clone(),
+            Some(notes.join("; ")).filter(|notes| !notes.is_empty()),
+        ];
         let facts = TableFacts {
             state,
-            reason: table.stalled.clone().or(stalled_by_memory).or(unswept),
+            reason: reasons.into_iter().flatten().next(),
             progress: (state == ReadState::Loading).then(|| {
                 if all == 0 {
                     0.0

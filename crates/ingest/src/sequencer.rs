@@ -13,6 +13,7 @@ use telemetry::Event;
 
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
+use crate::rebuild::Forgotten;
 use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
@@ -56,6 +57,10 @@ pub struct Sequencer {
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPartition>,
     pub(crate) quarantine: Quarantine,
+    /// Partitions whose tables wait until all of theirs are known.
+    pub(crate) held_back: Vec<(usize, PartitionFacts)>,
+    /// What the next checkpoint has to remove.
+    pub(crate) forgotten: Vec<Forgotten>,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
@@ -89,6 +94,8 @@ impl Sequencer {
             by_topic: HashMap::new(),
             partitions: HashMap::new(),
             saved: HashMap::new(),
+            held_back: Vec::new(),
+            forgotten: Vec::new(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,
@@ -119,6 +126,9 @@ impl Sequencer {
 
     /// A partition was found, or one that was gone is back.
     pub fn discovered(&mut self, source: usize, facts: &PartitionFacts) {
+        if self.holds_back(source, facts) {
+            return;
+        }
         let (id, topic) = (facts.id, facts.topic.clone());
         let place = (
             self.sources[source].name.clone(),
@@ -168,6 +178,7 @@ impl Sequencer {
     /// Everything there was at the start has been reported.
     pub fn discovery_complete(&mut self, source: usize) {
         self.sources[source].discovered = true;
+        self.settle_rebuilds(source);
         for table in 0..self.tables.len() {
             let topic = self.tables[table].identity.topic.clone();
             if self.tables[table].identity.source != self.sources[source].name {
@@ -276,7 +287,8 @@ impl Sequencer {
             source: self.sources[source].name.clone(),
         };
         tracing::info!(table = identity.name, topic, "table found");
-        let state = TableState::new(identity, self.catalog.history(topic));
+        let mut state = TableState::new(identity, self.catalog.history(topic));
+        state.prepared = self.preparation(source, topic);
         self.add_table(source, state)
     }
 

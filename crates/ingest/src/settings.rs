@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use change_feed::{Decoder, Source};
 
+use crate::preparation::Preparations;
+
 /// Every bound of the pipeline, in one place.
 pub mod limits {
     use std::time::Duration;
@@ -70,4 +72,6 @@ pub struct Settings {
     pub volatile: bool,
     pub memory_bytes_max: u64,
     pub quarantine_bytes_max: u64,
+    /// What is done to the records of each topic before they are rows.
+    pub preparations: Preparations,
 }

@@ -57,7 +57,9 @@ pub fn each_value(
             return Ok(());
         }
         ColumnType::Bool => "true or false",
-        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => "an integer",
+        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 => {
+            "an integer"
+        }
         ColumnType::Float32 | ColumnType::Float64 => "a number, NaN, Infinity or -Infinity",
         ColumnType::Decimal => "a decimal number",
         ColumnType::Date => "a date, as in 2024-02-29",
@@ -79,7 +81,9 @@ fn one_value(kind: ColumnType, text: &str) -> Option<Value<'_>> {
             "false" => Some(Value::Bool(false)),
             _ => None,
         },
-        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => integer(text),
+        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 => {
+            integer(text)
+        }
         ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal => number(text),
         ColumnType::Date => calendar::read_date(text).map(Value::Date),
         ColumnType::Time => calendar::read_clock(text).map(Value::Clock),

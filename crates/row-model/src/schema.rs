@@ -16,6 +16,7 @@ pub enum ColumnType {
     Int16,
     Int32,
     Int64,
+    UInt64,
     Float32,
     Float64,
     Decimal,
@@ -38,12 +39,13 @@ pub enum ColumnType {
     Struct,
 }
 
-const TYPES: [(ColumnType, &str); 25] = [
+const TYPES: [(ColumnType, &str); 26] = [
     (ColumnType::Any, "any"),
     (ColumnType::Bool, "boolean"),
     (ColumnType::Int16, "int16"),
     (ColumnType::Int32, "int32"),
     (ColumnType::Int64, "int64"),
+    (ColumnType::UInt64, "uint64"),
     (ColumnType::Float32, "float32"),
     (ColumnType::Float64, "float64"),
     (ColumnType::Decimal, "decimal"),

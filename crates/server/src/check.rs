@@ -1,9 +1,9 @@
 //! `rowtide check`: reads the configuration as `serve` would, and says what would be done.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::config::{self, Config, ConfigArgs, Reads, SourceConfig, Storage};
+use crate::config::{self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage};
 use crate::failure::Failure;
 use crate::output::{self, Style, bytes};
 
@@ -37,6 +37,7 @@ fn text(config: &Config) -> String {
             key => format!("key {}", key.join(", ")),
         };
         lines.push(format!("table {name} from {}, {key}", table.topic));
+        lines.extend(columns(&table.columns).map(|columns| format!("  {columns}")));
     }
     lines.push(
         "any other table is called by the shortest suffix of its topic that is free".to_owned(),
@@ -57,6 +58,25 @@ fn text(config: &Config) -> String {
         config.listen.data, config.listen.admin
     ));
     lines.join("\n")
+}
+
+/// What is done to single columns of a table.
+fn columns(columns: &ColumnsConfig) -> Option<String> {
+    let types: Vec<String> = columns
+        .types
+        .iter()
+        .map(|(column, hint)| format!("{column} as {hint}"))
+        .collect();
+    let parts = [
+        ("drops", columns.drop.join(", ")),
+        ("hashes", columns.hash.join(", ")),
+        ("reads", types.join(", ")),
+    ];
+    let said = parts.iter().filter(|(_, names)| !names.is_empty());
+    let said: Vec<String> = said
+        .map(|(does, names)| format!("{does} {names}"))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 fn follows(source: &SourceConfig) -> String {
@@ -89,10 +109,17 @@ fn json(config: &Config) -> Value {
             json!({"name": source.name, "kind": "file", "path": path, "follow": follow})
         }
     });
-    let tables = config
-        .tables
-        .iter()
-        .map(|table| json!({"name": table.name, "topic": table.topic, "key": table.key}));
+    let tables = config.tables.iter().map(|table| {
+        let columns = &table.columns;
+        let types = columns.types.iter();
+        let types: Map<String, Value> = types
+            .map(|(column, hint)| (column.clone(), hint.to_string().into()))
+            .collect();
+        json!({
+            "name": table.name, "topic": table.topic, "key": table.key,
+            "drop": columns.drop, "hash": columns.hash, "types": types,
+        })
+    });
     let data_dir = match &config.storage {
         Storage::Directory(path) => json!(path),
         Storage::Memory => Value::Null,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use change_feed::Decoder;
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
-use debezium_decoder::DebeziumDecoder;
+use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
 use ingest::{GivenTable, Pipeline, Settings, SourceSetup};
 use row_model::SchemaCatalog;
@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::preparation;
 use crate::source;
 use crate::status_provider::BoardStatus;
 
@@ -104,9 +105,11 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
     let mut setups = Vec::new();
+    let rules = preparation::rules(&config);
     for source in &config.sources {
-        setups.push(set_up(source, &config.tables, &catalog)?);
+        setups.push(set_up(source, &config.tables, &rules, &catalog)?);
     }
+    let preparations = preparation::preparations(&config);
     let named = |table: TableConfig| {
         Some(GivenTable {
             name: table.name?,
@@ -119,6 +122,7 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         volatile,
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
         quarantine_bytes_max: config.quarantine_max_bytes,
+        preparations,
     };
     Ok(Pipeline::start(settings, catalog, setups, checkpoints)
         .context("cannot start the pipeline")?)
@@ -142,6 +146,7 @@ fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool
 fn set_up(
     config: &SourceConfig,
     tables: &[TableConfig],
+    rules: &[(String, Arc<ColumnRules>)],
     catalog: &Arc<SchemaCatalog>,
 ) -> Result<SourceSetup, Failure> {
     let (kind, ends) = match &config.reads {
@@ -154,8 +159,14 @@ fn set_up(
         .map(|table| (table.topic.clone(), table.key.clone()))
         .collect();
     let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
+    let (rules, formats) = (rules.to_vec(), config.formats.clone());
     let decoder = move || -> Box<dyn Decoder> {
-        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone());
+        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
+            .with_formats(formats.clone());
+        let rule = |decoder: DebeziumDecoder, (topic, rules): &(String, Arc<ColumnRules>)| {
+            decoder.with_columns(topic, Arc::clone(rules))
+        };
+        let decoder = rules.iter().fold(decoder, rule);
         let declare = |decoder: DebeziumDecoder, (topic, key): &(String, Vec<String>)| {
             decoder.with_declared_key(topic, key)
         };

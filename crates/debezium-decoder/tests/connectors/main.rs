@@ -8,6 +8,7 @@ mod documented;
 mod documents;
 mod flat_documents;
 mod folded;
+mod hidden;
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -2,12 +2,14 @@
 
 mod anything;
 mod cloud_events;
+mod columns;
 mod envelopes;
 mod flat_rows;
 mod key_changes;
 mod messages;
 mod outbox;
 mod placeholders;
+mod type_hints;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

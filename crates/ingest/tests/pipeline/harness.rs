@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use change_feed::Decoder;
 use checkpoint_store::MemoryDisk;
-use debezium_decoder::{DebeziumDecoder, Placeholder};
+use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
-    GivenTable, OnBadRecord, PartitionReport, Pipeline, Quarantined, Settings, SourceSetup,
-    StatusReport,
+    GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
+    Settings, SourceSetup, StatusReport,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
@@ -37,6 +37,47 @@ pub struct Site {
     pub on_bad_record: OnBadRecord,
     pub batch_records_max: usize,
     pub gate: Gate,
+    /// What config says of one topic's columns.
+    pub rules: Option<Rules>,
+}
+
+/// Rules for the columns of a topic, as config has them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub topic: &'static str,
+    pub drop: Vec<String>,
+    pub hash: Vec<String>,
+    pub secret: &'static str,
+    pub types: Vec<(&'static str, &'static str)>,
+}
+
+impl Rules {
+    fn columns(&self) -> ColumnRules {
+        let types = self.types.iter().map(|(column, name)| {
+            let hint = name.parse().expect("a type's name");
+            ((*column).to_owned(), hint)
+        });
+        let key = HashKey::new(self.secret).ok();
+        ColumnRules::new(
+            self.drop.clone(),
+            self.hash.clone(),
+            key.as_ref(),
+            types.collect(),
+        )
+    }
+
+    fn preparation(&self) -> Preparation {
+        let types = self.types.iter();
+        Preparation {
+            drop: self.drop.iter().cloned().collect(),
+            hash: self.hash.iter().cloned().collect(),
+            hash_key: (!self.hash.is_empty()).then(|| self.secret.to_owned()),
+            types: types
+                .map(|(column, name)| ((*column).to_owned(), (*name).to_owned()))
+                .collect(),
+            ..Preparation::default()
+        }
+    }
 }
 
 impl Default for Site {
@@ -51,10 +92,12 @@ impl Default for Site {
                 volatile: false,
                 memory_bytes_max: u64::MAX,
                 quarantine_bytes_max: 1 << 20,
+                preparations: Preparations::default(),
             },
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,
             gate: Gate::default(),
+            rules: None,
         }
     }
 }
@@ -70,8 +113,12 @@ impl Site {
     pub fn start(&self) -> Running {
         let catalog = Arc::new(SchemaCatalog::default());
         let (schemas, gate) = (Arc::clone(&catalog), self.gate.clone());
+        let rules = self.rules.clone().unwrap_or_default();
+        let columns = Arc::new(rules.columns());
+        let topic = rules.topic;
         let decoder = move || -> Box<dyn Decoder> {
-            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default());
+            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default())
+                .with_columns(topic, Arc::clone(&columns));
             Box::new(GatedDecoder {
                 inner,
                 gate: gate.clone(),
@@ -86,7 +133,14 @@ impl Site {
             ends: false,
         };
         let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
-        let settings = self.settings.clone();
+        let mut settings = self.settings.clone();
+        settings.preparations = Preparations::new(move |_, of| {
+            if of == rules.topic {
+                rules.preparation()
+            } else {
+                Preparation::default()
+            }
+        });
         let pipeline = Pipeline::start(settings, catalog, vec![source], Box::new(store));
         Running {
             release: Release {

@@ -16,5 +16,6 @@ mod harness;
 mod logs_that_changed;
 mod memory;
 mod naming;
+mod rebuilding;
 mod restart;
 mod stepped;

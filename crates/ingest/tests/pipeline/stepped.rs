@@ -35,6 +35,7 @@ impl Stepped {
             volatile: true,
             memory_bytes_max,
             quarantine_bytes_max: 1 << 20,
+            preparations: ingest::Preparations::default(),
         };
         let setup = SourceSetup {
             name: "s".to_owned(),

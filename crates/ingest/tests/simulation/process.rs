@@ -254,6 +254,7 @@ fn settings() -> Settings {
         volatile: false,
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
+        preparations: ingest::Preparations::default(),
     }
 }
 

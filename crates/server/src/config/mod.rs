@@ -5,6 +5,7 @@
 //! given meaning (`validated`). Nothing is ignored: what has no effect in this version is refused.
 
 mod check;
+mod columns;
 mod document;
 mod environment;
 mod error;
@@ -21,6 +22,7 @@ mod validated;
 #[cfg(test)]
 mod tests;
 
+pub use columns::ColumnsConfig;
 pub use environment::of_process as process_environment;
 pub use error::ConfigErrors;
 pub use flags::{ConfigArgs, key_value};

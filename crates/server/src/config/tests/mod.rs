@@ -1,12 +1,13 @@
 //! Whole configurations, and what they mean.
 
+mod columns;
 mod refused;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Parser;
-use debezium_decoder::Placeholder;
+use debezium_decoder::{Placeholder, TopicFormats};
 use serde_json::Value;
 
 use super::schema::Shape;
@@ -78,6 +79,7 @@ fn everything_that_can_be_written_is_understood() {
         ("socket.timeout.ms", "60000"),
     ];
     let expected = Config {
+        hash_key: None,
         storage: Storage::Directory("/var/lib/rowtide".into()),
         listen: Listen {
             data: ListenAddress::Unix("/run/rowtide.sock".into()),
@@ -85,6 +87,7 @@ fn everything_that_can_be_written_is_understood() {
         },
         sources: vec![
             SourceConfig {
+                formats: TopicFormats::default(),
                 name: "shop".to_owned(),
                 reads: Reads::Kafka {
                     brokers: "kafka-1:9092,kafka-2".to_owned(),
@@ -98,6 +101,7 @@ fn everything_that_can_be_written_is_understood() {
                 unavailable_value: Placeholder::parse("hex:00ff7f").unwrap(),
             },
             SourceConfig {
+                formats: TopicFormats::default(),
                 name: "recorded".to_owned(),
                 reads: Reads::File {
                     path: "/records/2026".into(),
@@ -109,6 +113,7 @@ fn everything_that_can_be_written_is_understood() {
             },
         ],
         tables: vec![TableConfig {
+            columns: ColumnsConfig::default(),
             name: Some("orders".to_owned()),
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
