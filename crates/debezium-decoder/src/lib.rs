@@ -22,6 +22,7 @@ mod data_change;
 mod decoder;
 mod decoding;
 mod document_columns;
+mod document_key;
 mod documents;
 mod envelope;
 mod error;
