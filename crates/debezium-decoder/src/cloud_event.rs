@@ -55,6 +55,7 @@ impl Decoding<'_> {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
             before: images.before.map(Image::Json),
             after: images.after.map(Image::Json),
+            update: images.update,
             source: source_block::read(&block),
             origin: OriginId(0),
             connector_ms: images.ts_ms,
@@ -79,6 +80,7 @@ impl Decoding<'_> {
 fn op_of(images: &Envelope<'_>, has_key: bool) -> Op {
     match (images.before, images.after) {
         // Of a row that is gone either the key or the image tells which.
+        (_, None) if images.update.is_some() => Op::Update,
         (None, None) if !has_key => Op::Truncate,
         (_, None) => Op::Delete,
         (None, Some(_)) => Op::Create,

@@ -20,6 +20,12 @@ pub enum DecodeError {
     /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
     #[error("the {part} is not what it should be: {reason}")]
     Malformed { part: &'static str, reason: String },
+    /// A document's text that has half a character, or is no document.
+    #[error("the {part} is no document in extended JSON")]
+    NoDocument { part: &'static str },
+    /// Deeper than MongoDB can hold it.
+    #[error("the {part} is nested deeper than {max} levels")]
+    TooDeep { part: &'static str, max: usize },
     /// Avro or Protobuf, framed as a schema registry's serializers do.
     #[error(
         "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
@@ -74,6 +80,11 @@ pub enum DecodeError {
         op: &'static str,
         image: &'static str,
     },
+    /// Cassandra's deletion of a partition or of a range of rows.
+    #[error(
+        "a deletion of more than one row (a partition or a range of clustering keys), which does not name them: they stay until the table is rebuilt from a new snapshot"
+    )]
+    DeletesRange,
     /// A cell does not have the type its schema says.
     #[error("column `{column}` is not a valid {expected}")]
     BadCell {
@@ -88,6 +99,11 @@ pub enum DecodeError {
         "the key has the column `{column}`, which config drops: hash it instead, or it names no row"
     )]
     KeyDropped { column: String },
+    /// A flattened document whose key is hidden by one of its two names.
+    #[error(
+        "the record's key says under `id` what config hides under `_id`: name both in the table's `hash`"
+    )]
+    KeyNameHides,
     /// A key without the name of its column, where config hides columns.
     #[error(
         "the key is a bare value, which may be one of the columns that config hides: add \"__key\" to the table's `hash`, or send keys with the names of their columns"
@@ -115,6 +131,8 @@ impl DecodeError {
             Self::TooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
+            Self::NoDocument { .. } => "no_document",
+            Self::TooDeep { .. } => "too_deep",
             Self::NeedsRegistry { .. } => "needs_registry",
             Self::NotFramed { .. } => "not_framed",
             Self::UnusableSchema { .. } => "unusable_schema",
@@ -127,9 +145,11 @@ impl DecodeError {
             Self::NotAnEnvelope => "not_an_envelope",
             Self::UnknownOp { .. } => "unknown_op",
             Self::MissingImage { .. } => "missing_image",
+            Self::DeletesRange => "deletes_range",
             Self::BadCell { .. } => "bad_cell",
             Self::HintMismatch { .. } => "hint_mismatch",
             Self::KeyDropped { .. } => "key_dropped",
+            Self::KeyNameHides => "key_name_hides",
             Self::BareKeyHides => "bare_key_hides",
             Self::KeyMismatch { .. } => "key_mismatch",
             Self::NoKeyColumn { .. } => "no_key_column",

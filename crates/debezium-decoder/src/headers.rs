@@ -4,8 +4,7 @@ use change_feed::RecordRef;
 use row_model::{RunId, parse_uuid};
 
 use crate::envelope::Op;
-use crate::json_token;
-use crate::json_token::Token;
+use crate::json_token::{self, Token};
 
 const RUN_ID: &str = "__debezium.context.runId";
 const NEW_KEY: &str = "__debezium.newkey";

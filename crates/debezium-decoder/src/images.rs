@@ -55,6 +55,11 @@ impl Decoding<'_> {
         let Some(key) = record.key else {
             return Ok(KeyPart::default());
         };
+        if self.topic.documents.are_met
+            && let Some(key) = self.document_key_part(record)?
+        {
+            return Ok(key);
+        }
         let start = self.out.bytes.len();
         let memory = &mut self.topic.key_schema;
         let unwrapped = self

@@ -15,6 +15,7 @@
 
 mod avro;
 mod block;
+mod cassandra;
 mod cell;
 mod cloud_event;
 mod columns;
@@ -22,9 +23,14 @@ mod connect_schema;
 mod data_change;
 mod decoder;
 mod decoding;
+mod document_columns;
+mod document_key;
+mod documents;
 mod envelope;
 mod error;
+mod extended_json;
 mod flat;
+mod flat_documents;
 mod formats;
 mod hash_key;
 mod headers;

@@ -7,7 +7,6 @@
 use smallvec::SmallVec;
 
 use crate::json_token::Token;
-
 /// Brackets of most records nest without an allocation.
 const NESTING_INLINE: usize = 16;
 

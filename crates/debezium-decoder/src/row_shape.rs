@@ -74,6 +74,23 @@ impl RowShape {
             .intern(key, history)
     }
 
+    /// The same for a row of Cassandra, whose columns are structs around their values.
+    pub fn from_cells(
+        record: &Arc<Node>,
+        row: &Node,
+        key: Option<&[String]>,
+        history: &SchemaHistory,
+        rules: &ColumnRules,
+    ) -> Result<Self, DecodeError> {
+        let mut shape = Self::of_fields(record, row);
+        for (column, field) in shape.columns.iter_mut().zip(&row.fields) {
+            if let Some(value) = field.field("value") {
+                column.semantic = Semantic::of(value);
+            }
+        }
+        shape.under(rules).intern(key, history)
+    }
+
     /// The shape of a row without schema: its names.
     pub fn from_names<'n>(
         names: impl Iterator<Item = &'n str>,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::DecodeError;
 use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
+use crate::documents::Documents;
 use crate::flat::AddedColumns;
 use crate::formats::PartFormat;
 use crate::headers::HeaderMemory;
@@ -43,6 +44,8 @@ pub(crate) struct TopicState {
     pub made_schema: Option<(Schema, SchemaId)>,
     /// No column of the last shape could be null on the wire.
     pub has_no_nulls: bool,
+    /// What is remembered of rows that are documents.
+    pub documents: Documents,
     /// The columns that were added to flattened rows of this shape.
     added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
 }
@@ -84,6 +87,7 @@ impl TopicState {
             made_schema: None,
             has_no_nulls: false,
             added: None,
+            documents: Documents::of(&history),
             history,
             headers: HeaderMemory::default(),
             source: SourceMemory::default(),
@@ -132,7 +136,9 @@ impl TopicState {
 
     /// What readers of the table should know of how its records are written, once there is a row.
     pub fn notes(&self) -> Option<Vec<String>> {
-        let has_rows = self.row_shape.is_some() || self.made_schema.is_some();
+        let has_rows = self.row_shape.is_some()
+            || self.made_schema.is_some()
+            || self.documents.columns.has_any();
         let says_something = !self.rules.is_empty() || self.has_no_nulls;
         (has_rows && says_something).then(|| {
             let mut notes = self.rules.notes();

@@ -304,7 +304,7 @@ fn mongodb_calls_its_key_by_another_name() {
         )],
         &expect![[r#"
             0 Upsert [Int(1004), Text("own"), Bool(false), Text("r"), Int(1)] Incremental at None
-            shape: _id any, id any, __deleted any, __op any, __ord any key Some(["id"])
+            shape: _id any, id any, __deleted any, __op any, __ord any key Some(["_id"])
         "#]],
     );
 }

@@ -82,8 +82,8 @@ pub struct RawSource {
     /// The connector's `unavailable.value.placeholder`, as it is set there: text, or `hex:` and hex digits.
     #[schemars(extend("default" = "__debezium_unavailable_value"))]
     pub unavailable_value: Option<String>,
-    /// Formats of the records of some topics, only where they would be recognised wrongly.
-    #[schemars(extend("examples" = [[{"topic": "legacy.*", "key": "json", "value": "avro"}]]))]
+    /// Formats of the records of some topics, only where they would be recognised wrongly:
+    /// `formats = [{ topic = "legacy.*", key = "json", value = "avro" }]`.
     pub formats: Vec<RawFormat>,
 }
 

@@ -94,7 +94,7 @@ fn tidy(schema: &mut Value) {
         Value::Object(entries) => {
             if entries
                 .get("default")
-                .is_some_and(|value| value.is_null() || *value == json!([]))
+                .is_some_and(|value| value.is_null() || *value == json!([]) || *value == json!({}))
             {
                 entries.remove("default");
             }

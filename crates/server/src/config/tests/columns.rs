@@ -61,9 +61,17 @@ fn what_would_hide_nothing_is_refused() {
             rowtide.toml:11: x is in both `tables[0].columns.drop` and `tables[0].columns.hash`: leave it in one of them
             rowtide.toml:12: `tables[0].columns.types.id` does nothing: the column is dropped: remove it"#]],
     );
-    check_wrong("[secrets]\nhash_key = 'short'\n", &expect!["rowtide.toml:7: `secrets.hash_key`: a hash key has at least 16 bytes, this one has 5: write at least 16 characters that nobody can guess, such as those of `openssl rand -hex 32`"]);
+    check_wrong(
+        "[secrets]\nhash_key = 'short'\n",
+        &expect![
+            "rowtide.toml:7: `secrets.hash_key`: a hash key has at least 16 bytes, this one has 5: write at least 16 characters that nobody can guess, such as those of `openssl rand -hex 32`"
+        ],
+    );
     // A secret is not repeated where somebody could read it.
-    check_wrong("[secrets]\nhash_key = 12345678901234567\n", &expect!["rowtide.toml:7: `secrets.hash_key` is a number, not text: write it in quotes"]);
+    check_wrong(
+        "[secrets]\nhash_key = 12345678901234567\n",
+        &expect!["rowtide.toml:7: `secrets.hash_key` is a number, not text: write it in quotes"],
+    );
 }
 
 #[test]
@@ -88,5 +96,10 @@ fn a_format_that_says_nothing_is_refused() {
             rowtide.toml:6: `sources[0].formats[2]` says nothing of its topics: add key = "…" or value = "…", or remove it
             rowtide.toml:6: two formats are for a: join the two: the first would count"#]],
     );
-    check_wrong("formats = [{ topic = 'a', key = 'jsn' }]\n", &expect![[r#"rowtide.toml:6: `sources[0].formats[0].key` cannot be "jsn": did you mean "json"?"#]]);
+    check_wrong(
+        "formats = [{ topic = 'a', key = 'jsn' }]\n",
+        &expect![[
+            r#"rowtide.toml:6: `sources[0].formats[0].key` cannot be "jsn": did you mean "json"?"#
+        ]],
+    );
 }
