@@ -10,6 +10,7 @@ use black_box::records::Record;
 use black_box::scenario::{Recording, Scenario};
 use black_box::server::Server;
 use black_box::site::{Settings, Site};
+use black_box::wait;
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -25,22 +26,33 @@ const SECRET: &str = "4929-7812-SECRET";
 fn hashed(text: &str) -> anyhow::Result<String> {
     let mac = Hmac::<Sha256>::new_from_slice(HASH_KEY.as_bytes())?.chain_update(text);
     let hash = mac.finalize().into_bytes();
-    Ok(hash[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let digits = hash[..16].iter();
+    let digits = digits.flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    digits.map(digit).collect::<Option<_>>().context("digits")
 }
 
 fn site(recording: Recording) -> anyhow::Result<(Site, Vec<Record>)> {
+    let (site, records) = open_site(recording)?;
+    hide(&site)?;
+    Ok((site, records))
+}
+
+/// Adds the rules to a site's configuration.
+fn hide(site: &Site) -> anyhow::Result<()> {
+    let rules = format!(
+        "[[tables]]\ntopic = \"{CUSTOMERS}\"\n[tables.columns]\ndrop = [\"last_name\"]\nhash = [\"email\"]\n[[tables]]\ntopic = \"{KEYED_BY_EMAIL}\"\n[tables.columns]\nhash = [\"email\"]\n[secrets]\nhash_key = \"{HASH_KEY}\"\n"
+    );
+    site.configure(&(site.configuration()? + &rules))
+}
+
+/// A site where everybody may see everything.
+fn open_site(recording: Recording) -> anyhow::Result<(Site, Vec<Record>)> {
     let settings = Settings {
         checkpoint_interval_ms: 20,
         ..Settings::default()
     };
     let site = Site::new(settings)?;
-    let rules = format!(
-        "[[tables]]\ntopic = \"{CUSTOMERS}\"\n[tables.columns]\ndrop = [\"last_name\"]\nhash = [\"email\"]\n[[tables]]\ntopic = \"{KEYED_BY_EMAIL}\"\n[tables.columns]\nhash = [\"email\"]\n[secrets]\nhash_key = \"{HASH_KEY}\"\n"
-    );
-    site.configure(&(site.configuration()? + &rules))?;
     let mut records = Vec::new();
     for (scenario, topic) in [("A_basics_default", CUSTOMERS), ("B_keys", KEYED_BY_EMAIL)] {
         let all = Scenario::open(scenario)?.records(recording)?;
@@ -140,7 +152,14 @@ fn everything(site: &Site, server: &Server) -> anyhow::Result<Vec<(String, Vec<u
 
 /// The data directory and the log.
 fn on_disk(site: &Site) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    let mut files = vec![site.path("log")];
+    let log = site.path("log");
+    let mut seen = in_data(site)?;
+    seen.push(("the log".to_owned(), fs::read(log)?));
+    Ok(seen)
+}
+
+fn in_data(site: &Site) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
     files_in(&site.path("data"), &mut files)?;
     let read = |path: PathBuf| Ok((path.display().to_string(), fs::read(&path)?));
     files.into_iter().map(read).collect()
@@ -248,4 +267,42 @@ fn nothing_of_them_is_anywhere_without_schemas() -> anyhow::Result<()> {
 #[test]
 fn nothing_of_them_is_anywhere_with_schemas() -> anyhow::Result<()> {
     check(Recording::WithSchemas)
+}
+
+#[test]
+fn what_is_hidden_from_now_on_is_gone_from_the_disk() -> anyhow::Result<()> {
+    let (site, records) = open_site(Recording::Schemaless)?;
+    let secrets = secrets(&records)?;
+    let mut server = site.start()?;
+    server.ready()?;
+    ensure!(server.stop()? == 0, "it did not end well");
+    let hidden =
+        |secret: &String| Ok::<_, anyhow::Error>(holds(&in_data(&site)?, secret).is_empty());
+    let stored = secrets
+        .iter()
+        .map(hidden)
+        .filter(|hidden| matches!(hidden, Ok(false)));
+    ensure!(
+        stored.count() > 4,
+        "hardly anything was there to be removed"
+    );
+
+    hide(&site)?;
+    let mut server = site.start()?;
+    server.ready()?;
+    check_answers(&server)?;
+    wait::until("the old files are written anew", || {
+        server.still_runs()?;
+        for secret in &secrets {
+            // A file may go while it is read.
+            if !hidden(secret).unwrap_or(false) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })?;
+    server.kill()?;
+    let mut server = site.start()?;
+    server.ready()?;
+    check_answers(&server)
 }

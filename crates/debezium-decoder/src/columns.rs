@@ -6,6 +6,7 @@
 //! name that no record has hides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use row_model::{Row, RowBuilder, Value};
@@ -34,7 +35,7 @@ const CONTRADICTED_MAX: usize = 100;
 pub struct ColumnRules {
     drop: BTreeSet<String>,
     hash: BTreeMap<String, HashKey>,
-    types: BTreeMap<String, TypeHint>,
+    types: BTreeMap<String, Arc<TypeHint>>,
     // Held for one look or one insertion, when a new shape of rows is met.
     met: Mutex<Met>,
 }
@@ -76,7 +77,10 @@ impl ColumnRules {
         Self {
             drop,
             hash: hashed,
-            types,
+            types: types
+                .into_iter()
+                .map(|(column, hint)| (column, Arc::new(hint)))
+                .collect(),
             met: Mutex::default(),
         }
     }
@@ -147,9 +151,13 @@ impl ColumnRules {
     }
 
     /// What a column holds, given what its schema says, and the hint that says so.
-    pub(crate) fn hinted(&self, column: &str, sent: &Semantic) -> (Semantic, Option<TypeHint>) {
+    pub(crate) fn hinted(
+        &self,
+        column: &str,
+        sent: &Semantic,
+    ) -> (Semantic, Option<Arc<TypeHint>>) {
         match self.types.get(column) {
-            Some(hint) if hint.refines(sent) => (hint.semantic.clone(), Some(hint.clone())),
+            Some(hint) if hint.refines(sent) => (hint.semantic.clone(), Some(Arc::clone(hint))),
             Some(hint) if hint.semantic != *sent => {
                 let contradicted = &mut self.met.lock().contradicted;
                 if contradicted.len() < CONTRADICTED_MAX {
@@ -212,6 +220,7 @@ impl ShapeColumn {
     }
 
     /// Appends the cell as it may be seen; nothing of a dropped column.
+    #[inline]
     pub fn push(
         &self,
         token: Option<Token<'_>>,
@@ -233,6 +242,7 @@ impl ShapeColumn {
     }
 
     /// Appends the cell as it was sent.
+    #[inline]
     pub fn push_plain(
         &self,
         token: Option<Token<'_>>,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +27,8 @@ const FINGERPRINT_OF: &[u8] = b"rowtide: which hash_key this is";
 /// The secret of all hashed columns.
 #[derive(Clone)]
 pub struct HashKey {
-    mac: Hmac<Sha256>,
+    // Shared: every column that is hashed has the key.
+    mac: Arc<Hmac<Sha256>>,
 }
 
 /// The secret is so short that it could be found by trying.
@@ -49,7 +51,7 @@ impl HashKey {
             return Err(short);
         }
         let mac = Hmac::new_from_slice(secret.as_bytes()).map_err(|_| short)?;
-        Ok(Self { mac })
+        Ok(Self { mac: Arc::new(mac) })
     }
 
     /// Tells one key from another and says nothing else of it.
@@ -65,7 +67,8 @@ impl HashKey {
     }
 
     fn hex(&self, text: &[u8], bytes: usize) -> String {
-        let hash = self.mac.clone().chain_update(text).finalize().into_bytes();
+        let mac = Hmac::clone(&self.mac);
+        let hash = mac.chain_update(text).finalize().into_bytes();
         let mut out = String::with_capacity(2 * bytes);
         for byte in hash.iter().take(bytes) {
             // Writing to a string cannot fail.

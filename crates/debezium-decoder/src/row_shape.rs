@@ -32,7 +32,7 @@ pub(crate) struct ShapeColumn {
     pub nullable: bool,
     pub treatment: Treatment,
     /// What made it this type, where that is not the record's schema.
-    pub hint: Option<TypeHint>,
+    pub hint: Option<Arc<TypeHint>>,
     /// Its place in the encoded row; none if it is dropped.
     pub cell: Option<usize>,
 }

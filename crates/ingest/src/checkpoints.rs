@@ -11,7 +11,7 @@ use table_store::TableIdentity;
 
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
-use crate::rebuild::Forgotten;
+use crate::rebuild::{Forgotten, Scrub};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::tables::TableState;
 
@@ -25,6 +25,8 @@ pub struct Pending {
     tables: Vec<(usize, usize)>,
     partitions: Vec<(usize, PartitionId)>,
     pub(crate) forgotten: Vec<Forgotten>,
+    /// What this checkpoint removes must not be readable any more.
+    pub(crate) scrub: bool,
 }
 
 /// Why a checkpoint could not be loaded.
@@ -58,7 +60,9 @@ impl Sequencer {
             tables: Vec::new(),
             partitions: Vec::new(),
             forgotten: Vec::new(),
+            scrub: false,
         };
+        self.collect_scrub(&mut pending);
         self.collect_forgotten(&mut pending);
         for at in 0..self.tables.len() {
             self.collect_table(at, store, &mut pending);
@@ -217,6 +221,7 @@ impl Sequencer {
                     shapes.entry(topic).or_default().insert(number, schema);
                 }
                 Some(Saved::Quarantined(record)) => self.quarantine.restore(record),
+                Some(Saved::ScrubDue) => self.scrub = Scrub::Due,
                 Some(Saved::QuarantinedCount { topic, count }) => {
                     self.quarantine.restore_count(&topic, count);
                 }
@@ -251,8 +256,10 @@ impl Sequencer {
             self.publish(now_ms());
         }
         let preparations = &self.settings.preparations;
-        self.quarantine
-            .strip(|record| preparations.of(&record.source, &record.topic).hides());
+        let hides = |record: &Quarantined| preparations.of(&record.source, &record.topic).hides();
+        if self.quarantine.strip(hides) {
+            self.scrub = Scrub::Due;
+        }
         progress(Vec::new());
         Ok(())
     }

@@ -73,5 +73,7 @@ pub(crate) enum ToSequencer {
 pub(crate) struct CheckpointAnswer {
     pub pending: Pending,
     pub result: Result<Committed, CheckpointError>,
+    /// What came of scrubbing the medium, where that was due.
+    pub scrubbed: Option<Result<(), CheckpointError>>,
     pub took: Duration,
 }

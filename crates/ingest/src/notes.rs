@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -19,6 +19,9 @@ use crate::preparation::{Preparation, PreparationNote};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::tables::{OriginState, TableState};
+
+/// Stands in a checkpoint until the medium was scrubbed.
+const SCRUB: &str = "scrub";
 
 /// A note of a checkpoint is not what this binary wrote.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,8 @@ pub(crate) enum Saved {
         topic: String,
         count: u64,
     },
+    /// What was removed could still be read on the medium.
+    ScrubDue,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -209,6 +214,11 @@ pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
     note_of(&["quarantined", topic], Some(&count))
 }
 
+/// Says, or no longer, that the medium is to be scrubbed.
+pub(crate) fn scrub(due: bool) -> Note {
+    note_of(&[SCRUB], due.then_some(&true))
+}
+
 /// Reads a note; `None` for one of a kind that this binary does not know.
 pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError> {
     let text = String::from_utf8_lossy(name).into_owned();
@@ -250,6 +260,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             topic: topic.to_owned(),
             count: parse(value).map_err(error)?,
         },
+        [SCRUB] => Saved::ScrubDue,
         _ => return Ok(None),
     }))
 }

@@ -229,10 +229,13 @@ fn write_checkpoints(work: &Receiver<Pending>, answers: &Sender<ToSequencer>, st
     for pending in work {
         let began = clock::monotonic();
         let result = store.write().commit(&pending.checkpoint);
+        let due = pending.scrub && result.is_ok();
+        let scrubbed = due.then(|| store.write().scrub());
         let took = clock::monotonic() - began;
         let answer = Box::new(CheckpointAnswer {
             pending,
             result,
+            scrubbed,
             took,
         });
         if answers.send(ToSequencer::Checkpoint(answer)).is_err() {

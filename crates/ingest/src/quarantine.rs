@@ -112,8 +112,10 @@ impl Quarantine {
         }
     }
 
-    /// Keeps nothing but place and time of records that hold what nobody may see any more.
-    pub fn strip(&mut self, hides: impl Fn(&Quarantined) -> bool) {
+    /// Keeps nothing but place and time of records that hold what nobody may see any more. Answers
+    /// whether there were any.
+    pub fn strip(&mut self, hides: impl Fn(&Quarantined) -> bool) -> bool {
+        let changes = self.changes;
         for record in &mut self.held {
             let has_bytes = record.key.is_some() || record.value.is_some();
             if !has_bytes || !hides(record) {
@@ -126,6 +128,7 @@ impl Quarantine {
             self.changes += 1;
             self.added.push(record.clone());
         }
+        self.changes > changes
     }
 
     pub fn count(&self, topic: &str) -> u64 {

@@ -5,6 +5,7 @@
 //! all of it. Either way the rows on disk go with the same checkpoint that holds the new beginning.
 
 use change_feed::PartitionFacts;
+use checkpoint_store::CheckpointError;
 use row_model::TableId;
 
 use crate::checkpoints::Pending;
@@ -21,6 +22,19 @@ pub(crate) struct Forgotten {
     source: String,
     topic: String,
     partitions: Vec<i32>,
+}
+
+/// Whether what was removed can still be read on the medium. A checkpoint says so until it is not so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scrub {
+    #[default]
+    NotNeeded,
+    /// With the next checkpoint.
+    Due,
+    /// It was done: the next checkpoint need no longer say that it is due.
+    Done,
+    /// It failed: the next start tries again.
+    Failed,
 }
 
 impl Sequencer {
@@ -40,6 +54,7 @@ impl Sequencer {
     pub(crate) fn begin_anew(&mut self, source: usize, mut state: TableState, rebuild: &Rebuild) {
         let topic = state.identity.topic.clone();
         let id = state.identity.id;
+        self.scrub = Scrub::Due;
         state.rebuilding = Some(told(&state, rebuild));
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
@@ -149,6 +164,34 @@ impl Sequencer {
         if let Some(facts) = partitions.first() {
             self.stall(source, &facts.topic, reason.to_owned());
         }
+    }
+
+    /// Has the medium forget what this checkpoint removes, if nobody may read it any more.
+    pub(crate) fn collect_scrub(&mut self, pending: &mut Pending) {
+        pending.scrub = self.scrub == Scrub::Due;
+        if pending.scrub {
+            pending.checkpoint.notes.push(notes::scrub(true));
+        } else if self.scrub == Scrub::Done {
+            pending.checkpoint.notes.push(notes::scrub(false));
+            self.scrub = Scrub::NotNeeded;
+        }
+    }
+
+    /// The medium was scrubbed, or not.
+    pub(crate) fn scrubbed(&mut self, result: Result<(), CheckpointError>) {
+        self.scrub = match result {
+            Ok(()) => {
+                tracing::info!("nothing of what is hidden now is left in the data directory");
+                Scrub::Done
+            }
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "what is hidden now may still be read in the data directory: make room and restart, or delete the directory"
+                );
+                Scrub::Failed
+            }
+        };
     }
 
     /// Puts what is to be removed into a checkpoint, before anything it adds.

@@ -13,7 +13,7 @@ use telemetry::Event;
 
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
-use crate::rebuild::Forgotten;
+use crate::rebuild::{Forgotten, Scrub};
 use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
@@ -61,6 +61,7 @@ pub struct Sequencer {
     pub(crate) held_back: Vec<(usize, PartitionFacts)>,
     /// What the next checkpoint has to remove.
     pub(crate) forgotten: Vec<Forgotten>,
+    pub(crate) scrub: Scrub,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
@@ -96,6 +97,7 @@ impl Sequencer {
             saved: HashMap::new(),
             held_back: Vec::new(),
             forgotten: Vec::new(),
+            scrub: Scrub::default(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,

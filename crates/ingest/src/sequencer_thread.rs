@@ -192,6 +192,9 @@ impl SequencerThread {
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
         self.checkpoint_in_flight = false;
         let volatile = self.sequencer.settings.volatile;
+        if let Some(scrubbed) = answer.scrubbed {
+            self.sequencer.scrubbed(scrubbed);
+        }
         match answer.result {
             Ok(committed) => {
                 Event::CheckpointWritten {
