@@ -77,6 +77,7 @@ impl Decoding<'_> {
         let (shape, tokens) = self.cell_tokens(image, unwrapped, key_shape)?;
         let start = self.out.bytes.len();
         self.push_cells(&shape, &tokens, absent)?;
+        shape.push_key(Row::new(self.scratch), self.builder);
         self.builder.finish(&mut self.out.bytes);
         (change.schema, change.row) = (shape.schema, self.since(start));
         if let Some(key_shape) = &key.shape {
@@ -116,9 +117,8 @@ impl Decoding<'_> {
         let (Some((record, row)), None) = (schema, self.topic.known_shape(record, key)) else {
             return self.tokens(text, PART, record, schema, key);
         };
-        let names = key.map(|key| key.names.as_slice());
         let (history, rules) = (&self.topic.history, &self.topic.rules);
-        let shape = RowShape::from_cells(record, row, names, history, rules)?;
+        let shape = RowShape::from_cells(record, row, self.topic.row_key(key), history, rules)?;
         let shape = Arc::new(shape);
         let tokens = text.read(Some(&shape), PART)?;
         self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));

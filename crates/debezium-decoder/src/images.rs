@@ -143,7 +143,8 @@ impl Decoding<'_> {
         let shape = self.typed_shape(record, node, key)?;
         self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));
         let start = self.out.bytes.len();
-        row.encode(&shape, placeholder, self.builder, &mut self.out.bytes)?;
+        let key = Row::new(self.scratch);
+        row.encode(&shape, placeholder, key, self.builder, &mut self.out.bytes)?;
         Ok((shape, self.since(start)))
     }
 
@@ -154,7 +155,8 @@ impl Decoding<'_> {
         placeholder: Option<&Placeholder>,
     ) -> Result<Range<u32>, DecodeError> {
         let start = self.out.bytes.len();
-        tokens.encode(shape, placeholder, self.builder, &mut self.out.bytes)?;
+        let key = Row::new(self.scratch);
+        tokens.encode(shape, placeholder, key, self.builder, &mut self.out.bytes)?;
         Ok(self.since(start))
     }
 
@@ -169,9 +171,9 @@ impl Decoding<'_> {
             return Ok(shape);
         }
         self.topic.has_no_nulls = row.has_no_nulls;
-        let names = key.map(|key| key.names.as_slice());
         let (history, rules) = (&self.topic.history, &self.topic.rules);
-        let shape = RowShape::from_schema(record, row, names, history, rules)?;
+        let key = self.topic.row_key(key);
+        let shape = RowShape::from_schema(record, row, key, history, rules)?;
         Ok(Arc::new(shape))
     }
 
@@ -196,9 +198,9 @@ impl Decoding<'_> {
                 (Some(shape), None) => (shape, tokens),
                 (_, others) => {
                     let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
-                    let names = key.map(|key| key.names.as_slice());
                     let (history, rules) = (&self.topic.history, &self.topic.rules);
-                    let shape = RowShape::from_names(others, names, history, rules)?;
+                    let key = self.topic.row_key(key);
+                    let shape = RowShape::from_names(others, key, history, rules)?;
                     (Arc::new(shape), tokens)
                 }
             }

@@ -199,7 +199,7 @@ mod tests {
         let row = |key: &str, builder: &mut RowBuilder| {
             let mut row = Vec::new();
             let tokens = RowText::of_text(key).read(Some(&shape), "key").unwrap();
-            tokens.encode(&shape, None, builder, &mut row).unwrap();
+            tokens.encode_plain(&shape, builder, &mut row).unwrap();
             row
         };
         let own = row(key, &mut builder);

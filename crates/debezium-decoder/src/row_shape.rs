@@ -58,6 +58,17 @@ pub(crate) struct RowShape {
     /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
     made_from: Option<Arc<Node>>,
     hides: bool,
+    /// Columns that only the key has (a router added them, or a transform left a bare value of it), with
+    /// their places there: rows show them last, because rows are looked up by them.
+    of_key: Vec<(usize, ShapeColumn)>,
+}
+
+/// What rows of a new shape are known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowKey<'k> {
+    pub names: &'k [String],
+    /// How the record's key was read; none for a key that config declares.
+    pub shape: Option<&'k RowShape>,
 }
 
 impl RowShape {
@@ -65,7 +76,7 @@ impl RowShape {
     pub fn from_schema(
         record: &Arc<Node>,
         row: &Node,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
         rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
@@ -78,7 +89,7 @@ impl RowShape {
     pub fn from_cells(
         record: &Arc<Node>,
         row: &Node,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
         rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
@@ -94,7 +105,7 @@ impl RowShape {
     /// The shape of a row without schema: its names.
     pub fn from_names<'n>(
         names: impl Iterator<Item = &'n str>,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
         rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
@@ -126,6 +137,7 @@ impl RowShape {
             schema: SchemaId(0),
             made_from,
             hides: false,
+            of_key: Vec::new(),
         };
         shape.with_cells()
     }
@@ -149,11 +161,19 @@ impl RowShape {
 
     fn intern(
         mut self,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
     ) -> Result<Self, DecodeError> {
+        if let Some(shape) = key.and_then(|key| key.shape) {
+            let only_there = shape.columns.iter().enumerate();
+            let only_there = only_there.filter(|(_, column)| self.column(&column.name).is_none());
+            self.of_key = only_there
+                .map(|(at, column)| (at, column.clone()))
+                .collect();
+        }
         let kept = self.columns.iter().filter(|column| column.cell.is_some());
-        let columns = kept.map(|column| Column {
+        let of_key = self.of_key.iter().map(|(_, column)| column);
+        let columns = kept.chain(of_key).map(|column| Column {
             name: column.name.clone(),
             kind: match column.treatment {
                 Treatment::Hash(_) => ColumnType::Text,
@@ -163,7 +183,7 @@ impl RowShape {
         });
         let schema = Schema {
             columns: columns.collect(),
-            key: key.map(<[String]>::to_vec),
+            key: key.map(|key| key.names.to_vec()),
         };
         self.schema = history.intern(&schema).ok_or(DecodeError::TooManyShapes)?;
         Ok(self)
@@ -196,6 +216,15 @@ impl RowShape {
     pub fn dropped(&self) -> Option<&str> {
         let dropped = self.columns.iter().find(|column| column.cell.is_none());
         dropped.map(|column| column.name.as_str())
+    }
+
+    /// Appends the columns that only the key has, to a row that is otherwise whole.
+    pub fn push_key(&self, key: Row<'_>, row: &mut RowBuilder) {
+        for (place, column) in &self.of_key {
+            column
+                .treatment
+                .push(key.get(*place).unwrap_or(Value::Null), row);
+        }
     }
 
     /// Appends the encoding of a key of this shape. `plain` holds its values as they were sent.
@@ -294,10 +323,12 @@ impl<'a> RowTokens<'a> {
     }
 
     /// Encodes the row. `shape` is the expected one, or the one made of [`other_names`](Self::other_names).
+    /// `key` is the record's own, as it was sent.
     pub fn encode(
         &self,
         shape: &RowShape,
         placeholder: Option<&Placeholder>,
+        key: Row<'_>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
@@ -305,6 +336,7 @@ impl<'a> RowTokens<'a> {
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
             column.push(*token, placeholder, row)?;
         }
+        shape.push_key(key, row);
         row.finish(out);
         Ok(())
     }

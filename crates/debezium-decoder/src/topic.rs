@@ -17,7 +17,7 @@ use crate::json_token::Token;
 use crate::key::KeyShape;
 use crate::outline::Outline;
 use crate::registry::utf8;
-use crate::row_shape::RowShape;
+use crate::row_shape::{RowKey, RowShape};
 use crate::source_block::SourceMemory;
 
 /// State of one topic in one decoder.
@@ -156,6 +156,17 @@ impl TopicState {
             _ => false,
         };
         of_no_row && self.format.is_none() && self.history.shapes().is_empty()
+    }
+
+    /// What rows are known by whose records have a key of this shape.
+    pub fn row_key<'k>(&'k self, key: Option<&'k Arc<KeyShape>>) -> Option<RowKey<'k>> {
+        let key = key?;
+        let read = self.key_shape.as_ref();
+        let is_read = read.is_some_and(|read| Arc::ptr_eq(read, key));
+        Some(RowKey {
+            names: &key.names,
+            shape: self.key_row.as_deref().filter(|_| is_read),
+        })
     }
 
     /// Takes up a new shape of keys.

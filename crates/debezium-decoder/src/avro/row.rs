@@ -1,6 +1,6 @@
 //! A record of Avro as a row: its scalars become values without being text in between.
 
-use row_model::{RowBuilder, Value};
+use row_model::{Row, RowBuilder, Value};
 
 use super::cursor::{BadBody, Cursor};
 use super::{AvroSchema, Reader};
@@ -42,6 +42,7 @@ impl AvroRow<'_> {
         self,
         shape: &RowShape,
         placeholder: Option<&Placeholder>,
+        key: Row<'_>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
@@ -75,6 +76,7 @@ impl AvroRow<'_> {
                 BadCell::Body(bad) => malformed(&bad),
             })?;
         }
+        shape.push_key(key, row);
         row.finish(out);
         Ok(())
     }

@@ -238,8 +238,8 @@ fn a_dropped_key_column_fails_and_says_why() {
         &rules(&["card"], &["email", "__key"], &[]),
         &[(Some(r#""SECRET""#), Some(&create), &[])],
         &expect![[r#"
-            0 Upsert [Int(1), Text("254672d54180961be56def8267518e8e"), Int(2)] at Some(0@[77])
-            shape: id any, email text, n any key Some(["__key"])
+            0 Upsert [Int(1), Text("254672d54180961be56def8267518e8e"), Int(2), Text("2b0d304e9cfc0ca3f97b05552f18435c")] at Some(0@[77])
+            shape: id any, email text, n any, __key text key Some(["__key"])
         "#]],
     );
 }
