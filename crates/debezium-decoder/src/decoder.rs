@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use change_feed::{Decoder, RawBatch, TopicContext};
+use change_feed::{Decoded, Decoder, RawBatch, TopicContext};
 use row_model::{ChangeBatch, PartitionId, RowBuilder, SchemaCatalog};
 
 use crate::Placeholder;
@@ -56,7 +56,13 @@ impl DebeziumDecoder {
 }
 
 impl Decoder for DebeziumDecoder {
-    fn decode(&mut self, context: TopicContext<'_>, batch: &RawBatch, out: &mut ChangeBatch) {
+    fn decode(
+        &mut self,
+        context: TopicContext<'_>,
+        batch: &RawBatch,
+        from: usize,
+        out: &mut ChangeBatch,
+    ) -> Decoded {
         if !self.topics.contains_key(context.topic) {
             let history = self.catalog.history(context.topic);
             self.topics.insert(
@@ -65,7 +71,7 @@ impl Decoder for DebeziumDecoder {
             );
         }
         let Some(topic) = self.topics.get_mut(context.topic) else {
-            return;
+            return Decoded::All;
         };
         let last_delete = self.last_deletes.entry(batch.partition).or_default();
         let mut decoding = Decoding {
@@ -76,10 +82,11 @@ impl Decoder for DebeziumDecoder {
             scratch: &mut self.scratch,
             out,
         };
-        for record in batch.iter() {
+        for record in batch.iter().skip(from) {
             decoding.record(&record, last_delete);
         }
         out.schemas = Some(Arc::clone(&topic.history));
         out.format = topic.format;
+        Decoded::All
     }
 }

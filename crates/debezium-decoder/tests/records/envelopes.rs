@@ -105,6 +105,7 @@ fn a_declared_key_is_taken_from_the_row() {
             partition: 0,
         },
         &batch,
+        0,
         &mut out,
     );
     let key_of = |value: i64| {

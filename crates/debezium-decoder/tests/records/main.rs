@@ -69,7 +69,7 @@ fn decode_by(mut decoder: DebeziumDecoder, topic: &str, batch: &RawBatch) -> Cha
         topic,
         partition: 0,
     };
-    decoder.decode(context, batch, &mut out);
+    decoder.decode(context, batch, 0, &mut out);
     assert_eq!(out.records, batch.len() as u64);
     out
 }
