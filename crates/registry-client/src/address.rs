@@ -86,7 +86,7 @@ fn login_of(text: &str) -> Result<Login, AddressError> {
     let plain = |part: &str| {
         let decoded = percent_decode_str(part).decode_utf8();
         decoded
-            .map(|text| text.into_owned())
+            .map(std::borrow::Cow::into_owned)
             .map_err(|_| AddressError::Login)
     };
     Ok(Login::Basic {

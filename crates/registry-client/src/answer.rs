@@ -146,7 +146,7 @@ mod tests {
         let trouble =
             |status, location, body: &str| match refusal(status, location, body.as_bytes()) {
                 Refusal::Trouble(reason) => reason,
-                other => panic!("{other:?}"),
+                other @ Refusal::NotThere(_) => panic!("{other:?}"),
             };
         for body in [
             "",

@@ -1,10 +1,6 @@
 //! The client against registries that answer well, badly, or not at all.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test tells by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
 
 mod answers;
 mod encrypted;
