@@ -4,25 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::Decoder;
+use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::MemoryDisk;
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{
-    GivenTable, OnBadRecord, PartitionReport, Pipeline, Quarantined, Settings, SourceSetup,
-    StatusReport,
+    GivenTable, OnBadRecord, PartitionReport, Pipeline, Quarantined, RegistryPatience,
+    RegistrySetup, Settings, SourceSetup, StatusReport,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
 use table_store::{Cut, ReadState, TableCut, TableFacts};
 use testkit::connector::{Connector, read_row};
 use testkit::faulty_store::{Fault, Faults, open_faulty};
+use testkit::scripted_registry::ScriptedRegistry;
 use testkit::scripted_source::ScriptedLog;
+
+use crate::framed::FramedDecoder;
 
 /// The connector of tests that need but one run of it.
 pub const CONNECTOR: Connector = Connector { run: 1 };
 
 /// A checkpoint interval: none before the last one.
 pub const NEVER: Duration = Duration::MAX;
+
+/// As patient as the real one, and much faster.
+pub const PATIENCE: RegistryPatience = RegistryPatience {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(4),
+    unknown_attempts: 4,
+};
 
 /// A condition is looked at this often, and given up after so many looks: twenty seconds at least.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -37,6 +47,8 @@ pub struct Site {
     pub on_bad_record: OnBadRecord,
     pub batch_records_max: usize,
     pub gate: Gate,
+    /// Without one, no record needs a schema.
+    pub registry: Option<ScriptedRegistry>,
 }
 
 impl Default for Site {
@@ -55,6 +67,7 @@ impl Default for Site {
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,
             gate: Gate::default(),
+            registry: None,
         }
     }
 }
@@ -70,8 +83,18 @@ impl Site {
     pub fn start(&self) -> Running {
         let catalog = Arc::new(SchemaCatalog::default());
         let (schemas, gate) = (Arc::clone(&catalog), self.gate.clone());
+        let shelf = Arc::new(SchemaShelf::default());
+        let registry = self.registry.clone().map(|registry| RegistrySetup {
+            registry: Box::new(registry),
+            shelf: Arc::clone(&shelf),
+            patience: PATIENCE,
+        });
         let decoder = move || -> Box<dyn Decoder> {
             let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default());
+            let inner = FramedDecoder {
+                inner,
+                shelf: Arc::clone(&shelf),
+            };
             Box::new(GatedDecoder {
                 inner,
                 gate: gate.clone(),
@@ -82,6 +105,7 @@ impl Site {
             kind: "kafka",
             source: Box::new(self.log.waiting_source(self.batch_records_max)),
             decoder: Box::new(decoder),
+            registry,
             on_bad_record: self.on_bad_record,
             ends: false,
         };
@@ -229,7 +253,7 @@ impl Gate {
 }
 
 struct GatedDecoder {
-    inner: DebeziumDecoder,
+    inner: FramedDecoder,
     gate: Gate,
 }
 
@@ -238,9 +262,10 @@ impl Decoder for GatedDecoder {
         &mut self,
         context: change_feed::TopicContext<'_>,
         batch: &change_feed::RawBatch,
+        from: usize,
         out: &mut row_model::ChangeBatch,
-    ) {
+    ) -> change_feed::Decoded {
         self.gate.pass();
-        self.inner.decode(context, batch, out);
+        self.inner.decode(context, batch, from, out)
     }
 }

@@ -12,9 +12,11 @@
 mod acknowledging;
 mod back_pressure;
 mod bad_records;
+mod framed;
 mod harness;
 mod logs_that_changed;
 mod memory;
 mod naming;
 mod restart;
+mod schemas;
 mod stepped;
