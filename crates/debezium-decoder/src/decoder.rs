@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use change_feed::{Decoded, Decoder, RawBatch, TopicContext};
+use change_feed::{Decoded, Decoder, RawBatch, SchemaShelf, TopicContext};
 use row_model::{ChangeBatch, PartitionId, RowBuilder, SchemaCatalog};
 
 use crate::Placeholder;
@@ -21,6 +21,8 @@ pub struct DebeziumDecoder {
     topics: HashMap<String, TopicState>,
     /// The raw key of the record before, where that was a delete: the tombstone after it is part of it.
     last_deletes: HashMap<PartitionId, Vec<u8>>,
+    /// Where the schemas are that records name and do not carry.
+    schemas: Option<Arc<SchemaShelf>>,
     builder: RowBuilder,
     scratch: Vec<u8>,
 }
@@ -35,6 +37,7 @@ impl DebeziumDecoder {
             declared_keys: HashMap::new(),
             topics: HashMap::new(),
             last_deletes: HashMap::new(),
+            schemas: None,
             builder: RowBuilder::default(),
             scratch: Vec::new(),
         }
@@ -51,6 +54,13 @@ impl DebeziumDecoder {
             bare: false,
         };
         self.declared_keys.insert(topic.to_owned(), Arc::new(shape));
+        self
+    }
+
+    /// Looks schemas up here that records name by their number in a registry.
+    #[must_use]
+    pub fn with_schemas(mut self, shelf: Arc<SchemaShelf>) -> Self {
+        self.schemas = Some(shelf);
         self
     }
 }

@@ -39,6 +39,13 @@ fn configuration() -> String {
                 heading(&format!("[[{key}]]"), shape.description())
             );
             rows(&mut out, item);
+            for (inner, shape) in item.keys() {
+                if shape.keys().next().is_some() {
+                    let title = format!("[{key}.{inner}]");
+                    let _ = write!(out, "\n{}\n", heading(&title, shape.description()));
+                    rows(&mut out, shape);
+                }
+            }
         } else if shape.keys().next().is_some() {
             let _ = write!(
                 out,
@@ -104,6 +111,12 @@ fn type_name(shape: Shape) -> String {
         Some("boolean") => "true or false",
         Some("array") => "list of texts",
         Some("object") => "section",
+        None if shape
+            .choices()
+            .any(|choice| choice.type_name() == Some("array")) =>
+        {
+            "text or list of texts"
+        }
         other => panic!("the reference has no word for {other:?}"),
     }
     .to_owned()

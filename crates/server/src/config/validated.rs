@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::Placeholder;
+use registry_client::RegistryOptions;
 
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
@@ -63,6 +64,8 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// Where the schemas of its records are. Its `Debug` shows no secrets.
+    pub registry: Option<RegistryOptions>,
     pub on_bad_record: OnBadRecord,
     /// What stands in a record for a value that was not sent.
     pub unavailable_value: Placeholder,
