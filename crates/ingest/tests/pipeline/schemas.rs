@@ -80,11 +80,13 @@ fn while_the_registry_is_down_readers_are_told_and_all_else_goes_on() {
         .append(&[CONNECTOR.create(at(PEOPLE, 0, 20), 8, "q")]);
     running.until_rows("people", &[(7, "p"), (8, "q")]);
     assert_eq!(running.facts("orders").unwrap().at_end_ms(), None);
-    assert_eq!(site.log.acknowledged(ORDERS, 0), Some(NextOffset(1)));
+    running.until("what was applied is acknowledged", |_| {
+        site.log.acknowledged(ORDERS, 0) == Some(NextOffset(1))
+    });
 
     site.log
         .append(&[CONNECTOR.create(at(ORDERS, 0, 30), 4, "d")]);
-    assert!(registry.asked(7) > 1);
+    running.until("it is asked again", |_| registry.asked(7) > 1);
     registry.come_up();
     running.until_live("orders");
     running.until_rows("orders", &[(1, "a"), (2, "b"), (3, "c"), (4, "d")]);

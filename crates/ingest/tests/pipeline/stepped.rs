@@ -213,6 +213,34 @@ fn a_partition_is_paused_until_no_reason_for_it_is_left() {
 }
 
 #[test]
+fn a_partition_that_comes_back_is_paused_as_it_was_or_resumed() {
+    for frees_memory in [true, false] {
+        let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+        let rows: Vec<_> = (0..12).map(large).collect();
+        stepped.apply(0, &rows);
+        let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
+        if frees_memory {
+            stepped.apply(12, &deletes);
+        }
+        let gone = change_feed::SourceError::Gone {
+            topic: TOPIC.to_owned(),
+            partition: 0,
+        };
+        stepped.sequencer.partition_lost(0, PARTITION, &gone);
+        stepped.sequencer.publish(3);
+        stepped.sequencer.publish(4);
+        stepped.orders();
+        // The log reaches as far as what was read.
+        stepped.log.skip_offsets(TOPIC, 0, 18);
+        stepped.discover();
+        let orders = stepped.orders();
+        let resumes = orders.contains(&SourceOrder::Resume(vec![PARTITION]));
+        assert_eq!(resumes, frees_memory, "{orders:?}");
+        assert!(matches!(orders[0], SourceOrder::Start(..)), "{orders:?}");
+    }
+}
+
+#[test]
 fn a_partition_that_waits_for_a_schema_is_not_said_to_be_at_its_end() {
     let mut stepped = Stepped::reading(u64::MAX);
     stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
