@@ -130,9 +130,10 @@ impl PartitionState {
     }
 
     /// There are records before its end, and they cannot be decoded yet.
-    pub fn awaits(&mut self, awaited: Awaited) {
-        self.awaited = Some(awaited);
+    /// Answers what it waited for before.
+    pub fn awaits(&mut self, awaited: Awaited) -> Option<Awaited> {
         self.at_end = false;
+        self.awaited.replace(awaited)
     }
 
     /// Why the schema that its next record needs is not there.

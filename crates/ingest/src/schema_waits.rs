@@ -23,22 +23,29 @@ impl Sequencer {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
-        partition.awaits(Awaited { schema, reason });
+        let before = partition.awaits(Awaited { schema, reason });
+        self.no_longer_awaited(source, before.as_ref());
         self.wait_changed(source, id);
     }
 
     /// What was held of a partition has been decoded.
     pub fn released(&mut self, source: usize, id: PartitionId) {
-        if let Some(partition) = self.partitions.get_mut(&(source, id)) {
-            partition.awaited = None;
-        }
+        let partition = self.partitions.get_mut(&(source, id));
+        let before = partition.and_then(|partition| partition.awaited.take());
+        self.no_longer_awaited(source, before.as_ref());
         self.wait_changed(source, id);
-        let facts = &mut self.sources[source];
-        facts.awaited.retain(|schema, _| {
-            let of_source = self.partitions.iter().filter(|((of, _), _)| *of == source);
-            let mut awaited = of_source.filter_map(|(_, partition)| partition.awaited.as_ref());
-            awaited.any(|awaited| awaited.schema == *schema)
-        });
+    }
+
+    /// Forgets why a schema was not there, if this was the last partition that waited for it.
+    fn no_longer_awaited(&mut self, source: usize, before: Option<&Awaited>) {
+        let Some(Awaited { schema, .. }) = before else {
+            return;
+        };
+        let of_source = self.partitions.iter().filter(|((of, _), _)| *of == source);
+        let mut awaited = of_source.filter_map(|(_, partition)| partition.awaited.as_ref());
+        if !awaited.any(|awaited| awaited.schema == *schema) {
+            self.sources[source].awaited.remove(schema);
+        }
     }
 
     /// Why a schema is not there yet.
