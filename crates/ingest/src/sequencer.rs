@@ -3,10 +3,10 @@
 //! Plain synchronous code: no thread, no clock, no channel. The time is an argument; orders to
 //! sources are collected for whoever runs it. Sources are known by their place in the set-up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use change_feed::{PartitionFacts, SourceError, StartAt};
+use change_feed::{PartitionFacts, RegistryId, SourceError, StartAt};
 use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
 use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
@@ -40,6 +40,11 @@ pub(crate) struct SourceFacts {
     pub unreadable: u64,
     /// The newest unreadable lines, in words.
     pub unreadable_kept: Vec<String>,
+    pub has_registry: bool,
+    /// Why schemas that partitions wait for are not there yet.
+    pub awaited: BTreeMap<RegistryId, String>,
+    /// Orders given so far.
+    orders_given: u64,
 }
 
 /// See the module's head.
@@ -68,6 +73,8 @@ pub struct Sequencer {
     /// All partitions are paused because memory is used up.
     pub(crate) over_memory: Option<String>,
     pub(crate) started: bool,
+    /// Sources of which more or fewer partitions wait for schemas than were counted last.
+    pub(crate) waits_changed: BTreeSet<usize>,
 }
 
 impl Sequencer {
@@ -83,6 +90,9 @@ impl Sequencer {
             unreachable: None,
             unreadable: 0,
             unreadable_kept: Vec::new(),
+            has_registry: setup.registry.is_some(),
+            awaited: BTreeMap::new(),
+            orders_given: 0,
         });
         Self {
             quarantine: Quarantine::new(settings.quarantine_bytes_max),
@@ -102,6 +112,7 @@ impl Sequencer {
             unpublished: 0,
             over_memory: None,
             started: false,
+            waits_changed: BTreeSet::new(),
         }
     }
 
@@ -117,7 +128,15 @@ impl Sequencer {
     }
 
     pub(crate) fn order(&mut self, source: usize, order: SourceOrder) {
+        self.sources[source].orders_given += 1;
         self.orders.push((source, order));
+    }
+
+    /// How many orders a source was given. What it says before it has obeyed them all may be about
+    /// partitions that were paused at the time.
+    #[must_use]
+    pub fn orders_given(&self, source: usize) -> u64 {
+        self.sources[source].orders_given
     }
 
     /// Changes applied since the last cut.
@@ -137,14 +156,15 @@ impl Sequencer {
             topic.clone(),
             facts.partition,
         );
-        let known = self
-            .partitions
-            .get(&(source, id))
-            .map(PartitionState::saved);
+        let known = self.partitions.get(&(source, id));
+        // One that was halted may have been paused for it; resuming what is not paused does nothing.
+        let was_paused = known.is_some_and(|known| known.paused || known.halted.is_some());
+        let known = known.map(PartitionState::saved);
         let saved = known.or_else(|| self.saved.remove(&place));
         let retained_from = facts.retained_from;
         let start = saved.map_or(retained_from, |saved| saved.next);
         let mut state = PartitionState::new(facts.clone(), start);
+        state.paused = was_paused;
         match decide_resume(saved.as_ref(), facts) {
             ResumeDecision::Start { at, complete } => {
                 if !complete {
@@ -156,9 +176,6 @@ impl Sequencer {
                 if let Some(saved) = saved {
                     self.order(source, SourceOrder::Acknowledge(vec![(id, saved.next)]));
                 }
-                if self.over_memory.is_some() {
-                    self.order(source, SourceOrder::Pause(vec![id]));
-                }
             }
             ResumeDecision::Stall { reason } => {
                 state.halt(reason.clone());
@@ -166,6 +183,7 @@ impl Sequencer {
             }
         }
         self.partitions.insert((source, id), state);
+        self.mind_pause(source, id);
         let all_well = self.partitions.iter().all(|((of, _), partition)| {
             *of != source || partition.topic != topic || partition.halted.is_none()
         });

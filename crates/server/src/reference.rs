@@ -105,6 +105,12 @@ fn type_name(shape: Shape) -> String {
         Some("boolean") => "true or false",
         Some("array") => "list of texts",
         Some("object") => "section",
+        None if shape
+            .choices()
+            .any(|choice| choice.type_name() == Some("array")) =>
+        {
+            "text or list of texts"
+        }
         other => panic!("the reference has no word for {other:?}"),
     }
     .to_owned()

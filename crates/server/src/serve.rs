@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use change_feed::Decoder;
+use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, Settings, SourceSetup};
+use ingest::{GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup};
+use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
 use tokio::signal::unix::{SignalKind, signal};
@@ -159,10 +160,16 @@ fn set_up(
         .map(|table| (table.topic.clone(), table.key.clone()))
         .collect();
     let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
+    let shelf = Arc::new(SchemaShelf::default());
+    let registry = open_registry(config, &shelf)?;
+    let schemas = registry.is_some().then_some(shelf);
     let (rules, formats) = (rules.to_vec(), config.formats.clone());
     let decoder = move || -> Box<dyn Decoder> {
-        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
+        let mut decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
             .with_formats(formats.clone());
+        if let Some(schemas) = &schemas {
+            decoder = decoder.with_schemas(Arc::clone(schemas));
+        }
         let rule = |decoder: DebeziumDecoder, (topic, rules): &(String, Arc<ColumnRules>)| {
             decoder.with_columns(topic, Arc::clone(rules))
         };
@@ -177,10 +184,32 @@ fn set_up(
         kind,
         source: source::open(config)?,
         decoder: Box::new(decoder),
+        registry,
         on_bad_record: match config.on_bad_record {
             config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
             config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,
         },
         ends,
     })
+}
+
+/// Whoever is to blame for options that cannot be used wrote them.
+fn open_registry(
+    config: &SourceConfig,
+    shelf: &Arc<SchemaShelf>,
+) -> Result<Option<RegistrySetup>, Failure> {
+    let Some(options) = &config.registry else {
+        return Ok(None);
+    };
+    let registry = HttpRegistry::new(options).map_err(|error| {
+        Failure::Usage(format!(
+            "schema registry of source {}: {error}",
+            config.name
+        ))
+    })?;
+    Ok(Some(RegistrySetup {
+        registry: Box::new(registry),
+        shelf: Arc::clone(shelf),
+        patience: RegistryPatience::default(),
+    }))
 }

@@ -4,25 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::Decoder;
+use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::MemoryDisk;
 use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
     GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
-    Settings, SourceSetup, StatusReport,
+    RegistryPatience, RegistrySetup, Settings, SourceSetup, StatusReport,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
 use table_store::{Cut, ReadState, TableCut, TableFacts};
 use testkit::connector::{Connector, read_row};
 use testkit::faulty_store::{Fault, Faults, open_faulty};
+use testkit::scripted_registry::ScriptedRegistry;
 use testkit::scripted_source::ScriptedLog;
+
+use crate::framed::FramedDecoder;
 
 /// The connector of tests that need but one run of it.
 pub const CONNECTOR: Connector = Connector { run: 1 };
 
 /// A checkpoint interval: none before the last one.
 pub const NEVER: Duration = Duration::MAX;
+
+/// As patient as the real one, and much faster.
+pub const PATIENCE: RegistryPatience = RegistryPatience {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(4),
+    unknown_attempts: 4,
+};
 
 /// A condition is looked at this often, and given up after so many looks: twenty seconds at least.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -39,6 +49,8 @@ pub struct Site {
     pub gate: Gate,
     /// What config says of one topic's columns.
     pub rules: Option<Rules>,
+    /// Without one, no record needs a schema.
+    pub registry: Option<ScriptedRegistry>,
 }
 
 /// Rules for the columns of a topic, as config has them.
@@ -98,6 +110,7 @@ impl Default for Site {
             batch_records_max: 16,
             gate: Gate::default(),
             rules: None,
+            registry: None,
         }
     }
 }
@@ -116,9 +129,19 @@ impl Site {
         let rules = self.rules.clone().unwrap_or_default();
         let columns = Arc::new(rules.columns());
         let topic = rules.topic;
+        let shelf = Arc::new(SchemaShelf::default());
+        let registry = self.registry.clone().map(|registry| RegistrySetup {
+            registry: Box::new(registry),
+            shelf: Arc::clone(&shelf),
+            patience: PATIENCE,
+        });
         let decoder = move || -> Box<dyn Decoder> {
             let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default())
                 .with_columns(topic, Arc::clone(&columns));
+            let inner = FramedDecoder {
+                inner,
+                shelf: Arc::clone(&shelf),
+            };
             Box::new(GatedDecoder {
                 inner,
                 gate: gate.clone(),
@@ -129,6 +152,7 @@ impl Site {
             kind: "kafka",
             source: Box::new(self.log.waiting_source(self.batch_records_max)),
             decoder: Box::new(decoder),
+            registry,
             on_bad_record: self.on_bad_record,
             ends: false,
         };
@@ -283,7 +307,7 @@ impl Gate {
 }
 
 struct GatedDecoder {
-    inner: DebeziumDecoder,
+    inner: FramedDecoder,
     gate: Gate,
 }
 
@@ -292,9 +316,10 @@ impl Decoder for GatedDecoder {
         &mut self,
         context: change_feed::TopicContext<'_>,
         batch: &change_feed::RawBatch,
+        from: usize,
         out: &mut row_model::ChangeBatch,
-    ) {
+    ) -> change_feed::Decoded {
         self.gate.pass();
-        self.inner.decode(context, batch, out);
+        self.inner.decode(context, batch, from, out)
     }
 }

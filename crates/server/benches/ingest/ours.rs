@@ -26,6 +26,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
                 Placeholder::default(),
             ))
         }),
+        registry: None,
         on_bad_record: OnBadRecord::Quarantine,
         ends: true,
     };

@@ -13,6 +13,7 @@ mod flags;
 mod interpolate;
 mod load;
 mod raw;
+mod registry;
 mod schema;
 mod sources;
 mod unbuilt;

@@ -75,6 +75,10 @@ pub struct RawSource {
     /// it exists.
     #[schemars(extend("examples" = ["__debezium-heartbeat.shop"]))]
     pub heartbeat_topic: Option<String>,
+    /// The schema registry that the records name their schemas in: Confluent's, or one that speaks like it
+    /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
+    /// that need it wait and their tables say so; everything else goes on.
+    pub schema_registry: Option<RawSchemaRegistry>,
     /// What a record does that cannot be decoded or applied: `quarantine` sets it aside and goes on, `halt`
     /// stops that table and lets the others go on.
     #[schemars(extend("default" = "quarantine"))]
@@ -107,6 +111,44 @@ pub enum RawPartFormat {
     Avro,
     Protobuf,
     String,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSchemaRegistry {
+    /// Where it answers: `http://` or `https://`, host, port and path; `user:password@` may stand before the
+    /// host. Several, as a list or comma-separated, are tried in turn. Required.
+    #[schemars(extend("examples" = ["http://registry:8081"]))]
+    pub url: Option<RawUrls>,
+    /// User name to log in with; `password` goes with it.
+    #[schemars(extend("examples" = ["rowtide"]))]
+    pub username: Option<String>,
+    /// Password to log in with.
+    #[schemars(extend("examples" = ["${file:/run/secrets/registry-password}"]))]
+    pub password: Option<String>,
+    /// Bearer token to log in with, instead of a user name.
+    #[schemars(extend("examples" = ["${env:REGISTRY_TOKEN}"]))]
+    pub token: Option<String>,
+    /// Certificates (PEM) that the registry's own must be signed by. Without it Mozilla's are trusted,
+    /// which are built in.
+    #[schemars(extend("examples" = ["/etc/rowtide/ca.pem"]))]
+    pub ca_file: Option<String>,
+    /// Certificate (PEM) to show to the registry; `client_key_file` goes with it.
+    #[schemars(extend("examples" = ["/etc/rowtide/client.pem"]))]
+    pub client_cert_file: Option<String>,
+    /// Key (PEM, not encrypted) of that certificate.
+    #[schemars(extend("examples" = ["/etc/rowtide/client.key"]))]
+    pub client_key_file: Option<String>,
+    /// How long one answer may take: a duration (`500ms`, `10s`).
+    #[schemars(extend("default" = "10s"))]
+    pub timeout: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RawUrls {
+    Commas(String),
+    List(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

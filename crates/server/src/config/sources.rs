@@ -7,6 +7,7 @@ use debezium_decoder::Placeholder;
 use super::columns;
 use super::document::KeyPath;
 use super::raw::{RawSetting, RawSource, RawSourceKind};
+use super::registry;
 use super::units::parse_placeholder;
 use super::validated::{Findings, OnBadRecord, Reads, SourceConfig};
 
@@ -82,10 +83,14 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     if let Some(topic) = &raw.heartbeat_topic {
         check_topic(topic, false, &at.key("heartbeat_topic"), findings);
     }
+    let registry = raw
+        .schema_registry
+        .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
+        registry,
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),

@@ -11,9 +11,6 @@ pub fn missing_feature(key: &str) -> Option<&'static str> {
         "sources.signal_table" => {
             "tables cannot yet be left out; name the topics to follow instead"
         }
-        "sources.schema_registry" => {
-            "only JSON records can be read yet, no Avro, Protobuf or JSON Schema"
-        }
         "tables.indexes" => "there are no indexes yet",
         "tables.keep" => "tables are not yet bounded by age or number of rows",
         "relations" => "there are no joins yet",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::{HashKey, Placeholder, TopicFormats};
+use registry_client::RegistryOptions;
 
 use super::columns::{self, ColumnsConfig};
 use super::document::{Document, KeyPath};
@@ -66,6 +67,8 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// Where the schemas of its records are. Its `Debug` shows no secrets.
+    pub registry: Option<RegistryOptions>,
     pub on_bad_record: OnBadRecord,
     /// What stands in a record for a value that was not sent.
     pub unavailable_value: Placeholder,
