@@ -1,6 +1,6 @@
 //! What goes into a checkpoint, and what comes out of one at the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use checkpoint_store::{
@@ -9,6 +9,7 @@ use checkpoint_store::{
 use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, Version};
 use table_store::TableIdentity;
 
+use crate::holding::Holding;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::sequencer::{Sequencer, SourceOrder};
@@ -154,6 +155,15 @@ impl Sequencer {
     }
 
     fn collect_partitions(&mut self, pending: &mut Pending) {
+        let waits = self.tables.iter().filter(|table| !table.holding.is_empty());
+        let holding: HashMap<(&str, &str), &Holding> = waits
+            .map(|table| {
+                (
+                    (&*table.identity.source, &*table.identity.topic),
+                    &table.holding,
+                )
+            })
+            .collect();
         for (source, state) in self.sources.iter().enumerate() {
             let mut offsets = Vec::new();
             let dirty = self
@@ -161,13 +171,17 @@ impl Sequencer {
                 .iter_mut()
                 .filter(|((of, _), partition)| *of == source && partition.dirty);
             for ((_, id), partition) in dirty {
-                let saved = partition.saved();
+                let mut saved = partition.saved();
+                // What waits is read again after a restart.
+                let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
+                let waiting = holding.and_then(|holding| holding.floor(*id));
+                saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
                 let note =
                     notes::partition(&state.name, &partition.topic, partition.partition, &saved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
                 pending.partitions.push((source, *id));
-                partition.dirty = false;
+                partition.dirty = waiting.is_some();
             }
             if !offsets.is_empty() {
                 pending.acknowledge.push((source, offsets));

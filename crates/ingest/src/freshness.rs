@@ -35,6 +35,7 @@ impl Sequencer {
 
     /// Publishes what changed since the last cut, if anything did.
     pub fn publish(&mut self, now_ms: i64) {
+        self.release_overdue(now_ms);
         self.mind_memory();
         if !self.tables.iter().any(|table| table.touched) {
             // Readers may have let go of cuts since.
@@ -62,9 +63,14 @@ impl Sequencer {
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
         let caught_up = self.is_caught_up(at);
+        let holding = &self.tables[at].holding;
         let mut offsets: Vec<(i32, u64)> = self
             .partitions_of(at)
-            .map(|partition| (partition.partition, partition.next.0))
+            .map(|partition| {
+                let next = partition.next.0;
+                let waiting = holding.floor(partition.id).unwrap_or(next);
+                (partition.partition, next.min(waiting))
+            })
             .collect();
         offsets.sort_unstable();
         let (done, all) = self
@@ -142,11 +148,17 @@ impl Sequencer {
 
     /// All of the table's partitions are known and have been read to their end by this process.
     fn is_caught_up(&self, table: usize) -> bool {
-        self.is_discovered(table) && self.partitions_of(table).all(|partition| partition.reached)
+        let state = &self.tables[table];
+        // Once it has been live, a change that waits for another does not make it less so.
+        self.is_discovered(table)
+            && (state.was_live || state.holding.is_empty())
+            && self.partitions_of(table).all(|partition| partition.reached)
     }
 
     fn is_at_end(&self, table: usize) -> bool {
-        self.is_caught_up(table) && self.partitions_of(table).all(|partition| partition.at_end)
+        self.is_caught_up(table)
+            && self.tables[table].holding.is_empty()
+            && self.partitions_of(table).all(|partition| partition.at_end)
     }
 
     /// At the limit everything is paused; a little below it, everything goes on.
@@ -155,7 +167,7 @@ impl Sequencer {
         let used: u64 = self
             .tables
             .iter()
-            .map(|table| table.writer.memory().total() as u64)
+            .map(|table| (table.writer.memory().total() + table.holding.bytes()) as u64)
             .sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);

@@ -1,7 +1,7 @@
 //! Where each partition stands.
 
 use change_feed::{PartitionFacts, TopicUuid};
-use row_model::{ChangeBatch, ChangeKind, NextOffset};
+use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
 
 use crate::resume::SavedPartition;
 
@@ -12,6 +12,7 @@ use crate::resume::SavedPartition;
 )]
 #[derive(Debug)]
 pub(crate) struct PartitionState {
+    pub id: PartitionId,
     pub topic: String,
     pub partition: i32,
     topic_uuid: Option<TopicUuid>,
@@ -41,6 +42,7 @@ pub(crate) struct PartitionState {
 impl PartitionState {
     pub fn new(facts: PartitionFacts, start: NextOffset) -> Self {
         Self {
+            id: facts.id,
             topic: facts.topic,
             partition: facts.partition,
             topic_uuid: facts.topic_uuid,
@@ -138,8 +140,6 @@ impl PartitionState {
 
 #[cfg(test)]
 mod tests {
-    use row_model::PartitionId;
-
     use super::*;
 
     fn partition(start: u64) -> PartitionState {

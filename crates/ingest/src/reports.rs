@@ -11,7 +11,8 @@ impl Sequencer {
             |partition: &PartitionState| partition.reached || partition.halted.is_some();
         self.started = self.started
             || (self.sources.iter().all(|source| source.discovered)
-                && self.partitions.values().all(partition_done));
+                && self.partitions.values().all(partition_done)
+                && self.tables.iter().all(|table| table.holding.is_empty()));
         self.started
     }
 

@@ -245,6 +245,7 @@ impl Sequencer {
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
         }
+        self.release_at_end(source, &topic);
         self.sweep_after(source, id);
     }
 

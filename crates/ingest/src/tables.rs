@@ -13,6 +13,7 @@ use table_store::{
 };
 
 use crate::epochs::Epochs;
+use crate::holding::Holding;
 use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
 use crate::merge;
@@ -67,6 +68,10 @@ pub(crate) struct TableState {
     /// As of the last cut.
     pub memory_bytes: u64,
     key_changes: KeyChanges,
+    /// What waits for the other half of a key change.
+    pub holding: Holding,
+    /// Partitions of the topic when the last batch came: one, or more.
+    pub partitions: usize,
     builder: RowBuilder,
 }
 
@@ -88,6 +93,8 @@ impl TableState {
             touched: true,
             memory_bytes: 0,
             key_changes: KeyChanges::default(),
+            holding: Holding::default(),
+            partitions: 0,
             builder: RowBuilder::default(),
         }
     }
@@ -136,7 +143,7 @@ impl TableState {
     }
 
     /// The source table of a change. A tombstone does not say: it means the row that is held.
-    fn origin_of(&self, batch: &ChangeBatch, change: &Change) -> OriginId {
+    pub fn origin_of(&self, batch: &ChangeBatch, change: &Change) -> OriginId {
         let is_tombstone = change.kind == ChangeKind::Delete && change.commit_ms.is_none();
         let held = is_tombstone
             .then(|| self.writer.newest(batch.slice(&change.key)))

@@ -13,6 +13,7 @@ mod acknowledging;
 mod back_pressure;
 mod bad_records;
 mod harness;
+mod key_changes;
 mod logs_that_changed;
 mod memory;
 mod naming;

@@ -27,17 +27,19 @@ pub struct Topic {
     broken: Vec<(i32, u64)>,
 }
 
-/// A change as the database made it, and where its record first came to lie.
+/// A change as the database made it, and where its records first came to lie: one of most changes,
+/// two of a changed key.
 struct Happened {
     topic: usize,
-    partition: i32,
-    offset: u64,
+    places: Vec<(i32, u64)>,
     what: What,
 }
 
 enum What {
     Upsert(i64, String),
     Delete(i64),
+    /// The row of the first key is under the second one now.
+    Move(i64, i64, String),
     Truncate,
 }
 
@@ -103,11 +105,15 @@ impl Database {
         }
     }
 
-    /// What a topic's table holds after the records for which `is_read` holds.
+    /// What a topic's table holds after the records for which `is_read` holds. A key changes when both
+    /// halves have been read: whoever shows one without the other is wrong.
     pub fn rows_after(&self, topic: usize, is_read: impl Fn(i32, u64) -> bool) -> Rows {
         let mut rows = Rows::new();
         for happened in &self.history {
-            if happened.topic != topic || !is_read(happened.partition, happened.offset) {
+            let mut places = happened.places.iter();
+            if happened.topic != topic
+                || !places.all(|(partition, offset)| is_read(*partition, *offset))
+            {
                 continue;
             }
             match &happened.what {
@@ -116,6 +122,10 @@ impl Database {
                 }
                 What::Delete(id) => {
                     rows.remove(id);
+                }
+                What::Move(from, to, v) => {
+                    rows.remove(from);
+                    rows.insert(*to, v.clone());
                 }
                 What::Truncate => rows.clear(),
             }
@@ -193,9 +203,14 @@ impl Database {
         let arrived = self.connector.moved_here(here, to, &v, id);
         self.topics[topic].rows.remove(&id);
         self.topics[topic].rows.insert(to, v.clone());
-        self.change(topic, away, What::Delete(id));
+        let away = self.append(topic, away);
         self.append(topic, tombstone);
-        self.change(topic, arrived, What::Upsert(to, v));
+        let arrived = self.append(topic, arrived);
+        self.history.push(Happened {
+            topic,
+            places: vec![away, arrived],
+            what: What::Move(id, to, v),
+        });
     }
 
     fn truncate(&mut self, topic: usize, rng: &mut fastrand::Rng) {
@@ -263,11 +278,10 @@ impl Database {
     }
 
     fn change(&mut self, topic: usize, record: PlannedRecord, what: What) {
-        let (partition, offset) = self.append(topic, record);
+        let place = self.append(topic, record);
         self.history.push(Happened {
             topic,
-            partition,
-            offset,
+            places: vec![place],
             what,
         });
     }

@@ -185,6 +185,9 @@ impl Process {
             }
             self.publish();
         }
+        // Nothing is waited for that long.
+        self.publish();
+        self.now_ms += 1_000_000;
         self.publish();
         // One that may be on its way, and one of what came after it.
         for _ in 0..4 {
