@@ -32,6 +32,10 @@ impl Sequencer {
             return;
         }
         let (topic, number) = (partition.topic.clone(), partition.partition);
+        if self.is_unserved(source, &topic) {
+            // Read and counted, and that is all: also where it cannot be decoded.
+            return self.advance_partition(source, batch, None);
+        }
         let halts = self.sources[source].on_bad_record == OnBadRecord::Halt;
         let news = News {
             from: partition.next.0,
@@ -52,6 +56,7 @@ impl Sequencer {
         self.put_all_aside(source, &topic, refused);
         self.advance_partition(source, batch, news.halt_at);
         if let Some(table) = self.table_of(source, &topic) {
+            table.see_failures(batch);
             table.touched = true;
         }
     }
@@ -77,6 +82,7 @@ impl Sequencer {
         let partitions = self.partitions_of(at).take(2).count();
         let table = &mut self.tables[at];
         table.partitions = partitions;
+        table.see(batch);
         let mut applied = Applied::default();
         let closed = table.closed();
         for change in batch

@@ -176,8 +176,10 @@ impl Sequencer {
                 let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
                 let waiting = holding.and_then(|holding| holding.floor(*id));
                 saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
-                let note =
-                    notes::partition(&state.name, &partition.topic, partition.partition, &saved);
+                let unserved = self.settings.unserved.iter();
+                let place = (&*state.name, &*partition.topic);
+                let unserved = unserved.clone().any(|(of, topic)| (&**of, &**topic) == place);
+                let note = notes::partition(place, partition.partition, &saved, unserved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
                 pending.partitions.push((source, *id));
@@ -207,7 +209,14 @@ impl Sequencer {
                     topic,
                     partition,
                     saved,
+                    unserved,
                 }) => {
+                    // What was read while it made no table is read again when it makes one.
+                    let place = (source, topic);
+                    if unserved && !self.settings.unserved.contains(&place) {
+                        continue;
+                    }
+                    let (source, topic) = place;
                     self.saved.insert((source, topic, partition), saved);
                 }
                 Some(Saved::Shape {
@@ -274,6 +283,13 @@ impl Sequencer {
             );
             return Ok(());
         };
+        if self.is_unserved(source, &note.topic) {
+            tracing::warn!(
+                table = note.name,
+                "the checkpoint has a table of a topic that is not served any more: not loaded"
+            );
+            return Ok(());
+        }
         let identity = TableIdentity {
             id: note.id(),
             name: self.name_for(&note.topic, Some(&note.name)),
@@ -302,6 +318,8 @@ impl Sequencer {
         })?;
         state.writer.restored();
         note.restore_into(&mut state);
+        state.retention = self.retention_of(&note.topic);
+        state.restore_ages();
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
         Ok(())

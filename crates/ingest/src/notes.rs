@@ -8,13 +8,14 @@
 use change_feed::TopicUuid;
 use checkpoint_store::Note;
 use row_model::{
-    Column, ColumnType, Epoch, NextOffset, OriginId, RunId, Schema, SchemaId, SourcePosition,
+    Column, ColumnType, Epoch, NextOffset, OriginId, RecordFormat, RunId, Schema, SchemaId, SourcePosition,
     TableId,
 };
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
 use crate::epochs::Epochs;
+use crate::lacks::Lacks;
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::tables::{OriginState, TableState};
@@ -36,6 +37,7 @@ pub(crate) enum Saved {
         topic: String,
         partition: i32,
         saved: SavedPartition,
+        unserved: bool,
     },
     Shape {
         topic: String,
@@ -62,6 +64,11 @@ pub(crate) struct TableNote {
     schema: Option<u32>,
     pub was_live: bool,
     pub incomplete: Option<String>,
+    /// How its records carry changes, in words.
+    #[serde(default)]
+    format: Option<String>,
+    #[serde(default)]
+    lacks: Lacks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +95,9 @@ struct PositionNote {
 struct PartitionNote {
     next: u64,
     topic_uuid: Option<[u8; 16]>,
+    /// Its records made no table then.
+    #[serde(default)]
+    unserved: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,12 +138,20 @@ pub(crate) fn table(state: &TableState) -> Note {
         schema: state.schema.map(|schema| schema.0),
         was_live: state.was_live,
         incomplete: state.incomplete.clone(),
+        format: state.format.map(|format| format.name().to_owned()),
+        lacks: state.lacks,
     };
     note_of(&["table", &identity.id.0.to_string()], Some(&note))
 }
 
-pub(crate) fn partition(source: &str, topic: &str, partition: i32, saved: &SavedPartition) -> Note {
+pub(crate) fn partition(
+    (source, topic): (&str, &str),
+    partition: i32,
+    saved: &SavedPartition,
+    unserved: bool,
+) -> Note {
     let note = PartitionNote {
+        unserved,
         next: saved.next.0,
         topic_uuid: saved.topic_uuid.map(|uuid| uuid.0),
     };
@@ -219,6 +237,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                     next: NextOffset(note.next),
                     topic_uuid: note.topic_uuid.map(TopicUuid),
                 },
+                unserved: note.unserved,
             }
         }
         ["shape", topic, at] => {
@@ -253,6 +272,9 @@ impl TableNote {
         state.schema = self.schema.map(SchemaId);
         state.was_live = self.was_live;
         state.incomplete.clone_from(&self.incomplete);
+        let format = self.format.as_deref();
+        state.format = format.and_then(RecordFormat::from_name);
+        state.lacks = self.lacks;
         // Config may have given it another name since.
         state.notes_dirty = state.identity.name != self.name;
     }
@@ -400,7 +422,8 @@ mod tests {
             topic,
             partition: 2,
             saved: read,
-        } = read_back(&partition("s", "a.b", 2, &saved))
+            unserved: true,
+        } = read_back(&partition(("s", "a.b"), 2, &saved, true))
         else {
             panic!()
         };

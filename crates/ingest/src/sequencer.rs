@@ -249,6 +249,13 @@ impl Sequencer {
         self.sweep_after(source, id);
     }
 
+    /// The topic's records make no table, as config says.
+    pub(crate) fn is_unserved(&self, source: usize, topic: &str) -> bool {
+        let mut unserved = self.settings.unserved.iter();
+        let name = &self.sources[source].name;
+        unserved.any(|(of, unserved)| of == name && unserved == topic)
+    }
+
     pub(crate) fn table_at(&self, source: usize, topic: &str) -> Option<usize> {
         self.by_topic.get(&(source, topic.to_owned())).copied()
     }
@@ -277,7 +284,8 @@ impl Sequencer {
             source: self.sources[source].name.clone(),
         };
         tracing::info!(table = identity.name, topic, "table found");
-        let state = TableState::new(identity, self.catalog.history(topic));
+        let mut state = TableState::new(identity, self.catalog.history(topic));
+        state.retention = self.retention_of(topic);
         self.add_table(source, state)
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use change_feed::{Decoder, Source};
 
+use crate::retention::Keep;
+
 /// Every bound of the pipeline, in one place.
 pub mod limits {
     use std::time::Duration;
@@ -70,4 +72,8 @@ pub struct Settings {
     pub volatile: bool,
     pub memory_bytes_max: u64,
     pub quarantine_bytes_max: u64,
+    /// Sources and topics of theirs whose records are read and make no table.
+    pub unserved: Vec<(String, String)>,
+    /// How much is kept of the append-only tables of these topics.
+    pub keep: Vec<(String, Keep)>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder, RunId,
     SchemaHistory, SchemaId, SourcePosition, Stamp,
 };
 use table_store::{
@@ -16,7 +16,9 @@ use crate::epochs::Epochs;
 use crate::holding::Holding;
 use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
+use crate::lacks::Lacks;
 use crate::merge;
+use crate::retention::Retention;
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +72,12 @@ pub(crate) struct TableState {
     key_changes: KeyChanges,
     /// What waits for the other half of a key change.
     pub holding: Holding,
+    /// How its records carry changes, once one has shown it.
+    pub format: Option<RecordFormat>,
+    /// What they have shown that they cannot say.
+    pub lacks: Lacks,
+    /// How much of it is kept, if config bounds it.
+    pub retention: Option<Retention>,
     /// Partitions of the topic when the last batch came: one, or more.
     pub partitions: usize,
     builder: RowBuilder,
@@ -94,6 +102,9 @@ impl TableState {
             memory_bytes: 0,
             key_changes: KeyChanges::default(),
             holding: Holding::default(),
+            format: None,
+            lacks: Lacks::default(),
+            retention: None,
             partitions: 0,
             builder: RowBuilder::default(),
         }
@@ -159,6 +170,21 @@ impl TableState {
             .collect()
     }
 
+    /// The run whose full snapshot of a source table has not been read to its end, as far as this
+    /// table's records tell.
+    pub fn snapshot_of(&self) -> Option<RunId> {
+        self.origins
+            .values()
+            .filter_map(|origin| origin.epochs.unfinished())
+            .max()
+    }
+
+    /// The newest run of which anything was streamed.
+    pub fn streamed(&self) -> Option<RunId> {
+        let origins = self.origins.values();
+        origins.filter_map(|origin| origin.epochs.streamed).max()
+    }
+
     /// Some full snapshot came without run ids.
     pub fn is_unswept(&self) -> bool {
         self.origins.values().any(|origin| origin.epochs.anonymous)
@@ -168,9 +194,15 @@ impl TableState {
         self.origins.get(&origin).and_then(|origin| origin.floor)
     }
 
+    /// Bytes that the table takes, with what waits and with what is known of its rows' ages.
+    pub fn memory(&self) -> u64 {
+        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
+        (self.writer.memory().total() + self.holding.bytes() + ages) as u64
+    }
+
     /// What the next cut says of this table.
     pub fn cut(&mut self) -> TableCut {
-        self.memory_bytes = self.writer.memory().total() as u64;
+        self.memory_bytes = self.memory();
         TableCut {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
@@ -235,11 +267,19 @@ impl TableState {
         }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
+        let written_ms = self.written_ms(change);
         let written = self
             .writer
             .write(cut, key, change.schema, Some(row), |held| {
-                stamp_of(held, incoming, floor.as_ref())
+                let stamp = stamp_of(held, incoming, floor.as_ref());
+                stamp.map(|stamp| Stamp {
+                    written_ms,
+                    ..stamp
+                })
             });
+        if written {
+            self.is_written(written_ms, key);
+        }
         count(&mut applied.upserts, &mut applied.stale, written);
     }
 

@@ -51,6 +51,8 @@ impl Default for Site {
                 volatile: false,
                 memory_bytes_max: u64::MAX,
                 quarantine_bytes_max: 1 << 20,
+                unserved: Vec::new(),
+                keep: Vec::new(),
             },
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,

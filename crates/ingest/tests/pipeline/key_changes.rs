@@ -1,125 +1,17 @@
 //! A key change is seen whole or not at all, wherever a cut falls between its halves.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use change_feed::{Decoder, RawBatch, Source, SourceEvent, TopicContext};
-use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
-use debezium_decoder::{DebeziumDecoder, Placeholder};
-use ingest::{OnBadRecord, Sequencer, SourceOrder, SourceSetup};
-use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
+use checkpoint_store::MemoryDisk;
 use table_store::ReadState;
 use testkit::connector::At;
-use testkit::scripted_source::{PlannedRecord, ScriptedLog};
+use testkit::scripted_source::PlannedRecord;
 
-use crate::harness::{CONNECTOR, Site, expected, rows_of};
+use crate::harness::{CONNECTOR, Site, expected};
+use crate::one_by_one::OneByOne;
 
 const TOPIC: &str = "shop.public.orders";
 
-/// A sequencer that is handed one record at a time and publishes after each.
-struct OneByOne {
-    sequencer: Sequencer,
-    decoder: DebeziumDecoder,
-    next: Vec<u64>,
-    now_ms: i64,
-}
-
-impl OneByOne {
-    fn on(disk: &MemoryDisk, partitions: i32, ends: bool) -> Self {
-        let log = ScriptedLog::new();
-        log.create_topic(TOPIC, partitions);
-        let setup = SourceSetup {
-            name: "s".to_owned(),
-            kind: "kafka",
-            source: Box::new(log.source(1)),
-            decoder: Box::new(|| unreachable!("the test decodes")),
-            on_bad_record: OnBadRecord::Quarantine,
-            ends,
-        };
-        let catalog = Arc::new(SchemaCatalog::default());
-        let settings = Site::default().settings;
-        let mut sequencer = Sequencer::new(settings, &[setup], Arc::clone(&catalog));
-        let store = MemoryStore::open_memory(disk).unwrap();
-        sequencer.load(&store, || 1, |_| {}).unwrap();
-        // The broker has what is read in this test, whenever it was written.
-        for partition in 0..partitions {
-            log.skip_offsets(TOPIC, partition, 100);
-        }
-        let mut events = Vec::new();
-        log.source(1).poll(Duration::ZERO, &mut events);
-        for event in events {
-            match event {
-                SourceEvent::Discovered(facts) => sequencer.discovered(0, &facts),
-                SourceEvent::DiscoveryComplete => sequencer.discovery_complete(0),
-                other => panic!("{other:?}"),
-            }
-        }
-        let mut next = vec![0; partitions as usize];
-        for (_, order) in sequencer.take_orders() {
-            if let SourceOrder::Start(id, change_feed::StartAt::Offset(from)) = order {
-                next[id.0 as usize] = from.0;
-            }
-        }
-        Self {
-            sequencer,
-            decoder: DebeziumDecoder::new(catalog, Placeholder::default()),
-            next,
-            now_ms: 1,
-        }
-    }
-
-    /// Applies the record and publishes; what readers see then.
-    fn read(&mut self, record: &PlannedRecord) -> BTreeMap<i64, String> {
-        let partition = record.partition;
-        let id = PartitionId(partition as u32);
-        let mut raw = RawBatch::new(id);
-        let (key, value) = (record.key.as_deref(), record.value.as_deref());
-        let headers = record.headers.iter();
-        let headers = headers.map(|(name, value)| change_feed::Header {
-            name,
-            value: value.as_deref(),
-        });
-        let offset = self.next[partition as usize];
-        raw.push(offset, Some(1), key, value, headers);
-        self.next[partition as usize] += 1;
-        let mut changes = ChangeBatch::new(id);
-        let context = TopicContext {
-            topic: TOPIC,
-            partition,
-        };
-        self.decoder.decode(context, &raw, &mut changes);
-        assert!(changes.failures.is_empty(), "{:?}", changes.failures);
-        self.sequencer.apply(0, &changes);
-        self.publish_at(self.now_ms + 1)
-    }
-
-    fn publish_at(&mut self, now_ms: i64) -> BTreeMap<i64, String> {
-        self.now_ms = now_ms;
-        self.sequencer.publish(now_ms);
-        self.rows()
-    }
-
-    fn rows(&self) -> BTreeMap<i64, String> {
-        let cut = self.sequencer.store().pin();
-        rows_of(&cut.tables()[0], cut.id)
-    }
-
-    fn reach_ends(&mut self) {
-        for partition in 0..self.next.len() {
-            let next = NextOffset(self.next[partition]);
-            self.sequencer
-                .reached_end(0, PartitionId(partition as u32), next);
-        }
-    }
-
-    /// Makes what was published durable.
-    fn keep(&mut self, disk: &MemoryDisk) {
-        let mut store = MemoryStore::open_memory(disk).unwrap();
-        let pending = self.sequencer.begin_checkpoint(&store).unwrap();
-        store.commit(pending.checkpoint()).unwrap();
-        self.sequencer.checkpoint_done(pending);
-    }
+fn reading(disk: &MemoryDisk, partitions: i32, ends: bool) -> OneByOne {
+    OneByOne::on(disk, TOPIC, partitions, ends, Site::default().settings)
 }
 
 fn at(partition: i32, lsn: u64) -> At<'static> {
@@ -152,7 +44,7 @@ fn whole(departure: PlannedRecord, v: &str) -> PlannedRecord {
 
 #[test]
 fn no_cut_falls_between_the_halves_of_one_partition() {
-    let mut stepped = OneByOne::on(&MemoryDisk::default(), 1, false);
+    let mut stepped = reading(&MemoryDisk::default(), 1, false);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     let [away, tombstone, arrival] = halves(0, 0);
     assert_eq!(stepped.read(&away), expected(&[(1, "a")]));
@@ -169,7 +61,7 @@ fn no_cut_falls_between_the_halves_of_one_partition() {
 #[test]
 fn nor_between_those_of_two_partitions_in_either_order() {
     for arrival_first in [false, true] {
-        let mut stepped = OneByOne::on(&MemoryDisk::default(), 2, false);
+        let mut stepped = reading(&MemoryDisk::default(), 2, false);
         stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
         stepped.read(&CONNECTOR.create(at(1, 11), 4, "d"));
         let [away, tombstone, arrival] = halves(0, 1);
@@ -194,7 +86,7 @@ fn nor_between_those_of_two_partitions_in_either_order() {
 
 #[test]
 fn an_arrival_read_before_its_row_was_ever_there_waits_too() {
-    let mut stepped = OneByOne::on(&MemoryDisk::default(), 2, false);
+    let mut stepped = reading(&MemoryDisk::default(), 2, false);
     stepped.read(&CONNECTOR.create(at(0, 5), 6, "f"));
     let [away, _, arrival] = halves(0, 1);
     assert_eq!(stepped.read(&arrival), expected(&[(6, "f")]));
@@ -205,7 +97,7 @@ fn an_arrival_read_before_its_row_was_ever_there_waits_too() {
 
 #[test]
 fn keys_that_shift_along_a_column_shift_at_once() {
-    let mut stepped = OneByOne::on(&MemoryDisk::default(), 1, false);
+    let mut stepped = reading(&MemoryDisk::default(), 1, false);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     let before = stepped.read(&CONNECTOR.create(at(0, 11), 2, "b"));
     let in_shift = |lsn| At {
@@ -226,7 +118,7 @@ fn keys_that_shift_along_a_column_shift_at_once() {
 
 #[test]
 fn a_half_that_never_comes_is_waited_for_a_second() {
-    let mut stepped = OneByOne::on(&MemoryDisk::default(), 2, false);
+    let mut stepped = reading(&MemoryDisk::default(), 2, false);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     stepped.reach_ends();
     stepped.publish_at(100);
@@ -248,7 +140,7 @@ fn a_half_that_never_comes_is_waited_for_a_second() {
 
 #[test]
 fn at_the_end_of_a_file_nothing_is_waited_for() {
-    let mut stepped = OneByOne::on(&MemoryDisk::default(), 2, true);
+    let mut stepped = reading(&MemoryDisk::default(), 2, true);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     let [away, _, _] = halves(0, 1);
     assert_eq!(stepped.read(&away), expected(&[(1, "a")]));
@@ -259,7 +151,7 @@ fn at_the_end_of_a_file_nothing_is_waited_for() {
 #[test]
 fn what_waits_when_the_process_ends_is_read_again() {
     let disk = MemoryDisk::default();
-    let mut stepped = OneByOne::on(&disk, 2, false);
+    let mut stepped = reading(&disk, 2, false);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     stepped.read(&CONNECTOR.create(at(1, 11), 4, "d"));
     let [away, _, arrival] = halves(0, 1);
@@ -269,7 +161,7 @@ fn what_waits_when_the_process_ends_is_read_again() {
     stepped.keep(&disk);
     drop(stepped);
 
-    let mut stepped = OneByOne::on(&disk, 2, false);
+    let mut stepped = reading(&disk, 2, false);
     assert_eq!(stepped.rows(), expected(&[(1, "a"), (4, "d")]));
     assert_eq!(stepped.next, [1, 1]);
     stepped.read(&away);

@@ -35,6 +35,8 @@ impl Stepped {
             volatile: true,
             memory_bytes_max,
             quarantine_bytes_max: 1 << 20,
+            unserved: Vec::new(),
+            keep: Vec::new(),
         };
         let setup = SourceSetup {
             name: "s".to_owned(),

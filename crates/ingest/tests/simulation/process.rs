@@ -257,6 +257,8 @@ fn settings() -> Settings {
         volatile: false,
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
+        unserved: Vec::new(),
+        keep: Vec::new(),
     }
 }
 

@@ -167,17 +167,17 @@ mod tests {
                 rowtide.toml:1: unknown key `lisen`: did you mean `listen`?
                 rowtide.toml:4: unknown key `sources[0].broker`: did you mean `brokers`?
                 rowtide.toml:5: unknown key `sources[0].data_dir`: it belongs into the top of the file, before the first section
-                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `topics`, `unavailable_value`"]],
+                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `signal_table`, `topics`, `transaction_topic`, `unavailable_value`"]],
         );
     }
 
     #[test]
     fn keys_of_later_versions_are_no_typing_errors() {
         find(
-            "[[sources]]\ntransaction_topic = 't'\n[sources.schema_registry]\nurl = 'u'\n[[tables]]\n[tables.columns]\ndrop = ['card']\n[versions]\nmax = '10%'",
+            "[[sources]]\ntransaction_wait = '1s'\n[sources.schema_registry]\nurl = 'u'\n[[tables]]\n[tables.columns]\ndrop = ['card']\n[versions]\nmax = '10%'",
             &expect![[r"
                 rowtide.toml:3: `sources[0].schema_registry` is not supported by rowtide 0.1.0: only JSON records can be read yet, no Avro, Protobuf or JSON Schema; remove the key
-                rowtide.toml:2: `sources[0].transaction_topic` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key
+                rowtide.toml:2: `sources[0].transaction_wait` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key
                 rowtide.toml:6: `tables[0].columns` is not supported by rowtide 0.1.0: columns cannot yet be dropped, hashed or given types; have the connector drop what must not arrive; remove the key
                 rowtide.toml:8: `versions` is not supported by rowtide 0.1.0: past versions of rows cannot be asked for yet; remove the key"]],
         );

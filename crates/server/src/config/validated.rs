@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::Placeholder;
+use ingest::Keep;
 
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
+use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
 use super::sources;
 use super::units::{ListenAddress, Unusable, parse_duration, parse_size};
@@ -63,6 +65,8 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// Topics whose records are read and make no table.
+    pub unserved_topics: Vec<String>,
     pub on_bad_record: OnBadRecord,
     /// What stands in a record for a value that was not sent.
     pub unavailable_value: Placeholder,
@@ -108,6 +112,8 @@ pub struct TableConfig {
     pub topic: String,
     /// Empty: as the records have it.
     pub key: Vec<String>,
+    /// `None`: every row.
+    pub keep: Option<Keep>,
 }
 
 /// Gives meaning to what was written, or says everything that is wrong with it.
@@ -118,6 +124,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
     };
     let sources = sources::validate(raw.sources, &mut findings);
     let tables = tables(raw.tables, &mut findings);
+    tables_that_are_served(&sources, &tables, &mut findings);
     let listen = Listen {
         data: findings.or_default("listen.data", raw.listen.data, LISTEN_DATA, data_address),
         admin: findings.or_default("listen.admin", raw.listen.admin, LISTEN_ADMIN, |text| {
@@ -236,12 +243,37 @@ fn data_address(text: &str) -> Result<ListenAddress, Unusable> {
     ))
 }
 
+/// A topic cannot be a table and be left out.
+fn tables_that_are_served(
+    sources: &[SourceConfig],
+    tables: &[TableConfig],
+    findings: &mut Findings<'_>,
+) {
+    for (index, table) in tables.iter().enumerate() {
+        let unserved = |source: &&SourceConfig| source.unserved_topics.contains(&table.topic);
+        if let Some(source) = sources.iter().find(unserved) {
+            let what = format!(
+                "the topic {} makes no table, because it is the signal table or the transaction topic of source {}",
+                table.topic, source.name
+            );
+            let at = path("tables").index(index);
+            findings.find(&at.key("topic"), what, "remove one of the two");
+        }
+    }
+}
+
 fn tables(raw: Vec<RawTable>, findings: &mut Findings<'_>) -> Vec<TableConfig> {
     let mut names = BTreeSet::new();
     let mut topics = BTreeSet::new();
     let mut tables = Vec::new();
-    for (index, RawTable { name, topic, key }) in raw.into_iter().enumerate() {
+    for (index, raw) in raw.into_iter().enumerate() {
         let at = path("tables").index(index);
+        let RawTable {
+            name,
+            topic,
+            key,
+            keep,
+        } = raw;
         let Some(topic) = topic else {
             findings.find(
                 &at,
@@ -281,7 +313,17 @@ fn tables(raw: Vec<RawTable>, findings: &mut Findings<'_>) -> Vec<TableConfig> {
                 "name each column of the key once, in order",
             );
         }
-        tables.push(TableConfig { name, topic, key });
+        let keep = keep.and_then(|text| {
+            let kept = parse_keep(&text);
+            kept.map_err(|error| findings.unusable(&at.key("keep"), error))
+                .ok()
+        });
+        tables.push(TableConfig {
+            name,
+            topic,
+            key,
+            keep,
+        });
     }
     tables
 }

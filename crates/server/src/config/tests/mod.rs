@@ -47,6 +47,8 @@ kind = "kafka"
 brokers = "kafka-1:9092,kafka-2"
 topics = ["shop.public.*"]
 heartbeat_topic = "__debezium-heartbeat.shop"
+signal_table = "shop.public.debezium_signal"
+transaction_topic = "shop.boundaries"
 on_bad_record = "halt"
 unavailable_value = "hex:00ff7f"
 [sources.kafka]
@@ -61,6 +63,7 @@ path = "${env:RECORDS}/2026"
 name = "orders"
 topic = "shop.public.orders"
 key = ["id"]
+keep = "100000 rows"
 [memory]
 max = "4GiB"
 [quarantine]
@@ -94,6 +97,10 @@ fn everything_that_can_be_written_is_understood() {
                         .into(),
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
+                unserved_topics: vec![
+                    "shop.public.debezium_signal".to_owned(),
+                    "shop.boundaries".to_owned(),
+                ],
                 on_bad_record: OnBadRecord::Halt,
                 unavailable_value: Placeholder::parse("hex:00ff7f").unwrap(),
             },
@@ -104,6 +111,7 @@ fn everything_that_can_be_written_is_understood() {
                     follow: false,
                 },
                 heartbeat_topic: None,
+                unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
                 unavailable_value: Placeholder::default(),
             },
@@ -112,6 +120,7 @@ fn everything_that_can_be_written_is_understood() {
             name: Some("orders".to_owned()),
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
+            keep: Some(ingest::Keep::Rows(100_000)),
         }],
         memory_max_bytes: Some(4 << 30),
         quarantine_max_bytes: 128 << 20,
