@@ -178,7 +178,9 @@ impl Sequencer {
                 saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
                 let unserved = self.settings.unserved.iter();
                 let place = (&*state.name, &*partition.topic);
-                let unserved = unserved.clone().any(|(of, topic)| (&**of, &**topic) == place);
+                let unserved = unserved
+                    .clone()
+                    .any(|(of, topic)| (&**of, &**topic) == place);
                 let note = notes::partition(place, partition.partition, &saved, unserved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));

@@ -194,11 +194,7 @@ impl Sequencer {
     /// At the limit everything is paused; a little below it, everything goes on.
     fn mind_memory(&mut self) {
         // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
-        let used: u64 = self
-            .tables
-            .iter()
-            .map(TableState::memory)
-            .sum();
+        let used: u64 = self.tables.iter().map(TableState::memory).sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);
         let change = if over && self.over_memory.is_none() {

@@ -13,8 +13,13 @@ const DELETES: &str = "flattened rows, and no delete among them so far: with del
 const POSITIONS: &str = "flattened rows that do not say what happened and where in the source's order: rows of a snapshot look like inserts, and what is delivered again shows old states for a while. Set add.fields=op,lsn,source.ts_ms,source.snapshot (op,file,pos,row,source.ts_ms,source.snapshot for MySQL) in ExtractNewRecordState";
 const ATTRIBUTES: &str = "cloud events without extension attributes: they name neither operation nor position, so rows of a snapshot look like inserts, and what is delivered again shows old states for a while. Set extension.attributes.enable=true in the CloudEvents converter";
 const BEFORE_IMAGES: &str = "changes of rows without a key came without the image of the row before: they were put aside, and the old rows stay. Set REPLICA IDENTITY FULL on the source table, or key = [\"…\"] in its [[tables]]";
+const LOST_KEY: &str = "rows without a key came for a table that had one (its primary key was dropped, or the connector looked it up after a change of the table): they stand beside the rows with a key and are known by their whole content. Set the key again if it was dropped, and let a new run of the connector take a full snapshot";
 
 /// What records have shown.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each of which is shown by a record of its own"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Lacks {
@@ -24,15 +29,14 @@ pub(crate) struct Lacks {
     deletes: bool,
     /// A row without a key was changed, and its image before is missing.
     before_images: bool,
+    /// The table had a key, and then a row came without.
+    pub lost_key: bool,
 }
 
 impl Lacks {
     /// Notes what a change shows of its format.
     pub fn see(&mut self, format: Option<RecordFormat>, change: &Change) {
-        let can_lack = matches!(
-            format,
-            Some(RecordFormat::Flat | RecordFormat::CloudEvents)
-        );
+        let can_lack = matches!(format, Some(RecordFormat::Flat | RecordFormat::CloudEvents));
         let is_streamed = change.kind == ChangeKind::Upsert && change.snapshot.is_none();
         self.positions |= can_lack && is_streamed && change.position.is_none();
         self.deletes |= change.kind == ChangeKind::Delete;
@@ -54,6 +58,7 @@ impl Lacks {
             (is_flat, TRUNCATES),
             (is_cloud && self.positions, ATTRIBUTES),
             (self.before_images, BEFORE_IMAGES),
+            (self.lost_key, LOST_KEY),
         ];
         let told = told.into_iter().filter(|(is_so, _)| *is_so);
         told.map(|(_, note)| note).collect()

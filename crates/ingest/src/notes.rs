@@ -8,8 +8,8 @@
 use change_feed::TopicUuid;
 use checkpoint_store::Note;
 use row_model::{
-    Column, ColumnType, Epoch, NextOffset, OriginId, RecordFormat, RunId, Schema, SchemaId, SourcePosition,
-    TableId,
+    Column, ColumnType, Epoch, NextOffset, OriginId, RecordFormat, RunId, Schema, SchemaId,
+    SourcePosition, TableId,
 };
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
@@ -18,6 +18,7 @@ use crate::epochs::Epochs;
 use crate::lacks::Lacks;
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
+use crate::shapes::Shown;
 use crate::tables::{OriginState, TableState};
 
 /// A note of a checkpoint is not what this binary wrote.
@@ -62,6 +63,11 @@ pub(crate) struct TableNote {
     position: Option<PositionNote>,
     pub commit_ms: Option<i64>,
     schema: Option<u32>,
+    /// How often the shape has changed, and which record told the newest one.
+    #[serde(default)]
+    schema_epoch: u64,
+    #[serde(default)]
+    schema_by: Option<(u16, PositionNote)>,
     pub was_live: bool,
     pub incomplete: Option<String>,
     /// How its records carry changes, in words.
@@ -135,7 +141,12 @@ pub(crate) fn table(state: &TableState) -> Note {
             .position
             .map(|(epoch, at)| PositionNote::of(epoch, &at)),
         commit_ms: state.commit_ms,
-        schema: state.schema.map(|schema| schema.0),
+        schema: state.shown.schema.map(|schema| schema.0),
+        schema_epoch: state.shown.epoch,
+        schema_by: state
+            .shown
+            .told_by
+            .map(|(origin, epoch, at)| (origin.0, PositionNote::of(epoch, &at))),
         was_live: state.was_live,
         incomplete: state.incomplete.clone(),
         format: state.format.map(|format| format.name().to_owned()),
@@ -269,7 +280,15 @@ impl TableNote {
             .collect();
         state.position = self.position.as_ref().and_then(PositionNote::restore);
         state.commit_ms = self.commit_ms;
-        state.schema = self.schema.map(SchemaId);
+        let told_by = self.schema_by.as_ref();
+        state.shown = Shown {
+            schema: self.schema.map(SchemaId),
+            epoch: self.schema_epoch,
+            told_by: told_by.and_then(|(origin, at)| {
+                let (epoch, at) = at.restore()?;
+                Some((OriginId(*origin), epoch, at))
+            }),
+        };
         state.was_live = self.was_live;
         state.incomplete.clone_from(&self.incomplete);
         let format = self.format.as_deref();

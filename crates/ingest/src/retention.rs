@@ -15,6 +15,9 @@ use row_model::{Change, CutId, RecordFormat};
 use crate::sequencer::Sequencer;
 use crate::tables::TableState;
 
+/// Said of a table that was given a bound and cannot have one.
+const NOT_APPEND_ONLY: &str = "keep: nothing is dropped, because this table's rows can change: only tables of outbox events and of logical messages are bounded. Remove keep from its [[tables]]";
+
 /// Rows of one table that one cut lets go of at most: more than a cut usually brings.
 const DROPPED_PER_CUT_MAX: usize = 16_384;
 
@@ -125,18 +128,13 @@ impl TableState {
     /// What the status says of the bound.
     pub fn retention_note(&self) -> Option<String> {
         let retention = self.retention.as_ref()?;
-        match self.is_append_only()? {
-            true => (retention.dropped > 0).then(|| {
-                format!(
-                    "keep: {} rows older than what is kept were let go of since the start",
-                    retention.dropped
-                )
-            }),
-            false => Some(
-                "keep: nothing is dropped, because this table's rows can change: only tables of outbox events and of logical messages are bounded. Remove keep from its [[tables]]"
-                    .to_owned(),
-            ),
+        let dropped = retention.dropped;
+        if !self.is_append_only()? {
+            return Some(NOT_APPEND_ONLY.to_owned());
         }
+        (dropped > 0).then(|| {
+            format!("keep: {dropped} rows older than what is kept were let go of since the start")
+        })
     }
 
     /// Lets go of rows that are not to be kept, as many as one cut may.
@@ -151,7 +149,9 @@ impl TableState {
             // The key may have been written again since, or deleted.
             let held = self.writer.newest(&key).filter(|held| !held.is_deleted());
             let is_meant = held.is_some_and(|held| {
-                held.stamp().written_ms.is_none_or(|of_held| of_held == written_ms)
+                held.stamp()
+                    .written_ms
+                    .is_none_or(|of_held| of_held == written_ms)
             });
             if is_meant && self.writer.drop_row(cut, &key) {
                 retention.dropped += 1;

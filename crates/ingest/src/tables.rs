@@ -19,6 +19,7 @@ use crate::keyless;
 use crate::lacks::Lacks;
 use crate::merge;
 use crate::retention::Retention;
+use crate::shapes::Shown;
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,8 @@ pub(crate) struct TableState {
     /// The newest position seen, in the newest epoch.
     pub position: Option<(Epoch, SourcePosition)>,
     pub commit_ms: Option<i64>,
-    pub schema: Option<SchemaId>,
+    /// The shape it is shown in.
+    pub shown: Shown,
     /// The log was read to its end at least once, in this process or an earlier one.
     pub was_live: bool,
     /// Why rows may be missing; `None` if the table is complete.
@@ -91,7 +93,7 @@ impl TableState {
             origins: BTreeMap::new(),
             position: None,
             commit_ms: None,
-            schema: None,
+            shown: Shown::default(),
             was_live: false,
             incomplete: None,
             stalled: None,
@@ -207,7 +209,8 @@ impl TableState {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
             memory_bytes: self.memory_bytes,
-            schema: self.schema,
+            schema: self.shown.schema,
+            schema_epoch: self.shown.epoch,
             facts: Arc::clone(&self.facts),
         }
     }
@@ -252,10 +255,7 @@ impl TableState {
     ) {
         let key = batch.slice(&change.key);
         let row = batch.slice(&change.row);
-        self.schema = Some(
-            self.schema
-                .map_or(change.schema, |newest| newest.max(change.schema)),
-        );
+        self.meets(change, incoming);
         let merged = if Row::new(row).has_unavailable() {
             self.merged(batch, change, row)
         } else {
@@ -434,10 +434,7 @@ impl TableState {
             self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
         }
         let row = batch.slice(&change.row);
-        self.schema = Some(
-            self.schema
-                .map_or(change.schema, |newest| newest.max(change.schema)),
-        );
+        self.meets(change, incoming);
         let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
         let floor = self.floor(incoming.origin);
         let written = self
@@ -458,17 +455,13 @@ impl TableState {
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
         let before = Row::new(batch.slice(&change.before));
-        let last = self
-            .count_keyless(before)
-            .checked_sub(1)
-            .ok_or(ApplyError::NoSuchRow)?;
-        self.delete(
-            cut,
-            &keyless::key(before, last),
-            change.schema,
-            incoming,
-            applied,
-        );
+        let key = match self.count_keyless(before).checked_sub(1) {
+            Some(last) => keyless::key(before, last),
+            None => self
+                .keyed_twin(change.schema, before)
+                .ok_or(ApplyError::NoSuchRow)?,
+        };
+        self.delete(cut, &key, change.schema, incoming, applied);
         Ok(())
     }
 

@@ -55,7 +55,9 @@ fn remembered(stepped: &OneByOne, ids: &[&str]) -> usize {
         row_model::encode_key([Value::Text(id)], &mut key).unwrap();
         key
     };
-    let found = ids.iter().filter(|id| table.newest_slot(&key(id)).is_some());
+    let found = ids
+        .iter()
+        .filter(|id| table.newest_slot(&key(id)).is_some());
     found.count()
 }
 
@@ -158,5 +160,8 @@ fn of_a_table_whose_rows_change_nothing_is_dropped() {
     }
     assert_eq!(stepped.rows().len(), 3);
     let notes = &stepped.table().facts.notes;
-    assert!(notes[0].starts_with("keep: nothing is dropped"), "{notes:?}");
+    assert!(
+        notes[0].starts_with("keep: nothing is dropped"),
+        "{notes:?}"
+    );
 }

@@ -34,7 +34,9 @@ fn the_signal_table_is_read_and_makes_no_table_until_config_says_so() {
     let disk = MemoryDisk::default();
     let mut stepped = reading(&disk, false);
     stepped.read(&signal(1));
-    stepped.read(&testkit::connector::Connector::broken(At::lsn(SIGNALS, 0, 12)));
+    stepped.read(&testkit::connector::Connector::broken(At::lsn(
+        SIGNALS, 0, 12,
+    )));
     assert!(stepped.sequencer.store().published().tables().is_empty());
     let told = report(&mut stepped);
     assert_eq!(told.sources[0].partitions[0].next_offset, 2);

@@ -29,7 +29,10 @@ fn notes(records: &[PlannedRecord]) -> Vec<String> {
     stepped.keep(&disk);
     assert_eq!(reading(&disk).table().facts.notes, told);
     for note in &told {
-        assert!(note.contains(". Set ") || note.contains(". Send "), "{note}");
+        assert!(
+            note.contains(". Set ") || note.contains(". Send "),
+            "{note}"
+        );
     }
     let short = |note: &String| note.split([':', ',']).next().unwrap().to_owned();
     told.iter().map(short).collect()
@@ -68,7 +71,10 @@ fn cloud_events_tell_as_much_as_their_attributes() {
     let whole = event(
         r#""iodebeziumop":"c","iodebeziumconnector":"postgresql","iodebeziumname":"s","iodebeziumdb":"d","iodebeziumschema":"public","iodebeziumtable":"orders","iodebeziumlsn":"10","iodebeziumtxId":"7","#,
     );
-    assert_eq!(notes(&[bare]), ["cloud events without extension attributes"]);
+    assert_eq!(
+        notes(&[bare]),
+        ["cloud events without extension attributes"]
+    );
     assert!(notes(&[whole]).is_empty());
 }
 
@@ -91,6 +97,23 @@ fn changes_without_key_and_image_are_put_aside_with_a_note() {
 }
 
 #[test]
+fn loading_goes_by_what_there_was_at_the_start() {
+    let mut stepped = reading(&MemoryDisk::default());
+    let progress = |stepped: &OneByOne| stepped.table().facts.progress;
+    for id in 0..43 {
+        stepped.read(&CONNECTOR.create(At::lsn(TOPIC, 0, 10 + id as u64), id, "a"));
+    }
+    // The log of these tests has a hundred records.
+    assert_eq!(progress(&stepped), Some(0.43));
+    stepped.next[0] = 99;
+    stepped.read(&CONNECTOR.create(At::lsn(TOPIC, 0, 900), 99, "a"));
+    assert_eq!(progress(&stepped), Some(1.0));
+    stepped.reach_ends();
+    stepped.publish_at(900);
+    assert_eq!(progress(&stepped), None);
+}
+
+#[test]
 fn a_table_loads_until_the_connector_has_written_its_first_snapshot() {
     let disk = MemoryDisk::default();
     let mut stepped = reading(&disk);
@@ -108,9 +131,15 @@ fn a_table_loads_until_the_connector_has_written_its_first_snapshot() {
     stepped.reach_ends();
     stepped.publish_at(5);
     let facts = stepped.table().facts.clone();
-    assert_eq!((facts.state, facts.progress), (ReadState::Loading, Some(1.0)));
+    assert_eq!(
+        (facts.state, facts.progress),
+        (ReadState::Loading, Some(1.0))
+    );
     let reason = facts.reason.clone().unwrap_or_default();
-    assert!(reason.starts_with("the connector has not written the last row"), "{reason}");
+    assert!(
+        reason.starts_with("the connector has not written the last row"),
+        "{reason}"
+    );
 
     stepped.read(&last(2));
     stepped.reach_ends();

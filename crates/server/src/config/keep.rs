@@ -23,7 +23,10 @@ pub fn parse_keep(text: &str) -> Result<Keep, Unusable> {
     };
     match rows.trim().parse::<u64>() {
         Ok(rows) if rows > 0 => Ok(Keep::Rows(rows)),
-        _ => Err(Unusable::new(format!("{text:?} is no number of rows"), HELP)),
+        _ => Err(Unusable::new(
+            format!("{text:?} is no number of rows"),
+            HELP,
+        )),
     }
 }
 

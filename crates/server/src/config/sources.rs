@@ -90,7 +90,11 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
-        unserved_topics: raw.signal_table.into_iter().chain(raw.transaction_topic).collect(),
+        unserved_topics: raw
+            .signal_table
+            .into_iter()
+            .chain(raw.transaction_topic)
+            .collect(),
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),
