@@ -26,8 +26,8 @@ pub(crate) const HELD_MS_MAX: i64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub batch: ChangeBatch,
-    /// Whether the changes waiting before it leave a row under its key; `None` if they say nothing.
-    pub leaves_row: Option<bool>,
+    /// Whether a row is under its key when it comes, after all that waits before it.
+    pub finds_row: bool,
     /// The same half of the same key change waits before it: it was delivered twice.
     again: bool,
 }
@@ -59,12 +59,11 @@ pub(crate) struct Holding {
     /// The newest waiting half of each kind: by its position, and wherever it stands.
     halves: HashMap<Half, u64>,
     halves_anywhere: HashMap<Half, u64>,
-    /// Of each key whether the newest waiting change leaves a row there.
-    rows: HashMap<Vec<u8>, bool>,
+    /// How many rows there are under each key after all that waits: two where one has arrived and the
+    /// other has yet to leave.
+    rows: HashMap<Vec<u8>, u32>,
     /// The newest waiting departure of a row from each key.
     departures: HashMap<Vec<u8>, u64>,
-    /// The newest waiting truncate: what was under a key before it says nothing any more.
-    emptied: Option<u64>,
     /// The offsets of what waits, by partition.
     offsets: BTreeMap<PartitionId, VecDeque<u64>>,
     /// Everything before it is known to be complete, if all up to `reach` is there.
@@ -88,27 +87,31 @@ impl Holding {
         self.offsets.get(&partition)?.front().copied()
     }
 
-    /// Takes a change in, behind all others.
-    pub fn push(&mut self, batch: &ChangeBatch, change: &Change) {
+    /// Takes a change in, behind all others. `is_held` says whether the table has a row under its key.
+    pub fn push(&mut self, batch: &ChangeBatch, change: &Change, is_held: bool) {
         let key = batch.slice(&change.key).to_vec();
         let number = self.first + self.queue.len() as u64;
-        let known = self.rows.get(&key).copied();
+        // A truncate that waits may have taken the row, or be older than it: at worst a wait is vain.
+        let rows = self.rows.get(&key).copied();
+        let rows = rows.unwrap_or(u32::from(is_held));
         let half = Half::of(batch, change);
         let before = half.as_ref().and_then(|half| self.halves.get(half));
         let again = change.position.is_some() && before.is_some_and(|before| *before >= self.first);
         let held = Held {
             batch: alone(batch, change),
             again,
-            leaves_row: known.or(self.emptied.map(|_| false)),
+            finds_row: rows > 0,
         };
+        let moves = half.is_some();
         match change.kind {
-            ChangeKind::Truncate => {
-                self.rows.clear();
-                self.emptied = Some(number);
-            }
-            ChangeKind::Upsert | ChangeKind::Delete if !key.is_empty() => {
+            ChangeKind::Upsert | ChangeKind::Delete if !key.is_empty() && !again => {
                 let is_row = change.kind == ChangeKind::Upsert;
-                self.rows.insert(key.clone(), is_row);
+                let left = match (is_row, moves) {
+                    (true, true) => rows + 1,
+                    (false, true) => rows.saturating_sub(1),
+                    (is_row, false) => u32::from(is_row),
+                };
+                self.rows.insert(key.clone(), left);
             }
             _ => {}
         }
@@ -126,20 +129,19 @@ impl Holding {
     }
 
     /// The first changes that can be applied together, if what they need is there: the first one
-    /// alone if it needs nothing. `needs` is asked once of each, with whether it is the first.
+    /// alone if it needs nothing. `needs` hears whether the change finds a row under its key.
     pub fn next_group(
         &mut self,
-        mut needs: impl FnMut(&ChangeBatch, &Change, Option<bool>, bool) -> Needs,
+        mut needs: impl FnMut(&ChangeBatch, &Change, bool) -> Needs,
     ) -> Option<Vec<Held>> {
         while self.looked <= self.reach {
             let at = (self.looked - self.first) as usize;
             let held = self.queue.get(at)?;
             let change = held.batch.changes.first()?;
-            let is_first = at == 0;
             let needed = if held.again {
                 Needs::default()
             } else {
-                needs(&held.batch, change, held.leaves_row, is_first)
+                needs(&held.batch, change, held.finds_row)
             };
             let mut reach = self.reach;
             if needed.other_half {
@@ -147,9 +149,7 @@ impl Holding {
             }
             if needed.vacancy {
                 let departure = self.departures.get(held.batch.slice(&change.key)).copied();
-                // A truncate on another partition may have emptied the key before.
-                let vacated = departure.max(self.emptied);
-                reach = reach.max(vacated.filter(|number| *number > self.looked)?);
+                reach = reach.max(departure.filter(|number| *number > self.looked)?);
             }
             self.reach = reach;
             self.looked += 1;

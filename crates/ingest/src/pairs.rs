@@ -32,7 +32,9 @@ impl TableState {
             let refused = done.err().map(|error| refused(batch, change, &error));
             return refused.into_iter().collect();
         }
-        self.holding.push(batch, change);
+        let held = self.writer.newest(batch.slice(&change.key));
+        let is_held = held.is_some_and(|held| !held.is_deleted());
+        self.holding.push(batch, change, is_held);
         if self.holding.is_full() {
             return self.release(cut, applied);
         }
@@ -51,9 +53,8 @@ impl TableState {
 
     fn next_group(&mut self) -> Option<Vec<Held>> {
         let mut holding = std::mem::take(&mut self.holding);
-        let group = holding.next_group(|batch, change, leaves_row, is_first| {
-            self.needs(batch, change, leaves_row.filter(|_| !is_first), is_first)
-        });
+        let group =
+            holding.next_group(|batch, change, finds_row| self.needs(batch, change, finds_row));
         self.holding = holding;
         group
     }
@@ -70,15 +71,9 @@ impl TableState {
         all_refused
     }
 
-    /// What a change must have beside it. Of the first that waits the table tells exactly; of the
-    /// others it tells what no change before them can undo.
-    fn needs(
-        &self,
-        batch: &ChangeBatch,
-        change: &Change,
-        leaves_row: Option<bool>,
-        is_first: bool,
-    ) -> Needs {
+    /// What a change must have beside it, unless the table shows that it has been applied or comes too
+    /// late: no change that waits before it can undo that.
+    fn needs(&self, batch: &ChangeBatch, change: &Change, finds_row: bool) -> Needs {
         let key = batch.slice(&change.key);
         if !change.key_change || key.is_empty() || change.other_key.is_empty() {
             return Needs::default();
@@ -89,19 +84,16 @@ impl TableState {
             return Needs::default();
         }
         let other = self.writer.newest(batch.slice(&change.other_key));
-        let is_row = |held: Option<&Version>| held.is_some_and(|held| !held.is_deleted());
-        let row_here = leaves_row.unwrap_or_else(|| is_row(held.as_ref()));
-        let none_here = leaves_row == Some(false) || (is_first && !row_here);
         match change.kind {
             // The row is elsewhere already, or there is none.
             ChangeKind::Delete => Needs {
-                other_half: !none_here && !is_at_or_after(other.as_ref(), change, origin),
+                other_half: finds_row && !is_at_or_after(other.as_ref(), change, origin),
                 vacancy: false,
             },
             ChangeKind::Upsert if is_at_or_after(held.as_ref(), change, origin) => Needs::default(),
             ChangeKind::Upsert => Needs {
                 other_half: self.has_departure_to_come(batch, change, origin, other.as_ref()),
-                vacancy: row_here && change.transaction.is_some() && change.position.is_some(),
+                vacancy: finds_row && change.transaction.is_some() && change.position.is_some(),
             },
             ChangeKind::Truncate | ChangeKind::Advance => Needs::default(),
         }
@@ -146,7 +138,7 @@ impl TableState {
 
 /// Whether what is held was streamed with this change or after it: then both halves were read,
 /// because a key's records are on one partition in their order.
-fn is_at_or_after(held: Option<&Version>, change: &Change, origin: OriginId) -> bool {
+pub(crate) fn is_at_or_after(held: Option<&Version>, change: &Change, origin: OriginId) -> bool {
     let stamp = held
         .map(Version::stamp)
         .filter(|stamp| stamp.origin == origin);

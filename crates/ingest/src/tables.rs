@@ -18,6 +18,7 @@ use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
 use crate::lacks::Lacks;
 use crate::merge;
+use crate::pairs::is_at_or_after;
 use crate::retention::Retention;
 use crate::shapes::Shown;
 
@@ -299,10 +300,14 @@ impl TableState {
     }
 
     /// The delete of a key, under which another row has arrived in the same transaction, is about
-    /// the row that left, if what it deletes is not what is held.
+    /// the row that left, if what it deletes is not what is held. After a restart nothing tells of the
+    /// arrival; but then the row that left is already where it went.
     fn is_about_who_left(&self, batch: &ChangeBatch, change: &Change) -> bool {
         let key = batch.slice(&change.key);
-        if !self.key_changes.arrived_in(key, change.transaction) {
+        let went = self.writer.newest(batch.slice(&change.other_key));
+        let origin = self.origin_of(batch, change);
+        let is_there = is_at_or_after(went.as_ref(), change, origin);
+        if !is_there && !self.key_changes.arrived_in(key, change.transaction) {
             return false;
         }
         let before = Row::new(batch.slice(&change.before));

@@ -97,7 +97,8 @@ fn an_arrival_read_before_its_row_was_ever_there_waits_too() {
 
 #[test]
 fn keys_that_shift_along_a_column_shift_at_once() {
-    let mut stepped = reading(&MemoryDisk::default(), 1, false);
+    let disk = MemoryDisk::default();
+    let mut stepped = reading(&disk, 1, false);
     stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
     let before = stepped.read(&CONNECTOR.create(at(0, 11), 2, "b"));
     let in_shift = |lsn| At {
@@ -114,6 +115,11 @@ fn keys_that_shift_along_a_column_shift_at_once() {
     }
     let last = stepped.read(&CONNECTOR.moved_here(in_shift(21), 3, "b", 2));
     assert_eq!(last, expected(&[(2, "a"), (3, "b")]));
+    stepped.keep(&disk);
+    drop(stepped);
+    // A part of it that is delivered again to another process changes nothing.
+    let mut stepped = reading(&disk, 1, false);
+    assert_eq!(stepped.read(&chain[2]), expected(&[(2, "a"), (3, "b")]));
 }
 
 #[test]

@@ -38,8 +38,8 @@ struct Happened {
 enum What {
     Upsert(i64, String),
     Delete(i64),
-    /// The row of the first key is under the second one now.
-    Move(i64, i64, String),
+    /// Rows are under other keys now: from, to, and what they hold.
+    Move(Vec<(i64, i64, String)>),
     Truncate,
 }
 
@@ -101,6 +101,7 @@ impl Database {
             13..17 => self.write_again(topic, rng),
             17..40 if is_held => self.delete(topic, id, rng.u32(..5) > 0),
             40..48 if is_held => self.change_key(topic, id, rng.i64(0..IDS)),
+            48..52 => self.shift_keys(topic, id),
             _ => self.upsert(topic, id, is_held),
         }
     }
@@ -123,9 +124,11 @@ impl Database {
                 What::Delete(id) => {
                     rows.remove(id);
                 }
-                What::Move(from, to, v) => {
-                    rows.remove(from);
-                    rows.insert(*to, v.clone());
+                What::Move(moves) => {
+                    for (from, _, _) in moves {
+                        rows.remove(from);
+                    }
+                    rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
                 }
                 What::Truncate => rows.clear(),
             }
@@ -209,7 +212,43 @@ impl Database {
         self.history.push(Happened {
             topic,
             places: vec![away, arrived],
-            what: What::Move(id, to, v),
+            what: What::Move(vec![(id, to, v)]),
+        });
+    }
+
+    /// `set id = id + 1` from a key on, up to the first that is free: each row arrives before the one
+    /// that was there leaves. Only tables with the full replica identity can do that.
+    fn shift_keys(&mut self, topic: usize, first: i64) {
+        let rows = self.topics[topic].rows.clone();
+        let shifted: Vec<(i64, String)> = (first..IDS)
+            .map_while(|id| Some((id, rows.get(&id)?.clone())))
+            .collect();
+        self.transaction += 1;
+        let (mut places, mut moves) = (Vec::new(), Vec::new());
+        for (id, v) in shifted {
+            self.lsn += 1;
+            let (from, here) = (self.at_key(topic, id), self.at_key(topic, id + 1));
+            let away = whole(self.connector.moved_away(from, id, id + 1), &v);
+            let tombstone = PlannedRecord {
+                value: None,
+                ..away.clone()
+            };
+            let arrived = self.connector.moved_here(here, id + 1, &v, id);
+            places.push(self.append(topic, away));
+            self.append(topic, tombstone);
+            places.push(self.append(topic, arrived));
+            moves.push((id, id + 1, v));
+        }
+        self.transaction += 1;
+        let rows = &mut self.topics[topic].rows;
+        for (id, _, _) in &moves {
+            rows.remove(id);
+        }
+        rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
+        self.history.push(Happened {
+            topic,
+            places,
+            what: What::Move(moves),
         });
     }
 
@@ -293,6 +332,16 @@ impl Database {
         self.log.append(std::slice::from_ref(&record));
         written.push(Some(record));
         (partition, offset)
+    }
+}
+
+/// A departure with the image of its whole row.
+fn whole(departure: PlannedRecord, v: &str) -> PlannedRecord {
+    let value = String::from_utf8(departure.value.unwrap_or_default()).unwrap_or_default();
+    let value = value.replace(r#""v":null"#, &format!(r#""v":"{v}""#));
+    PlannedRecord {
+        value: Some(value.into_bytes()),
+        ..departure
     }
 }
 

@@ -16,9 +16,9 @@ pub fn parse_keep(text: &str) -> Result<Keep, Unusable> {
     let Some(rows) = text.trim().strip_suffix("rows") else {
         let is_number = text.trim().parse::<u64>().is_ok();
         let age = parse_duration(text, AGE_MIN, AGE_MAX);
-        return age.map(Keep::Age).map_err(|error| match is_number {
-            true => Unusable::new(format!("{text:?} has no unit"), HELP),
-            false => Unusable::new(error.what, HELP),
+        return age.map(Keep::Age).map_err(|error| {
+            let what = format!("{text:?} has no unit");
+            Unusable::new(if is_number { what } else { error.what }, HELP)
         });
     };
     match rows.trim().parse::<u64>() {
