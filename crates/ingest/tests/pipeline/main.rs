@@ -20,6 +20,7 @@ mod naming;
 mod one_by_one;
 mod restart;
 mod retention;
+mod shapes;
 mod stepped;
 mod unserved;
 mod what_records_lack;

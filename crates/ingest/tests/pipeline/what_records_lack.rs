@@ -53,9 +53,12 @@ fn flattened_rows_tell_as_much_as_was_added_to_them() {
         "flattened rows",
         "flattened rows",
     );
-    assert_eq!(notes(&[bare.clone()]), [positions, deletes, truncates]);
+    assert_eq!(
+        notes(std::slice::from_ref(&bare)),
+        [positions, deletes, truncates]
+    );
     assert_eq!(notes(&[bare, gone.clone()]), [positions, truncates]);
-    assert_eq!(notes(&[told.clone()]), [deletes, truncates]);
+    assert_eq!(notes(std::slice::from_ref(&told)), [deletes, truncates]);
     assert_eq!(notes(&[told, gone]), [truncates]);
 }
 
