@@ -150,7 +150,12 @@ impl Decoding<'_> {
     ) -> Result<Option<Change>, DecodeError> {
         let key = self.key(record, headers)?;
         let Some(shape) = &key.shape else {
-            return Ok(None);
+            // In a topic of envelopes it follows the delete that said everything.
+            let is_delete = self.topic.format == Some(RecordFormat::Flat);
+            return Ok(is_delete.then(|| Change {
+                run: headers.run,
+                ..blank(record.offset, ChangeKind::DeleteOfUnknown, 0..0)
+            }));
         };
         // Cloud events leave heartbeats and transaction boundaries without a value.
         if self.topic.is_no_row_key(shape) {

@@ -40,7 +40,7 @@ impl Sequencer {
                 .filter(|_| halts)
                 .map(|failure| failure.offset),
         };
-        let refused = self.apply_changes(source, &topic, batch, news);
+        let refused = self.apply_changes(source, (&topic, number), batch, news);
         let failed = batch
             .failures
             .iter()
@@ -59,7 +59,7 @@ impl Sequencer {
     fn apply_changes(
         &mut self,
         source: usize,
-        topic: &str,
+        (topic, number): (&str, i32),
         batch: &ChangeBatch,
         news: News,
     ) -> Vec<Failure> {
@@ -73,7 +73,9 @@ impl Sequencer {
         }
         let cut = self.publisher.next_cut();
         let at = self.table_for(source, topic);
+        let is_spread = self.partitions_of(at).nth(1).is_some();
         let table = &mut self.tables[at];
+        (table.keyless.partition, table.keyless.is_spread) = (number, is_spread);
         let mut applied = Applied::default();
         let closed = table.closed();
         for change in batch

@@ -33,10 +33,7 @@ impl Epochs {
 
     /// The epoch of a change; a new one if the change opens it.
     pub fn of(&mut self, change: &Change) -> Epoch {
-        let full_snapshot = matches!(
-            change.snapshot,
-            Some(SnapshotMark::Row | SnapshotMark::LastOfTable)
-        );
+        let full_snapshot = change.snapshot.is_some_and(SnapshotMark::is_full);
         // Without run ids nothing tells a new timeline from the old.
         let Some(run) = change.run else {
             self.anonymous |= full_snapshot;
@@ -45,11 +42,15 @@ impl Epochs {
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
         }
-        let is_opener = self.openers.last() == Some(&run) && self.streamed != Some(run);
-        if is_opener && change.snapshot == Some(SnapshotMark::LastOfTable) {
+        let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
+        // What the run streams may be read first, from another partition than the last row. A run
+        // streams only after its snapshot, so that of a keyless table, which is out of sight until
+        // then, is over even if its last row never came or was not marked.
+        let ends = change.snapshot.is_some_and(SnapshotMark::ends_table)
+            || (streams && change.key.is_empty());
+        if ends && self.openers.last() == Some(&run) {
             self.closed = self.current();
         }
-        let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
         if streams {
             self.streamed = self.streamed.max(Some(run));
         }

@@ -10,6 +10,7 @@ use table_store::{ReadState, TableFacts};
 
 use crate::partitions::PartitionState;
 use crate::sequencer::{Sequencer, SourceFacts, SourceOrder};
+use crate::tables::TableState;
 
 /// Said of a table whose snapshot came without `runId` headers.
 const UNSWEPT: &str = "unswept: its snapshot carried no runId headers, so rows deleted while the connector was down cannot be told. Set extended.headers.enabled=true in the connector";
@@ -152,11 +153,7 @@ impl Sequencer {
     /// At the limit everything is paused; a little below it, everything goes on.
     fn mind_memory(&mut self) {
         // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
-        let used: u64 = self
-            .tables
-            .iter()
-            .map(|table| table.writer.memory().total() as u64)
-            .sum();
+        let used: u64 = self.tables.iter().map(TableState::memory_now).sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);
         let change = if over && self.over_memory.is_none() {

@@ -15,15 +15,20 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod beside;
 mod checkpoints;
+mod completeness;
 mod decode_worker;
+mod deliveries;
 mod epochs;
 mod freshness;
 mod key_changes;
 mod keyless;
 mod merge;
 mod messages;
+mod multisets;
 mod notes;
+mod owed;
 mod partitions;
 mod pipeline;
 mod quarantine;

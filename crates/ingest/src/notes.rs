@@ -14,6 +14,7 @@ use row_model::{
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
+use crate::beside;
 use crate::epochs::Epochs;
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
@@ -47,6 +48,7 @@ pub(crate) enum Saved {
         topic: String,
         count: u64,
     },
+    Beside((TableId, beside::Part)),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -236,7 +238,11 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             topic: topic.to_owned(),
             count: parse(value).map_err(error)?,
         },
-        _ => return Ok(None),
+        ref other => {
+            return Ok(beside::read(other, value)
+                .map_err(error)?
+                .map(Saved::Beside));
+        }
     }))
 }
 
@@ -366,7 +372,7 @@ impl QuarantineNote {
     }
 }
 
-fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
+pub(crate) fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
     // Plain structs of numbers and text: writing them as JSON cannot fail.
     let value = value.map(|value| serde_json::to_vec(value).unwrap_or_default());
     Note {
@@ -375,7 +381,7 @@ fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(value).map_err(|error| error.to_string())
 }
 

@@ -137,7 +137,9 @@ impl Sequencer {
             ResumeDecision::Start { at, complete } => {
                 if !complete {
                     let reason = state.begins_late(retained_from);
-                    self.incomplete(source, &topic, reason);
+                    if let Some(table) = self.table_of(source, &topic) {
+                        table.begins_late(facts.partition, reason);
+                    }
                 }
                 self.order(source, SourceOrder::Start(id, at));
                 // The end of the last process may have come between its checkpoint and this.
@@ -332,7 +334,9 @@ impl Sequencer {
         {
             let table = &mut self.tables[at];
             table.stalled = table.stalled.take().or_else(|| partition.halted.clone());
-            table.incomplete = table.incomplete.take().or_else(|| partition.late.clone());
+            if let Some(reason) = &partition.late {
+                table.begins_late(partition.partition, reason.clone());
+            }
         }
         at
     }
@@ -348,12 +352,5 @@ impl Sequencer {
         .emit();
         table.stalled = Some(reason);
         table.touched = true;
-    }
-
-    fn incomplete(&mut self, source: usize, topic: &str, reason: String) {
-        let Some(table) = self.table_of(source, topic) else {
-            return;
-        };
-        (table.incomplete, table.notes_dirty, table.touched) = (Some(reason), true, true);
     }
 }

@@ -12,10 +12,11 @@ use table_store::{
     decide,
 };
 
+use crate::completeness::Completeness;
 use crate::epochs::Epochs;
 use crate::key_changes::{self, KeyChanges};
-use crate::keyless;
 use crate::merge;
+use crate::multisets::{Keyless, is_keyless};
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(crate) struct TableState {
     pub touched: bool,
     /// As of the last cut.
     pub memory_bytes: u64,
+    pub keyless: Keyless,
+    pub completeness: Completeness,
     key_changes: KeyChanges,
     builder: RowBuilder,
 }
@@ -87,6 +90,8 @@ impl TableState {
             facts: Arc::default(),
             touched: true,
             memory_bytes: 0,
+            keyless: Keyless::default(),
+            completeness: Completeness::default(),
             key_changes: KeyChanges::default(),
             builder: RowBuilder::default(),
         }
@@ -100,9 +105,18 @@ impl TableState {
         change: &Change,
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
+        if change.kind == ChangeKind::DeleteOfUnknown {
+            self.deletes_unknown();
+            applied.stale += 1;
+            return Ok(());
+        }
         let origin_id = self.origin_of(batch, change);
         let origin = self.origins.entry(origin_id).or_default();
         let before = (origin.epochs.openers.len(), origin.epochs.closed);
+        if change.key.is_empty() {
+            let multisets = self.keyless.origins.entry(origin_id).or_default();
+            multisets.notice(change, &mut origin.epochs);
+        }
         let incoming = Incoming {
             snapshot: change.snapshot.is_some(),
             position: change.position,
@@ -110,15 +124,16 @@ impl TableState {
             origin: origin_id,
         };
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
+        self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
         match change.kind {
-            ChangeKind::Advance => {}
-            ChangeKind::Truncate => self.truncate(cut, &incoming, applied),
-            ChangeKind::Upsert if change.key.is_empty() => {
-                self.write_keyless(cut, batch, change, &incoming, applied)?;
+            ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {}
+            ChangeKind::Truncate => {
+                let is_news = self.is_news(batch, change, origin_id);
+                self.truncate(cut, &incoming, is_news, applied);
             }
-            ChangeKind::Delete if change.key.is_empty() => {
-                self.remove_keyless(cut, batch, change, &incoming, applied)?;
+            ChangeKind::Upsert | ChangeKind::Delete if change.key.is_empty() => {
+                self.apply_keyless(cut, batch, change, &incoming, applied)?;
             }
             ChangeKind::Upsert => self.upsert(cut, batch, change, &incoming, applied),
             ChangeKind::Delete if change.key_change && self.is_about_who_left(batch, change) => {
@@ -157,13 +172,13 @@ impl TableState {
         self.origins.values().any(|origin| origin.epochs.anonymous)
     }
 
-    fn floor(&self, origin: OriginId) -> Option<Floor> {
+    pub(crate) fn floor(&self, origin: OriginId) -> Option<Floor> {
         self.origins.get(&origin).and_then(|origin| origin.floor)
     }
 
     /// What the next cut says of this table.
     pub fn cut(&mut self) -> TableCut {
-        self.memory_bytes = self.writer.memory().total() as u64;
+        self.memory_bytes = self.memory_now();
         TableCut {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
@@ -171,6 +186,11 @@ impl TableState {
             schema: self.schema,
             facts: Arc::clone(&self.facts),
         }
+    }
+
+    /// What the table takes, published or not.
+    pub fn memory_now(&self) -> u64 {
+        (self.writer.memory().total() + self.keyless.memory_bytes()) as u64
     }
 
     /// How the table stands to its log, given whether all its partitions have been read to their
@@ -325,8 +345,18 @@ impl TableState {
     /// Deletes the rows of a source table that its newest full snapshot did not name. Answers how
     /// many there were.
     pub fn sweep(&mut self, cut: CutId, id: OriginId, epoch: Epoch) -> u64 {
+        let replaced = self.replace_multiset(cut, id, epoch);
+        let multisets = self.keyless.origins.get(&id).cloned().unwrap_or_default();
+        // A newer snapshot began before this one had been read to its end everywhere.
+        let is_overtaken = multisets.building.is_some();
+        let shapes = self.writer.table().schemas().shapes();
         let swept = self.writer.delete_where(cut, |version| {
             let stamp = version.stamp();
+            // What a keyless table shows is one multiset, whatever the epochs of its rows.
+            let is_kept = is_overtaken || multisets.shown >= epoch;
+            if is_kept && is_keyless(version, &shapes) {
+                return None;
+            }
             // Without a position: a late row of the same snapshot may still revive its key, and a
             // transaction that was open while the snapshot was read may still write it.
             let is_ghost = stamp.origin == id && stamp.epoch < epoch;
@@ -337,12 +367,15 @@ impl TableState {
             })
         });
         self.origins.entry(id).or_default().epochs.swept = epoch;
+        if !is_overtaken {
+            self.mend(id, epoch);
+        }
         (self.notes_dirty, self.touched) = (true, true);
-        swept
+        replaced + swept
     }
 
     /// Empties the table of everything the truncate came after, and keeps redelivered rows out.
-    fn truncate(&mut self, cut: CutId, incoming: &Incoming, applied: &mut Applied) {
+    fn truncate(&mut self, cut: CutId, incoming: &Incoming, is_news: bool, applied: &mut Applied) {
         let floor = incoming.position.map(|position| Floor {
             epoch: incoming.epoch,
             position,
@@ -358,10 +391,15 @@ impl TableState {
             applied.stale += 1;
             return;
         }
+        if is_news {
+            self.truncate_keyless(cut, incoming, floor.as_ref());
+        }
+        let shapes = self.writer.table().schemas().shapes();
         self.writer.delete_where(cut, |version| {
             let stamp = version.stamp();
             let is_older = floor.as_ref().is_none_or(|floor| floor.empties(&stamp));
-            let emptied = stamp.origin == incoming.origin && is_older;
+            let is_ours = stamp.origin == incoming.origin && !is_keyless(version, &shapes);
+            let emptied = is_ours && is_older;
             emptied.then(|| Stamp {
                 epoch: incoming.epoch,
                 streamed: incoming.position,
@@ -373,66 +411,6 @@ impl TableState {
         origin.floor = floor.or(origin.floor);
         self.notes_dirty = true;
         applied.truncates += 1;
-    }
-
-    fn write_keyless(
-        &mut self,
-        cut: CutId,
-        batch: &ChangeBatch,
-        change: &Change,
-        incoming: &Incoming,
-        applied: &mut Applied,
-    ) -> Result<(), ApplyError> {
-        if !change.before.is_empty() {
-            self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
-        }
-        let row = batch.slice(&change.row);
-        self.schema = Some(
-            self.schema
-                .map_or(change.schema, |newest| newest.max(change.schema)),
-        );
-        let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
-        let floor = self.floor(incoming.origin);
-        let written = self
-            .writer
-            .write(cut, &key, change.schema, Some(row), |held| {
-                stamp_of(held, incoming, floor.as_ref())
-            });
-        count(&mut applied.upserts, &mut applied.stale, written);
-        Ok(())
-    }
-
-    fn remove_keyless(
-        &mut self,
-        cut: CutId,
-        batch: &ChangeBatch,
-        change: &Change,
-        incoming: &Incoming,
-        applied: &mut Applied,
-    ) -> Result<(), ApplyError> {
-        let before = Row::new(batch.slice(&change.before));
-        let last = self
-            .count_keyless(before)
-            .checked_sub(1)
-            .ok_or(ApplyError::NoSuchRow)?;
-        self.delete(
-            cut,
-            &keyless::key(before, last),
-            change.schema,
-            incoming,
-            applied,
-        );
-        Ok(())
-    }
-
-    /// How many rows like this one are held.
-    fn count_keyless(&self, row: Row<'_>) -> u64 {
-        let holds = |number| {
-            self.writer
-                .newest(&keyless::key(row, number))
-                .is_some_and(|held| !held.is_deleted())
-        };
-        keyless::count(holds)
     }
 }
 

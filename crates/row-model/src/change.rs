@@ -18,6 +18,9 @@ pub enum ChangeKind {
     Delete,
     /// All rows of the source table are gone.
     Truncate,
+    /// A row is gone, and the record does not say which: flattened rows without a key are deleted by
+    /// a record without key and value.
+    DeleteOfUnknown,
     /// Nothing for a table: a heartbeat, a transaction boundary, a record of no concern.
     Advance,
 }
@@ -25,12 +28,30 @@ pub enum ChangeKind {
 /// How a snapshot row was marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotMark {
+    /// The first row of this table in a full or blocking snapshot, unless it is the only one.
+    FirstOfTable,
     /// Part of a full or blocking snapshot.
     Row,
     /// The last row of this table in it.
     LastOfTable,
+    /// The last row of all its tables.
+    Last,
     /// Part of an incremental snapshot: never opens a generation.
     Incremental,
+}
+
+impl SnapshotMark {
+    /// True for a row of a full or blocking snapshot.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self != Self::Incremental
+    }
+
+    /// True for the last row of its table.
+    #[must_use]
+    pub fn ends_table(self) -> bool {
+        matches!(self, Self::LastOfTable | Self::Last)
+    }
 }
 
 /// The source transaction a change belongs to.

@@ -12,7 +12,9 @@
 mod acknowledging;
 mod back_pressure;
 mod bad_records;
+mod completeness;
 mod harness;
+mod keyless;
 mod logs_that_changed;
 mod memory;
 mod naming;
