@@ -18,7 +18,7 @@ use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
 use crate::key::KeyShape;
 use crate::topic::{TopicKind, TopicState, Unwrapped};
-use crate::{DecodeError, Placeholder};
+use crate::{DecodeError, Placeholder, notification};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
@@ -134,10 +134,14 @@ impl Decoding<'_> {
             }
             Recognised::CloudEvent => self.cloud_event(unwrapped, record, headers).map(Some),
             Recognised::Row => self.flat_row(unwrapped, None, record, headers),
-            Recognised::Heartbeat
-            | Recognised::TransactionBoundary
-            | Recognised::SchemaChange
-            | Recognised::Notification => Ok(None),
+            Recognised::Notification => {
+                let notice = notification::read(unwrapped.payload, record.offset);
+                self.out.notices.extend(notice);
+                Ok(None)
+            }
+            Recognised::Heartbeat | Recognised::TransactionBoundary | Recognised::SchemaChange => {
+                Ok(None)
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod key;
 mod key_header;
 mod message;
 mod nested;
+mod notification;
 mod outbox;
 mod position;
 mod row_shape;

@@ -40,6 +40,7 @@ impl Sequencer {
                 .filter(|_| halts)
                 .map(|failure| failure.offset),
         };
+        self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
         let failed = batch
             .failures
@@ -74,10 +75,12 @@ impl Sequencer {
         let cut = self.publisher.next_cut();
         let at = self.table_for(source, topic);
         let is_spread = self.partitions_of(at).nth(1).is_some();
+        let full_runs = self.full_runs(source);
         let table = &mut self.tables[at];
+        table.full_runs = full_runs;
         (table.keyless.partition, table.keyless.is_spread) = (number, is_spread);
         let mut applied = Applied::default();
-        let closed = table.closed();
+        let (closed, runs) = (table.closed(), table.runs());
         for change in batch
             .changes
             .iter()
@@ -96,9 +99,13 @@ impl Sequencer {
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;
+        let runs_changed = table.runs() != runs;
         self.unpublished += batch.changes.len() as u64;
         if snapshot_closed {
             self.await_ends(source, topic);
+        }
+        if runs_changed {
+            self.notice_snapshots(source, at);
         }
         refused
     }

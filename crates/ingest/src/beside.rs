@@ -11,7 +11,7 @@ use checkpoint_store::Note;
 use row_model::{Epoch, OriginId, RunId, SourcePosition, TableId};
 use serde::{Deserialize, Serialize};
 
-use crate::completeness::{Completeness, CompletenessNote};
+use crate::completeness::CompletenessNote;
 use crate::deliveries::{Deliveries, Visit};
 use crate::keyless::Content;
 use crate::multisets::{Keyless, Multisets};
@@ -51,7 +51,6 @@ struct OriginNote {
     building_at: Option<Place>,
     anonymous: bool,
     anonymous_at: Option<Place>,
-    oldest: Option<u128>,
     streamed_from: Option<(u128, Place)>,
 }
 
@@ -80,7 +79,7 @@ struct Place(u64, Vec<u8>);
 /// What changed of a table, for a checkpoint.
 pub(crate) fn notes(table: &mut TableState) -> Vec<Note> {
     let id = table.identity.id.0.to_string();
-    let completeness = CompletenessNote::from(&table.completeness);
+    let completeness = CompletenessNote::of(table);
     let mut notes = vec![note_of(&["completeness", &id], Some(&completeness))];
     if table.keyless.is_unused() {
         return notes;
@@ -123,7 +122,7 @@ impl Beside {
     pub fn restore_into(&self, state: &mut TableState) -> Result<(), String> {
         let malformed = || "it is not what was written".to_owned();
         if let Some(note) = &self.completeness {
-            state.completeness = Completeness::from(note);
+            note.restore_into(state);
         }
         let keyless = &mut state.keyless;
         keyless.deliveries = Deliveries::restore(&self.pieces).ok_or_else(malformed)?;
@@ -196,7 +195,6 @@ impl OriginNote {
             building_at: place(&multisets.building_at),
             anonymous: multisets.anonymous,
             anonymous_at: place(&multisets.anonymous_at),
-            oldest: multisets.oldest.map(|run| run.0),
             streamed_from: streamed.map(|(run, at)| (run.0, Place::of(at))),
         }
     }
@@ -217,7 +215,6 @@ impl OriginNote {
             building_at: position(&self.building_at)?,
             anonymous: self.anonymous,
             anonymous_at: position(&self.anonymous_at)?,
-            oldest: self.oldest.map(RunId),
             streamed_from: streamed,
         })
     }

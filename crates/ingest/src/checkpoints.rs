@@ -62,6 +62,7 @@ impl Sequencer {
             self.collect_table(at, store, &mut pending);
         }
         self.collect_partitions(&mut pending);
+        pending.checkpoint.notes.extend(self.snapshot_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
@@ -122,6 +123,7 @@ impl Sequencer {
                 partition.dirty = true;
             }
         }
+        self.snapshots_dirty();
         self.quarantine.return_changes(pending.quarantine);
     }
 
@@ -185,6 +187,7 @@ impl Sequencer {
         for (name, value) in store.notes()? {
             match notes::read(&name, &value)? {
                 Some(Saved::Table(note)) => tables.push(note),
+                Some(Saved::Snapshots(saved)) => self.restore_snapshots(saved),
                 Some(Saved::Beside((table, part))) => beside.entry(table).or_default().add(part),
                 Some(Saved::Partition {
                     source,

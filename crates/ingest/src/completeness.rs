@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use row_model::{Change, ChangeKind, Epoch, OriginId, RunId, SnapshotMark};
 use serde::{Deserialize, Serialize};
 
+use crate::confirmations::Confirmation;
 use crate::tables::TableState;
 
 /// What is known of a table's gaps.
@@ -106,6 +107,31 @@ impl TableState {
     }
 }
 
+impl CompletenessNote {
+    pub fn of(state: &TableState) -> Self {
+        let Confirmation {
+            awaited,
+            missing,
+            ended,
+        } = state.confirmation;
+        Self {
+            awaited: awaited.map(|run| run.0),
+            missing: missing.map(|run| run.0),
+            ended: ended.map(|run| run.0),
+            ..Self::from(&state.completeness)
+        }
+    }
+
+    pub fn restore_into(&self, state: &mut TableState) {
+        state.completeness = Completeness::from(self);
+        state.confirmation = Confirmation {
+            awaited: self.awaited.map(RunId),
+            missing: self.missing.map(RunId),
+            ended: self.ended.map(RunId),
+        };
+    }
+}
+
 /// A table's gaps as a checkpoint keeps them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CompletenessNote {
@@ -114,6 +140,10 @@ pub(crate) struct CompletenessNote {
     mended: Vec<u16>,
     doubted: Vec<(u16, u32)>,
     unknown_deletes: u64,
+    /// Runs whose snapshots have perhaps not named the table, and have not.
+    awaited: Option<u128>,
+    missing: Option<u128>,
+    ended: Option<u128>,
 }
 
 impl From<&Completeness> for CompletenessNote {
@@ -127,6 +157,7 @@ impl From<&Completeness> for CompletenessNote {
             mended: state.mended.iter().map(|id| id.0).collect(),
             doubted: doubted.map(|(id, epoch)| (id.0, epoch.0)).collect(),
             unknown_deletes: state.unknown_deletes,
+            ..Self::default()
         }
     }
 }

@@ -15,7 +15,8 @@ use row_model::{Change, ChangeKind, Epoch, RunId, SnapshotMark};
 pub struct Epochs {
     /// Runs whose full snapshot opened an epoch, oldest first: the first opened epoch 1.
     pub openers: Vec<RunId>,
-    /// The newest run of which any record was seen, and the newest that has streamed.
+    /// The oldest and the newest run of which any record was seen, and the newest that has streamed.
+    pub oldest: Option<RunId>,
     pub newest: Option<RunId>,
     pub streamed: Option<RunId>,
     /// The newest epoch whose snapshot was read to its last row, and the newest that has swept.
@@ -23,6 +24,8 @@ pub struct Epochs {
     pub swept: Epoch,
     /// Rows of a full snapshot came without a run id: nobody can tell whose it is, so nothing sweeps.
     pub anonymous: bool,
+    /// The newest opener, if its snapshot has named other tables and none of this table's rows.
+    pub unnamed: Option<RunId>,
 }
 
 impl Epochs {
@@ -39,6 +42,7 @@ impl Epochs {
             self.anonymous |= full_snapshot;
             return self.current();
         };
+        self.oldest = Some(self.oldest.map_or(run, |oldest| oldest.min(run)));
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
         }

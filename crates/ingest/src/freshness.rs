@@ -8,6 +8,7 @@ use std::sync::Arc;
 use row_model::{CutId, Epoch, PartitionId};
 use table_store::{ReadState, TableFacts};
 
+use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
 use crate::sequencer::{Sequencer, SourceFacts, SourceOrder};
 use crate::tables::TableState;
@@ -89,7 +90,10 @@ impl Sequencer {
         if stalled_by_memory.is_some() && !ends {
             state = ReadState::Stalled;
         }
-        let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
+        let unconfirmed = table.is_unconfirmed();
+        let unswept = (table.is_unswept().then_some(UNSWEPT))
+            .or(unconfirmed.then_some(UNCONFIRMED))
+            .map(str::to_owned);
         let facts = TableFacts {
             state,
             reason: table.stalled.clone().or(stalled_by_memory).or(unswept),

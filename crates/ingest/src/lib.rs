@@ -18,6 +18,7 @@ mod apply;
 mod beside;
 mod checkpoints;
 mod completeness;
+mod confirmations;
 mod decode_worker;
 mod deliveries;
 mod epochs;

@@ -45,8 +45,6 @@ pub(crate) struct Multisets {
     /// Rows of a snapshot without run ids were taken up, and where it stood.
     pub anonymous: bool,
     pub anonymous_at: Option<SourcePosition>,
-    /// The oldest run of which any record was seen.
-    pub oldest: Option<RunId>,
     /// The lowest position that the newest run has streamed.
     pub streamed_from: Option<(RunId, SourcePosition)>,
 }
@@ -89,7 +87,6 @@ impl Multisets {
         let Some(run) = change.run.filter(|_| change.kind != ChangeKind::Advance) else {
             return;
         };
-        self.oldest = Some(self.oldest.map_or(run, |oldest| oldest.min(run)));
         if change.snapshot.is_none() {
             let lowest = self.streamed_from.filter(|(of, _)| *of >= run);
             match (lowest, change.position) {
@@ -101,7 +98,7 @@ impl Multisets {
             }
             return;
         }
-        let is_first = epochs.openers.is_empty() && self.oldest == Some(run);
+        let is_first = epochs.openers.is_empty() && epochs.oldest >= Some(run);
         let stands_before = match (change.position, self.streamed_from) {
             (Some(row), Some((_, streamed))) => !streamed.is_before(&row),
             _ => false,
@@ -262,9 +259,10 @@ impl TableState {
     fn begin_multiset(&mut self, cut: CutId, change: &Change, incoming: &Incoming) {
         let (origin, epoch) = (incoming.origin, incoming.epoch);
         let is_empty = self.writer.rows() == 0;
+        let oldest = self.origins.get(&origin).and_then(|it| it.epochs.oldest);
         let multisets = self.keyless.origins.entry(origin).or_default();
         // What is held was streamed by the very run whose snapshot this is, and read first.
-        let is_first = epoch == Epoch(1) && multisets.oldest == change.run;
+        let is_first = epoch == Epoch(1) && oldest == change.run;
         let unfinished = multisets.building.take().is_some();
         if is_empty || is_first {
             (multisets.shown, multisets.shown_at) = (epoch, change.position);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
 use crate::beside;
+use crate::confirmations::SavedSnapshots;
 use crate::epochs::Epochs;
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
@@ -49,6 +50,7 @@ pub(crate) enum Saved {
         count: u64,
     },
     Beside((TableId, beside::Part)),
+    Snapshots(SavedSnapshots),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,11 +73,13 @@ struct OriginNote {
     id: u16,
     name: String,
     openers: Vec<u128>,
+    oldest: Option<u128>,
     newest: Option<u128>,
     streamed: Option<u128>,
     closed: u32,
     swept: u32,
     anonymous: bool,
+    unnamed: Option<u128>,
     floor: Option<PositionNote>,
 }
 
@@ -238,6 +242,11 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             topic: topic.to_owned(),
             count: parse(value).map_err(error)?,
         },
+        ["connector", source, connector] => Saved::Snapshots(SavedSnapshots {
+            source: source.to_owned(),
+            connector: connector.to_owned(),
+            snapshots: parse(value).map_err(error)?,
+        }),
         ref other => {
             return Ok(beside::read(other, value)
                 .map_err(error)?
@@ -285,21 +294,25 @@ impl OriginNote {
     fn of(id: OriginId, origin: &OriginState, names: &[String]) -> Self {
         let Epochs {
             openers,
+            oldest,
             newest,
             streamed,
             closed,
             swept,
             anonymous,
+            unnamed,
         } = &origin.epochs;
         Self {
             id: id.0,
             name: names.get(usize::from(id.0)).cloned().unwrap_or_default(),
             openers: openers.iter().map(|run| run.0).collect(),
+            oldest: oldest.map(|run| run.0),
             newest: newest.map(|run| run.0),
             streamed: streamed.map(|run| run.0),
             closed: closed.0,
             swept: swept.0,
             anonymous: *anonymous,
+            unnamed: unnamed.map(|run| run.0),
             floor: origin
                 .floor
                 .map(|floor| PositionNote::of(floor.epoch, &floor.position)),
@@ -309,11 +322,13 @@ impl OriginNote {
     fn restore(&self) -> OriginState {
         let epochs = Epochs {
             openers: self.openers.iter().copied().map(RunId).collect(),
+            oldest: self.oldest.map(RunId),
             newest: self.newest.map(RunId),
             streamed: self.streamed.map(RunId),
             closed: Epoch(self.closed),
             swept: Epoch(self.swept),
             anonymous: self.anonymous,
+            unnamed: self.unnamed.map(RunId),
         };
         let floor = self.floor.as_ref().and_then(PositionNote::restore);
         OriginState {

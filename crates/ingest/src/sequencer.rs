@@ -3,7 +3,7 @@
 //! Plain synchronous code: no thread, no clock, no channel. The time is an argument; orders to
 //! sources are collected for whoever runs it. Sources are known by their place in the set-up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use change_feed::{PartitionFacts, SourceError, StartAt};
@@ -11,6 +11,7 @@ use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
 use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
+use crate::confirmations::Snapshots;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
@@ -56,6 +57,8 @@ pub struct Sequencer {
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPartition>,
     pub(crate) quarantine: Quarantine,
+    /// What is known of the snapshots of each connector of each source.
+    pub(crate) snapshots: BTreeMap<(usize, String), Snapshots>,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
@@ -89,6 +92,7 @@ impl Sequencer {
             by_topic: HashMap::new(),
             partitions: HashMap::new(),
             saved: HashMap::new(),
+            snapshots: BTreeMap::new(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,

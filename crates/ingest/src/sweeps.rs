@@ -40,15 +40,20 @@ impl Sequencer {
         }
     }
 
-    fn sweep_if_due(&mut self, table: usize) {
-        let due = self.tables[table].to_sweep();
+    pub(crate) fn sweep_if_due(&mut self, table: usize) {
+        let state = &self.tables[table];
+        if state.to_sweep().is_empty() && state.confirmation.awaited.is_none() {
+            return;
+        }
         let passed = self.is_discovered(table)
             && self
                 .partitions_of(table)
                 .all(|partition| partition.passed_snapshot);
-        if due.is_empty() || !passed {
+        if !passed {
             return;
         }
+        self.confirm_if_due(table);
+        let due = self.tables[table].to_sweep();
         let cut = self.publisher.next_cut();
         for (origin, epoch) in due {
             let rows = self.tables[table].sweep(cut, origin, epoch);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder, RunId,
     SchemaHistory, SchemaId, SourcePosition, Stamp,
 };
 use table_store::{
@@ -13,6 +13,7 @@ use table_store::{
 };
 
 use crate::completeness::Completeness;
+use crate::confirmations::Confirmation;
 use crate::epochs::Epochs;
 use crate::key_changes::{self, KeyChanges};
 use crate::merge;
@@ -69,6 +70,9 @@ pub(crate) struct TableState {
     pub memory_bytes: u64,
     pub keyless: Keyless,
     pub completeness: Completeness,
+    pub confirmation: Confirmation,
+    /// The runs that have taken a full snapshot of any table of the source.
+    pub full_runs: Vec<RunId>,
     key_changes: KeyChanges,
     builder: RowBuilder,
 }
@@ -92,6 +96,8 @@ impl TableState {
             memory_bytes: 0,
             keyless: Keyless::default(),
             completeness: Completeness::default(),
+            confirmation: Confirmation::default(),
+            full_runs: Vec::new(),
             key_changes: KeyChanges::default(),
             builder: RowBuilder::default(),
         }
@@ -111,6 +117,7 @@ impl TableState {
             return Ok(());
         }
         let origin_id = self.origin_of(batch, change);
+        self.notice_unnamed(origin_id, change);
         let origin = self.origins.entry(origin_id).or_default();
         let before = (origin.epochs.openers.len(), origin.epochs.closed);
         if change.key.is_empty() {
@@ -164,6 +171,18 @@ impl TableState {
         self.origins
             .values()
             .map(|origin| origin.epochs.closed)
+            .collect()
+    }
+
+    /// What there is to know of runs and their snapshots: it changes seldom.
+    pub fn runs(&self) -> Vec<(usize, [Option<RunId>; 3])> {
+        let origins = self.origins.values().map(|origin| &origin.epochs);
+        let ended = self.confirmation.ended;
+        origins
+            .map(|epochs| {
+                let seen = [epochs.oldest, epochs.streamed, ended];
+                (epochs.openers.len(), seen)
+            })
             .collect()
     }
 

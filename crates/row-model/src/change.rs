@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{NextOffset, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
+use crate::{NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
 
 /// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +137,8 @@ pub struct ChangeBatch {
     pub bytes: Vec<u8>,
     pub changes: Vec<Change>,
     pub failures: Vec<Failure>,
+    /// What was told of whole tables.
+    pub notices: Vec<Notice>,
     /// Schemas of this topic, so that the table knows what `Change::schema` means. Unset until a row was met.
     pub schemas: Option<Arc<SchemaHistory>>,
     /// What the topic's records have shown themselves to be, if any did.
@@ -156,6 +158,7 @@ impl ChangeBatch {
             bytes: Vec::new(),
             changes: Vec::new(),
             failures: Vec::new(),
+            notices: Vec::new(),
             schemas: None,
             format: None,
             next_offset: NextOffset(0),

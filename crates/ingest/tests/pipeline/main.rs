@@ -13,6 +13,7 @@ mod acknowledging;
 mod back_pressure;
 mod bad_records;
 mod completeness;
+mod confirmations;
 mod harness;
 mod keyless;
 mod logs_that_changed;
