@@ -4,19 +4,28 @@
 //! equal rows have no gaps, so their count is found by doubling steps, and "remove one match"
 //! removes the last.
 
-use row_model::{OriginId, Row};
+use row_model::{OriginId, Row, Value, encode_key_value};
 use siphasher::sip128::SipHasher13;
 
-/// What a row without a key is known by: its source table and all its values.
+/// What a row without a key is known by: its source table and all its values, as keys compare them, so
+/// that it is still known when a column was added to its table, or got a wider type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Content(pub u128);
 
 impl Content {
     pub fn of(origin: OriginId, row: Row<'_>) -> Self {
+        let (mut values, mut end) = (Vec::with_capacity(row.as_bytes().len() * 2), 0);
+        for value in row.iter() {
+            encode_key_value(value, &mut values);
+            // A column that was added since is null in an image of a row that is older.
+            if value != Value::Null {
+                end = values.len();
+            }
+        }
         // On disk, so the hash must be the same in every process and version; 128 bits, so that rows
         // that differ do not meet.
         let hasher = SipHasher13::new_with_keys(0, u64::from(origin.0));
-        Self(hasher.hash(row.as_bytes()).as_u128())
+        Self(hasher.hash(&values[..end]).as_u128())
     }
 
     /// The hidden key of the `number`th row with this content.
@@ -59,7 +68,18 @@ pub(crate) fn count(holds: impl Fn(u64) -> bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use row_model::RowBuilder;
+
     use super::*;
+
+    fn row(values: &[Value<'_>]) -> Vec<u8> {
+        let (mut builder, mut bytes) = (RowBuilder::default(), Vec::new());
+        for value in values {
+            builder.push(*value);
+        }
+        builder.finish(&mut bytes);
+        bytes
+    }
 
     #[test]
     fn equal_rows_are_counted_whatever_their_number() {
@@ -70,8 +90,8 @@ mod tests {
 
     #[test]
     fn keys_tell_content_and_number_and_source_table_apart() {
-        let (one, other) = ([1, 0, 0], [1, 1, 0, 0, 0]);
-        let of = |origin, row| Content::of(OriginId(origin), Row::new(row));
+        let (one, other) = (row(&[Value::Int(1)]), row(&[Value::Int(1), Value::Int(0)]));
+        let of = |origin, row: &[u8]| Content::of(OriginId(origin), Row::new(row));
         assert_eq!(of(0, &one).key(0), of(0, &one).key(0));
         assert_ne!(of(0, &one).key(0), of(0, &one).key(1));
         assert_ne!(of(0, &one), of(0, &other));
@@ -79,5 +99,18 @@ mod tests {
         let key = of(0, &one).key(7);
         assert_eq!(Content::of_key(&key), Some((of(0, &one), 7)));
         assert_eq!(Content::of_key(b"short"), None);
+    }
+
+    #[test]
+    fn a_row_is_known_in_the_image_of_a_table_that_has_changed() {
+        let of = |values: &[Value<'_>]| Content::of(OriginId(0), Row::new(&row(values)));
+        let held = of(&[Value::Int(5), Value::Null, Value::Text("x")]);
+        let added = [Value::Int(5), Value::Null, Value::Text("x"), Value::Null];
+        assert_eq!(of(&added), held);
+        let widened = [Value::Number("5.0"), Value::Null, Value::Text("x")];
+        assert_eq!(of(&widened), held);
+        let other = [Value::Int(5), Value::Text("x"), Value::Null];
+        assert_ne!(of(&other), held);
+        assert_ne!(of(&[Value::Null]), of(&[Value::Text("")]));
     }
 }
