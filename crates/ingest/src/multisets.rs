@@ -33,6 +33,9 @@ const COPIES_LOOKED_AT_MAX: u64 = 64;
 /// Said of a table whose snapshot rows cannot be told from rows that are held.
 const REPEATED: &str = "rows of a snapshot could not be told from those of an earlier one, because its records carry no runId headers. Set extended.headers.enabled=true in the connector, then take a new full snapshot";
 
+/// Said of a table that has passed over a snapshot.
+const LATE: &str = "a full snapshot was passed over, because what was streamed after it was read first, from another partition of this topic. Take a new full snapshot";
+
 /// What is remembered of the multisets of one source table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Multisets {
@@ -170,6 +173,9 @@ impl TableState {
         if change.run.is_none() {
             return self.place_of_anonymous_row(at, incoming.origin, has_openers);
         }
+        if !is_opener {
+            self.mind_late_snapshot(change, incoming.origin);
+        }
         if !is_opener || !is_open {
             return None;
         }
@@ -188,6 +194,20 @@ impl TableState {
         // The rows of one snapshot share their position; another one by the same run is a repetition.
         let belongs = stands_at == at && (at.is_some() || !is_closed);
         belongs.then_some(target == Target::Stage)
+    }
+
+    /// A row of a snapshot whose run has streamed is a repeated one; unless it stands before all that
+    /// was streamed, which was then read first, from another partition.
+    fn mind_late_snapshot(&mut self, change: &Change, origin: OriginId) {
+        let streamed = self.keyless.origins.get(&origin);
+        let streamed = streamed.and_then(|it| it.streamed_from);
+        let is_late = match (change.run, change.position, streamed) {
+            (Some(run), Some(row), Some((of, streamed))) => of == run && !streamed.is_before(&row),
+            _ => false,
+        };
+        if is_late {
+            self.doubt(LATE.to_owned());
+        }
     }
 
     /// Without run ids only the first snapshot can be told from all others.

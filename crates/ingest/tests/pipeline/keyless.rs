@@ -204,3 +204,47 @@ fn a_removal_may_be_read_before_its_row() {
     assert_eq!(bag(&running), rows(&[((1, "a"), 1)]));
     assert_eq!(running.quarantine().len(), 0);
 }
+
+#[test]
+fn a_snapshot_over_several_partitions_counts_if_it_is_read_before_its_stream() {
+    let site = Site::default();
+    site.log.create_topic(TOPIC, 2);
+    let elsewhere = |record: PlannedRecord| PlannedRecord {
+        partition: 1,
+        ..record
+    };
+    let running = site.start();
+    let until = |what: &str, partition, next| {
+        running.until(what, |running| {
+            let read = running.partition(TOPIC, partition);
+            read.is_some_and(|read| read.next_offset == next)
+        });
+    };
+    // The first of all counts even so.
+    site.log.append(&[elsewhere(create(1, 110, (9, "x")))]);
+    until("the stream is read", 1, 1);
+    site.log.append(&snapshot(1, 100, &[(1, "a"), (1, "a")]));
+    let before = rows(&[((1, "a"), 2), ((9, "x"), 1)]);
+    running.until("both are there", |running| bag(running) == before);
+    assert!(running.facts("nokey").unwrap().complete);
+
+    site.log.append(&[elsewhere(create(2, 210, (8, "y")))]);
+    until("the stream is read", 1, 2);
+    site.log.append(&snapshot(2, 200, &[(2, "b")]));
+    running.until("it says what it has not taken up", |running| {
+        let facts = running.facts("nokey").unwrap();
+        let because = facts.incomplete_because.clone().unwrap_or_default();
+        because.contains("was passed over")
+    });
+    let held = rows(&[((1, "a"), 2), ((9, "x"), 1), ((8, "y"), 1)]);
+    assert_eq!(bag(&running), held);
+
+    site.log.append(&snapshot(3, 300, &[(3, "c"), (8, "y")]));
+    let after = rows(&[((3, "c"), 1), ((8, "y"), 1)]);
+    running.until("the next one has taken effect", |running| {
+        bag(running) == after
+    });
+    running.until("it is complete", |running| {
+        running.facts("nokey").unwrap().complete
+    });
+}
