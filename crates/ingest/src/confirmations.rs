@@ -270,9 +270,6 @@ impl TableState {
             epochs.openers.push(run);
             epochs.unnamed = Some(run);
         }
-        if change.snapshot.is_some_and(SnapshotMark::is_full) && epochs.unnamed == Some(run) {
-            epochs.unnamed = None;
-        }
     }
 
     /// The last full snapshot of its connector named nothing that is held.

@@ -24,7 +24,8 @@ pub struct Epochs {
     pub swept: Epoch,
     /// Rows of a full snapshot came without a run id: nobody can tell whose it is, so nothing sweeps.
     pub anonymous: bool,
-    /// The newest opener, if its snapshot has named other tables and none of this table's rows.
+    /// The newest opener, if its snapshot has named other tables and, before what it streamed here,
+    /// none of this table's rows.
     pub unnamed: Option<RunId>,
 }
 
@@ -45,6 +46,7 @@ impl Epochs {
         self.oldest = Some(self.oldest.map_or(run, |oldest| oldest.min(run)));
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
+            self.unnamed = None;
         }
         let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
         // What the run streams may be read first, from another partition than the last row. A run
@@ -52,7 +54,8 @@ impl Epochs {
         // then, is over even if its last row never came or was not marked.
         let ends = change.snapshot.is_some_and(SnapshotMark::ends_table)
             || (streams && change.key.is_empty());
-        if ends && self.openers.last() == Some(&run) {
+        // A snapshot that comes after what the run has streamed is a repeated one, perhaps filtered.
+        if ends && self.openers.last() == Some(&run) && self.unnamed != Some(run) {
             self.closed = self.current();
         }
         if streams {

@@ -167,7 +167,8 @@ impl TableState {
         let (at, epoch) = (change.position, incoming.epoch);
         let epochs = self.origins.get(&incoming.origin).map(|it| &it.epochs)?;
         let number = (epoch.0 as usize).wrapping_sub(1);
-        let is_opener = change.run.is_some() && epochs.openers.get(number) == change.run.as_ref();
+        let opener = epochs.openers.get(number).copied();
+        let is_opener = change.run.is_some() && opener == change.run && epochs.unnamed != opener;
         let (is_open, has_openers) = (epochs.swept < epoch, !epochs.openers.is_empty());
         let is_closed = epochs.closed >= epoch;
         if change.run.is_none() {

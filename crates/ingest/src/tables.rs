@@ -387,6 +387,9 @@ impl TableState {
         });
         self.origins.entry(id).or_default().epochs.swept = epoch;
         if !is_overtaken {
+            if let Some(multisets) = self.keyless.origins.get_mut(&id) {
+                multisets.shown = multisets.shown.max(epoch);
+            }
             self.mend(id, epoch);
         }
         (self.notes_dirty, self.touched) = (true, true);

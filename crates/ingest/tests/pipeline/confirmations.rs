@@ -79,6 +79,8 @@ fn a_table_that_a_snapshot_named_no_row_of_is_kept_and_called_unconfirmed() {
     running.until_live("orders");
     until_reason(&running, "orders", "unconfirmed: ");
     // Confirmed by a snapshot that names it.
+    site.log
+        .append(&[run(2).create(At::lsn(UNNAMED, 0, 210), 9, "new")]);
     site.log.append(&snapshot(3, UNNAMED, 300, &[7], "last"));
     running.until_rows("orders", &[(7, "s")]);
     assert_eq!(running.facts("orders").unwrap().reason, None);
@@ -124,4 +126,51 @@ fn notifications_of_other_snapshots_and_tables_prove_nothing() {
         running.rows("orders"),
         expected(&[(1, "s"), (2, "s"), (3, "x")])
     );
+}
+
+#[test]
+fn a_repeated_snapshot_of_an_unnamed_table_takes_no_row_along() {
+    let site = site();
+    let running = site.start();
+    running.until_live("orders");
+    site.log.append(&snapshot(2, NAMED, 200, &[2], "last"));
+    until_reason(&running, "orders", "unconfirmed: ");
+    site.log
+        .append(&[run(2).create(At::lsn(UNNAMED, 0, 210), 9, "new")]);
+    // On a signal, and perhaps filtered.
+    site.log.append(&snapshot(2, UNNAMED, 220, &[2], "last"));
+    let next = site.log.end(UNNAMED, 0);
+    running.until("it is read", |running| {
+        let read = running.partition(UNNAMED, 0);
+        read.is_some_and(|read| read.next_offset == next && read.reached_end)
+    });
+    until_reason(&running, "orders", "unconfirmed: ");
+    let rows = [(1, "s"), (2, "s"), (3, "x"), (9, "new")];
+    assert_eq!(running.rows("orders"), expected(&rows));
+}
+
+#[test]
+fn an_unnamed_table_without_a_key_keeps_its_rows_until_it_is_found_empty() {
+    let site = Site::default();
+    for topic in [NAMED, UNNAMED, NOTIFICATIONS] {
+        site.log.create_topic(topic, 1);
+    }
+    let create = |by, lsn, row| run(by).keyless(At::lsn(UNNAMED, 0, lsn), "c", None, Some(row));
+    let row = |id, mark| run(1).keyless_snapshot(At::lsn(UNNAMED, 0, 100), (id, "s"), mark);
+    site.log.append(&[row(1, "first"), row(2, "last")]);
+    site.log.append(&[create(1, 110, (3, "x"))]);
+    let running = site.start();
+    running.until_rows("orders", &[(1, "s"), (2, "s"), (3, "x")]);
+    site.log.append(&snapshot(2, NAMED, 200, &[2], "last"));
+    until_reason(&running, "orders", "unconfirmed: ");
+    site.log.append(&[create(2, 210, (9, "new"))]);
+    running.until_rows("orders", &[(1, "s"), (2, "s"), (3, "x"), (9, "new")]);
+    drop(running);
+    let running = site.start();
+    running.until_live("orders");
+    until_reason(&running, "orders", "unconfirmed: ");
+    site.log
+        .append(&[scanned("public.orders", 0, START_MS + 5)]);
+    running.until_rows("orders", &[(9, "new")]);
+    assert_eq!(running.facts("orders").unwrap().reason, None);
 }
