@@ -169,15 +169,22 @@ impl TableState {
         let number = (epoch.0 as usize).wrapping_sub(1);
         let opener = epochs.openers.get(number).copied();
         let is_opener = change.run.is_some() && opener == change.run && epochs.unnamed != opener;
-        let (is_open, has_openers) = (epochs.swept < epoch, !epochs.openers.is_empty());
+        let has_openers = !epochs.openers.is_empty();
         let is_closed = epochs.closed >= epoch;
+        let is_swept = epochs.swept >= epoch;
+        // On one partition a snapshot comes before what its run streams. Rows on others may be read
+        // late, even after it has taken effect: an end may be told that was reached before its last row.
+        let place = (self.keyless.partition, incoming.origin);
+        let visit = self.keyless.deliveries.reading.get(&place);
+        let is_over = visit.is_some_and(|visit| visit.run >= change.run)
+            || (is_swept && !self.keyless.is_spread);
         if change.run.is_none() {
             return self.place_of_anonymous_row(at, incoming.origin, has_openers);
         }
         if !is_opener {
             self.mind_late_snapshot(change, incoming.origin);
         }
-        if !is_opener || !is_open {
+        if !is_opener || is_over {
             return None;
         }
         let multisets = self.keyless.origins.entry(incoming.origin).or_default();
