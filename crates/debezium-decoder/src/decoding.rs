@@ -22,7 +22,7 @@ use crate::key::KeyShape;
 use crate::outline::Outline;
 use crate::registry::Registered;
 use crate::topic::{Reading, TopicKind, TopicState, Unwrapped};
-use crate::{DecodeError, Placeholder};
+use crate::{DecodeError, Placeholder, notification};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
@@ -217,10 +217,14 @@ impl Decoding<'_> {
             }
             Recognised::CloudEvent => self.cloud_event(unwrapped, record, headers).map(Some),
             Recognised::Row => self.flat_row(unwrapped, None, record, headers),
-            Recognised::Heartbeat
-            | Recognised::TransactionBoundary
-            | Recognised::SchemaChange
-            | Recognised::Notification => Ok(None),
+            Recognised::Notification => {
+                let notice = notification::read(unwrapped.payload, record.offset);
+                self.out.notices.extend(notice);
+                Ok(None)
+            }
+            Recognised::Heartbeat | Recognised::TransactionBoundary | Recognised::SchemaChange => {
+                Ok(None)
+            }
         }
     }
 
@@ -233,7 +237,12 @@ impl Decoding<'_> {
     ) -> Result<Option<Change>, DecodeError> {
         let key = self.key(record, headers)?;
         let Some(shape) = &key.shape else {
-            return Ok(None);
+            // In a topic of envelopes it follows the delete that said everything.
+            let is_delete = self.topic.format == Some(RecordFormat::Flat);
+            return Ok(is_delete.then(|| Change {
+                run: headers.run,
+                ..blank(record.offset, ChangeKind::DeleteOfUnknown, 0..0)
+            }));
         };
         // Cloud events leave heartbeats and transaction boundaries without a value.
         if self.topic.is_no_row_key(shape) {

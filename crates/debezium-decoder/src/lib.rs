@@ -40,6 +40,7 @@ mod key;
 mod key_header;
 mod message;
 mod nested;
+mod notification;
 mod outbox;
 mod outline;
 mod position;

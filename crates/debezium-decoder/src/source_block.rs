@@ -127,8 +127,10 @@ pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
 /// A string in current versions, a boolean in old ones; `null` where the default was not filled in.
 pub(crate) fn snapshot_mark(token: Option<&str>) -> Option<SnapshotMark> {
     match token?.trim_matches('"') {
-        "true" | "first" | "first_in_data_collection" => Some(SnapshotMark::Row),
-        "last" | "last_in_data_collection" => Some(SnapshotMark::LastOfTable),
+        "true" => Some(SnapshotMark::Row),
+        "first" | "first_in_data_collection" => Some(SnapshotMark::FirstOfTable),
+        "last_in_data_collection" => Some(SnapshotMark::LastOfTable),
+        "last" => Some(SnapshotMark::Last),
         "incremental" => Some(SnapshotMark::Incremental),
         _ => None,
     }
@@ -273,7 +275,7 @@ mod tests {
         );
         assert_eq!(
             facts(&mut memory, &blocks[0]).snapshot,
-            Some(SnapshotMark::Row)
+            Some(SnapshotMark::FirstOfTable)
         );
         assert_eq!(
             facts(&mut memory, &blocks[1]).transaction,

@@ -45,7 +45,8 @@ impl Sequencer {
                 .filter(|_| halts)
                 .map(|failure| failure.offset),
         };
-        let refused = self.apply_changes(source, &topic, batch, news);
+        self.hear(source, batch, news.from);
+        let refused = self.apply_changes(source, (&topic, number), batch, news);
         let failed = batch
             .failures
             .iter()
@@ -68,7 +69,7 @@ impl Sequencer {
     fn apply_changes(
         &mut self,
         source: usize,
-        topic: &str,
+        (topic, number): (&str, i32),
         batch: &ChangeBatch,
         news: News,
     ) -> Vec<Refused> {
@@ -83,11 +84,13 @@ impl Sequencer {
         let cut = self.publisher.next_cut();
         let at = self.table_for(source, topic);
         let partitions = self.partitions_of(at).take(2).count();
+        let full_runs = self.full_runs(source);
         let table = &mut self.tables[at];
-        table.partitions = partitions;
+        (table.partitions, table.full_runs) = (partitions, full_runs);
+        (table.keyless.partition, table.keyless.is_spread) = (number, partitions > 1);
         table.see(batch);
         let mut applied = Applied::default();
-        let closed = table.closed();
+        let (closed, runs) = (table.closed(), table.runs());
         for change in batch
             .changes
             .iter()
@@ -97,9 +100,13 @@ impl Sequencer {
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;
+        let runs_changed = table.runs() != runs;
         self.unpublished += batch.changes.len() as u64;
         if snapshot_closed {
             self.await_ends(source, topic);
+        }
+        if runs_changed {
+            self.notice_snapshots(source, at);
         }
         refused
     }

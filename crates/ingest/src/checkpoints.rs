@@ -6,10 +6,12 @@ use std::sync::Arc;
 use checkpoint_store::{
     Checkpoint, CheckpointError, CheckpointStore, ChunkRows, Note, TableChanges,
 };
-use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, Version};
-use table_store::TableIdentity;
+use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, TableId, Version};
+use table_store::{TableIdentity, TableWriter};
 
+use crate::beside::{self, Beside};
 use crate::holding::Holding;
+use crate::multisets::Keyless;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::{Forgotten, Scrub};
@@ -69,6 +71,7 @@ impl Sequencer {
             self.collect_table(at, store, &mut pending);
         }
         self.collect_partitions(&mut pending);
+        pending.checkpoint.notes.extend(self.snapshot_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
@@ -116,50 +119,42 @@ impl Sequencer {
             {
                 table.writer.mark_all_dirty();
             }
+            let is_stage =
+                |table: &&mut TableState| changes.table == Keyless::stage_id(table.identity.id);
+            let staged = self.tables.iter_mut().find(is_stage);
+            if let Some(stage) = staged.and_then(|table| table.keyless.stage.as_mut()) {
+                stage.mark_all_dirty();
+            }
         }
         for (at, _) in pending.tables {
             self.tables[at].notes_dirty = true;
+            self.tables[at].keyless.deliveries.mark_all_dirty();
         }
         for partition in pending.partitions {
             if let Some(partition) = self.partitions.get_mut(&partition) {
                 partition.dirty = true;
             }
         }
+        self.snapshots_dirty();
         self.quarantine.return_changes(pending.quarantine);
         self.forgotten.extend(pending.forgotten);
     }
 
     fn collect_table(&mut self, at: usize, store: &dyn CheckpointStore, pending: &mut Pending) {
         let table = &mut self.tables[at];
-        let id = table.identity.id;
-        let dirty = table.writer.dirty_slots();
-        if !dirty.is_empty() {
-            // What the store has of a table that begins anew is none of its chunks.
-            let wanted = if pending.checkpoint.dropped.contains(&id) {
-                Vec::new()
-            } else {
-                store.chunks_to_rewrite(id, table.writer.slots(), &dirty)
-            };
-            let wanted: Vec<table_store::ChunkId> = wanted
-                .iter()
-                .map(|chunk| table_store::ChunkId(chunk.0))
-                .collect();
-            let rows = table.writer.collect_dirty(&wanted);
-            let rewritten = rows.rewritten.into_iter();
-            pending.checkpoint.tables.push(TableChanges {
-                table: id,
-                changed: rows.changed,
-                rewritten: rewritten
-                    .map(|(chunk, rows)| ChunkRows {
-                        chunk: checkpoint_store::ChunkId(chunk.0),
-                        rows,
-                    })
-                    .collect(),
-            });
+        // What the store has of a table that begins anew is none of its chunks.
+        let is_anew = pending.checkpoint.dropped.contains(&table.identity.id);
+        let mut rows = vec![collect_rows(&mut table.writer, store, is_anew)];
+        if let Some(stage) = &mut table.keyless.stage {
+            rows.push(collect_rows(stage, store, is_anew));
         }
+        let tables = pending.checkpoint.tables.len();
+        pending.checkpoint.tables.extend(rows.into_iter().flatten());
+        let has_rows = pending.checkpoint.tables.len() > tables;
         let shapes = table.writer.table().schemas().shapes();
-        if table.notes_dirty || !dirty.is_empty() || shapes.len() > table.shapes_saved {
+        if table.notes_dirty || has_rows || shapes.len() > table.shapes_saved {
             pending.checkpoint.notes.push(notes::table(table));
+            pending.checkpoint.notes.extend(beside::notes(table));
             let new = shapes.iter().enumerate().skip(table.shapes_saved);
             let topic = &table.identity.topic;
             pending
@@ -218,41 +213,17 @@ impl Sequencer {
         now_ms: impl Fn() -> i64,
         mut progress: impl FnMut(Vec<(String, f64)>),
     ) -> Result<(), LoadError> {
-        let mut tables = Vec::new();
-        let mut shapes: BTreeMap<String, BTreeMap<u32, Schema>> = BTreeMap::new();
+        let mut read = ReadNotes::default();
         for (name, value) in store.notes()? {
-            match notes::read(&name, &value)? {
-                Some(Saved::Table(note)) => tables.push(note),
-                Some(Saved::Partition {
-                    source,
-                    topic,
-                    partition,
-                    saved,
-                    unserved,
-                }) => {
-                    // What was read while it made no table is read again when it makes one.
-                    let place = (source, topic);
-                    if unserved && !self.settings.unserved.contains(&place) {
-                        continue;
-                    }
-                    let (source, topic) = place;
-                    self.saved.insert((source, topic, partition), saved);
-                }
-                Some(Saved::Shape {
-                    topic,
-                    number,
-                    schema,
-                }) => {
-                    shapes.entry(topic).or_default().insert(number, schema);
-                }
-                Some(Saved::Quarantined(record)) => self.quarantine.restore(record),
-                Some(Saved::ScrubDue) => self.scrub = Scrub::Due,
-                Some(Saved::QuarantinedCount { topic, count }) => {
-                    self.quarantine.restore_count(&topic, count);
-                }
-                None => {}
+            if let Some(saved) = notes::read(&name, &value)? {
+                self.take_note(saved, &mut read);
             }
         }
+        let ReadNotes {
+            mut tables,
+            mut shapes,
+            mut beside,
+        } = read;
         for note in &tables {
             let shapes = shapes.remove(&note.topic).unwrap_or_default();
             let history =
@@ -275,6 +246,7 @@ impl Sequencer {
             self.load_table(
                 store,
                 &tables[at],
+                &beside.remove(&tables[at].id()).unwrap_or_default(),
                 sizes.get(&tables[at].id()).copied().unwrap_or(0),
                 |done| progress(waiting(done)),
             )?;
@@ -289,10 +261,46 @@ impl Sequencer {
         Ok(())
     }
 
+    fn take_note(&mut self, saved: Saved, read: &mut ReadNotes) {
+        match saved {
+            Saved::Table(note) => read.tables.push(*note),
+            Saved::Snapshots(saved) => self.restore_snapshots(saved),
+            Saved::Beside((table, part)) => read.beside.entry(table).or_default().add(part),
+            Saved::Partition {
+                source,
+                topic,
+                partition,
+                saved,
+                unserved,
+            } => {
+                // What was read while it made no table is read again when it makes one.
+                let place = (source, topic);
+                if unserved && !self.settings.unserved.contains(&place) {
+                    return;
+                }
+                let (source, topic) = place;
+                self.saved.insert((source, topic, partition), saved);
+            }
+            Saved::Shape {
+                topic,
+                number,
+                schema,
+            } => {
+                read.shapes.entry(topic).or_default().insert(number, schema);
+            }
+            Saved::Quarantined(record) => self.quarantine.restore(record),
+            Saved::ScrubDue => self.scrub = Scrub::Due,
+            Saved::QuarantinedCount { topic, count } => {
+                self.quarantine.restore_count(&topic, count);
+            }
+        }
+    }
+
     fn load_table(
         &mut self,
         store: &dyn CheckpointStore,
         note: &TableNote,
+        beside: &Beside,
         rows_max: u64,
         mut progress: impl FnMut(f64),
     ) -> Result<(), LoadError> {
@@ -329,35 +337,96 @@ impl Sequencer {
             return Ok(());
         }
         let mut loaded = 0_u64;
-        store.load_table(note.id(), &mut |rows| {
-            for (slot, bytes) in rows {
-                let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
-                    CheckpointError::Stopped(format!(
-                        "table {}: slot {} holds no row",
-                        note.name, slot.0
-                    ))
-                })?;
-                state.writer.restore(*slot, version);
-            }
-            loaded += rows.len() as u64;
+        load_rows(&mut state.writer, store, |rows| {
+            loaded += rows;
             progress(if rows_max == 0 {
                 1.0
             } else {
                 (loaded as f64 / rows_max as f64).min(1.0)
             });
-            Ok(())
         })?;
-        state.writer.restored();
+        let mut stage = state.new_stage();
+        load_rows(&mut stage, store, |_| {})?;
+        state.keyless.stage = Some(stage).filter(|stage| stage.slots() > 0);
         note.restore_into(&mut state);
         // Until it is rebuilt, its rows are those of the setting they were made by.
         state.rebuild = rebuild;
         state.prepared = note.prepared_given(&state.prepared);
         state.retention = self.retention_of(&note.topic);
         state.restore_ages();
+        let malformed = |reason| NoteError {
+            name: format!("multisets/{}", note.id),
+            reason,
+        };
+        beside.restore_into(&mut state).map_err(malformed)?;
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
         Ok(())
     }
+}
+
+/// The notes of a checkpoint that belong to its tables.
+#[derive(Default)]
+struct ReadNotes {
+    tables: Vec<TableNote>,
+    shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
+    beside: BTreeMap<TableId, Beside>,
+}
+
+/// What changed of a table's rows; `None` if nothing did.
+fn collect_rows(
+    writer: &mut TableWriter,
+    store: &dyn CheckpointStore,
+    is_anew: bool,
+) -> Option<TableChanges> {
+    let dirty = writer.dirty_slots();
+    if dirty.is_empty() {
+        return None;
+    }
+    let table = writer.table().identity().id;
+    let wanted = if is_anew {
+        Vec::new()
+    } else {
+        store.chunks_to_rewrite(table, writer.slots(), &dirty)
+    };
+    let wanted = wanted.iter().map(|chunk| table_store::ChunkId(chunk.0));
+    let wanted: Vec<_> = wanted.collect();
+    let rows = writer.collect_dirty(&wanted);
+    let rewritten = rows.rewritten.into_iter();
+    Some(TableChanges {
+        table,
+        changed: rows.changed,
+        rewritten: rewritten
+            .map(|(chunk, rows)| ChunkRows {
+                chunk: checkpoint_store::ChunkId(chunk.0),
+                rows,
+            })
+            .collect(),
+    })
+}
+
+/// Loads the rows a checkpoint has of a table. `progress` hears how many, some at a time.
+fn load_rows(
+    writer: &mut TableWriter,
+    store: &dyn CheckpointStore,
+    mut progress: impl FnMut(u64),
+) -> Result<(), CheckpointError> {
+    let identity = writer.table().identity().clone();
+    store.load_table(identity.id, &mut |rows| {
+        for (slot, bytes) in rows {
+            let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
+                CheckpointError::Stopped(format!(
+                    "table {}: slot {} holds no row",
+                    identity.name, slot.0
+                ))
+            })?;
+            writer.restore(*slot, version);
+        }
+        progress(rows.len() as u64);
+        Ok(())
+    })?;
+    writer.restored();
+    Ok(())
 }
 
 /// One note a name: the last one said.

@@ -15,7 +15,8 @@ use row_model::{Change, ChangeKind, Epoch, RunId, SnapshotMark};
 pub struct Epochs {
     /// Runs whose full snapshot opened an epoch, oldest first: the first opened epoch 1.
     pub openers: Vec<RunId>,
-    /// The newest run of which any record was seen, and the newest that has streamed.
+    /// The oldest and the newest run of which any record was seen, and the newest that has streamed.
+    pub oldest: Option<RunId>,
     pub newest: Option<RunId>,
     pub streamed: Option<RunId>,
     /// The newest epoch whose snapshot was read to its last row, and the newest that has swept.
@@ -23,6 +24,9 @@ pub struct Epochs {
     pub swept: Epoch,
     /// Rows of a full snapshot came without a run id: nobody can tell whose it is, so nothing sweeps.
     pub anonymous: bool,
+    /// The newest opener, if its snapshot has named other tables and, before what it streamed here,
+    /// none of this table's rows.
+    pub unnamed: Option<RunId>,
 }
 
 impl Epochs {
@@ -33,23 +37,27 @@ impl Epochs {
 
     /// The epoch of a change; a new one if the change opens it.
     pub fn of(&mut self, change: &Change) -> Epoch {
-        let full_snapshot = matches!(
-            change.snapshot,
-            Some(SnapshotMark::Row | SnapshotMark::LastOfTable)
-        );
+        let full_snapshot = change.snapshot.is_some_and(SnapshotMark::is_full);
         // Without run ids nothing tells a new timeline from the old.
         let Some(run) = change.run else {
             self.anonymous |= full_snapshot;
             return self.current();
         };
+        self.oldest = Some(self.oldest.map_or(run, |oldest| oldest.min(run)));
         if full_snapshot && self.opens(run) {
             self.openers.push(run);
-        }
-        let is_opener = self.openers.last() == Some(&run) && self.streamed != Some(run);
-        if is_opener && change.snapshot == Some(SnapshotMark::LastOfTable) {
-            self.closed = self.current();
+            self.unnamed = None;
         }
         let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
+        // What the run streams may be read first, from another partition than the last row. A run
+        // streams only after its snapshot, so that of a keyless table, which is out of sight until
+        // then, is over even if its last row never came or was not marked.
+        let ends = change.snapshot.is_some_and(SnapshotMark::ends_table)
+            || (streams && change.key.is_empty());
+        // A snapshot that comes after what the run has streamed is a repeated one, perhaps filtered.
+        if ends && self.openers.last() == Some(&run) && self.unnamed != Some(run) {
+            self.closed = self.current();
+        }
         if streams {
             self.streamed = self.streamed.max(Some(run));
         }

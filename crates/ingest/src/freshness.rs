@@ -8,6 +8,7 @@ use std::sync::Arc;
 use row_model::{CutId, Epoch};
 use table_store::{ReadState, TableFacts};
 
+use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
 use crate::sequencer::{Sequencer, SourceFacts};
 use crate::tables::TableState;
@@ -79,16 +80,7 @@ impl Sequencer {
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
         let snapshot_runs = self.first_snapshot_runs(at);
         let caught_up = self.is_caught_up(at) && !snapshot_runs;
-        let holding = &self.tables[at].holding;
-        let mut offsets: Vec<(i32, u64)> = self
-            .partitions_of(at)
-            .map(|partition| {
-                let next = partition.next.0;
-                let waiting = holding.floor(partition.id).unwrap_or(next);
-                (partition.partition, next.min(waiting))
-            })
-            .collect();
-        offsets.sort_unstable();
+        let offsets = self.shown_offsets(at);
         let (done, all) = self
             .partitions_of(at)
             .map(PartitionState::progress)
@@ -114,7 +106,10 @@ impl Sequencer {
         if state == ReadState::Live {
             table.rebuilding = None;
         }
-        let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
+        let unconfirmed = table.is_unconfirmed();
+        let unswept = (table.is_unswept().then_some(UNSWEPT))
+            .or(unconfirmed.then_some(UNCONFIRMED))
+            .map(str::to_owned);
         let snapshot = snapshot_runs.then(|| SNAPSHOT_RUNS.to_owned());
         let reasons = [
             table.stalled.clone(),
@@ -145,6 +140,19 @@ impl Sequencer {
             facts.told_at_end(if ends { i64::MAX } else { now_ms });
         }
         facts
+    }
+
+    /// The next offset of each partition of which anything is not shown.
+    fn shown_offsets(&self, at: usize) -> Vec<(i32, u64)> {
+        let holding = &self.tables[at].holding;
+        let shown = self.partitions_of(at).map(|partition| {
+            let next = partition.next.0;
+            let waiting = holding.floor(partition.id).unwrap_or(next);
+            (partition.partition, next.min(waiting))
+        });
+        let mut offsets: Vec<(i32, u64)> = shown.collect();
+        offsets.sort_unstable();
+        offsets
     }
 
     pub(crate) fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
@@ -201,7 +209,7 @@ impl Sequencer {
     /// At the limit everything is paused; a little below it, everything goes on.
     fn mind_memory(&mut self) {
         // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
-        let used: u64 = self.tables.iter().map(TableState::memory).sum();
+        let used: u64 = self.tables.iter().map(TableState::memory_now).sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);
         let change = if over && self.over_memory.is_none() {

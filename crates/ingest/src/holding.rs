@@ -229,7 +229,9 @@ impl Half {
         let leaves = match change.kind {
             ChangeKind::Delete => true,
             ChangeKind::Upsert => false,
-            ChangeKind::Truncate | ChangeKind::Advance => return None,
+            ChangeKind::Truncate | ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {
+                return None;
+            }
         };
         if !change.key_change || key.is_empty() || other.is_empty() {
             return None;

@@ -18,8 +18,12 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod beside;
 mod checkpoints;
+mod completeness;
+mod confirmations;
 mod decode_worker;
+mod deliveries;
 mod epochs;
 mod freshness;
 mod held;
@@ -30,7 +34,9 @@ mod keyless;
 mod lacks;
 mod merge;
 mod messages;
+mod multisets;
 mod notes;
+mod owed;
 mod pairs;
 mod partitions;
 mod pipeline;

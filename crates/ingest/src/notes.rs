@@ -14,6 +14,8 @@ use row_model::{
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
+use crate::beside;
+use crate::confirmations::SavedSnapshots;
 use crate::epochs::Epochs;
 use crate::lacks::Lacks;
 use crate::preparation::{Preparation, PreparationNote};
@@ -56,6 +58,8 @@ pub(crate) enum Saved {
     },
     /// What was removed could still be read on the medium.
     ScrubDue,
+    Beside((TableId, beside::Part)),
+    Snapshots(SavedSnapshots),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,11 +98,13 @@ struct OriginNote {
     id: u16,
     name: String,
     openers: Vec<u128>,
+    oldest: Option<u128>,
     newest: Option<u128>,
     streamed: Option<u128>,
     closed: u32,
     swept: u32,
     anonymous: bool,
+    unnamed: Option<u128>,
     floor: Option<PositionNote>,
 }
 
@@ -291,7 +297,16 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             count: parse(value).map_err(error)?,
         },
         [SCRUB] => Saved::ScrubDue,
-        _ => return Ok(None),
+        ["connector", source, connector] => Saved::Snapshots(SavedSnapshots {
+            source: source.to_owned(),
+            connector: connector.to_owned(),
+            snapshots: parse(value).map_err(error)?,
+        }),
+        ref other => {
+            return Ok(beside::read(other, value)
+                .map_err(error)?
+                .map(Saved::Beside));
+        }
     }))
 }
 
@@ -353,21 +368,25 @@ impl OriginNote {
     fn of(id: OriginId, origin: &OriginState, names: &[String]) -> Self {
         let Epochs {
             openers,
+            oldest,
             newest,
             streamed,
             closed,
             swept,
             anonymous,
+            unnamed,
         } = &origin.epochs;
         Self {
             id: id.0,
             name: names.get(usize::from(id.0)).cloned().unwrap_or_default(),
             openers: openers.iter().map(|run| run.0).collect(),
+            oldest: oldest.map(|run| run.0),
             newest: newest.map(|run| run.0),
             streamed: streamed.map(|run| run.0),
             closed: closed.0,
             swept: swept.0,
             anonymous: *anonymous,
+            unnamed: unnamed.map(|run| run.0),
             floor: origin
                 .floor
                 .map(|floor| PositionNote::of(floor.epoch, &floor.position)),
@@ -377,11 +396,13 @@ impl OriginNote {
     fn restore(&self) -> OriginState {
         let epochs = Epochs {
             openers: self.openers.iter().copied().map(RunId).collect(),
+            oldest: self.oldest.map(RunId),
             newest: self.newest.map(RunId),
             streamed: self.streamed.map(RunId),
             closed: Epoch(self.closed),
             swept: Epoch(self.swept),
             anonymous: self.anonymous,
+            unnamed: self.unnamed.map(RunId),
         };
         let floor = self.floor.as_ref().and_then(PositionNote::restore);
         OriginState {
@@ -440,7 +461,7 @@ impl QuarantineNote {
     }
 }
 
-fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
+pub(crate) fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
     // Plain structs of numbers and text: writing them as JSON cannot fail.
     let value = value.map(|value| serde_json::to_vec(value).unwrap_or_default());
     Note {
@@ -449,7 +470,7 @@ fn note_of<T: Serialize>(name: &[&str], value: Option<&T>) -> Note {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(value).map_err(|error| error.to_string())
 }
 

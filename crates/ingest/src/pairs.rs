@@ -95,7 +95,9 @@ impl TableState {
                 other_half: self.has_departure_to_come(batch, change, origin, other.as_ref()),
                 vacancy: finds_row && change.transaction.is_some() && change.position.is_some(),
             },
-            ChangeKind::Truncate | ChangeKind::Advance => Needs::default(),
+            ChangeKind::Truncate | ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {
+                Needs::default()
+            }
         }
     }
 

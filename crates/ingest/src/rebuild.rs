@@ -8,7 +8,9 @@ use change_feed::PartitionFacts;
 use checkpoint_store::CheckpointError;
 use row_model::TableId;
 
+use crate::beside;
 use crate::checkpoints::Pending;
+use crate::multisets::Keyless;
 use crate::notes::{self, TableNote};
 use crate::partitions::PartitionState;
 use crate::preparation::{Decision, Preparation, Rebuild, decide_from_log, decide_rebuild};
@@ -200,7 +202,9 @@ impl Sequencer {
         for forgotten in &pending.forgotten {
             let Forgotten { source, topic, .. } = forgotten;
             let checkpoint = &mut pending.checkpoint;
-            checkpoint.dropped.push(forgotten.table);
+            let stage = Keyless::stage_id(forgotten.table);
+            checkpoint.dropped.extend([forgotten.table, stage]);
+            checkpoint.notes.extend(beside::gone(forgotten.table));
             let partitions = forgotten.partitions.iter();
             let gone = partitions.map(|number| notes::no_partition(source, topic, *number));
             checkpoint.notes.extend(gone);

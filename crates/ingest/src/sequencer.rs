@@ -11,6 +11,7 @@ use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
 use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
+use crate::confirmations::Snapshots;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
@@ -67,6 +68,8 @@ pub struct Sequencer {
     /// What the next checkpoint has to remove.
     pub(crate) forgotten: Vec<Forgotten>,
     pub(crate) scrub: Scrub,
+    /// What is known of the snapshots of each connector of each source.
+    pub(crate) snapshots: BTreeMap<(usize, String), Snapshots>,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
@@ -108,6 +111,7 @@ impl Sequencer {
             held_back: Vec::new(),
             forgotten: Vec::new(),
             scrub: Scrub::default(),
+            snapshots: BTreeMap::new(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,
@@ -169,7 +173,9 @@ impl Sequencer {
             ResumeDecision::Start { at, complete } => {
                 if !complete {
                     let reason = state.begins_late(retained_from);
-                    self.incomplete(source, &topic, reason);
+                    if let Some(table) = self.table_of(source, &topic) {
+                        table.begins_late(facts.partition, reason);
+                    }
                 }
                 self.order(source, SourceOrder::Start(id, at));
                 // The end of the last process may have come between its checkpoint and this.
@@ -373,7 +379,9 @@ impl Sequencer {
         {
             let table = &mut self.tables[at];
             table.stalled = table.stalled.take().or_else(|| partition.halted.clone());
-            table.incomplete = table.incomplete.take().or_else(|| partition.late.clone());
+            if let Some(reason) = &partition.late {
+                table.begins_late(partition.partition, reason.clone());
+            }
         }
         at
     }
@@ -389,12 +397,5 @@ impl Sequencer {
         .emit();
         table.stalled = Some(reason);
         table.touched = true;
-    }
-
-    fn incomplete(&mut self, source: usize, topic: &str, reason: String) {
-        let Some(table) = self.table_of(source, topic) else {
-            return;
-        };
-        (table.incomplete, table.notes_dirty, table.touched) = (Some(reason), true, true);
     }
 }

@@ -40,16 +40,21 @@ impl Sequencer {
         }
     }
 
-    fn sweep_if_due(&mut self, table: usize) {
-        let due = self.tables[table].to_sweep();
+    pub(crate) fn sweep_if_due(&mut self, table: usize) {
+        let state = &self.tables[table];
+        if state.to_sweep().is_empty() && state.confirmation.awaited.is_none() {
+            return;
+        }
         let passed = self.is_discovered(table)
             && self
                 .partitions_of(table)
                 .all(|partition| partition.passed_snapshot);
         // What waits may name rows of the snapshot.
-        if due.is_empty() || !passed || !self.tables[table].holding.is_empty() {
+        if !passed || !self.tables[table].holding.is_empty() {
             return;
         }
+        self.confirm_if_due(table);
+        let due = self.tables[table].to_sweep();
         let cut = self.publisher.next_cut();
         for (origin, epoch) in due {
             let rows = self.tables[table].sweep(cut, origin, epoch);

@@ -12,12 +12,14 @@ use table_store::{
     decide,
 };
 
+use crate::completeness::Completeness;
+use crate::confirmations::Confirmation;
 use crate::epochs::Epochs;
 use crate::holding::Holding;
 use crate::key_changes::{self, KeyChanges};
-use crate::keyless;
 use crate::lacks::Lacks;
 use crate::merge;
+use crate::multisets::{Keyless, is_keyless};
 use crate::pairs::is_at_or_after;
 use crate::preparation::{Preparation, Rebuild};
 use crate::retention::Retention;
@@ -81,6 +83,11 @@ pub(crate) struct TableState {
     pub touched: bool,
     /// As of the last cut.
     pub memory_bytes: u64,
+    pub keyless: Keyless,
+    pub completeness: Completeness,
+    pub confirmation: Confirmation,
+    /// The runs that have taken a full snapshot of any table of the source.
+    pub full_runs: Vec<RunId>,
     key_changes: KeyChanges,
     /// What waits for the other half of a key change.
     pub holding: Holding,
@@ -116,6 +123,10 @@ impl TableState {
             facts: Arc::default(),
             touched: true,
             memory_bytes: 0,
+            keyless: Keyless::default(),
+            completeness: Completeness::default(),
+            confirmation: Confirmation::default(),
+            full_runs: Vec::new(),
             key_changes: KeyChanges::default(),
             holding: Holding::default(),
             format: None,
@@ -134,9 +145,19 @@ impl TableState {
         change: &Change,
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
+        if change.kind == ChangeKind::DeleteOfUnknown {
+            self.deletes_unknown();
+            applied.stale += 1;
+            return Ok(());
+        }
         let origin_id = self.origin_of(batch, change);
+        self.notice_unnamed(origin_id, change);
         let origin = self.origins.entry(origin_id).or_default();
         let before = (origin.epochs.openers.len(), origin.epochs.closed);
+        if change.key.is_empty() {
+            let multisets = self.keyless.origins.entry(origin_id).or_default();
+            multisets.notice(change, &mut origin.epochs);
+        }
         let incoming = Incoming {
             snapshot: change.snapshot.is_some(),
             position: change.position,
@@ -144,15 +165,16 @@ impl TableState {
             origin: origin_id,
         };
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
+        self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
         match change.kind {
-            ChangeKind::Advance => {}
-            ChangeKind::Truncate => self.truncate(cut, &incoming, applied),
-            ChangeKind::Upsert if change.key.is_empty() => {
-                self.write_keyless(cut, batch, change, &incoming, applied)?;
+            ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {}
+            ChangeKind::Truncate => {
+                let is_news = self.is_news(batch, change, origin_id);
+                self.truncate(cut, &incoming, is_news, applied);
             }
-            ChangeKind::Delete if change.key.is_empty() => {
-                self.remove_keyless(cut, batch, change, &incoming, applied)?;
+            ChangeKind::Upsert | ChangeKind::Delete if change.key.is_empty() => {
+                self.apply_keyless(cut, batch, change, &incoming, applied)?;
             }
             ChangeKind::Upsert => self.upsert(cut, batch, change, &incoming, applied),
             ChangeKind::Delete if change.key_change && self.is_about_who_left(batch, change) => {
@@ -216,24 +238,30 @@ impl TableState {
         origins.filter_map(|origin| origin.epochs.streamed).max()
     }
 
+    /// What there is to know of runs and their snapshots: it changes seldom.
+    pub fn runs(&self) -> Vec<(usize, [Option<RunId>; 3])> {
+        let origins = self.origins.values().map(|origin| &origin.epochs);
+        let ended = self.confirmation.ended;
+        origins
+            .map(|epochs| {
+                let seen = [epochs.oldest, epochs.streamed, ended];
+                (epochs.openers.len(), seen)
+            })
+            .collect()
+    }
+
     /// Some full snapshot came without run ids.
     pub fn is_unswept(&self) -> bool {
         self.origins.values().any(|origin| origin.epochs.anonymous)
     }
 
-    fn floor(&self, origin: OriginId) -> Option<Floor> {
+    pub(crate) fn floor(&self, origin: OriginId) -> Option<Floor> {
         self.origins.get(&origin).and_then(|origin| origin.floor)
-    }
-
-    /// Bytes that the table takes, with what waits and with what is known of its rows' ages.
-    pub fn memory(&self) -> u64 {
-        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
-        (self.writer.memory().total() + self.holding.bytes() + ages) as u64
     }
 
     /// What the next cut says of this table.
     pub fn cut(&mut self) -> TableCut {
-        self.memory_bytes = self.memory();
+        self.memory_bytes = self.memory_now();
         TableCut {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
@@ -242,6 +270,13 @@ impl TableState {
             schema_epoch: self.shown.epoch,
             facts: Arc::clone(&self.facts),
         }
+    }
+
+    /// What the table takes, published or not, with what waits and what is known beside its rows.
+    pub fn memory_now(&self) -> u64 {
+        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
+        let beside = self.holding.bytes() + self.keyless.memory_bytes() + ages;
+        (self.writer.memory().total() + beside) as u64
     }
 
     /// How the table stands to its log, given whether all its partitions have been read to their
@@ -312,7 +347,7 @@ impl TableState {
         count(&mut applied.upserts, &mut applied.stale, written);
     }
 
-    fn delete(
+    pub(crate) fn delete(
         &mut self,
         cut: CutId,
         key: &[u8],
@@ -405,8 +440,18 @@ impl TableState {
     /// Deletes the rows of a source table that its newest full snapshot did not name. Answers how
     /// many there were.
     pub fn sweep(&mut self, cut: CutId, id: OriginId, epoch: Epoch) -> u64 {
+        let replaced = self.replace_multiset(cut, id, epoch);
+        let multisets = self.keyless.origins.get(&id).cloned().unwrap_or_default();
+        // A newer snapshot began before this one had been read to its end everywhere.
+        let is_overtaken = multisets.building.is_some();
+        let shapes = self.writer.table().schemas().shapes();
         let swept = self.writer.delete_where(cut, |version| {
             let stamp = version.stamp();
+            // What a keyless table shows is one multiset, whatever the epochs of its rows.
+            let is_kept = is_overtaken || multisets.shown >= epoch;
+            if is_kept && is_keyless(version, &shapes) {
+                return None;
+            }
             // Without a position: a late row of the same snapshot may still revive its key, and a
             // transaction that was open while the snapshot was read may still write it.
             let is_ghost = stamp.origin == id && stamp.epoch < epoch;
@@ -417,12 +462,18 @@ impl TableState {
             })
         });
         self.origins.entry(id).or_default().epochs.swept = epoch;
+        if !is_overtaken {
+            if let Some(multisets) = self.keyless.origins.get_mut(&id) {
+                multisets.shown = multisets.shown.max(epoch);
+            }
+            self.mend(id, epoch);
+        }
         (self.notes_dirty, self.touched) = (true, true);
-        swept
+        replaced + swept
     }
 
     /// Empties the table of everything the truncate came after, and keeps redelivered rows out.
-    fn truncate(&mut self, cut: CutId, incoming: &Incoming, applied: &mut Applied) {
+    fn truncate(&mut self, cut: CutId, incoming: &Incoming, is_news: bool, applied: &mut Applied) {
         let floor = incoming.position.map(|position| Floor {
             epoch: incoming.epoch,
             position,
@@ -438,10 +489,15 @@ impl TableState {
             applied.stale += 1;
             return;
         }
+        if is_news {
+            self.truncate_keyless(cut, incoming, floor.as_ref());
+        }
+        let shapes = self.writer.table().schemas().shapes();
         self.writer.delete_where(cut, |version| {
             let stamp = version.stamp();
             let is_older = floor.as_ref().is_none_or(|floor| floor.empties(&stamp));
-            let emptied = stamp.origin == incoming.origin && is_older;
+            let is_ours = stamp.origin == incoming.origin && !is_keyless(version, &shapes);
+            let emptied = is_ours && is_older;
             emptied.then(|| Stamp {
                 epoch: incoming.epoch,
                 streamed: incoming.position,
@@ -453,59 +509,6 @@ impl TableState {
         origin.floor = floor.or(origin.floor);
         self.notes_dirty = true;
         applied.truncates += 1;
-    }
-
-    fn write_keyless(
-        &mut self,
-        cut: CutId,
-        batch: &ChangeBatch,
-        change: &Change,
-        incoming: &Incoming,
-        applied: &mut Applied,
-    ) -> Result<(), ApplyError> {
-        if !change.before.is_empty() {
-            self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
-        }
-        let row = batch.slice(&change.row);
-        self.meets(change, incoming);
-        let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
-        let floor = self.floor(incoming.origin);
-        let written = self
-            .writer
-            .write(cut, &key, change.schema, Some(row), |held| {
-                stamp_of(held, incoming, floor.as_ref())
-            });
-        count(&mut applied.upserts, &mut applied.stale, written);
-        Ok(())
-    }
-
-    fn remove_keyless(
-        &mut self,
-        cut: CutId,
-        batch: &ChangeBatch,
-        change: &Change,
-        incoming: &Incoming,
-        applied: &mut Applied,
-    ) -> Result<(), ApplyError> {
-        let before = Row::new(batch.slice(&change.before));
-        let key = match self.count_keyless(before).checked_sub(1) {
-            Some(last) => keyless::key(before, last),
-            None => self
-                .keyed_twin(change.schema, before)
-                .ok_or(ApplyError::NoSuchRow)?,
-        };
-        self.delete(cut, &key, change.schema, incoming, applied);
-        Ok(())
-    }
-
-    /// How many rows like this one are held.
-    fn count_keyless(&self, row: Row<'_>) -> u64 {
-        let holds = |number| {
-            self.writer
-                .newest(&keyless::key(row, number))
-                .is_some_and(|held| !held.is_deleted())
-        };
-        keyless::count(holds)
     }
 }
 

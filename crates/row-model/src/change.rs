@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{NextOffset, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
+use crate::{NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
 
 /// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,9 @@ pub enum ChangeKind {
     Delete,
     /// All rows of the source table are gone.
     Truncate,
+    /// A row is gone, and the record does not say which: flattened rows without a key are deleted by
+    /// a record without key and value.
+    DeleteOfUnknown,
     /// Nothing for a table: a heartbeat, a transaction boundary, a record of no concern.
     Advance,
 }
@@ -25,12 +28,30 @@ pub enum ChangeKind {
 /// How a snapshot row was marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotMark {
+    /// The first row of this table in a full or blocking snapshot, unless it is the only one.
+    FirstOfTable,
     /// Part of a full or blocking snapshot.
     Row,
     /// The last row of this table in it.
     LastOfTable,
+    /// The last row of all its tables.
+    Last,
     /// Part of an incremental snapshot: never opens a generation.
     Incremental,
+}
+
+impl SnapshotMark {
+    /// True for a row of a full or blocking snapshot.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self != Self::Incremental
+    }
+
+    /// True for the last row of its table.
+    #[must_use]
+    pub fn ends_table(self) -> bool {
+        matches!(self, Self::LastOfTable | Self::Last)
+    }
 }
 
 /// The source transaction a change belongs to.
@@ -129,6 +150,8 @@ pub struct ChangeBatch {
     pub bytes: Vec<u8>,
     pub changes: Vec<Change>,
     pub failures: Vec<Failure>,
+    /// What was told of whole tables.
+    pub notices: Vec<Notice>,
     /// Schemas of this topic, so that the table knows what `Change::schema` means. Unset until a row was met.
     pub schemas: Option<Arc<SchemaHistory>>,
     /// What the topic's records have shown themselves to be, if any did.
@@ -150,6 +173,7 @@ impl ChangeBatch {
             bytes: Vec::new(),
             changes: Vec::new(),
             failures: Vec::new(),
+            notices: Vec::new(),
             schemas: None,
             format: None,
             notes: None,

@@ -10,6 +10,7 @@ mod change;
 mod decimal;
 mod ids;
 mod key;
+mod notice;
 mod position;
 mod row;
 mod schema;
@@ -25,6 +26,7 @@ pub use change::{
 pub use decimal::{Decimal, DecimalError};
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
+pub use notice::{Notice, NoticeKind};
 pub use position::{Epoch, SourcePosition};
 pub use row::{Absent, COLUMNS_MAX, Row, RowBuilder};
 pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};

@@ -107,6 +107,36 @@ impl Connector {
         with_header(self.create(at, id, v), "__debezium.oldkey", from)
     }
 
+    /// A change of a table without a key, of which the source sends whole rows before and after.
+    #[must_use]
+    pub fn keyless(
+        self,
+        at: At<'_>,
+        op: &str,
+        before: Option<(i64, &str)>,
+        after: Option<(i64, &str)>,
+    ) -> PlannedRecord {
+        let image =
+            |row: Option<(i64, &str)>| row.map_or("null".to_owned(), |(id, v)| image(id, v));
+        let images = format!(r#""before":{},"after":{}"#, image(before), image(after));
+        self.event(at, op, None, &images)
+    }
+
+    /// A row of a snapshot of a table without a key. `mark` is `true`, `first`, `last` and the like.
+    #[must_use]
+    pub fn keyless_snapshot(self, at: At<'_>, row: (i64, &str), mark: &str) -> PlannedRecord {
+        with_mark(self.keyless(at, "r", None, Some(row)), mark)
+    }
+
+    /// What follows a delete from a table without a key.
+    #[must_use]
+    pub fn keyless_tombstone(self, at: At<'_>) -> PlannedRecord {
+        PlannedRecord {
+            value: None,
+            ..self.event(at, "d", None, "")
+        }
+    }
+
     /// The same event, written again by this run: a connector that did not know it had.
     #[must_use]
     pub fn again(self, event: &PlannedRecord) -> PlannedRecord {
@@ -120,7 +150,7 @@ impl Connector {
     }
 
     fn written(self, at: At<'_>, op: &str, id: i64, v: &str) -> PlannedRecord {
-        let images = format!(r#""before":null,"after":{}"#, row(id, v));
+        let images = format!(r#""before":null,"after":{}"#, image(id, v));
         self.event(at, op, Some(id), &images)
     }
 
@@ -158,8 +188,19 @@ pub fn read_row(version: &Version, schemas: &SchemaHistory) -> Option<(i64, Stri
 
 const RUN_ID: &str = "__debezium.context.runId";
 
-fn row(id: i64, v: &str) -> String {
+fn image(id: i64, v: &str) -> String {
     format!(r#"{{"id":{id},"v":"{v}"}}"#)
+}
+
+/// The same row of a snapshot with another mark.
+#[must_use]
+pub fn with_mark(record: PlannedRecord, mark: &str) -> PlannedRecord {
+    let value = record.value.map(|value| {
+        let value = String::from_utf8_lossy(&value);
+        let mark = format!(r#""snapshot":"{mark}""#);
+        value.replace(r#""snapshot":"true""#, &mark).into_bytes()
+    });
+    PlannedRecord { value, ..record }
 }
 
 fn with_header(mut record: PlannedRecord, name: &str, key: i64) -> PlannedRecord {

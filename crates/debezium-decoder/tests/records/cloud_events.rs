@@ -42,7 +42,7 @@ fn attributes_say_what_the_source_block_says() {
             (KEY, None),
         ],
         &expect![[r#"
-            0 Upsert [Int(1), Text("3q0=")] Row at Some(0@[70])
+            0 Upsert [Int(1), Text("3q0=")] FirstOfTable at Some(0@[70])
             1 Upsert [Int(1), Null] at Some(0@[71])
             2 Delete at Some(0@[72])
             shape: id any, b any key Some(["id"])

@@ -58,15 +58,15 @@ fn added_columns_stay_and_tell_what_the_envelope_told() {
     check(
         &records,
         &expect![[r#"
-        0 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(70), Int(1795224713007), Int(1795224713476), Int(144718), Text("first"), Text("[null,\"70\"]")] Row at Some(0@[70])
-        1 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(70), Int(1795224713007), Int(1795224713476), Int(144718), Text("last"), Text("[null,\"70\"]")] LastOfTable at Some(0@[70])
-        2 Upsert [Int(1), Text("n"), Text("false"), Text("u"), Text("t"), Int(71), Int(1795224713007), Int(1795224713476), Int(144718), Null, Text("[null,\"71\"]")] at Some(0@[71])
-        3 Delete at Some(0@[72])
-        4 Upsert [Int(1), Text("n"), Bool(false), Text("c"), Text("t"), Int(73), Int(1795224713007), Int(1795224713476), Int(144718), Null, Text("[null,\"73\"]")] at Some(0@[73])
-        5 Delete at Some(0@[74])
-        6 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(80), Int(1795224713007), Int(1795224713476), Int(144718), Text("incremental"), Text("[null,\"80\"]")] Incremental at Some(0@[80])
-        shape: id any, name any, __deleted any, __op any, __table any, __lsn any, __source_ts_ms any, __ts_ms any, __txId any, __source_snapshot any, __source_sequence any key Some(["id"])
-    "#]],
+            0 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(70), Int(1795224713007), Int(1795224713476), Int(144718), Text("first"), Text("[null,\"70\"]")] FirstOfTable at Some(0@[70])
+            1 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(70), Int(1795224713007), Int(1795224713476), Int(144718), Text("last"), Text("[null,\"70\"]")] Last at Some(0@[70])
+            2 Upsert [Int(1), Text("n"), Text("false"), Text("u"), Text("t"), Int(71), Int(1795224713007), Int(1795224713476), Int(144718), Null, Text("[null,\"71\"]")] at Some(0@[71])
+            3 Delete at Some(0@[72])
+            4 Upsert [Int(1), Text("n"), Bool(false), Text("c"), Text("t"), Int(73), Int(1795224713007), Int(1795224713476), Int(144718), Null, Text("[null,\"73\"]")] at Some(0@[73])
+            5 Delete at Some(0@[74])
+            6 Upsert [Int(1), Text("n"), Text("false"), Text("r"), Text("t"), Int(80), Int(1795224713007), Int(1795224713476), Int(144718), Text("incremental"), Text("[null,\"80\"]")] Incremental at Some(0@[80])
+            shape: id any, name any, __deleted any, __op any, __table any, __lsn any, __source_ts_ms any, __ts_ms any, __txId any, __source_snapshot any, __source_sequence any key Some(["id"])
+        "#]],
     );
     let mut batch = RawBatch::new(PartitionId(0));
     batch.push(
@@ -323,4 +323,23 @@ fn text_of_java_objects_names_the_converter_to_set() {
             2 failed: the value is framed for a schema registry (Avro or Protobuf), and none is configured
         "#]],
     );
+}
+
+#[test]
+fn a_record_without_key_and_value_deletes_nobody_knows_which_row() {
+    let decoder = DebeziumDecoder::new(Arc::new(SchemaCatalog::default()), Placeholder::default());
+    let decoder = decoder.with_declared_key(TOPIC, &["id".to_owned()]);
+    let mut batch = RawBatch::new(PartitionId(0));
+    let values = [None, Some(r#"{"id":1}"#), None, Some("null")];
+    for (offset, value) in values.into_iter().enumerate() {
+        batch.push(offset as u64, None, None, value.map(str::as_bytes), []);
+    }
+    // The first might follow a delete: nothing has shown yet that rows are flattened.
+    expect![[r#"
+        1 Upsert [Int(1)] at None
+        2 DeleteOfUnknown at None
+        3 DeleteOfUnknown at None
+        shape: id any key Some(["id"])
+    "#]]
+    .assert_eq(&shown(&decode_by(decoder, TOPIC, &batch)));
 }

@@ -12,9 +12,12 @@
 mod acknowledging;
 mod back_pressure;
 mod bad_records;
+mod completeness;
+mod confirmations;
 mod framed;
 mod harness;
 mod key_changes;
+mod keyless;
 mod logs_that_changed;
 mod memory;
 mod naming;

@@ -6,6 +6,8 @@
 
 #![expect(clippy::expect_used, reason = "a test tells by panicking")]
 
+mod bag_run;
+mod bags;
 mod database;
 mod process;
 mod run;
@@ -31,6 +33,24 @@ fn whatever_happens_the_tables_are_what_the_log_says() {
         println!("seed {seed}");
         if let Err(wrong) = run(seed, Plan::Random, Canary::None) {
             panic!("seed {seed}: {wrong}");
+        }
+    }
+}
+
+/// Tables without a key: of one partition and of several, with and without run ids.
+#[test]
+fn a_multiset_is_what_the_source_holds_whatever_is_written_again() {
+    let kinds = [(1, true), (1, false), (3, true)];
+    for (partitions, tells_runs) in kinds {
+        let kind = bags::Kind {
+            partitions,
+            tells_runs,
+        };
+        for seed in seeds() {
+            println!("seed {seed}, {kind:?}");
+            if let Err(wrong) = bag_run::run(seed, kind) {
+                panic!("seed {seed}, {kind:?}: {wrong}");
+            }
         }
     }
 }

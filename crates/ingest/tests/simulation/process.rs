@@ -18,6 +18,7 @@ use testkit::connector::read_row;
 use testkit::faulty_store::{Faults, FaultyStore, open_faulty};
 use testkit::scripted_source::{ScriptedLog, ScriptedSource};
 
+use crate::bags::Bag;
 use crate::database::Rows;
 
 /// A bug that the driver has on demand, so that it can be shown that such bugs are found.
@@ -193,6 +194,7 @@ impl Process {
         for _ in 0..4 {
             self.checkpoint()?;
         }
+        self.sequencer.quiet(0, self.now_ms);
         self.publish();
         Ok(())
     }
@@ -203,6 +205,23 @@ impl Process {
         let tables = cut.tables().iter();
         tables
             .map(|table| (Arc::clone(table), rows(table, cut.id)))
+            .collect()
+    }
+
+    /// The tables of the newest cut with how many rows of each content they have.
+    pub fn bags(&self) -> Vec<(Arc<TableCut>, Bag)> {
+        let cut = self.sequencer.store().pin();
+        let tables = cut.tables().iter();
+        tables
+            .map(|table| {
+                let mut bag = Bag::new();
+                table.table.visit(cut.id, |version| {
+                    if let Some(row) = read_row(version, table.table.schemas()) {
+                        *bag.entry(row).or_default() += 1;
+                    }
+                });
+                (Arc::clone(table), bag)
+            })
             .collect()
     }
 

@@ -274,6 +274,17 @@ fn tables_that_are_served(
     }
 }
 
+fn check_name(name: &str, names: &mut BTreeSet<String>, at: &KeyPath, findings: &mut Findings<'_>) {
+    if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
+        let what = format!("{name:?} cannot name a table");
+        findings.find(at, what, "write a name without `/`");
+    }
+    if !names.insert(name.to_owned()) {
+        let what = format!("two tables are called {name}");
+        findings.find(at, what, "give each its own name");
+    }
+}
+
 fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -> Vec<TableConfig> {
     let mut names = BTreeSet::new();
     let mut topics = BTreeSet::new();
@@ -303,20 +314,7 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
             );
         }
         if let Some(name) = &name {
-            if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
-                findings.find(
-                    &at.key("name"),
-                    format!("{name:?} cannot name a table"),
-                    "write a name without `/`",
-                );
-            }
-            if !names.insert(name.clone()) {
-                findings.find(
-                    &at.key("name"),
-                    format!("two tables are called {name}"),
-                    "give each its own name",
-                );
-            }
+            check_name(name, &mut names, &at.key("name"), findings);
         }
         let distinct: BTreeSet<&String> = key.iter().collect();
         if distinct.len() < key.len() || distinct.first().is_some_and(|first| first.is_empty()) {
