@@ -10,24 +10,58 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::avro_schema;
 use crate::calendar::{self, Unit};
 use crate::decimal;
 use crate::exact::Exact;
 use crate::records::Record;
+use crate::registry::Schemas;
 
 /// Bit strings from here on say "as long as needed": `bit varying` without a length says 2^31 - 1.
 const BIT_LENGTH_UNKNOWN: i64 = 1 << 24;
 
+/// What a recording's format tells a consumer about its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// Nothing: they come back as they were sent.
+    #[default]
+    Untyped,
+    /// Nothing, but decimals were sent as numbers.
+    UntypedNumbers,
+    /// Every column's Connect schema.
+    Typed,
+    /// Avro's own types and no others: the names that Connect adds were left out.
+    TypedByAvro,
+    /// Every column's Connect schema; but a null has the bytes of the type's zero.
+    ZeroForNull,
+}
+
 /// The Connect schemas that each column of each topic had.
 #[derive(Debug, Default)]
 pub struct Spellings {
+    wire: Wire,
     schemas: BTreeMap<(String, String), Vec<Exact>>,
 }
 
 impl Spellings {
-    /// Reads the schemas of a recording that embeds them.
-    pub fn learn(recording: &[Record]) -> serde_json::Result<Self> {
-        let mut spellings = Self::default();
+    /// Reads the schemas of Avro records.
+    pub fn learn_avro(registered: &Schemas) -> Self {
+        let mut spellings = Self {
+            wire: Wire::TypedByAvro,
+            ..Self::default()
+        };
+        for (topic, schema) in registered.schemas.iter().filter_map(avro_schema::of_rows) {
+            spellings.add(&topic, &schema, true);
+        }
+        spellings
+    }
+
+    /// Reads the schemas of a recording that embeds them, for a recording of another format.
+    pub fn learn(recording: &[Record], wire: Wire) -> serde_json::Result<Self> {
+        let mut spellings = Self {
+            wire,
+            ..Self::default()
+        };
         let mut seen = BTreeSet::new();
         for record in recording {
             for (in_value, text) in [(false, &record.key), (true, &record.value)] {
@@ -55,7 +89,13 @@ impl Spellings {
             .into_iter()
             .flatten()
         {
-            if let Some(value) = spell(schema, wire).filter(|value| !spelled.contains(value)) {
+            let value = match self.wire {
+                Wire::Untyped => None,
+                Wire::UntypedNumbers => with_numbers(schema, wire),
+                Wire::ZeroForNull if *wire == Exact::Null => Some(zero(schema)),
+                Wire::ZeroForNull | Wire::Typed | Wire::TypedByAvro => spell(schema, wire),
+            };
+            if let Some(value) = value.filter(|value| !spelled.contains(value)) {
                 spelled.push(value);
             }
         }
@@ -64,6 +104,17 @@ impl Spellings {
         } else {
             spelled
         }
+    }
+
+    /// Whether a column had a default: Debezium's converters send it in place of null.
+    pub fn has_default(&self, topic: &str, column: &str) -> bool {
+        self.schemas
+            .get(&(topic.to_owned(), column.to_owned()))
+            .is_some_and(|schemas| {
+                schemas
+                    .iter()
+                    .any(|schema| *schema.get("default") != Exact::Null)
+            })
     }
 
     fn add(&mut self, topic: &str, schema: &Exact, in_value: bool) {
@@ -128,6 +179,46 @@ pub fn spell(schema: &Exact, wire: &Exact) -> Option<Exact> {
         _ => return spell_by_shape(schema, wire),
     };
     Some(Exact::Text(spelled))
+}
+
+/// `wire` as it is sent where decimals are numbers: their digits, and all else unchanged.
+fn with_numbers(schema: &Exact, wire: &Exact) -> Option<Exact> {
+    let is_decimal = schema
+        .get("name")
+        .as_text()
+        .is_some_and(|name| name.ends_with(".Decimal"));
+    match wire {
+        Exact::Text(_) if is_decimal => match spell(schema, wire)? {
+            Exact::Text(digits) => Some(Exact::Number(digits)),
+            other => Some(other),
+        },
+        Exact::List(items) => {
+            let items = items
+                .iter()
+                .map(|item| with_numbers(schema.get("items"), item));
+            Some(Exact::List(items.collect::<Option<_>>()?))
+        }
+        _ => Some(wire.clone()),
+    }
+}
+
+/// What a column of Protobuf without `optional` says for null. Messages can be absent; scalars cannot.
+fn zero(schema: &Exact) -> Exact {
+    let is_message = schema
+        .get("name")
+        .as_text()
+        .is_some_and(|name| name.ends_with(".Decimal"));
+    let wire = match schema.get("type").as_text() {
+        _ if is_message => Exact::Null,
+        Some("int8" | "int16" | "int32" | "int64" | "float" | "double") => {
+            Exact::Number("0".to_owned())
+        }
+        Some("boolean") => Exact::Bool(false),
+        Some("string" | "bytes") => Exact::text(""),
+        Some("array") => Exact::List(Vec::new()),
+        _ => Exact::Null,
+    };
+    spell(schema, &wire).unwrap_or(wire)
 }
 
 fn spell_by_shape(schema: &Exact, wire: &Exact) -> Option<Exact> {
@@ -329,6 +420,34 @@ mod tests {
     }
 
     #[test]
+    fn formats_that_say_less_are_not_asked_for_more() {
+        let decimal = named(
+            "bytes",
+            "org.apache.kafka.connect.data.Decimal",
+            r#"{"scale":"2"}"#,
+        );
+        let numbers = |schema: &str, wire: &str| {
+            let parse = |text| Exact::parse(text).unwrap();
+            with_numbers(&parse(schema), &parse(wire))
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(numbers(&decimal, r#""D54=""#), "39.98");
+        assert_eq!(
+            numbers(
+                &format!(r#"{{"type":"array","items":{decimal}}}"#),
+                r#"["D54=",null]"#
+            ),
+            "[39.98,null]"
+        );
+        assert_eq!(numbers(&debezium("int32", "time.Date"), "0"), "0");
+        let zero = |schema: &str| zero(&Exact::parse(schema).unwrap()).to_string();
+        assert_eq!(zero(&decimal), "null");
+        assert_eq!(zero(r#"{"type":"string"}"#), r#""""#);
+        assert_eq!(zero(&debezium("int32", "time.Date")), r#""1970-01-01""#);
+    }
+
+    #[test]
     fn a_column_whose_type_changed_has_every_spelling_and_an_unknown_one_its_own() {
         let value = |schema: &str| {
             let text = format!(
@@ -343,7 +462,7 @@ mod tests {
             value(r#"{"field":"a","type":"int32","name":"io.debezium.time.Date"}"#),
             value(r#"{"field":"a","type":"int32"}"#),
         ];
-        let spellings = Spellings::learn(&recording).unwrap();
+        let spellings = Spellings::learn(&recording, Wire::Typed).unwrap();
         let day = Exact::parse("0").unwrap();
         assert_eq!(
             spellings.of("t", "a", &day),
