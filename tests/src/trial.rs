@@ -85,18 +85,6 @@ impl Trial {
         })
     }
 
-    /// The same, where rows that the source lost unseen must be gone: a later snapshot named every
-    /// row there is.
-    #[must_use]
-    pub fn without_ghosts(mut self) -> Self {
-        for table in self.expected.iter_mut().flatten() {
-            table
-                .deviations
-                .retain(|deviation| deviation.sent != Exact::text("row present"));
-        }
-        self
-    }
-
     /// Compares every table that the server has with what the database held; fails with the
     /// differences.
     pub fn check(&self, server: &Server) -> anyhow::Result<()> {
