@@ -1,5 +1,6 @@
 //! One recording of one scenario: delivered as it was recorded, and then as badly as Kafka allows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -259,19 +260,22 @@ impl Case {
     }
 }
 
-/// The lines that only one of two texts has.
+/// The lines that one of two texts has more often than the other.
 fn difference(was: &str, is: &str) -> String {
-    let only = |mark: char, some: &str, other: &str| {
-        let other: Vec<&str> = other.lines().collect();
-        let lines = some.lines().filter(move |line| !other.contains(line));
-        lines
-            .map(|line| format!("\n      {mark} {line}"))
-            .collect::<Vec<_>>()
-    };
-    let mut lines = only('-', was, is);
-    lines.extend(only('+', is, was));
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in was.lines() {
+        *counts.entry(line).or_default() -= 1;
+    }
+    for line in is.lines() {
+        *counts.entry(line).or_default() += 1;
+    }
+    let mut lines: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| *count != 0)
+        .map(|(line, count)| format!("\n      {count:+} × {line}"))
+        .collect();
     if lines.is_empty() {
-        return "the same lines in another order or number".to_owned();
+        return "the same lines in another order".to_owned();
     }
     lines.truncate(SHOWN_MAX);
     lines.concat()
