@@ -46,11 +46,11 @@ impl Recording {
     pub fn wire(&self) -> Wire {
         match self.stem() {
             "events-numeric-nonullrepl" => Wire::UntypedNumbers,
-            "events-proto" => Wire::ZeroForNull,
+            "events-proto" => Wire::ProtobufZeros,
+            "events-proto-optional" => Wire::Protobuf,
             "events-avro-enhanced" => Wire::TypedByAvro,
             stem if stem.contains("schema")
                 || stem.contains("avro")
-                || stem.contains("proto")
                 || stem.contains("jsonheaders") =>
             {
                 Wire::Typed
@@ -209,7 +209,9 @@ impl Scenario {
         let all = expected.get("deviations");
         let of_format = match recording.wire() {
             Wire::Untyped | Wire::UntypedNumbers => "events.jsonl",
-            Wire::Typed | Wire::TypedByAvro | Wire::ZeroForNull => "events-schema.jsonl",
+            Wire::Typed | Wire::TypedByAvro | Wire::Protobuf | Wire::ProtobufZeros => {
+                "events-schema.jsonl"
+            }
         };
         let told = all.get(of_format).as_list().unwrap_or_default();
         let table = |(name, table): (&String, &Exact)| {

@@ -32,8 +32,17 @@ pub enum Wire {
     Typed,
     /// Avro's own types and no others: the names that Connect adds were left out.
     TypedByAvro,
-    /// Every column's Connect schema; but a null has the bytes of the type's zero.
-    ZeroForNull,
+    /// What Protobuf keeps: shapes and decimals. Dates, times, bits and the like come back as they were sent,
+    /// and a list that is null is empty.
+    Protobuf,
+    /// The same without `optional`: a null of any type but messages has the bytes of the type's zero.
+    ProtobufZeros,
+}
+
+impl Wire {
+    const fn is_protobuf(self) -> bool {
+        matches!(self, Self::Protobuf | Self::ProtobufZeros)
+    }
 }
 
 /// The Connect schemas that each column of each topic had.
@@ -92,8 +101,9 @@ impl Spellings {
             let value = match self.wire {
                 Wire::Untyped => None,
                 Wire::UntypedNumbers => with_numbers(schema, wire),
-                Wire::ZeroForNull if *wire == Exact::Null => Some(zero(schema)),
-                Wire::ZeroForNull | Wire::Typed | Wire::TypedByAvro => spell(schema, wire),
+                Wire::Typed | Wire::TypedByAvro => spell(schema, wire),
+                Wire::Protobuf => spell(schema, &without_nulls(schema, wire, false)),
+                Wire::ProtobufZeros => spell(schema, &without_nulls(schema, wire, true)),
             };
             if let Some(value) = value.filter(|value| !spelled.contains(value)) {
                 spelled.push(value);
@@ -133,9 +143,14 @@ impl Spellings {
         };
         for column in columns {
             let name = column.get("field").as_text().unwrap_or_default().to_owned();
+            let column = if self.wire.is_protobuf() {
+                as_protobuf_keeps_it(column)
+            } else {
+                column.clone()
+            };
             let known = self.schemas.entry((topic.to_owned(), name)).or_default();
-            if !known.contains(column) {
-                known.push(column.clone());
+            if !known.contains(&column) {
+                known.push(column);
             }
         }
     }
@@ -183,12 +198,8 @@ pub fn spell(schema: &Exact, wire: &Exact) -> Option<Exact> {
 
 /// `wire` as it is sent where decimals are numbers: their digits, and all else unchanged.
 fn with_numbers(schema: &Exact, wire: &Exact) -> Option<Exact> {
-    let is_decimal = schema
-        .get("name")
-        .as_text()
-        .is_some_and(|name| name.ends_with(".Decimal"));
     match wire {
-        Exact::Text(_) if is_decimal => match spell(schema, wire)? {
+        Exact::Text(_) if is_decimal(schema) => match spell(schema, wire)? {
             Exact::Text(digits) => Some(Exact::Number(digits)),
             other => Some(other),
         },
@@ -202,23 +213,52 @@ fn with_numbers(schema: &Exact, wire: &Exact) -> Option<Exact> {
     }
 }
 
-/// What a column of Protobuf without `optional` says for null. Messages can be absent; scalars cannot.
-fn zero(schema: &Exact) -> Exact {
-    let is_message = schema
-        .get("name")
-        .as_text()
-        .is_some_and(|name| name.ends_with(".Decimal"));
-    let wire = match schema.get("type").as_text() {
-        _ if is_message => Exact::Null,
-        Some("int8" | "int16" | "int32" | "int64" | "float" | "double") => {
-            Exact::Number("0".to_owned())
+/// `wire` as Protobuf has it: a list is never null, and without `optional` neither is a scalar. Messages
+/// can be absent.
+fn without_nulls(schema: &Exact, wire: &Exact, zeros: bool) -> Exact {
+    let kind = schema.get("type").as_text().unwrap_or_default();
+    match (kind, wire) {
+        ("array", Exact::Null) => Exact::List(Vec::new()),
+        ("struct", Exact::Object(_)) => {
+            let fields = schema.get("fields").as_list().unwrap_or_default();
+            let field = |field: &Exact| {
+                let name = field.get("field").as_text()?;
+                let value = without_nulls(field, wire.get(name), zeros);
+                Some((name.to_owned(), value))
+            };
+            Exact::Object(fields.iter().filter_map(field).collect())
         }
-        Some("boolean") => Exact::Bool(false),
-        Some("string" | "bytes") => Exact::text(""),
-        Some("array") => Exact::List(Vec::new()),
-        _ => Exact::Null,
-    };
-    spell(schema, &wire).unwrap_or(wire)
+        (_, Exact::Null) if zeros && !is_decimal(schema) => match kind {
+            "int8" | "int16" | "int32" | "int64" | "float" | "double" => {
+                Exact::Number("0".to_owned())
+            }
+            "boolean" => Exact::Bool(false),
+            "string" | "bytes" => Exact::text(""),
+            _ => Exact::Null,
+        },
+        _ => wire.clone(),
+    }
+}
+
+fn is_decimal(schema: &Exact) -> bool {
+    let name = schema.get("name").as_text();
+    name.is_some_and(|name| name.ends_with(".Decimal"))
+}
+
+/// A schema as Protobuf keeps it: without the names that say what a value means, but for decimals.
+fn as_protobuf_keeps_it(schema: &Exact) -> Exact {
+    match schema {
+        Exact::Object(members) => {
+            let keep = |(name, _): &(&String, &Exact)| *name != "name" || is_decimal(schema);
+            let kept = members.iter().filter(keep);
+            Exact::Object(
+                kept.map(|(name, value)| (name.clone(), as_protobuf_keeps_it(value)))
+                    .collect(),
+            )
+        }
+        Exact::List(items) => Exact::List(items.iter().map(as_protobuf_keeps_it).collect()),
+        other => other.clone(),
+    }
 }
 
 fn spell_by_shape(schema: &Exact, wire: &Exact) -> Option<Exact> {
@@ -441,10 +481,19 @@ mod tests {
             "[39.98,null]"
         );
         assert_eq!(numbers(&debezium("int32", "time.Date"), "0"), "0");
-        let zero = |schema: &str| zero(&Exact::parse(schema).unwrap()).to_string();
-        assert_eq!(zero(&decimal), "null");
-        assert_eq!(zero(r#"{"type":"string"}"#), r#""""#);
-        assert_eq!(zero(&debezium("int32", "time.Date")), r#""1970-01-01""#);
+        let protobuf = |schema: &str, wire: &str| {
+            let schema = as_protobuf_keeps_it(&Exact::parse(schema).unwrap());
+            let wire = without_nulls(&schema, &Exact::parse(wire).unwrap(), true);
+            spell(&schema, &wire).unwrap().to_string()
+        };
+        assert_eq!(protobuf(&decimal, r#""D54=""#), r#""39.98""#);
+        assert_eq!(protobuf(&decimal, "null"), "null");
+        assert_eq!(protobuf(r#"{"type":"string"}"#, "null"), r#""""#);
+        assert_eq!(protobuf(&debezium("int32", "time.Date"), "16816"), "16816");
+        let point = r#"{"type":"struct","name":"io.debezium.data.geometry.Point","fields":[{"type":"int32","field":"srid"}]}"#;
+        assert_eq!(protobuf(point, r#"{"srid":null}"#), r#"{"srid":0}"#);
+        let list = r#"{"type":"array","items":{"type":"int32"}}"#;
+        assert_eq!(protobuf(list, "null"), "[]");
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Case {
         outcome.pinned = rendering::tables(&server, |topic| !expected(topic))?;
         outcome.pinned += &rendering::quarantine(&server)?;
         let types_matter = ["D_types", "D_pg18", "K_"];
-        let typed = matches!(self.recording.wire(), Wire::Typed | Wire::ZeroForNull);
+        let typed = matches!(self.recording.wire(), Wire::Typed | Wire::ProtobufZeros);
         if typed
             && types_matter
                 .iter()
