@@ -11,7 +11,7 @@ mod schemas;
 mod source;
 
 pub use batch::{Header, RawBatch, RawRecord, RecordRef};
-pub use decoder::{Decoder, TopicContext};
+pub use decoder::{Decoded, Decoder, TopicContext};
 pub use schemas::{
     RegisteredSchema, RegistryError, RegistryId, SchemaLanguage, SchemaRegistry, SchemaShelf,
     ShelvedSchema,

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use row_model::Transaction;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::json_token::Token;
 
 /// The connectors whose blocks are known, as far as it matters to what their changes mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +44,12 @@ pub(crate) struct Block<'a> {
     #[serde(default)]
     pub ts_ms: Option<i64>,
     #[serde(borrow, default)]
-    pub snapshot: Option<&'a RawValue>,
+    pub snapshot: Option<Token<'a>>,
     #[serde(borrow, default)]
     pub sequence: Option<Cow<'a, str>>,
     /// A number, or with some connectors a text.
     #[serde(borrow, default, rename = "txId")]
-    pub tx_id: Option<&'a RawValue>,
+    pub tx_id: Option<Token<'a>>,
     #[serde(default)]
     pub lsn: Option<u64>,
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(crate) struct Block<'a> {
     #[serde(borrow, default)]
     pub commit_lsn: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    pub event_serial_no: Option<&'a RawValue>,
+    pub event_serial_no: Option<Token<'a>>,
     #[serde(borrow, default)]
     pub scn: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -75,7 +75,7 @@ pub(crate) struct Block<'a> {
     #[serde(default)]
     pub ord: Option<u64>,
     #[serde(borrow, default, rename = "wallTime")]
-    pub wall_time: Option<&'a RawValue>,
+    pub wall_time: Option<Token<'a>>,
     #[serde(borrow, default)]
     pub keyspace: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -83,7 +83,7 @@ pub(crate) struct Block<'a> {
     #[serde(borrow, default)]
     pub vgtid: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    pub ts_ns: Option<&'a RawValue>,
+    pub ts_ns: Option<Token<'a>>,
 }
 
 impl<'a> Block<'a> {
@@ -93,7 +93,7 @@ impl<'a> Block<'a> {
 
     /// Takes up one field by its name in the source block, underscores or not. Numbers may be
     /// spelled as text. What a source block does not have is left alone.
-    pub fn set(&mut self, name: &str, token: &'a RawValue) {
+    pub fn set(&mut self, name: &str, token: Token<'a>) {
         if token.get() == "null" {
             return;
         }
@@ -175,7 +175,7 @@ impl<'a> Block<'a> {
     }
 
     pub fn transaction(&self) -> Option<Transaction> {
-        if let Some(id) = self.tx_id.map(RawValue::get).filter(|id| *id != "null") {
+        if let Some(id) = self.tx_id.map(Token::get).filter(|id| *id != "null") {
             let id = id.trim_matches('"');
             return match id.parse::<i64>() {
                 // Compared modulo 2^32: the source's id may or may not carry its epoch.

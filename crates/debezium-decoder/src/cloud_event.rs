@@ -3,7 +3,6 @@
 use change_feed::RecordRef;
 use row_model::{Change, OriginId, RecordFormat};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::block::Block;
@@ -11,11 +10,12 @@ use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
 use crate::headers::HeaderFacts;
-use crate::json_token::text;
+use crate::images::Image;
+use crate::json_token::{Token, text};
 use crate::nested::members;
 use crate::source_block::{self, SourceFacts};
 use crate::temporal;
-use crate::topic::Unwrapped;
+use crate::topic::{Reading, Unwrapped};
 
 /// Before the names of Debezium's attributes, which have no underscores.
 const PREFIX: &str = "iodebezium";
@@ -41,17 +41,21 @@ impl Decoding<'_> {
             }
         }
         let data = data.ok_or(DecodeError::NotAnEnvelope)?;
-        if data.get().starts_with('"') {
-            return Err(DecodeError::NeedsRegistry {
-                part: "data of the cloud event",
-            });
-        }
-        let data = self.topic.data_schema.unwrap(data.get(), "data")?;
-        let images = Envelope::parse(data.payload)?;
+        let mut reading = Reading::default();
+        let part = "data of the cloud event";
+        let data = if let Some(base64) = text(data) {
+            // In a text format, base64 of bytes in the framing of a schema registry.
+            self.registered.unwrap_base64(&base64, part, &mut reading)?
+        } else {
+            let (bytes, outline) = (data.get().as_bytes(), &mut reading.outline);
+            self.topic.data_schema.unwrap(bytes, part, outline)?
+        };
+        let images = Envelope::of(&data)?;
         let mut event = Event {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
-            before: images.before,
-            after: images.after,
+            before: images.before.map(Image::Json),
+            after: images.after.map(Image::Json),
+            update: images.update,
             source: source_block::read(&block),
             origin: OriginId(0),
             connector_ms: images.ts_ms,
@@ -76,6 +80,7 @@ impl Decoding<'_> {
 fn op_of(images: &Envelope<'_>, has_key: bool) -> Op {
     match (images.before, images.after) {
         // Of a row that is gone either the key or the image tells which.
+        (_, None) if images.update.is_some() => Op::Update,
         (None, None) if !has_key => Op::Truncate,
         (_, None) => Op::Delete,
         (None, Some(_)) => Op::Create,
@@ -97,9 +102,9 @@ pub(crate) fn is_ours(payload: &str) -> bool {
     #[derive(Deserialize)]
     struct Event<'a> {
         #[serde(borrow, rename = "specversion")]
-        _version: &'a RawValue,
+        _version: Token<'a>,
         #[serde(borrow, rename = "type")]
-        kind: &'a RawValue,
+        kind: Token<'a>,
     }
     serde_json::from_str::<Event<'_>>(payload)
         .is_ok_and(|event| text(event.kind).is_some_and(|kind| kind.starts_with("io.debezium.")))

@@ -7,17 +7,21 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use change_feed::RecordRef;
+use change_feed::{RecordRef, RegistryId};
 use row_model::{
     Change, ChangeBatch, ChangeKind, Failure, NextOffset, OriginId, RecordFormat, RowBuilder,
     SchemaId, SourcePosition,
 };
 
+use crate::block::Connector;
 use crate::data_change::Event;
 use crate::envelope::{Envelope, Op, Recognised};
 use crate::headers::HeaderFacts;
+use crate::images::Image;
 use crate::key::KeyShape;
-use crate::topic::{TopicKind, TopicState, Unwrapped};
+use crate::outline::Outline;
+use crate::registry::Registered;
+use crate::topic::{Reading, TopicKind, TopicState, Unwrapped};
 use crate::{DecodeError, Placeholder};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
@@ -32,19 +36,35 @@ pub(crate) struct Decoding<'d> {
     pub declared_key: Option<&'d Arc<KeyShape>>,
     pub builder: &'d mut RowBuilder,
     pub scratch: &'d mut Vec<u8>,
+    pub registered: &'d mut Registered,
+    pub reading_key: &'d mut Reading,
+    pub reading_value: &'d mut Reading,
     pub out: &'d mut ChangeBatch,
 }
 
 impl Decoding<'_> {
-    pub fn record(&mut self, record: &RecordRef<'_>, last_delete: &mut Vec<u8>) {
+    /// Decodes one record; or answers the schema it waits for, and nothing has happened.
+    pub fn record(
+        &mut self,
+        record: &RecordRef<'_>,
+        last_delete: &mut Vec<u8>,
+    ) -> Result<(), RegistryId> {
         let (start, changes) = (self.out.bytes.len(), self.out.changes.len());
         let is_second_half =
             record.value.is_none() && record.key.is_some_and(|key| key == last_delete.as_slice());
-        last_delete.clear();
         // A tombstone right after its delete is the same delete: it has no position of its own that
         // could tell a redelivered one from a new one.
-        if !is_second_half {
-            match self.change(record) {
+        if is_second_half {
+            last_delete.clear();
+        } else {
+            let change = self.change(record);
+            if let Err(DecodeError::Waits { schema }) = change {
+                self.out.bytes.truncate(start);
+                self.out.changes.truncate(changes);
+                return Err(schema);
+            }
+            last_delete.clear();
+            match change {
                 Ok(Some(change)) => {
                     if change.kind == ChangeKind::Delete {
                         last_delete.extend_from_slice(record.key.unwrap_or_default());
@@ -55,13 +75,15 @@ impl Decoding<'_> {
                 Err(error) => {
                     self.out.bytes.truncate(start);
                     self.out.changes.truncate(changes);
-                    self.out.failures.push(failure(record, &error));
+                    let hides = self.topic.rules.hides();
+                    self.out.failures.push(failure(record, &error, hides));
                 }
             }
         }
         self.out.records += 1;
         self.out.log_time_ms = self.out.log_time_ms.max(record.timestamp_ms);
         self.out.next_offset = NextOffset(record.offset + 1);
+        Ok(())
     }
 
     fn change(&mut self, record: &RecordRef<'_>) -> Result<Option<Change>, DecodeError> {
@@ -83,8 +105,24 @@ impl Decoding<'_> {
         let Some(value) = record.value else {
             return self.tombstone(record, headers);
         };
-        let value = text(value, "value")?;
-        let unwrapped = self.topic.value_schema.unwrap(value, "value")?;
+        let mut reading = std::mem::take(self.reading_value);
+        let change = self.value(value, &mut reading, record, headers);
+        *self.reading_value = reading;
+        change
+    }
+
+    fn value(
+        &mut self,
+        value: &[u8],
+        reading: &mut Reading,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        if let Some(change) = self.avro_change(value, record, headers)? {
+            return Ok(Some(change));
+        }
+        let memory = &mut self.topic.value_schema;
+        let unwrapped = self.registered.unwrap(value, "value", memory, reading)?;
         if unwrapped.payload == "null" {
             return self.tombstone(record, headers);
         }
@@ -97,6 +135,50 @@ impl Decoding<'_> {
         self.recognised(&unwrapped, record, headers)
     }
 
+    /// A change in Avro that need not be written out; `None` for everything else.
+    fn avro_change(
+        &mut self,
+        value: &[u8],
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+    ) -> Result<Option<Change>, DecodeError> {
+        let format = self.topic.value_schema.format;
+        let Some((schema, body)) = self.registered.avro(value, "value", format)? else {
+            return Ok(None);
+        };
+        // What is wrong with a body is said by the common way.
+        let Ok(Some(avro)) = schema.change(body) else {
+            return Ok(None);
+        };
+        let is_of_table =
+            matches!(avro.op, "c" | "r" | "u" | "d" | "t") && self.topic.kind != TopicKind::Message;
+        let Some(op) = Op::of_name(avro.op).filter(|_| is_of_table) else {
+            return Ok(None);
+        };
+        let source = self.topic.source.avro_facts(avro.source)?;
+        if source.connector == Connector::Cassandra {
+            return Ok(None);
+        }
+        let event = Event {
+            op,
+            before: avro.before.map(Image::Avro),
+            after: avro.after.map(Image::Avro),
+            update: None,
+            source,
+            origin: self.topic.source.origin(&self.topic.history),
+            connector_ms: avro.ts_ms,
+        };
+        self.enters(RecordFormat::Envelope)?;
+        self.topic.format = Some(RecordFormat::Envelope);
+        let unwrapped = Unwrapped {
+            payload: "",
+            schema: Some(Arc::clone(schema.node())),
+            outline: &Outline::default(),
+        };
+        self.data_change(&event, &unwrapped, record, headers)
+            .map(Some)
+    }
+
     #[inline]
     fn recognised(
         &mut self,
@@ -104,7 +186,7 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
-        let envelope = Envelope::parse(unwrapped.payload)?;
+        let envelope = Envelope::of(unwrapped)?;
         match envelope.recognise(unwrapped)? {
             Recognised::Change(Op::Message) => self.message(unwrapped, record, headers).map(Some),
             Recognised::Change(op) => {
@@ -113,8 +195,9 @@ impl Decoding<'_> {
                 };
                 let event = Event {
                     op,
-                    before: envelope.before,
-                    after: envelope.after,
+                    before: envelope.before.map(Image::Json),
+                    after: envelope.after.map(Image::Json),
+                    update: envelope.update,
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
                     connector_ms: envelope.ts_ms,
@@ -204,25 +287,15 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
     }
 }
 
-pub(crate) fn text<'a>(bytes: &'a [u8], part: &'static str) -> Result<&'a str, DecodeError> {
-    // The frame of a schema registry's formats; the bytes may by chance be text.
-    if bytes.first() == Some(&0) {
-        return Err(DecodeError::NeedsRegistry { part });
-    }
-    std::str::from_utf8(bytes).map_err(|error| DecodeError::NotText {
-        part,
-        at: error.valid_up_to(),
-    })
-}
-
-fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
+/// Of a topic with hidden columns no byte is kept: the record can be read again from the log.
+fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure {
     let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         kind: error.kind(),
-        reason: error.to_string(),
-        key: record.key.map(keep),
-        value: record.value.map(keep),
+        reason: error.reason(hides),
+        key: record.key.filter(|_| !hides).map(keep),
+        value: record.value.filter(|_| !hides).map(keep),
     }
 }

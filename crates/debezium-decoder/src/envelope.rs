@@ -1,8 +1,8 @@
 //! Recognises what a JSON value is: a change, or one of Debezium's other records.
 
+use crate::json_token::{Token, integer};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use crate::nested::members;
 use crate::topic::Unwrapped;
@@ -12,23 +12,26 @@ use crate::{DecodeError, cloud_event};
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Envelope<'a> {
     #[serde(borrow, default)]
-    pub before: Option<&'a RawValue>,
+    pub before: Option<Token<'a>>,
     #[serde(borrow, default)]
-    pub after: Option<&'a RawValue>,
+    pub after: Option<Token<'a>>,
+    /// What an update changed, of connectors that may not know the row as it is then.
+    #[serde(borrow, default, rename = "updateDescription")]
+    pub update: Option<Token<'a>>,
     #[serde(borrow, default)]
-    pub source: Option<&'a RawValue>,
+    pub source: Option<Token<'a>>,
     #[serde(borrow, default)]
-    op: Option<&'a RawValue>,
+    op: Option<Token<'a>>,
     #[serde(default, deserialize_with = "whole_number")]
     pub ts_ms: Option<i64>,
     #[serde(borrow, default)]
-    status: Option<&'a RawValue>,
+    status: Option<Token<'a>>,
     #[serde(borrow, default)]
-    ddl: Option<&'a RawValue>,
+    ddl: Option<Token<'a>>,
     #[serde(borrow, default, rename = "tableChanges")]
-    table_changes: Option<&'a RawValue>,
+    table_changes: Option<Token<'a>>,
     #[serde(borrow, default)]
-    aggregate_type: Option<&'a RawValue>,
+    aggregate_type: Option<Token<'a>>,
 }
 
 /// The members of records that are not about a row: all of them and no others, or it is a row.
@@ -72,7 +75,32 @@ pub(crate) enum Op {
 }
 
 impl<'a> Envelope<'a> {
-    pub fn parse(payload: &'a str) -> Result<Self, DecodeError> {
+    pub fn of(unwrapped: &Unwrapped<'a>) -> Result<Self, DecodeError> {
+        let payload = unwrapped.payload;
+        let Some(members) = unwrapped.outline.members() else {
+            return Self::parse(payload);
+        };
+        let mut envelope = Self::default();
+        for member in members {
+            let token = Some(member.value(payload)).filter(|token| token.get() != "null");
+            match member.name(payload) {
+                "before" => envelope.before = token,
+                "after" => envelope.after = token,
+                "updateDescription" => envelope.update = token,
+                "source" => envelope.source = token,
+                "op" => envelope.op = token,
+                "ts_ms" => envelope.ts_ms = token.and_then(integer),
+                "status" => envelope.status = token,
+                "ddl" => envelope.ddl = token,
+                "tableChanges" => envelope.table_changes = token,
+                "aggregate_type" => envelope.aggregate_type = token,
+                _ => {}
+            }
+        }
+        Ok(envelope)
+    }
+
+    fn parse(payload: &'a str) -> Result<Self, DecodeError> {
         // Serde would also read an array into a struct, member by member.
         if payload.starts_with('{') {
             serde_json::from_str(payload).map_err(|error| DecodeError::malformed("value", &error))
@@ -84,7 +112,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// What makes an object a change: an operation, and the block that tells its source.
-    pub fn op_and_source(&self) -> Result<Option<(Op, &'a RawValue)>, DecodeError> {
+    pub fn op_and_source(&self) -> Result<Option<(Op, Token<'a>)>, DecodeError> {
         match (self.op, self.source) {
             (Some(op), Some(source)) if source.get().starts_with('{') => {
                 Ok(Some((Op::read(op.get())?, source)))
@@ -110,7 +138,7 @@ impl<'a> Envelope<'a> {
         let of_source = self
             .source
             .is_some_and(|source| source.get().starts_with('{'));
-        let status = self.status.map(RawValue::get);
+        let status = self.status.map(Token::get);
         if of_source && (self.ddl.is_some() || self.table_changes.is_some()) {
             Recognised::SchemaChange
         } else if matches!(status, Some("\"BEGIN\"" | "\"END\"")) && has_exactly(payload, &BOUNDARY)
@@ -203,7 +231,8 @@ impl Op {
     /// Reads the operation's token, quotes included.
     pub fn read(op: &str) -> Result<Self, DecodeError> {
         Ok(match op {
-            "\"c\"" => Self::Create,
+            // Cassandra's connector calls an insert so.
+            "\"c\"" | "\"i\"" => Self::Create,
             "\"u\"" => Self::Update,
             "\"d\"" => Self::Delete,
             "\"r\"" => Self::Read,
@@ -243,15 +272,27 @@ impl Op {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outline::Outline;
 
     #[test]
     fn records_are_told_apart_by_their_members() {
         let recognised = |json: &str| {
+            let mut outline = Outline::default();
+            let unlined = Unwrapped {
+                payload: json,
+                schema: None,
+                outline: &Outline::default(),
+            };
+            outline.scan(json);
             let unwrapped = Unwrapped {
                 payload: json,
                 schema: None,
+                outline: &outline,
             };
-            Envelope::parse(json).unwrap().recognise(&unwrapped)
+            let parsed = Envelope::of(&unlined)?.recognise(&unlined);
+            let recognised = Envelope::of(&unwrapped)?.recognise(&unwrapped);
+            assert_eq!(parsed.as_ref().ok(), recognised.as_ref().ok(), "{json}");
+            recognised
         };
         assert_eq!(
             recognised(r#"{"op":"c","source":{},"after":{}}"#).unwrap(),

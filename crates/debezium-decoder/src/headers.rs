@@ -2,10 +2,9 @@
 
 use change_feed::RecordRef;
 use row_model::{RunId, parse_uuid};
-use serde_json::value::RawValue;
 
 use crate::envelope::Op;
-use crate::json_token;
+use crate::json_token::{self, Token};
 
 const RUN_ID: &str = "__debezium.context.runId";
 const NEW_KEY: &str = "__debezium.newkey";
@@ -80,12 +79,12 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct WithSchema<'a> {
         #[serde(borrow)]
-        payload: &'a RawValue,
+        payload: Token<'a>,
     }
     let text = std::str::from_utf8(bytes).ok()?;
     let payload =
         serde_json::from_str::<WithSchema<'_>>(text).map_or(text, |header| header.payload.get());
-    match serde_json::from_str::<&RawValue>(payload) {
+    match serde_json::from_str::<Token<'_>>(payload) {
         Ok(token) if payload == "null" && token.get() != text => None,
         Ok(token) => Some(json_token::text(token).map_or_else(|| payload.to_owned(), Into::into)),
         Err(_) => Some(payload.to_owned()),

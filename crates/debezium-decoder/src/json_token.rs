@@ -3,10 +3,32 @@
 use std::borrow::Cow;
 
 use row_model::Value;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+/// The text of one JSON value, known to be valid, without space around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token<'a>(&'a str);
+
+impl<'a> Token<'a> {
+    /// Of text that is one valid JSON value: whoever calls it has read or written it as such.
+    pub fn of_valid(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
+
 /// The text of a string token, without its quotes and escapes; `None` for any other token.
-pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(token: Token<'_>) -> Option<Cow<'_, str>> {
     let inner = token.get().strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
@@ -15,7 +37,7 @@ pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A whole number of machine size; `None` for any other token.
-pub(crate) fn integer(token: &RawValue) -> Option<i64> {
+pub(crate) fn integer(token: Token<'_>) -> Option<i64> {
     token.get().parse().ok()
 }
 
@@ -35,7 +57,7 @@ fn number(token: &str) -> Value<'_> {
 }
 
 /// Gives the value of a token that has no type to `take`.
-pub(crate) fn untyped<R>(token: &RawValue, take: impl FnOnce(Value<'_>) -> R) -> R {
+pub(crate) fn untyped<R>(token: Token<'_>, take: impl FnOnce(Value<'_>) -> R) -> R {
     let raw = token.get();
     match raw.as_bytes().first() {
         Some(b'n') => take(Value::Null),
@@ -57,7 +79,7 @@ mod tests {
     #[test]
     fn tokens_keep_what_was_sent() {
         let check = |json: &str, expected: Value<'_>| {
-            let token: &RawValue = serde_json::from_str(json).unwrap();
+            let token: Token<'_> = serde_json::from_str(json).unwrap();
             untyped(token, |value| assert_eq!(value, expected, "{json}"));
         };
         check("null", Value::Null);

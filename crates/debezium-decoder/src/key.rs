@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
-
-use serde_json::value::RawValue;
-
 use crate::DecodeError;
-use crate::row_shape::{RowShape, RowTokens};
-use crate::topic::TopicState;
+use crate::columns::Treatment;
+use crate::json_token::Token;
+use crate::row_shape::{RowShape, RowText};
+use crate::topic::{TopicState, Unwrapped};
+use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 
 /// The column name of a key that is a bare value (a transform took it out of its struct). Which
 /// column of the row it was is not known, so it is none that a row is likely to have.
@@ -26,13 +25,12 @@ pub(crate) struct KeyShape {
 
 /// Decodes the key in `text` and appends its encoding to `out`; `None` for a null key.
 pub(crate) fn decode(
-    text: &str,
+    unwrapped: &Unwrapped<'_>,
     topic: &mut TopicState,
     builder: &mut RowBuilder,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<Option<Arc<KeyShape>>, DecodeError> {
-    let unwrapped = topic.key_schema.unwrap(text, "key")?;
     if unwrapped.payload == "null" {
         return Ok(None);
     }
@@ -40,12 +38,15 @@ pub(crate) fn decode(
         return Err(DecodeError::JavaText { part: "key" });
     }
     let wrapped;
+    let text;
     let bare = !unwrapped.payload.starts_with('{');
-    let (payload, node) = if bare {
+    let node = if bare {
         wrapped = in_a_struct(unwrapped.payload);
-        (wrapped.as_str(), None)
+        text = RowText::of_text(&wrapped);
+        None
     } else {
-        (unwrapped.payload, unwrapped.schema.as_ref())
+        text = RowText::of_value(unwrapped);
+        unwrapped.schema.as_ref()
     };
     let known = topic
         .key_row
@@ -53,16 +54,16 @@ pub(crate) fn decode(
         .filter(|shape| shape.is_made_from(node));
     let (shape, tokens) = match (node, known) {
         (Some(_), Some(shape)) => {
-            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            let tokens = text.read(Some(&shape), "key")?;
             (shape, tokens)
         }
         (Some(node), _) => {
             let shape = topic.learn_key(RowShape::of_key_schema(node), bare);
-            let tokens = RowTokens::read(payload, Some(&shape), "key")?;
+            let tokens = text.read(Some(&shape), "key")?;
             (shape, tokens)
         }
         (None, known) => {
-            let tokens = RowTokens::read(payload, known.as_deref(), "key")?;
+            let tokens = text.read(known.as_deref(), "key")?;
             match (known, tokens.other_names()) {
                 (Some(shape), None) => (shape, tokens),
                 (_, names) => {
@@ -72,15 +73,25 @@ pub(crate) fn decode(
             }
         }
     };
+    if let Some(column) = shape.dropped() {
+        return Err(DecodeError::KeyDropped {
+            column: column.to_owned(),
+        });
+    }
+    // Which column of the row it was is not known, so it may be one that must not be seen.
+    if bare && topic.rules.hides() && topic.rules.treatment(BARE_KEY_COLUMN) == Treatment::Keep {
+        return Err(DecodeError::BareKeyHides);
+    }
+    // As it was sent: the other half of a key change is read by it.
     scratch.clear();
-    tokens.encode(&shape, None, builder, scratch)?;
-    encode_key(Row::new(scratch).iter(), out)?;
+    tokens.encode_plain(&shape, builder, scratch)?;
+    shape.encode_key(Row::new(scratch), out)?;
     Ok(topic.key_shape.clone())
 }
 
 /// A bare value, or the bare text of the string converter, as the one member of an object.
 fn in_a_struct(bare: &str) -> String {
-    match serde_json::from_str::<&RawValue>(bare) {
+    match serde_json::from_str::<Token<'_>>(bare) {
         Ok(_) => format!("{{\"{BARE_KEY_COLUMN}\":{bare}}}"),
         Err(_) => format!(
             "{{\"{BARE_KEY_COLUMN}\":{}}}",
@@ -103,7 +114,7 @@ pub(crate) fn check_against_row(
     let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));
     let mut last = None;
     for name in &shape.names {
-        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else {
+        let Some(value) = row_shape.cell(name).and_then(|cell| row.get(cell)) else {
             return Ok(());
         };
         encode_key_value(value, &mut encoded);
@@ -130,7 +141,7 @@ pub(crate) fn encode_from_row(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     for name in &declared.names {
-        let value = shape.column(name).and_then(|column| row.get(column));
+        let value = shape.cell(name).and_then(|cell| row.get(cell));
         let value = value.ok_or_else(|| DecodeError::NoKeyColumn {
             column: name.clone(),
         })?;

@@ -10,16 +10,15 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use row_model::{Decimal, Row, RowBuilder, Value, encode_key};
-use serde_json::value::RawValue;
+use row_model::{Decimal, Row, RowBuilder, Value};
 
-use crate::json_token::text;
+use crate::json_token::{Token, text};
 use crate::nested::members;
 use crate::row_shape::RowShape;
 use crate::semantic::Semantic;
 use crate::temporal;
 
-type Member<'a> = (String, &'a RawValue);
+type Member<'a> = (String, Token<'a>);
 
 /// Appends the encoding of the key in `header` to `out`. `own` is the record's own key, of this shape.
 pub(crate) fn encode(
@@ -56,14 +55,14 @@ pub(crate) fn encode(
     }
     let mut row = Vec::new();
     builder.finish(&mut row);
-    encode_key(Row::new(&row).iter(), out).ok()
+    shape.encode_key(Row::new(&row), out).ok()
 }
 
 /// The header's members in the order of the key's columns. A column that only the key has was added
 /// by a router; one that only the header has was renamed, and nobody knows to what.
-fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<&'a RawValue>>> {
+fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<Token<'a>>>> {
     if let ([(_, token)], [_]) = (given, &shape.columns[..]) {
-        return Some(vec![Some(token)]);
+        return Some(vec![Some(*token)]);
     }
     let mut tokens = vec![None; shape.columns.len()];
     for (name, token) in given {
@@ -74,7 +73,7 @@ fn by_column<'a>(given: &[Member<'a>], shape: &RowShape) -> Option<Vec<Option<&'
 
 fn push(
     semantic: &Semantic,
-    token: &RawValue,
+    token: Token<'_>,
     own: Value<'_>,
     builder: &mut RowBuilder,
 ) -> Option<()> {
@@ -160,7 +159,7 @@ fn string_len(text: &str) -> usize {
 }
 
 fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
-    if serde_json::from_str::<&RawValue>(scalar).is_ok() {
+    if serde_json::from_str::<Token<'_>>(scalar).is_ok() {
         return Cow::Borrowed(scalar);
     }
     if !scalar.starts_with('"') {
@@ -179,9 +178,11 @@ fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use row_model::encode_key;
+
     use super::*;
     use crate::connect_schema::Node;
-    use crate::row_shape::RowTokens;
+    use crate::row_shape::RowText;
 
     /// Encodes `key`, then the key in `header`, and tells whether `expected`, a key like the first,
     /// is the same as the latter.
@@ -197,8 +198,8 @@ mod tests {
         };
         let row = |key: &str, builder: &mut RowBuilder| {
             let mut row = Vec::new();
-            let tokens = RowTokens::read(key, Some(&shape), "key").unwrap();
-            tokens.encode(&shape, None, builder, &mut row).unwrap();
+            let tokens = RowText::of_text(key).read(Some(&shape), "key").unwrap();
+            tokens.encode_plain(&shape, builder, &mut row).unwrap();
             row
         };
         let own = row(key, &mut builder);

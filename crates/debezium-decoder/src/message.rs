@@ -3,19 +3,22 @@
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, Moment, RecordFormat, Value};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
 use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::headers::HeaderFacts;
+use crate::images::Image;
+use crate::json_token::Token;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
+
+const CONTENT: &str = "content";
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    source: &'a RawValue,
+    source: Token<'a>,
     #[serde(borrow)]
     message: Message<'a>,
     ts_ms: Option<i64>,
@@ -24,9 +27,9 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
-    prefix: Option<&'a RawValue>,
+    prefix: Option<Token<'a>>,
     #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    content: Option<Token<'a>>,
 }
 
 /// The fields of the source block that become columns.
@@ -44,8 +47,8 @@ struct Source<'a> {
 
 /// What becomes of a message's cells: its prefix, its content and the content's type.
 struct Cells<'a> {
-    prefix: Option<&'a RawValue>,
-    content: Option<&'a RawValue>,
+    prefix: Option<Token<'a>>,
+    content: Option<Token<'a>>,
     semantic: Semantic,
 }
 
@@ -75,7 +78,7 @@ impl Decoding<'_> {
     /// A message whose content a transform has put in the place of a row; `None` if it is a row.
     pub fn decoded_message(
         &mut self,
-        source: &RawValue,
+        source: Token<'_>,
         event: &Event<'_>,
         record: &RecordRef<'_>,
         headers: HeaderFacts,
@@ -87,7 +90,7 @@ impl Decoding<'_> {
         }
         let cells = Cells {
             prefix: None,
-            content: event.after,
+            content: event.after.and_then(Image::json),
             semantic: Semantic::Untyped,
         };
         let change = self.message_row(source, &cells, record, headers)?;
@@ -99,7 +102,7 @@ impl Decoding<'_> {
 
     fn message_row(
         &mut self,
-        source: &RawValue,
+        source: Token<'_>,
         cells: &Cells<'_>,
         record: &RecordRef<'_>,
         headers: HeaderFacts,
@@ -112,23 +115,23 @@ impl Decoding<'_> {
         self.builder.clear();
         self.builder.push(Value::Int(lsn));
         let text = Semantic::Text(ColumnType::Text);
+        let content = self.topic.rules.made_column(CONTENT, &cells.semantic);
         for (name, token, semantic) in [
             ("prefix", cells.prefix, &text),
-            ("content", cells.content, &cells.semantic),
+            (CONTENT, cells.content, &cells.semantic),
         ] {
             match token {
                 None => self.builder.push(Value::Null),
-                Some(token) => semantic
-                    .push(token, None, self.builder)
-                    .map_err(|mismatch| DecodeError::bad_cell(name, &mismatch))?,
+                Some(token) => {
+                    self.push_made(name, token, semantic)?;
+                }
             }
         }
         let at = |millis| Value::Instant(Moment::from_units(millis, 1000));
         self.builder.push(block.ts_ms.map_or(Value::Null, at));
         self.builder
             .push(block.tx_id.map_or(Value::Null, Value::Int));
-        let columns = columns(cells.semantic.column_type());
-        let change = self.made_row(record.offset, columns, Value::Int(lsn))?;
+        let change = self.made_row(record.offset, columns(content.semantic.column_type()))?;
         self.topic.format = Some(RecordFormat::Messages);
         Ok(Change {
             position: facts.position,
@@ -144,7 +147,7 @@ fn columns(content: ColumnType) -> Vec<Column> {
     let columns = [
         ("lsn", ColumnType::Int64, false),
         ("prefix", ColumnType::Text, true),
-        ("content", content, true),
+        (CONTENT, content, true),
         ("ts", ColumnType::TimestampTz, true),
         ("txId", ColumnType::Int64, true),
     ];

@@ -4,20 +4,19 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use row_model::{Decimal, Value};
+use row_model::{ColumnType, Decimal, Value};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::cell::{Mismatch, bits, special_float};
-use crate::json_token::{integer, text};
+use crate::cell::{Mismatch, bits, decimal, special_float, unsigned};
+use crate::json_token::{Token, integer, text};
 use crate::semantic::Semantic;
 use crate::temporal_text;
 
 /// Appends the JSON spelling of a token of this type.
 pub(crate) fn write_json(
     semantic: &Semantic,
-    token: &RawValue,
+    token: Token<'_>,
     out: &mut String,
 ) -> Result<(), Mismatch> {
     let raw = token.get();
@@ -27,8 +26,8 @@ pub(crate) fn write_json(
     }
     match semantic {
         Semantic::Array(items) => {
-            let parts: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Mismatch("array"))?;
-            write_list(&parts, out, |part, out| write_json(items, part, out))
+            let parts: Vec<Token<'_>> = serde_json::from_str(raw).map_err(|_| Mismatch("array"))?;
+            write_list(&parts, out, |part, out| write_json(items, *part, out))
         }
         Semantic::Map(_, values) if raw.starts_with('{') => {
             let members = members(raw).ok_or(Mismatch("map"))?;
@@ -36,13 +35,13 @@ pub(crate) fn write_json(
         }
         // A map whose keys are no text: pairs.
         Semantic::Map(keys, values) => {
-            let pairs: Vec<[&RawValue; 2]> =
+            let pairs: Vec<[Token<'_>; 2]> =
                 serde_json::from_str(raw).map_err(|_| Mismatch("map"))?;
             write_list(&pairs, out, |[key, value], out| {
                 out.push('[');
-                write_json(keys, key, out)?;
+                write_json(keys, *key, out)?;
                 out.push(',');
-                write_json(values, value, out)?;
+                write_json(values, *value, out)?;
                 out.push(']');
                 Ok(())
             })
@@ -61,10 +60,15 @@ pub(crate) fn write_json(
     }
 }
 
-fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Result<(), Mismatch> {
+fn write_scalar(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
     let raw = token.get();
     match semantic {
-        Semantic::VariableScaleDecimal => {
+        Semantic::PlainDecimal if !raw.starts_with('{') => {
+            let number = text(token);
+            let number = number.as_deref().unwrap_or(raw);
+            quoted(&plain_decimal(number)?, out);
+        }
+        Semantic::VariableScaleDecimal | Semantic::PlainDecimal => {
             variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?;
         }
         Semantic::Decimal { scale } => match text(token) {
@@ -72,9 +76,9 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
                 let unscaled = STANDARD
                     .decode(&*base64)
                     .map_err(|_| Mismatch("base64 decimal"))?;
-                quoted(&Decimal::new(*scale, &unscaled).to_plain(), out);
+                quoted(&decimal(*scale, &unscaled)?.to_plain(), out);
             }
-            None => quoted(raw, out),
+            None => quoted(&plain_decimal(raw)?, out),
         },
         Semantic::Date
         | Semantic::Clock { .. }
@@ -111,16 +115,63 @@ fn write_scalar(semantic: &Semantic, token: &RawValue, out: &mut String) -> Resu
                 out.push_str(raw);
             }
         }
-        Semantic::Float(_) => {
-            let special = text(token).is_some_and(|sent| special_float(&sent).is_some());
-            if raw.starts_with('"') && !special {
-                return Err(semantic.mismatch());
-            }
-            out.push_str(raw);
+        Semantic::Float(kind) => write_float(*kind, token, out)?,
+        _ => return write_hinted(semantic, token, out),
+    }
+    Ok(())
+}
+
+/// The types that no schema says, only config.
+fn write_hinted(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
+    let raw = token.get();
+    match semantic {
+        Semantic::Unsigned => {
+            let number = unsigned(raw).ok_or(semantic.mismatch())?;
+            let _ = match number {
+                Value::UInt(number) => write!(out, "{number}"),
+                _ => write!(out, "{raw}"),
+            };
+        }
+        Semantic::Flag => out.push_str(match raw {
+            "0" | "false" => "false",
+            "1" | "true" => "true",
+            _ => return Err(semantic.mismatch()),
+        }),
+        Semantic::BytesHex | Semantic::BytesUrl => {
+            let bytes = semantic.bytes(&text(token).ok_or(semantic.mismatch())?)?;
+            quoted(&STANDARD.encode(bytes), out);
         }
         // Everything else is spelled as it was sent.
         _ => out.push_str(raw),
     }
+    Ok(())
+}
+
+/// In the shortest spelling, whatever the format spelled it like.
+fn write_float(kind: ColumnType, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
+    let mismatch = || Mismatch(kind.name());
+    if let Some(sent) = text(token) {
+        special_float(&sent).ok_or_else(mismatch)?;
+        out.push_str(token.get());
+        return Ok(());
+    }
+    let mut buffer = ryu::Buffer::new();
+    let spelled = if kind == ColumnType::Float32 {
+        let number = token
+            .get()
+            .parse()
+            .ok()
+            .filter(|number: &f32| number.is_finite());
+        number.map(|number| buffer.format_finite(number))
+    } else {
+        let number = token
+            .get()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite());
+        number.map(|number| buffer.format_finite(number))
+    };
+    out.push_str(spelled.ok_or_else(mismatch)?);
     Ok(())
 }
 
@@ -141,7 +192,7 @@ fn write_list<T>(
 }
 
 fn write_object<'s>(
-    members: &[(String, &RawValue)],
+    members: &[(String, Token<'_>)],
     out: &mut String,
     semantic_of: impl Fn(&str) -> Option<&'s Semantic>,
 ) -> Result<(), Mismatch> {
@@ -152,7 +203,7 @@ fn write_object<'s>(
         }
         write_string(name, out);
         out.push(':');
-        write_json(semantic_of(name).unwrap_or(&Semantic::Untyped), value, out)?;
+        write_json(semantic_of(name).unwrap_or(&Semantic::Untyped), *value, out)?;
     }
     out.push('}');
     Ok(())
@@ -160,7 +211,7 @@ fn write_object<'s>(
 
 /// The scale and number of a `VariableScaleDecimal`.
 pub(crate) fn variable_scale<R>(
-    token: &RawValue,
+    token: Token<'_>,
     take: impl FnOnce(Decimal<'_>) -> R,
 ) -> Result<R, Mismatch> {
     #[derive(Deserialize)]
@@ -173,7 +224,12 @@ pub(crate) fn variable_scale<R>(
     let unscaled = STANDARD
         .decode(parts.value)
         .map_err(|_| Mismatch("base64 decimal"))?;
-    Ok(take(Decimal::new(parts.scale, &unscaled)))
+    Ok(take(decimal(parts.scale, &unscaled)?))
+}
+
+fn plain_decimal(number: &str) -> Result<String, Mismatch> {
+    let (scale, unscaled) = Decimal::parse(number).map_err(|_| Mismatch("decimal"))?;
+    Ok(decimal(scale, &unscaled)?.to_plain())
 }
 
 /// The members of a set, as a JSON array. A comma inside a member is escaped by a backslash.
@@ -201,12 +257,12 @@ pub(crate) fn enum_set(sent: &str) -> String {
 }
 
 pub(crate) fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&RawValue>(text).is_ok()
+    serde_json::from_str::<Token<'_>>(text).is_ok()
 }
 
 /// The members of a JSON object in their order, repeated names included.
-pub(crate) fn members(raw: &str) -> Option<Vec<(String, &RawValue)>> {
-    struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) fn members(raw: &str) -> Option<Vec<(String, Token<'_>)>> {
+    struct Members<'a>(Vec<(String, Token<'a>)>);
     struct Collect;
 
     impl<'de> Visitor<'de> for Collect {

@@ -5,11 +5,11 @@
 
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, RecordFormat, Value};
-use serde_json::value::RawValue;
 
 use crate::connect_schema::Node;
-use crate::decoding::{Decoding, text};
+use crate::decoding::Decoding;
 use crate::headers::{self, EVENT_ID, HeaderFacts};
+use crate::json_token::Token;
 use crate::nested::{is_json, members};
 use crate::semantic::Semantic;
 use crate::{DecodeError, json_token};
@@ -50,7 +50,7 @@ impl Decoding<'_> {
             self.builder
                 .push(value.as_deref().map_or(Value::Null, Value::Text));
         }
-        let change = self.made_row(record.offset, columns, Value::Text(&id))?;
+        let change = self.made_row(record.offset, columns)?;
         self.topic.format = Some(RecordFormat::Outbox);
         Ok(Change {
             run: headers.run,
@@ -63,12 +63,12 @@ impl Decoding<'_> {
             self.builder.push(Value::Null);
             return Ok(());
         };
-        let payload = self
-            .topic
-            .key_schema
-            .unwrap(text(key, "key")?, "key")?
-            .payload;
-        let unquoted = serde_json::from_str::<&RawValue>(payload)
+        let memory = &mut self.topic.key_schema;
+        let key = self
+            .registered
+            .unwrap(key, "key", memory, self.reading_key)?;
+        let payload = key.payload;
+        let unquoted = serde_json::from_str::<Token<'_>>(payload)
             .ok()
             .and_then(json_token::text);
         self.builder.push(match (&unquoted, payload) {
@@ -90,10 +90,11 @@ impl Decoding<'_> {
         let Some(value) = record.value else {
             return self.push_payload("null", None, columns);
         };
+        let memory = &mut self.topic.value_schema;
+        let mut reading = std::mem::take(self.reading_value);
         let unwrapped = self
-            .topic
-            .value_schema
-            .unwrap(text(value, "value")?, "value")?;
+            .registered
+            .unwrap(value, "value", memory, &mut reading)?;
         let schema = unwrapped.schema.as_deref();
         let spread = fields(unwrapped.payload).filter(|fields| {
             let is_free =
@@ -111,10 +112,8 @@ impl Decoding<'_> {
                 continue;
             }
             let semantic = node.map_or(Semantic::Untyped, Semantic::of);
-            semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(&name, &mismatch))?;
-            columns.push(column(&name, semantic.column_type(), true));
+            let kind = self.push_made(&name, token, &semantic)?;
+            columns.push(column(&name, kind, true));
         }
         Ok(())
     }
@@ -136,7 +135,7 @@ impl Decoding<'_> {
             other => other,
         };
         columns.push(column(PAYLOAD, kind, true));
-        let Ok(token) = serde_json::from_str::<&RawValue>(payload) else {
+        let Ok(token) = serde_json::from_str::<Token<'_>>(payload) else {
             // The string converter's.
             self.builder.push(Value::Text(payload));
             return Ok(());
@@ -150,15 +149,13 @@ impl Decoding<'_> {
                 self.builder.push(Value::Text(&text));
                 Ok(())
             }
-            None => semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(PAYLOAD, &mismatch)),
+            None => self.push_made(PAYLOAD, token, &semantic).map(|_| ()),
         }
     }
 }
 
 /// The members of an object of which the payload is one.
-fn fields(payload: &str) -> Option<Vec<(String, &RawValue)>> {
+fn fields(payload: &str) -> Option<Vec<(String, Token<'_>)>> {
     payload.starts_with('{').then(|| members(payload))?
 }
 

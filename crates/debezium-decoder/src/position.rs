@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use row_model::SourcePosition;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::block::{Block, Connector};
+use crate::json_token::Token;
 
 impl Block<'_> {
     pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {
@@ -65,8 +65,10 @@ impl Block<'_> {
         const NOTHING_CHANGED: &str = "00000000:00000000:0000";
         let mut bytes = lsn_bytes(self.commit_lsn.as_deref()?)?;
         let change = self.change_lsn.as_deref();
+        // Protobuf has an empty text where nothing is.
+        let change = change.filter(|lsn| !lsn.is_empty());
         bytes.extend(lsn_bytes(change.unwrap_or(NOTHING_CHANGED))?);
-        let serial = self.event_serial_no.map_or("0", RawValue::get);
+        let serial = self.event_serial_no.map_or("0", Token::get);
         let serial: u32 = serial.trim_matches('"').parse().ok()?;
         bytes.extend(serial.to_be_bytes());
         SourcePosition::from_bytes(0, &bytes)
@@ -152,7 +154,7 @@ mod tests {
 
     fn position(json: &str) -> Option<SourcePosition> {
         let block: Block<'_> = serde_json::from_str(json).unwrap();
-        let mark = block.snapshot.map_or("", RawValue::get).trim_matches('"');
+        let mark = block.snapshot.map_or("", Token::get).trim_matches('"');
         block.position(
             matches!(mark, "true" | "first" | "last"),
             mark == "incremental",

@@ -6,13 +6,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use row_model::{Column, RowBuilder, Schema, SchemaHistory, SchemaId, Value};
+use row_model::{
+    Column, ColumnType, KeyTooLong, Row, RowBuilder, Schema, SchemaHistory, SchemaId, Value,
+    encode_key,
+};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use crate::columns::{ColumnRules, Treatment};
 use crate::connect_schema::Node;
+use crate::json_token::Token;
+use crate::outline::Member;
 use crate::semantic::Semantic;
+use crate::topic::Unwrapped;
+use crate::type_hint::TypeHint;
 use crate::{DecodeError, Placeholder};
 
 /// Columns of most tables fit without an allocation.
@@ -23,6 +30,24 @@ pub(crate) struct ShapeColumn {
     pub name: String,
     pub semantic: Semantic,
     pub nullable: bool,
+    pub treatment: Treatment,
+    /// What made it this type, where that is not the record's schema.
+    pub hint: Option<Arc<TypeHint>>,
+    /// Its place in the encoded row; none if it is dropped.
+    pub cell: Option<usize>,
+}
+
+impl ShapeColumn {
+    pub fn new(name: &str, semantic: Semantic, nullable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            semantic,
+            nullable,
+            treatment: Treatment::Keep,
+            hint: None,
+            cell: None,
+        }
+    }
 }
 
 /// Columns of a row, with the number the topic's history gave this shape.
@@ -32,6 +57,18 @@ pub(crate) struct RowShape {
     pub schema: SchemaId,
     /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
     made_from: Option<Arc<Node>>,
+    hides: bool,
+    /// Columns that only the key has (a router added them, or a transform left a bare value of it), with
+    /// their places there: rows show them last, because rows are looked up by them.
+    of_key: Vec<(usize, ShapeColumn)>,
+}
+
+/// What rows of a new shape are known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowKey<'k> {
+    pub names: &'k [String],
+    /// How the record's key was read; none for a key that config declares.
+    pub shape: Option<&'k RowShape>,
 }
 
 impl RowShape {
@@ -39,19 +76,40 @@ impl RowShape {
     pub fn from_schema(
         record: &Arc<Node>,
         row: &Node,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_fields(record, row).intern(key, history)
+        Self::of_fields(record, row)
+            .under(rules)
+            .intern(key, history)
+    }
+
+    /// The same for a row of Cassandra, whose columns are structs around their values.
+    pub fn from_cells(
+        record: &Arc<Node>,
+        row: &Node,
+        key: Option<RowKey<'_>>,
+        history: &SchemaHistory,
+        rules: &ColumnRules,
+    ) -> Result<Self, DecodeError> {
+        let mut shape = Self::of_fields(record, row);
+        for (column, field) in shape.columns.iter_mut().zip(&row.fields) {
+            if let Some(value) = field.field("value") {
+                column.semantic = Semantic::of(value);
+            }
+        }
+        shape.under(rules).intern(key, history)
     }
 
     /// The shape of a row without schema: its names.
     pub fn from_names<'n>(
         names: impl Iterator<Item = &'n str>,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_key_names(names).intern(key, history)
+        Self::of_key_names(names).under(rules).intern(key, history)
     }
 
     /// The shape of a key with a schema. Keys are no rows of a table: the history does not know them.
@@ -60,45 +118,72 @@ impl RowShape {
     }
 
     fn of_fields(record: &Arc<Node>, row: &Node) -> Self {
-        let columns = row.fields.iter().map(|field| ShapeColumn {
-            name: field.field.clone().unwrap_or_default(),
-            semantic: Semantic::of(field),
-            nullable: field.optional,
+        let columns = row.fields.iter().map(|field| {
+            let name = field.field.as_deref().unwrap_or_default();
+            ShapeColumn::new(name, Semantic::of(field), field.optional)
         });
-        Self {
-            columns: columns.collect(),
-            schema: SchemaId(0),
-            made_from: Some(Arc::clone(record)),
-        }
+        Self::of_columns(columns.collect(), Some(Arc::clone(record)))
     }
 
     /// The shape of a key without schema.
     pub fn of_key_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        let columns = names.map(|name| ShapeColumn {
-            name: name.to_owned(),
-            semantic: Semantic::Untyped,
-            nullable: true,
-        });
-        Self {
-            columns: columns.collect(),
+        let columns = names.map(|name| ShapeColumn::new(name, Semantic::Untyped, true));
+        Self::of_columns(columns.collect(), None)
+    }
+
+    fn of_columns(columns: Vec<ShapeColumn>, made_from: Option<Arc<Node>>) -> Self {
+        let shape = Self {
+            columns,
             schema: SchemaId(0),
-            made_from: None,
+            made_from,
+            hides: false,
+            of_key: Vec::new(),
+        };
+        shape.with_cells()
+    }
+
+    /// The same shape with what config says of its columns.
+    pub fn under(mut self, rules: &ColumnRules) -> Self {
+        rules.apply(&mut self.columns);
+        self.with_cells()
+    }
+
+    fn with_cells(mut self) -> Self {
+        let mut cells = 0..;
+        for column in &mut self.columns {
+            let kept = column.treatment != Treatment::Drop;
+            column.cell = if kept { cells.next() } else { None };
         }
+        let is_hidden = |column: &ShapeColumn| column.treatment != Treatment::Keep;
+        self.hides = self.columns.iter().any(is_hidden);
+        self
     }
 
     fn intern(
         mut self,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
     ) -> Result<Self, DecodeError> {
-        let columns = self.columns.iter().map(|column| Column {
+        if let Some(shape) = key.and_then(|key| key.shape) {
+            let only_there = shape.columns.iter().enumerate();
+            let only_there = only_there.filter(|(_, column)| self.column(&column.name).is_none());
+            self.of_key = only_there
+                .map(|(at, column)| (at, column.clone()))
+                .collect();
+        }
+        let kept = self.columns.iter().filter(|column| column.cell.is_some());
+        let of_key = self.of_key.iter().map(|(_, column)| column);
+        let columns = kept.chain(of_key).map(|column| Column {
             name: column.name.clone(),
-            kind: column.semantic.column_type(),
+            kind: match column.treatment {
+                Treatment::Hash(_) => ColumnType::Text,
+                _ => column.semantic.column_type(),
+            },
             nullable: column.nullable,
         });
         let schema = Schema {
             columns: columns.collect(),
-            key: key.map(<[String]>::to_vec),
+            key: key.map(|key| key.names.to_vec()),
         };
         self.schema = history.intern(&schema).ok_or(DecodeError::TooManyShapes)?;
         Ok(self)
@@ -117,35 +202,118 @@ impl RowShape {
         }
     }
 
+    /// Where a column's token stands among those of a row.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Where a column stands in the encoded row.
+    pub fn cell(&self, name: &str) -> Option<usize> {
+        self.columns.get(self.column(name)?)?.cell
+    }
+
+    /// A column of which config says that nothing of it may be kept.
+    pub fn dropped(&self) -> Option<&str> {
+        let dropped = self.columns.iter().find(|column| column.cell.is_none());
+        dropped.map(|column| column.name.as_str())
+    }
+
+    /// Appends the columns that only the key has, to a row that is otherwise whole.
+    pub fn push_key(&self, key: Row<'_>, row: &mut RowBuilder) {
+        for (place, column) in &self.of_key {
+            column
+                .treatment
+                .push(key.get(*place).unwrap_or(Value::Null), row);
+        }
+    }
+
+    /// Appends the encoding of a key of this shape. `plain` holds its values as they were sent.
+    pub fn encode_key(&self, plain: Row<'_>, out: &mut Vec<u8>) -> Result<(), KeyTooLong> {
+        if !self.hides {
+            return encode_key(plain.iter(), out);
+        }
+        let hashes: Vec<Option<String>> = self
+            .columns
+            .iter()
+            .zip(plain.iter())
+            .map(|(column, value)| column.treatment.hashed(value))
+            .collect();
+        let seen = plain
+            .iter()
+            .zip(&hashes)
+            .map(|(value, hash)| hash.as_deref().map_or(value, Value::Text));
+        encode_key(seen, out)
+    }
+}
+
+/// A row as text, and where its members lie in it, if that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowText<'a> {
+    text: &'a str,
+    /// With the text they were outlined in.
+    members: Option<(&'a str, &'a [Member])>,
+}
+
+impl<'a> RowText<'a> {
+    pub fn of_text(text: &'a str) -> Self {
+        Self {
+            text,
+            members: None,
+        }
+    }
+
+    /// The value is the row.
+    pub fn of_value(unwrapped: &Unwrapped<'a>) -> Self {
+        let text = unwrapped.payload;
+        Self {
+            text,
+            members: unwrapped.outline.members().map(|members| (text, members)),
+        }
+    }
+
+    /// The row is the member of the value that has this name.
+    pub fn of_part(row: Token<'a>, name: &str, unwrapped: &Unwrapped<'a>) -> Self {
+        let within = unwrapped.payload;
+        let members = unwrapped.outline.members_of(within, name);
+        Self {
+            text: row.get(),
+            members: members.map(|members| (within, members)),
+        }
+    }
+
+    /// Splits the row into the tokens of `expected`'s columns.
+    pub fn read(
+        self,
+        expected: Option<&RowShape>,
+        part: &'static str,
+    ) -> Result<RowTokens<'a>, DecodeError> {
+        if let Some((within, members)) = self.members {
+            let mut sorting = Sorting::new(expected);
+            for member in members {
+                sorting.push(Cow::Borrowed(member.name(within)), member.value(within));
+            }
+            return Ok(sorting.finish());
+        }
+        let mut json = serde_json::Deserializer::from_str(self.text);
+        ReadRow(expected)
+            .deserialize(&mut json)
+            .map_err(|error| DecodeError::malformed(part, &error))
     }
 }
 
 /// The tokens of one row, by column of its shape.
 #[derive(Debug)]
 pub(crate) struct RowTokens<'a> {
-    tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
+    tokens: Tokens<'a>,
     /// Names that the expected shape does not have, or lacks: the row has another shape.
     names: Option<Vec<Cow<'a, str>>>,
 }
 
-impl<'a> RowTokens<'a> {
-    /// Splits a JSON object into the tokens of `expected`'s columns.
-    pub fn read(
-        text: &'a str,
-        expected: Option<&RowShape>,
-        part: &'static str,
-    ) -> Result<Self, DecodeError> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = ReadRow(expected)
-            .deserialize(&mut json)
-            .map_err(|error| DecodeError::malformed(part, &error))?;
-        Ok(read)
-    }
+type Tokens<'a> = SmallVec<[Option<Token<'a>>; COLUMNS_INLINE]>;
 
+impl<'a> RowTokens<'a> {
     /// The token of a column, if the row has it.
-    pub fn get(&self, column: usize) -> Option<&'a RawValue> {
+    pub fn get(&self, column: usize) -> Option<Token<'a>> {
         self.tokens.get(column).copied().flatten()
     }
 
@@ -155,22 +323,34 @@ impl<'a> RowTokens<'a> {
     }
 
     /// Encodes the row. `shape` is the expected one, or the one made of [`other_names`](Self::other_names).
+    /// `key` is the record's own, as it was sent.
     pub fn encode(
         &self,
         shape: &RowShape,
         placeholder: Option<&Placeholder>,
+        key: Row<'_>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
-            match token {
-                Some(token) => column
-                    .semantic
-                    .push(token, placeholder, row)
-                    .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
-                None => row.push(Value::Null),
-            }
+            column.push(*token, placeholder, row)?;
+        }
+        shape.push_key(key, row);
+        row.finish(out);
+        Ok(())
+    }
+
+    /// Encodes the values as they were sent. Not to be kept: see [`RowShape::encode_key`].
+    pub fn encode_plain(
+        &self,
+        shape: &RowShape,
+        row: &mut RowBuilder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        row.clear();
+        for (column, token) in shape.columns.iter().zip(&self.tokens) {
+            column.push_plain(*token, None, row)?;
         }
         row.finish(out);
         Ok(())
@@ -199,39 +379,69 @@ impl<'de> Visitor<'de> for ReadRow<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let columns = self.0.map_or(&[][..], |shape| &shape.columns);
-        let mut tokens: SmallVec<[Option<&'de RawValue>; COLUMNS_INLINE]> = SmallVec::new();
-        let mut strangers: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        let mut sorting = Sorting::new(self.0);
         while let Some(Name(name)) = map.next_key()? {
-            let value: &'de RawValue = map.next_value()?;
-            let in_order = strangers.is_empty()
-                && columns
-                    .get(tokens.len())
-                    .is_some_and(|next| next.name == name);
-            if in_order {
-                tokens.push(Some(value));
-            } else {
-                strangers.push((name, value));
-            }
+            let value: Token<'de> = map.next_value()?;
+            sorting.push(name, value);
         }
-        if strangers.is_empty() && tokens.len() == columns.len() && self.0.is_some() {
-            return Ok(RowTokens {
-                tokens,
+        Ok(sorting.finish())
+    }
+}
+
+/// A row's members on their way to the places of the expected columns.
+struct Sorting<'s, 'a> {
+    expected: Option<&'s RowShape>,
+    columns: &'s [ShapeColumn],
+    tokens: Tokens<'a>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
+}
+
+impl<'s, 'a> Sorting<'s, 'a> {
+    fn new(expected: Option<&'s RowShape>) -> Self {
+        Self {
+            expected,
+            columns: expected.map_or(&[], |shape| &shape.columns),
+            tokens: SmallVec::new(),
+            strangers: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, name: Cow<'a, str>, value: Token<'a>) {
+        let in_order = self.strangers.is_empty()
+            && self
+                .columns
+                .get(self.tokens.len())
+                .is_some_and(|next| next.name == name);
+        if in_order {
+            self.tokens.push(Some(value));
+        } else {
+            self.strangers.push((name, value));
+        }
+    }
+
+    fn finish(self) -> RowTokens<'a> {
+        if self.strangers.is_empty()
+            && self.tokens.len() == self.columns.len()
+            && self.expected.is_some()
+        {
+            return RowTokens {
+                tokens: self.tokens,
                 names: None,
-            });
+            };
         }
-        Ok(match self.0 {
-            Some(shape) if shape.is_typed() => by_name(shape, tokens, strangers),
-            _ => as_sent(columns, tokens, strangers),
-        })
+        match self.expected {
+            Some(shape) if shape.is_typed() => by_name(shape, self.tokens, self.strangers),
+            _ => as_sent(self.columns, self.tokens, self.strangers),
+        }
     }
 }
 
 /// A typed row in another order than its schema's, or without some columns: the schema's order holds.
 fn by_name<'a>(
     shape: &RowShape,
-    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
-    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+    mut tokens: Tokens<'a>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     tokens.resize(shape.columns.len(), None);
     for (name, value) in strangers {
@@ -248,8 +458,8 @@ fn by_name<'a>(
 /// A row without schema is its own shape.
 fn as_sent<'a>(
     columns: &[ShapeColumn],
-    mut tokens: SmallVec<[Option<&'a RawValue>; COLUMNS_INLINE]>,
-    strangers: Vec<(Cow<'a, str>, &'a RawValue)>,
+    mut tokens: Tokens<'a>,
+    strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     let mut names: Vec<Cow<'a, str>> = columns
         .iter()

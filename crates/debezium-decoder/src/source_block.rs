@@ -4,10 +4,11 @@
 //! text and holes: a block that fits it gives its few values without being parsed again.
 
 use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction};
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::avro::{AvroRow, AvroTemplate};
 use crate::block::{Block, Connector};
+use crate::json_token::Token;
 
 /// What a source block says of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,19 +20,39 @@ pub(crate) struct SourceFacts {
     pub commit_ms: Option<i64>,
 }
 
+impl SourceFacts {
+    /// What the values that differ from block to block of one `PostgreSQL` table say.
+    pub fn of_postgres(
+        commit_ms: Option<i64>,
+        snapshot: Option<SnapshotMark>,
+        tx_id: Option<i64>,
+        lsn: Option<u64>,
+    ) -> Self {
+        Self {
+            connector: Connector::Postgres,
+            snapshot,
+            position: lsn.and_then(|lsn| SourcePosition::from_numbers(0, &[lsn])),
+            // 32 bits, which wrap.
+            transaction: tx_id.map(|id| Transaction(u64::from(id as u32))),
+            commit_ms,
+        }
+    }
+}
+
 /// Recognises blocks by comparison with the last one.
 #[derive(Debug, Default)]
 pub(crate) struct SourceMemory {
     last: String,
     last_facts: SourceFacts,
     template: Option<Template>,
+    avro_template: Option<AvroTemplate>,
     /// The source table's full name, and its number once somebody asked.
     origin_name: String,
     origin: Option<OriginId>,
 }
 
 impl SourceMemory {
-    pub fn facts(&mut self, source: &RawValue) -> Result<SourceFacts, DecodeError> {
+    pub fn facts(&mut self, source: Token<'_>) -> Result<SourceFacts, DecodeError> {
         let text = source.get();
         // Snapshot rows of one table repeat their block to the letter.
         if text == self.last {
@@ -64,6 +85,24 @@ impl SourceMemory {
 }
 
 impl SourceMemory {
+    /// What a block in Avro says.
+    pub fn avro_facts(&mut self, source: AvroRow<'_>) -> Result<SourceFacts, DecodeError> {
+        let template = self.avro_template.as_ref();
+        if let Some(facts) = template.and_then(|template| template.fit(source)) {
+            return Ok(facts);
+        }
+        let mut json = String::new();
+        source
+            .write_json(&mut json)
+            .map_err(|bad| DecodeError::Malformed {
+                part: "source block",
+                reason: bad.0.to_owned(),
+            })?;
+        let facts = self.facts(Token::of_valid(&json))?;
+        self.avro_template = AvroTemplate::of(source, &facts);
+        Ok(facts)
+    }
+
     /// The source table of the last block, numbered by the topic's history.
     pub fn origin(&mut self, history: &SchemaHistory) -> OriginId {
         *self
@@ -74,7 +113,7 @@ impl SourceMemory {
 
 /// What a block says, wherever it was found.
 pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
-    let snapshot = snapshot_mark(block.snapshot.map(RawValue::get));
+    let snapshot = snapshot_mark(block.snapshot.map(Token::get));
     let incremental = snapshot == Some(SnapshotMark::Incremental);
     SourceFacts {
         connector: block.connector(),
@@ -86,7 +125,7 @@ pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
 }
 
 /// A string in current versions, a boolean in old ones; `null` where the default was not filled in.
-fn snapshot_mark(token: Option<&str>) -> Option<SnapshotMark> {
+pub(crate) fn snapshot_mark(token: Option<&str>) -> Option<SnapshotMark> {
     match token?.trim_matches('"') {
         "true" | "first" | "first_in_data_collection" => Some(SnapshotMark::Row),
         "last" | "last_in_data_collection" => Some(SnapshotMark::LastOfTable),
@@ -97,7 +136,7 @@ fn snapshot_mark(token: Option<&str>) -> Option<SnapshotMark> {
 
 /// The values that differ from block to block of one `PostgreSQL` table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hole {
+pub(crate) enum Hole {
     TsMs,
     Snapshot,
     TxId,
@@ -106,7 +145,7 @@ enum Hole {
     Other,
 }
 
-const HOLES: [(&str, Hole); 8] = [
+pub(crate) const HOLES: [(&str, Hole); 8] = [
     ("ts_ms", Hole::TsMs),
     ("snapshot", Hole::Snapshot),
     ("txId", Hole::TxId),
@@ -154,30 +193,24 @@ impl Template {
     }
 
     fn fit(&self, text: &str) -> Option<SourceFacts> {
-        let mut facts = SourceFacts {
-            connector: Connector::Postgres,
-            ..SourceFacts::default()
-        };
-        let (mut lsn, mut rest) = (None, text);
+        let (mut commit_ms, mut snapshot, mut tx_id, mut lsn) = (None, None, None, None);
+        let mut rest = text;
         for (literal, hole) in &self.parts {
             rest = rest.strip_prefix(literal.as_str())?;
             let (value, tail) = rest.split_at(value_len(rest)?);
             rest = tail;
             match hole {
                 Hole::TxId | Hole::Lsn if value == "null" => {}
-                Hole::TsMs => facts.commit_ms = Some(value.parse().ok()?),
+                Hole::TsMs => commit_ms = Some(value.parse().ok()?),
                 // An incremental row's position stands in its sequence: left to the parser.
                 Hole::Snapshot if value == "\"incremental\"" => return None,
-                Hole::Snapshot => facts.snapshot = snapshot_mark(Some(value)),
-                Hole::TxId => {
-                    facts.transaction =
-                        Some(Transaction(u64::from(value.parse::<i64>().ok()? as u32)));
-                }
-                Hole::Lsn => lsn = Some(value.parse::<u64>().ok()?),
+                Hole::Snapshot => snapshot = snapshot_mark(Some(value)),
+                Hole::TxId => tx_id = Some(value.parse().ok()?),
+                Hole::Lsn => lsn = Some(value.parse().ok()?),
                 Hole::Other => {}
             }
         }
-        facts.position = lsn.and_then(|lsn| SourcePosition::from_numbers(0, &[lsn]));
+        let facts = SourceFacts::of_postgres(commit_ms, snapshot, tx_id, lsn);
         (rest == self.tail).then_some(facts)
     }
 }
@@ -267,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_malformed_block_is_an_error() {
-        let raw: &RawValue =
+        let raw: Token<'_> =
             serde_json::from_str(r#"{"connector":"postgresql","lsn":"x"}"#).unwrap();
         assert!(SourceMemory::default().facts(raw).is_err());
     }

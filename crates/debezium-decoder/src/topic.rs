@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use row_model::{RecordFormat, Schema, SchemaHistory, SchemaId};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::DecodeError;
+use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
+use crate::documents::Documents;
 use crate::flat::AddedColumns;
+use crate::formats::PartFormat;
 use crate::headers::HeaderMemory;
+use crate::json_token::Token;
 use crate::key::KeyShape;
-use crate::row_shape::RowShape;
+use crate::outline::Outline;
+use crate::registry::utf8;
+use crate::row_shape::{RowKey, RowShape};
 use crate::source_block::SourceMemory;
 
 /// State of one topic in one decoder.
@@ -29,15 +34,24 @@ pub(crate) struct TopicState {
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
     pub kind: TopicKind,
+    /// What config says of its columns.
+    pub rules: Arc<ColumnRules>,
     /// What the topic's records have shown themselves to be.
     pub format: Option<RecordFormat>,
     /// The schema inside the data of cloud events.
     pub data_schema: SchemaMemory,
     /// The last shape that was made up here (messages, outbox events), and its number.
     pub made_schema: Option<(Schema, SchemaId)>,
+    /// No column of the last shape could be null on the wire.
+    pub has_no_nulls: bool,
+    /// What is remembered of rows that are documents.
+    pub documents: Documents,
     /// The columns that were added to flattened rows of this shape.
     added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
 }
+
+/// Said of rows in Protobuf without `optional`.
+const NO_NULLS: &str = "the Protobuf schema of its rows has no scalar that can be null: a null of the source arrives as zero, false or an empty text. Set value.converter.optional.for.nullables=true in the connector";
 
 /// What the topic's name tells, before any of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +81,13 @@ impl TopicState {
     pub fn new(topic: &str, history: Arc<SchemaHistory>) -> Self {
         Self {
             kind: TopicKind::of(topic),
+            rules: Arc::default(),
             format: None,
             data_schema: SchemaMemory::default(),
             made_schema: None,
+            has_no_nulls: false,
             added: None,
+            documents: Documents::of(&history),
             history,
             headers: HeaderMemory::default(),
             source: SourceMemory::default(),
@@ -117,6 +134,19 @@ impl TopicState {
         }
     }
 
+    /// What readers of the table should know of how its records are written, once there is a row.
+    pub fn notes(&self) -> Option<Vec<String>> {
+        let has_rows = self.row_shape.is_some()
+            || self.made_schema.is_some()
+            || self.documents.columns.has_any();
+        let says_something = !self.rules.is_empty() || self.has_no_nulls;
+        (has_rows && says_something).then(|| {
+            let mut notes = self.rules.notes();
+            notes.extend(self.has_no_nulls.then(|| NO_NULLS.to_owned()));
+            notes
+        })
+    }
+
     /// True if a record with this key and without a value is no deleted row: what its key names
     /// (a connector, a transaction) was never a row of this topic.
     pub fn is_no_row_key(&self, key: &KeyShape) -> bool {
@@ -128,8 +158,20 @@ impl TopicState {
         of_no_row && self.format.is_none() && self.history.shapes().is_empty()
     }
 
+    /// What rows are known by whose records have a key of this shape.
+    pub fn row_key<'k>(&'k self, key: Option<&'k Arc<KeyShape>>) -> Option<RowKey<'k>> {
+        let key = key?;
+        let read = self.key_shape.as_ref();
+        let is_read = read.is_some_and(|read| Arc::ptr_eq(read, key));
+        Some(RowKey {
+            names: &key.names,
+            shape: self.key_row.as_deref().filter(|_| is_read),
+        })
+    }
+
     /// Takes up a new shape of keys.
     pub fn learn_key(&mut self, shape: RowShape, bare: bool) -> Arc<RowShape> {
+        let shape = shape.under(&self.rules);
         let names: Vec<String> = shape
             .columns
             .iter()
@@ -152,6 +194,8 @@ impl TopicState {
 /// The embedded schema met last: as text, to recognise it, and parsed.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaMemory {
+    /// What config says the part is written in.
+    pub format: Option<PartFormat>,
     /// Everything before the payload: `{"schema":{…},"payload":`.
     prefix: String,
     node: Option<Arc<Node>>,
@@ -163,38 +207,63 @@ pub(crate) struct Unwrapped<'a> {
     pub payload: &'a str,
     /// The same reference for as long as the schema repeats.
     pub schema: Option<Arc<Node>>,
+    /// Of the payload.
+    pub outline: &'a Outline,
+}
+
+/// What a part of a record is written to and outlined in, one record after another.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// Takes what is no text by itself.
+    pub text: String,
+    pub outline: Outline,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WithSchema<'a> {
     #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    schema: Option<Token<'a>>,
     #[serde(borrow)]
-    payload: Option<&'a RawValue>,
+    payload: Option<Token<'a>>,
 }
 
 impl SchemaMemory {
-    /// Takes the payload out of its embedded schema, if there is one.
+    /// Takes the payload out of its embedded schema, if there is one, and outlines it.
     pub fn unwrap<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        part: &'static str,
+        outline: &'a mut Outline,
+    ) -> Result<Unwrapped<'a>, DecodeError> {
+        let (payload, schema) = match self.known(bytes) {
+            Some(payload) => (utf8(payload, part)?, self.node.clone()),
+            None => self.split(utf8(bytes, part)?, part)?,
+        };
+        outline.scan(payload);
+        Ok(Unwrapped {
+            payload,
+            schema,
+            outline,
+        })
+    }
+
+    /// The payload, if the schema before it is the last one to the byte: those bytes are not even
+    /// looked at for being text.
+    fn known<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let is_there = !self.prefix.is_empty();
+        let rest = bytes
+            .strip_prefix(self.prefix.as_bytes())
+            .filter(|_| is_there)?;
+        rest.strip_suffix(b"}")
+    }
+
+    fn split<'a>(
         &mut self,
         text: &'a str,
         part: &'static str,
-    ) -> Result<Unwrapped<'a>, DecodeError> {
-        if !self.prefix.is_empty()
-            && let Some(payload) = text
-                .strip_prefix(self.prefix.as_str())
-                .and_then(|rest| rest.strip_suffix('}'))
-        {
-            return Ok(Unwrapped {
-                payload,
-                schema: self.node.clone(),
-            });
-        }
-        let plain = Unwrapped {
-            payload: text,
-            schema: None,
-        };
+    ) -> Result<(&'a str, Option<Arc<Node>>), DecodeError> {
+        let plain = (text, None);
         // Connect writes the schema first; others may not, and are then not recognised by comparison.
         let may_be_wrapped = ["{\"schema\":", "{\"payload\":"]
             .iter()
@@ -212,17 +281,17 @@ impl SchemaMemory {
         };
         let node: Node = serde_json::from_str(schema.get())
             .map_err(|error| DecodeError::malformed(part, &error))?;
+        let payload = payload.map_or("null", Token::get);
+        if !node.names_its_fields() {
+            return Ok((payload, None));
+        }
         let node = Arc::new(node);
-        let payload = payload.map_or("null", RawValue::get);
         self.prefix.clear();
         if let Some(range) = span_in(text, payload).filter(|range| text[range.end..] == *"}") {
             self.prefix.push_str(&text[..range.start]);
         }
         self.node = Some(Arc::clone(&node));
-        Ok(Unwrapped {
-            payload,
-            schema: Some(node),
-        })
+        Ok((payload, Some(node)))
     }
 }
 
@@ -241,17 +310,19 @@ mod tests {
     fn a_repeated_schema_is_recognised_and_a_new_one_is_read() {
         let mut memory = SchemaMemory::default();
         let int = r#"{"schema":{"type":"int32"},"payload":7}"#;
-        let first = memory.unwrap(int, "value").unwrap();
-        assert_eq!(first.payload, "7");
-        let again = memory
-            .unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#, "value")
-            .unwrap();
-        assert_eq!(again.payload, r#"{"a":8}"#);
-        assert!(Arc::ptr_eq(&first.schema.unwrap(), &again.schema.unwrap()));
-        let other = memory
-            .unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#, "value")
-            .unwrap();
-        assert_eq!(other.schema.unwrap().kind, "string");
+        let mut outline = Outline::default();
+        let mut unwrap = |text: &'static str| {
+            let unwrapped = memory.unwrap(text.as_bytes(), "value", &mut outline);
+            let unwrapped = unwrapped.unwrap();
+            (unwrapped.payload.to_owned(), unwrapped.schema.unwrap())
+        };
+        let (payload, first) = unwrap(int);
+        assert_eq!(payload, "7");
+        let (payload, again) = unwrap(r#"{"schema":{"type":"int32"},"payload":{"a":8}}"#);
+        assert_eq!(payload, r#"{"a":8}"#);
+        assert!(Arc::ptr_eq(&first, &again));
+        let (_, other) = unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#);
+        assert_eq!(other.kind, "string");
     }
 
     #[test]
@@ -259,17 +330,26 @@ mod tests {
         let text = r#"{"payload":{"a":8},"schema":{"type":"int32"}}"#;
         let mut memory = SchemaMemory::default();
         for _ in 0..2 {
-            let unwrapped = memory.unwrap(text, "value").unwrap();
-            assert_eq!(unwrapped.payload, r#"{"a":8}"#);
-            assert_eq!(unwrapped.schema.unwrap().kind, "int32");
+            let (payload, schema) = memory.split(text, "value").unwrap();
+            assert_eq!(payload, r#"{"a":8}"#);
+            assert_eq!(schema.unwrap().kind, "int32");
         }
+    }
+
+    #[test]
+    fn a_schema_that_names_no_fields_is_none() {
+        let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","name":"id"}]},"payload":{"id":8}}"#;
+        let mut memory = SchemaMemory::default();
+        let (payload, schema) = memory.split(text, "key").unwrap();
+        assert_eq!(payload, r#"{"id":8}"#);
+        assert!(schema.is_none());
     }
 
     #[test]
     fn a_row_with_a_column_called_schema_is_a_row() {
         let text = r#"{"schema":{"type":"x"},"payload":1,"id":2}"#;
-        let unwrapped = SchemaMemory::default().unwrap(text, "value").unwrap();
-        assert!(unwrapped.schema.is_none());
-        assert_eq!(unwrapped.payload, text);
+        let (payload, schema) = SchemaMemory::default().split(text, "value").unwrap();
+        assert!(schema.is_none());
+        assert_eq!(payload, text);
     }
 }

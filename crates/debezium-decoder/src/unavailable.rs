@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use serde_json::value::RawValue;
 
-use crate::json_token::{integer, text};
+use crate::json_token::{Token, integer, text};
 use crate::nested::members;
 
 /// The placeholder as the connector was told to write it, in every shape it takes on the wire.
@@ -92,19 +91,19 @@ impl Placeholder {
 
     /// An array of the placeholder alone (as text, as uuid, or as the numbers of its bytes), or a map
     /// from it to itself.
-    pub(crate) fn is_nested(&self, token: &RawValue) -> bool {
+    pub(crate) fn is_nested(&self, token: Token<'_>) -> bool {
         let raw = token.get();
         // Most nested values are ruled out by their length or their first number, without being parsed.
-        let is_text = |part: &RawValue| text(part).is_some_and(|text| self.is_text(&text));
+        let is_text = |part: Token<'_>| text(part).is_some_and(|text| self.is_text(&text));
         if raw.starts_with('{') {
             return self.is_short(raw)
-                && matches!(members(raw).as_deref(), Some([(name, value)]) if self.is_text(name) && is_text(value));
+                && matches!(members(raw).as_deref(), Some([(name, value)]) if self.is_text(name) && is_text(*value));
         }
         let first = raw[1..].trim_start();
         if first.starts_with('"') {
-            let is_uuid = |part: &RawValue| text(part).is_some_and(|text| text == self.uuid);
+            let is_uuid = |part: Token<'_>| text(part).is_some_and(|text| text == self.uuid);
             return self.is_short(raw)
-                && matches!(serde_json::from_str::<Vec<&RawValue>>(raw).as_deref(), Ok([part]) if is_text(part) || is_uuid(part));
+                && matches!(serde_json::from_str::<Vec<Token<'_>>>(raw).as_deref(), Ok([part]) if is_text(*part) || is_uuid(*part));
         }
         let is_first = |byte: u8| {
             first.starts_with(&byte.to_string()) || first.starts_with(&(byte as i8).to_string())
@@ -119,11 +118,11 @@ impl Placeholder {
 
     /// Java's bytes are signed; a converter may have made them whole.
     fn is_numbers(&self, raw: &str) -> bool {
-        let Ok(parts) = serde_json::from_str::<Vec<&RawValue>>(raw) else {
+        let Ok(parts) = serde_json::from_str::<Vec<Token<'_>>>(raw) else {
             return false;
         };
-        let is_byte = |(part, byte): (&&RawValue, &u8)| {
-            let number = integer(part);
+        let is_byte = |(part, byte): (&Token<'_>, &u8)| {
+            let number = integer(*part);
             number == Some(i64::from(*byte)) || number == Some(i64::from(*byte as i8))
         };
         parts.len() == self.bytes.len() && parts.iter().zip(&self.bytes).all(is_byte)

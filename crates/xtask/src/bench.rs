@@ -9,6 +9,8 @@ use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Bench {
+    /// From one record's bytes to an encoded row, by format
+    Decode,
     /// From records to rows: speed, CPU time, memory
     Ingest,
 }
@@ -17,6 +19,7 @@ impl Bench {
     /// The package and the name of the bench in it.
     fn target(self) -> (&'static str, &'static str) {
         match self {
+            Self::Decode => ("debezium-decoder", "decode"),
             Self::Ingest => ("server", "ingest"),
         }
     }

@@ -105,6 +105,7 @@ fn a_declared_key_is_taken_from_the_row() {
             partition: 0,
         },
         &batch,
+        0,
         &mut out,
     );
     let key_of = |value: i64| {
@@ -200,7 +201,7 @@ fn bad_records_say_why_and_stop_nothing() {
             0 failed: the value is not what it should be: EOF while parsing an object at line 1 column 40
             1 failed: unknown op "x"
             2 failed: op `u` without `after`
-            3 failed: the after is not what it should be: invalid type: integer `5`, expected an object with the row's columns at line 1 column 1
+            3 failed: the after is not what it should be: invalid type: integer, expected an object with the row's columns at line 1 column 1
             4 failed: the record's key does not match its row in column `id`
             5 failed: the topic has held change events so far, and this is one of flattened rows
             6 failed: the value is no Debezium change event: it has no `op` and `source`
@@ -251,5 +252,22 @@ fn what_concerns_no_table_is_passed_over() {
             (None, None),
         ],
         &expect![""],
+    );
+}
+
+#[test]
+fn columns_that_only_the_key_has_are_columns_of_the_row() {
+    let create = event("c", "null", r#"{"id":1,"b":"x"}"#);
+    check(
+        &[
+            (Some(r#"{"id":1,"shard":"s2"}"#), Some(&create)),
+            (Some(r#"{"id":1}"#), Some(&create)),
+        ],
+        &expect![[r#"
+            0 Upsert [Int(1), Text("x"), Text("s2")] at Some(0@[77])
+            1 Upsert [Int(1), Text("x")] at Some(0@[77])
+            shape: id any, b any, shard any key Some(["id", "shard"])
+            shape: id any, b any key Some(["id"])
+        "#]],
     );
 }

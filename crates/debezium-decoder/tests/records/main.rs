@@ -2,12 +2,15 @@
 
 mod anything;
 mod cloud_events;
+mod columns;
 mod envelopes;
 mod flat_rows;
+mod formats;
 mod key_changes;
 mod messages;
 mod outbox;
 mod placeholders;
+mod type_hints;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -69,7 +72,7 @@ fn decode_by(mut decoder: DebeziumDecoder, topic: &str, batch: &RawBatch) -> Cha
         topic,
         partition: 0,
     };
-    decoder.decode(context, batch, &mut out);
+    decoder.decode(context, batch, 0, &mut out);
     assert_eq!(out.records, batch.len() as u64);
     out
 }
