@@ -33,7 +33,7 @@ pub enum Wire {
     /// Avro's own types and no others: the names that Connect adds were left out.
     TypedByAvro,
     /// What Protobuf keeps: shapes and decimals. Dates, times, bits and the like come back as they were sent,
-    /// and a list that is null is empty.
+    /// and a list or map that is null is empty.
     Protobuf,
     /// The same without `optional`: a null of any type but messages has the bytes of the type's zero.
     ProtobufZeros,
@@ -228,6 +228,12 @@ fn without_nulls(schema: &Exact, wire: &Exact, zeros: bool) -> Exact {
             };
             Exact::Object(fields.iter().filter_map(field).collect())
         }
+        ("map", Exact::Null) => Exact::Object(BTreeMap::new()),
+        ("map", Exact::Object(entries)) => {
+            let value = |value| without_nulls(schema.get("values"), value, zeros);
+            let entries = entries.iter().map(|(key, own)| (key.clone(), value(own)));
+            Exact::Object(entries.collect())
+        }
         (_, Exact::Null) if zeros && !is_decimal(schema) => match kind {
             "int8" | "int16" | "int32" | "int64" | "float" | "double" => {
                 Exact::Number("0".to_owned())
@@ -242,7 +248,7 @@ fn without_nulls(schema: &Exact, wire: &Exact, zeros: bool) -> Exact {
 
 fn is_decimal(schema: &Exact) -> bool {
     let name = schema.get("name").as_text();
-    name.is_some_and(|name| name.ends_with(".Decimal"))
+    name.is_some_and(|name| name.ends_with("Decimal"))
 }
 
 /// A schema as Protobuf keeps it: without the names that say what a value means, but for decimals.
