@@ -57,6 +57,10 @@ pub struct TableStatus {
     pub quarantined: u64,
     /// Why it is not live, or not complete, and what would help.
     pub reason: Option<String>,
+    /// What its records cannot say, and what is not as the configuration wanted it: each with what
+    /// would help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub fresh: Fresh,
 }
 

@@ -17,7 +17,14 @@ pub struct TableInfo {
     pub topic: String,
     /// Names of the key's columns in key order. `None`: the table has no key.
     pub key: Option<Vec<String>>,
+    /// The columns of the newest record.
     pub columns: Vec<ColumnInfo>,
+    /// Columns that earlier records had. Rows that were not written since still show them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_columns: Vec<ColumnInfo>,
+    /// How often columns, types or key have changed since the table was found.
+    #[serde(default)]
+    pub schema_epoch: u64,
     /// Columns of each index.
     pub indexes: Vec<Vec<String>>,
     pub rows: u64,

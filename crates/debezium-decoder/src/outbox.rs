@@ -54,6 +54,8 @@ impl Decoding<'_> {
         self.topic.format = Some(RecordFormat::Outbox);
         Ok(Change {
             run: headers.run,
+            // No source block tells more.
+            connector_ms: record.timestamp_ms,
             ..change
         })
     }

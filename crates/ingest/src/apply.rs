@@ -3,6 +3,7 @@
 use row_model::{ChangeBatch, ChangeKind, Failure, NextOffset};
 use telemetry::{Event, Operation, count_applied};
 
+use crate::pairs::Refused;
 use crate::quarantine::Quarantined;
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::OnBadRecord;
@@ -31,6 +32,10 @@ impl Sequencer {
             return;
         }
         let (topic, number) = (partition.topic.clone(), partition.partition);
+        if self.is_unserved(source, &topic) {
+            // Read and counted, and that is all: also where it cannot be decoded.
+            return self.advance_partition(source, batch, None);
+        }
         let halts = self.sources[source].on_bad_record == OnBadRecord::Halt;
         let news = News {
             from: partition.next.0,
@@ -44,16 +49,17 @@ impl Sequencer {
         let failed = batch
             .failures
             .iter()
-            .filter(|failure| news.has(failure.offset))
-            .cloned();
-        for failure in failed.chain(refused) {
+            .filter(|failure| news.has(failure.offset));
+        for failure in failed.cloned() {
             self.put_aside(source, &topic, number, failure);
         }
         if let (Some(notes), Some(table)) = (&batch.notes, self.table_of(source, &topic)) {
             table.take_column_notes(notes);
         }
+        self.put_all_aside(source, &topic, refused);
         self.advance_partition(source, batch, news.halt_at);
         if let Some(table) = self.table_of(source, &topic) {
+            table.see_failures(batch);
             table.touched = true;
         }
     }
@@ -65,7 +71,7 @@ impl Sequencer {
         topic: &str,
         batch: &ChangeBatch,
         news: News,
-    ) -> Vec<Failure> {
+    ) -> Vec<Refused> {
         let mut refused = Vec::new();
         if batch
             .changes
@@ -76,7 +82,10 @@ impl Sequencer {
         }
         let cut = self.publisher.next_cut();
         let at = self.table_for(source, topic);
+        let partitions = self.partitions_of(at).take(2).count();
         let table = &mut self.tables[at];
+        table.partitions = partitions;
+        table.see(batch);
         let mut applied = Applied::default();
         let closed = table.closed();
         for change in batch
@@ -84,16 +93,7 @@ impl Sequencer {
             .iter()
             .filter(|change| news.has(change.offset))
         {
-            if let Err(error) = table.apply(cut, batch, change, &mut applied) {
-                refused.push(Failure {
-                    offset: change.offset,
-                    timestamp_ms: batch.log_time_ms,
-                    kind: "not_applicable",
-                    reason: error.to_string(),
-                    key: None,
-                    value: None,
-                });
-            }
+            refused.extend(table.take(cut, batch, change, &mut applied));
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;
@@ -124,7 +124,13 @@ impl Sequencer {
         self.stall(source, &topic, reason);
     }
 
-    fn put_aside(&mut self, source: usize, topic: &str, partition: i32, failure: Failure) {
+    pub(crate) fn put_aside(
+        &mut self,
+        source: usize,
+        topic: &str,
+        partition: i32,
+        failure: Failure,
+    ) {
         let Failure { offset, kind, .. } = failure;
         let reason = failure.reason.clone();
         let is_new = self.quarantine.add(Quarantined {
@@ -151,7 +157,7 @@ impl Sequencer {
 }
 
 impl Applied {
-    fn count(&self, table: &str) {
+    pub fn count(&self, table: &str) {
         count_applied(table, Operation::Upsert, self.upserts);
         count_applied(table, Operation::Delete, self.deletes);
         count_applied(table, Operation::Truncate, self.truncates);

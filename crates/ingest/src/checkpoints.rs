@@ -1,6 +1,6 @@
 //! What goes into a checkpoint, and what comes out of one at the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use checkpoint_store::{
@@ -9,6 +9,7 @@ use checkpoint_store::{
 use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, Version};
 use table_store::TableIdentity;
 
+use crate::holding::Holding;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::{Forgotten, Scrub};
@@ -171,6 +172,15 @@ impl Sequencer {
     }
 
     fn collect_partitions(&mut self, pending: &mut Pending) {
+        let waits = self.tables.iter().filter(|table| !table.holding.is_empty());
+        let holding: HashMap<(&str, &str), &Holding> = waits
+            .map(|table| {
+                (
+                    (&*table.identity.source, &*table.identity.topic),
+                    &table.holding,
+                )
+            })
+            .collect();
         for (source, state) in self.sources.iter().enumerate() {
             let mut offsets = Vec::new();
             let dirty = self
@@ -178,13 +188,21 @@ impl Sequencer {
                 .iter_mut()
                 .filter(|((of, _), partition)| *of == source && partition.dirty);
             for ((_, id), partition) in dirty {
-                let saved = partition.saved();
-                let note =
-                    notes::partition(&state.name, &partition.topic, partition.partition, &saved);
+                let mut saved = partition.saved();
+                // What waits is read again after a restart.
+                let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
+                let waiting = holding.and_then(|holding| holding.floor(*id));
+                saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
+                let unserved = self.settings.unserved.iter();
+                let place = (&*state.name, &*partition.topic);
+                let unserved = unserved
+                    .clone()
+                    .any(|(of, topic)| (&**of, &**topic) == place);
+                let note = notes::partition(place, partition.partition, &saved, unserved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
                 pending.partitions.push((source, *id));
-                partition.dirty = false;
+                partition.dirty = waiting.is_some();
             }
             if !offsets.is_empty() {
                 pending.acknowledge.push((source, offsets));
@@ -210,7 +228,14 @@ impl Sequencer {
                     topic,
                     partition,
                     saved,
+                    unserved,
                 }) => {
+                    // What was read while it made no table is read again when it makes one.
+                    let place = (source, topic);
+                    if unserved && !self.settings.unserved.contains(&place) {
+                        continue;
+                    }
+                    let (source, topic) = place;
                     self.saved.insert((source, topic, partition), saved);
                 }
                 Some(Saved::Shape {
@@ -283,6 +308,13 @@ impl Sequencer {
             );
             return Ok(());
         };
+        if self.is_unserved(source, &note.topic) {
+            tracing::warn!(
+                table = note.name,
+                "the checkpoint has a table of a topic that is not served any more: not loaded"
+            );
+            return Ok(());
+        }
         let identity = TableIdentity {
             id: note.id(),
             name: self.name_for(&note.topic, Some(&note.name)),
@@ -320,6 +352,8 @@ impl Sequencer {
         // Until it is rebuilt, its rows are those of the setting they were made by.
         state.rebuild = rebuild;
         state.prepared = note.prepared_given(&state.prepared);
+        state.retention = self.retention_of(&note.topic);
+        state.restore_ages();
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
         Ok(())

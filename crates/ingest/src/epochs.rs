@@ -63,6 +63,14 @@ impl Epochs {
         (self.closed > self.swept).then_some(self.closed)
     }
 
+    /// The run whose full snapshot has not been read to its last row, and that has not streamed since:
+    /// a connector streams when it is done with its snapshot.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<RunId> {
+        let newest = self.openers.last().copied();
+        newest.filter(|run| self.closed < self.current() && self.streamed < Some(*run))
+    }
+
     /// A run that has streamed already takes a blocking snapshot, in its own timeline; one older
     /// than the newest seen is redelivered.
     fn opens(&self, run: RunId) -> bool {
@@ -154,6 +162,20 @@ mod tests {
         // A one-row table has only the closing mark.
         epochs.of(&change(2, last));
         assert_eq!(epochs.to_sweep(), Some(Epoch(2)));
+    }
+
+    #[test]
+    fn a_snapshot_is_unfinished_until_its_last_row_or_until_its_run_streams() {
+        let rows = |last: Option<SnapshotMark>| {
+            let mut epochs = Epochs::default();
+            epochs.of(&change(7, Some(SnapshotMark::Row)));
+            assert_eq!(epochs.unfinished(), Some(RunId(7)));
+            epochs.of(&change(7, last));
+            epochs.unfinished()
+        };
+        assert_eq!(rows(Some(SnapshotMark::Row)), Some(RunId(7)));
+        assert_eq!(rows(Some(SnapshotMark::LastOfTable)), None);
+        assert_eq!(rows(None), None);
     }
 
     #[test]

@@ -10,9 +10,22 @@ use table_store::{ReadState, TableFacts};
 
 use crate::partitions::PartitionState;
 use crate::sequencer::{Sequencer, SourceFacts};
+use crate::tables::TableState;
 
 /// Said of a table whose snapshot came without `runId` headers.
 const UNSWEPT: &str = "unswept: its snapshot carried no runId headers, so rows deleted while the connector was down cannot be told. Set extended.headers.enabled=true in the connector";
+
+/// Said of a table that has never been whole.
+const SNAPSHOT_RUNS: &str = "the connector has not written the last row of its first snapshot of this table: rows are still to come";
+
+/// The share of what there was at the start that has been read.
+fn share(done: u64, all: u64, all_reached: bool) -> f64 {
+    match all {
+        // Nothing was there, or nobody has looked yet.
+        0 => f64::from(u8::from(all_reached)),
+        all => done as f64 / all as f64,
+    }
+}
 
 impl Sequencer {
     /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
@@ -35,6 +48,8 @@ impl Sequencer {
 
     /// Publishes what changed since the last cut, if anything did.
     pub fn publish(&mut self, now_ms: i64) {
+        self.release_overdue(now_ms);
+        self.let_go_of_old_rows();
         self.mind_memory();
         self.count_waits();
         if !self.tables.iter().any(|table| table.touched) {
@@ -62,10 +77,16 @@ impl Sequencer {
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
-        let caught_up = self.is_caught_up(at);
+        let snapshot_runs = self.first_snapshot_runs(at);
+        let caught_up = self.is_caught_up(at) && !snapshot_runs;
+        let holding = &self.tables[at].holding;
         let mut offsets: Vec<(i32, u64)> = self
             .partitions_of(at)
-            .map(|partition| (partition.partition, partition.next.0))
+            .map(|partition| {
+                let next = partition.next.0;
+                let waiting = holding.floor(partition.id).unwrap_or(next);
+                (partition.partition, next.min(waiting))
+            })
             .collect();
         offsets.sort_unstable();
         let (done, all) = self
@@ -79,6 +100,7 @@ impl Sequencer {
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
+        let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
         let (stalled_by_memory, awaits) = (self.over_memory.clone(), self.awaits(at));
         let table = &mut self.tables[at];
@@ -93,24 +115,20 @@ impl Sequencer {
             table.rebuilding = None;
         }
         let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
-        let notes: Vec<String> = table.column_notes.iter().cloned().chain(unswept).collect();
+        let snapshot = snapshot_runs.then(|| SNAPSHOT_RUNS.to_owned());
         let reasons = [
             table.stalled.clone(),
             awaits,
             stalled_by_memory,
             table.rebuilding.clone(),
-            Some(notes.join("; ")).filter(|notes| !notes.is_empty()),
+            snapshot,
+            unswept,
         ];
         let facts = TableFacts {
             state,
             reason: reasons.into_iter().flatten().next(),
-            progress: (state == ReadState::Loading).then(|| {
-                if all == 0 {
-                    0.0
-                } else {
-                    done as f64 / all as f64
-                }
-            }),
+            notes: table.notes(),
+            progress: (state == ReadState::Loading).then(|| share(done, all, all_reached)),
             complete: table.incomplete.is_none(),
             incomplete_because: table.incomplete.clone(),
             quarantined,
@@ -154,21 +172,36 @@ impl Sequencer {
 
     /// All of the table's partitions are known and have been read to their end by this process.
     fn is_caught_up(&self, table: usize) -> bool {
-        self.is_discovered(table) && self.partitions_of(table).all(|partition| partition.reached)
+        let state = &self.tables[table];
+        // Once it has been live, a change that waits for another does not make it less so.
+        self.is_discovered(table)
+            && (state.was_live || state.holding.is_empty())
+            && self.partitions_of(table).all(|partition| partition.reached)
+    }
+
+    /// The connector is still writing the first snapshot of a table that was never live: that the log
+    /// was read to its end does not mean that all rows are in it.
+    fn first_snapshot_runs(&self, at: usize) -> bool {
+        let table = &self.tables[at];
+        let Some(run) = table.snapshot_of().filter(|_| !table.was_live) else {
+            return false;
+        };
+        // The mark of its last row may have been filtered; a run streams when all tables are read.
+        let source = &table.identity.source;
+        let mut of_source = self.tables.iter();
+        !of_source.any(|other| other.identity.source == *source && other.streamed() >= Some(run))
     }
 
     fn is_at_end(&self, table: usize) -> bool {
-        self.is_caught_up(table) && self.partitions_of(table).all(|partition| partition.at_end)
+        self.is_caught_up(table)
+            && self.tables[table].holding.is_empty()
+            && self.partitions_of(table).all(|partition| partition.at_end)
     }
 
     /// At the limit everything is paused; a little below it, everything goes on.
     fn mind_memory(&mut self) {
         // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
-        let used: u64 = self
-            .tables
-            .iter()
-            .map(|table| table.writer.memory().total() as u64)
-            .sum();
+        let used: u64 = self.tables.iter().map(TableState::memory).sum();
         let max = self.settings.memory_bytes_max;
         let (over, well_below) = (used > max, used < max - max / 20);
         let change = if over && self.over_memory.is_none() {

@@ -8,16 +8,18 @@
 use change_feed::TopicUuid;
 use checkpoint_store::Note;
 use row_model::{
-    Column, ColumnType, Epoch, NextOffset, OriginId, RunId, Schema, SchemaId, SourcePosition,
-    TableId,
+    Column, ColumnType, Epoch, NextOffset, OriginId, RecordFormat, RunId, Schema, SchemaId,
+    SourcePosition, TableId,
 };
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
 use crate::epochs::Epochs;
+use crate::lacks::Lacks;
 use crate::preparation::{Preparation, PreparationNote};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
+use crate::shapes::Shown;
 use crate::tables::{OriginState, TableState};
 
 /// Stands in a checkpoint until the medium was scrubbed.
@@ -40,6 +42,7 @@ pub(crate) enum Saved {
         topic: String,
         partition: i32,
         saved: SavedPartition,
+        unserved: bool,
     },
     Shape {
         topic: String,
@@ -66,6 +69,11 @@ pub(crate) struct TableNote {
     position: Option<PositionNote>,
     pub commit_ms: Option<i64>,
     schema: Option<u32>,
+    /// How often the shape has changed, and which record told the newest one.
+    #[serde(default)]
+    schema_epoch: u64,
+    #[serde(default)]
+    schema_by: Option<(u16, PositionNote)>,
     pub was_live: bool,
     pub incomplete: Option<String>,
     /// How its rows were made; older checkpoints do not say.
@@ -74,6 +82,11 @@ pub(crate) struct TableNote {
     /// What was last said about its columns.
     #[serde(default)]
     column_notes: Vec<String>,
+    /// How its records carry changes, in words.
+    #[serde(default)]
+    format: Option<String>,
+    #[serde(default)]
+    lacks: Lacks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,6 +113,9 @@ struct PositionNote {
 struct PartitionNote {
     next: u64,
     topic_uuid: Option<[u8; 16]>,
+    /// Its records made no table then.
+    #[serde(default)]
+    unserved: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,17 +153,30 @@ pub(crate) fn table(state: &TableState) -> Note {
             .position
             .map(|(epoch, at)| PositionNote::of(epoch, &at)),
         commit_ms: state.commit_ms,
-        schema: state.schema.map(|schema| schema.0),
+        schema: state.shown.schema.map(|schema| schema.0),
+        schema_epoch: state.shown.epoch,
+        schema_by: state
+            .shown
+            .told_by
+            .map(|(origin, epoch, at)| (origin.0, PositionNote::of(epoch, &at))),
         was_live: state.was_live,
         incomplete: state.incomplete.clone(),
         prepared: Some(PreparationNote::of(&state.prepared)),
         column_notes: state.column_notes.clone(),
+        format: state.format.map(|format| format.name().to_owned()),
+        lacks: state.lacks,
     };
     note_of(&["table", &identity.id.0.to_string()], Some(&note))
 }
 
-pub(crate) fn partition(source: &str, topic: &str, partition: i32, saved: &SavedPartition) -> Note {
+pub(crate) fn partition(
+    (source, topic): (&str, &str),
+    partition: i32,
+    saved: &SavedPartition,
+    unserved: bool,
+) -> Note {
     let note = PartitionNote {
+        unserved,
         next: saved.next.0,
         topic_uuid: saved.topic_uuid.map(|uuid| uuid.0),
     };
@@ -243,6 +272,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                     next: NextOffset(note.next),
                     topic_uuid: note.topic_uuid.map(TopicUuid),
                 },
+                unserved: note.unserved,
             }
         }
         ["shape", topic, at] => {
@@ -275,10 +305,21 @@ impl TableNote {
             .collect();
         state.position = self.position.as_ref().and_then(PositionNote::restore);
         state.commit_ms = self.commit_ms;
-        state.schema = self.schema.map(SchemaId);
+        let told_by = self.schema_by.as_ref();
+        state.shown = Shown {
+            schema: self.schema.map(SchemaId),
+            epoch: self.schema_epoch,
+            told_by: told_by.and_then(|(origin, at)| {
+                let (epoch, at) = at.restore()?;
+                Some((OriginId(*origin), epoch, at))
+            }),
+        };
         state.was_live = self.was_live;
         state.incomplete.clone_from(&self.incomplete);
         state.column_notes.clone_from(&self.column_notes);
+        let format = self.format.as_deref();
+        state.format = format.and_then(RecordFormat::from_name);
+        state.lacks = self.lacks;
         // Config may have given it another name since.
         state.notes_dirty = state.identity.name != self.name || self.prepared.is_none();
     }
@@ -433,7 +474,8 @@ mod tests {
             topic,
             partition: 2,
             saved: read,
-        } = read_back(&partition("s", "a.b", 2, &saved))
+            unserved: true,
+        } = read_back(&partition(("s", "a.b"), 2, &saved, true))
         else {
             panic!()
         };

@@ -1,7 +1,7 @@
 //! Where each partition stands.
 
 use change_feed::{PartitionFacts, RegistryId, TopicUuid};
-use row_model::{ChangeBatch, ChangeKind, NextOffset};
+use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
 
 use crate::resume::SavedPartition;
 
@@ -20,6 +20,7 @@ pub(crate) struct Awaited {
 )]
 #[derive(Debug)]
 pub(crate) struct PartitionState {
+    pub id: PartitionId,
     pub topic: String,
     pub partition: i32,
     topic_uuid: Option<TopicUuid>,
@@ -53,6 +54,7 @@ pub(crate) struct PartitionState {
 impl PartitionState {
     pub fn new(facts: PartitionFacts, start: NextOffset) -> Self {
         Self {
+            id: facts.id,
             topic: facts.topic,
             partition: facts.partition,
             topic_uuid: facts.topic_uuid,
@@ -164,8 +166,6 @@ impl PartitionState {
 
 #[cfg(test)]
 mod tests {
-    use row_model::PartitionId;
-
     use super::*;
 
     fn partition(start: u64) -> PartitionState {

@@ -13,7 +13,8 @@ impl Sequencer {
         };
         self.started = self.started
             || (self.sources.iter().all(|source| source.discovered)
-                && self.partitions.values().all(partition_done));
+                && self.partitions.values().all(partition_done)
+                && self.tables.iter().all(|table| table.holding.is_empty()));
         self.started
     }
 

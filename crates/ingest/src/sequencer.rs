@@ -276,7 +276,15 @@ impl Sequencer {
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
         }
+        self.release_at_end(source, &topic);
         self.sweep_after(source, id);
+    }
+
+    /// The topic's records make no table, as config says.
+    pub(crate) fn is_unserved(&self, source: usize, topic: &str) -> bool {
+        let mut unserved = self.settings.unserved.iter();
+        let name = &self.sources[source].name;
+        unserved.any(|(of, unserved)| of == name && unserved == topic)
     }
 
     pub(crate) fn table_at(&self, source: usize, topic: &str) -> Option<usize> {
@@ -309,6 +317,7 @@ impl Sequencer {
         tracing::info!(table = identity.name, topic, "table found");
         let mut state = TableState::new(identity, self.catalog.history(topic));
         state.prepared = self.preparation(source, topic);
+        state.retention = self.retention_of(topic);
         self.add_table(source, state)
     }
 

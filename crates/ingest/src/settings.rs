@@ -7,6 +7,8 @@ use change_feed::{Decoder, SchemaRegistry, SchemaShelf, Source};
 
 use crate::preparation::Preparations;
 
+use crate::retention::Keep;
+
 /// Every bound of the pipeline, in one place.
 pub mod limits {
     use std::time::Duration;
@@ -111,4 +113,8 @@ pub struct Settings {
     pub quarantine_bytes_max: u64,
     /// What is done to the records of each topic before they are rows.
     pub preparations: Preparations,
+    /// Sources and topics of theirs whose records are read and make no table.
+    pub unserved: Vec<(String, String)>,
+    /// How much is kept of the append-only tables of these topics.
+    pub keep: Vec<(String, Keep)>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use row_model::{
-    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder,
+    Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder, RunId,
     SchemaHistory, SchemaId, SourcePosition, Stamp,
 };
 use table_store::{
@@ -13,10 +13,15 @@ use table_store::{
 };
 
 use crate::epochs::Epochs;
+use crate::holding::Holding;
 use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
+use crate::lacks::Lacks;
 use crate::merge;
+use crate::pairs::is_at_or_after;
 use crate::preparation::{Preparation, Rebuild};
+use crate::retention::Retention;
+use crate::shapes::Shown;
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +57,8 @@ pub(crate) struct TableState {
     /// The newest position seen, in the newest epoch.
     pub position: Option<(Epoch, SourcePosition)>,
     pub commit_ms: Option<i64>,
-    pub schema: Option<SchemaId>,
+    /// The shape it is shown in.
+    pub shown: Shown,
     /// The log was read to its end at least once, in this process or an earlier one.
     pub was_live: bool,
     /// Why rows may be missing; `None` if the table is complete.
@@ -76,6 +82,16 @@ pub(crate) struct TableState {
     /// As of the last cut.
     pub memory_bytes: u64,
     key_changes: KeyChanges,
+    /// What waits for the other half of a key change.
+    pub holding: Holding,
+    /// How its records carry changes, once one has shown it.
+    pub format: Option<RecordFormat>,
+    /// What they have shown that they cannot say.
+    pub lacks: Lacks,
+    /// How much of it is kept, if config bounds it.
+    pub retention: Option<Retention>,
+    /// Partitions of the topic when the last batch came: one, or more.
+    pub partitions: usize,
     builder: RowBuilder,
 }
 
@@ -87,7 +103,7 @@ impl TableState {
             origins: BTreeMap::new(),
             position: None,
             commit_ms: None,
-            schema: None,
+            shown: Shown::default(),
             was_live: false,
             incomplete: None,
             stalled: None,
@@ -101,6 +117,11 @@ impl TableState {
             touched: true,
             memory_bytes: 0,
             key_changes: KeyChanges::default(),
+            holding: Holding::default(),
+            format: None,
+            lacks: Lacks::default(),
+            retention: None,
+            partitions: 0,
             builder: RowBuilder::default(),
         }
     }
@@ -149,7 +170,7 @@ impl TableState {
     }
 
     /// The source table of a change. A tombstone does not say: it means the row that is held.
-    fn origin_of(&self, batch: &ChangeBatch, change: &Change) -> OriginId {
+    pub fn origin_of(&self, batch: &ChangeBatch, change: &Change) -> OriginId {
         let is_tombstone = change.kind == ChangeKind::Delete && change.commit_ms.is_none();
         let held = is_tombstone
             .then(|| self.writer.newest(batch.slice(&change.key)))
@@ -180,6 +201,21 @@ impl TableState {
             .collect()
     }
 
+    /// The run whose full snapshot of a source table has not been read to its end, as far as this
+    /// table's records tell.
+    pub fn snapshot_of(&self) -> Option<RunId> {
+        self.origins
+            .values()
+            .filter_map(|origin| origin.epochs.unfinished())
+            .max()
+    }
+
+    /// The newest run of which anything was streamed.
+    pub fn streamed(&self) -> Option<RunId> {
+        let origins = self.origins.values();
+        origins.filter_map(|origin| origin.epochs.streamed).max()
+    }
+
     /// Some full snapshot came without run ids.
     pub fn is_unswept(&self) -> bool {
         self.origins.values().any(|origin| origin.epochs.anonymous)
@@ -189,14 +225,21 @@ impl TableState {
         self.origins.get(&origin).and_then(|origin| origin.floor)
     }
 
+    /// Bytes that the table takes, with what waits and with what is known of its rows' ages.
+    pub fn memory(&self) -> u64 {
+        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
+        (self.writer.memory().total() + self.holding.bytes() + ages) as u64
+    }
+
     /// What the next cut says of this table.
     pub fn cut(&mut self) -> TableCut {
-        self.memory_bytes = self.writer.memory().total() as u64;
+        self.memory_bytes = self.memory();
         TableCut {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
             memory_bytes: self.memory_bytes,
-            schema: self.schema,
+            schema: self.shown.schema,
+            schema_epoch: self.shown.epoch,
             facts: Arc::clone(&self.facts),
         }
     }
@@ -241,10 +284,7 @@ impl TableState {
     ) {
         let key = batch.slice(&change.key);
         let row = batch.slice(&change.row);
-        self.schema = Some(
-            self.schema
-                .map_or(change.schema, |newest| newest.max(change.schema)),
-        );
+        self.meets(change, incoming);
         let merged = if Row::new(row).has_unavailable() {
             self.merged(batch, change, row)
         } else {
@@ -256,11 +296,19 @@ impl TableState {
         }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
+        let written_ms = self.written_ms(change);
         let written = self
             .writer
             .write(cut, key, change.schema, Some(row), |held| {
-                stamp_of(held, incoming, floor.as_ref())
+                let stamp = stamp_of(held, incoming, floor.as_ref());
+                stamp.map(|stamp| Stamp {
+                    written_ms,
+                    ..stamp
+                })
             });
+        if written {
+            self.is_written(written_ms, key);
+        }
         count(&mut applied.upserts, &mut applied.stale, written);
     }
 
@@ -280,10 +328,14 @@ impl TableState {
     }
 
     /// The delete of a key, under which another row has arrived in the same transaction, is about
-    /// the row that left, if what it deletes is not what is held.
+    /// the row that left, if what it deletes is not what is held. After a restart nothing tells of the
+    /// arrival; but then the row that left is already where it went.
     fn is_about_who_left(&self, batch: &ChangeBatch, change: &Change) -> bool {
         let key = batch.slice(&change.key);
-        if !self.key_changes.arrived_in(key, change.transaction) {
+        let went = self.writer.newest(batch.slice(&change.other_key));
+        let origin = self.origin_of(batch, change);
+        let is_there = is_at_or_after(went.as_ref(), change, origin);
+        if !is_there && !self.key_changes.arrived_in(key, change.transaction) {
             return false;
         }
         let before = Row::new(batch.slice(&change.before));
@@ -415,10 +467,7 @@ impl TableState {
             self.remove_keyless(cut, batch, change, incoming, &mut Applied::default())?;
         }
         let row = batch.slice(&change.row);
-        self.schema = Some(
-            self.schema
-                .map_or(change.schema, |newest| newest.max(change.schema)),
-        );
+        self.meets(change, incoming);
         let key = keyless::key(Row::new(row), self.count_keyless(Row::new(row)));
         let floor = self.floor(incoming.origin);
         let written = self
@@ -439,17 +488,13 @@ impl TableState {
         applied: &mut Applied,
     ) -> Result<(), ApplyError> {
         let before = Row::new(batch.slice(&change.before));
-        let last = self
-            .count_keyless(before)
-            .checked_sub(1)
-            .ok_or(ApplyError::NoSuchRow)?;
-        self.delete(
-            cut,
-            &keyless::key(before, last),
-            change.schema,
-            incoming,
-            applied,
-        );
+        let key = match self.count_keyless(before).checked_sub(1) {
+            Some(last) => keyless::key(before, last),
+            None => self
+                .keyed_twin(change.schema, before)
+                .ok_or(ApplyError::NoSuchRow)?,
+        };
+        self.delete(cut, &key, change.schema, incoming, applied);
         Ok(())
     }
 

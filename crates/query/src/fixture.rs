@@ -99,6 +99,7 @@ impl Shop {
             rows: self.writer.rows(),
             memory_bytes: self.writer.memory().total() as u64,
             schema: self.schema,
+            schema_epoch: 1,
             facts: Arc::new(TableFacts::default()),
         });
         let oldest_needed = self.publisher.publish();

@@ -1,8 +1,9 @@
 //! Rows as JSON bytes, as every surface but the `PostgREST` one spells them.
 //!
-//! Rows are written where they lie: no value passes through a tree. A row is shown in the table's
-//! newest shape, whatever shape it was written in: columns are matched by name, one that the row
-//! does not have is null, and one that was never sent is left out and named in `unavailable`.
+//! Rows are written where they lie: no value passes through a tree. A row shows what it has: the
+//! columns of the table's newest shape first, matched by name, then those that only its own shape has.
+//! A column that the row's shape lacks is left out, because nobody said that it is null; one whose
+//! value was never sent is left out too, and named in `unavailable`.
 
 mod shape;
 mod value;

@@ -94,6 +94,19 @@ impl RecordFormat {
             Self::Messages => "logical messages",
         }
     }
+
+    /// The format of this [`name`](Self::name).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::Envelope,
+            Self::CloudEvents,
+            Self::Flat,
+            Self::Outbox,
+            Self::Messages,
+        ];
+        all.into_iter().find(|format| format.name() == name)
+    }
 }
 
 /// A record that could not be decoded.

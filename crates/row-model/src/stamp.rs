@@ -18,11 +18,15 @@ pub struct Stamp {
     /// Position of the snapshot row that is held, if a snapshot wrote it.
     pub snapshot: Option<SourcePosition>,
     pub origin: OriginId,
+    /// When the row was written at its source, milliseconds since 1970; only in tables that are bounded
+    /// by age or number, whose oldest rows go first.
+    pub written_ms: Option<i64>,
 }
 
 const HAS_STREAMED: u8 = 1;
 const HAS_SNAPSHOT: u8 = 2;
 const HAS_ORIGIN: u8 = 4;
+const HAS_WRITTEN: u8 = 8;
 
 impl Stamp {
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -30,7 +34,8 @@ impl Stamp {
         out.push(
             flag(self.streamed.is_some(), HAS_STREAMED)
                 | flag(self.snapshot.is_some(), HAS_SNAPSHOT)
-                | flag(self.origin.0 != 0, HAS_ORIGIN),
+                | flag(self.origin.0 != 0, HAS_ORIGIN)
+                | flag(self.written_ms.is_some(), HAS_WRITTEN),
         );
         varint::put(u64::from(self.epoch.0), out);
         for position in [&self.streamed, &self.snapshot].into_iter().flatten() {
@@ -40,6 +45,9 @@ impl Stamp {
         }
         if self.origin.0 != 0 {
             varint::put(u64::from(self.origin.0), out);
+        }
+        if let Some(written_ms) = self.written_ms {
+            out.extend_from_slice(&written_ms.to_le_bytes());
         }
     }
 
@@ -73,6 +81,11 @@ impl Stamp {
         if flags & HAS_ORIGIN != 0 {
             stamp.origin = OriginId(u16::try_from(number(&mut at)?).ok()?);
         }
+        if flags & HAS_WRITTEN != 0 {
+            let written_ms = bytes.get(at..)?.first_chunk()?;
+            stamp.written_ms = Some(i64::from_le_bytes(*written_ms));
+            at += written_ms.len();
+        }
         Some((stamp, at))
     }
 }
@@ -93,6 +106,11 @@ mod tests {
             },
             Stamp {
                 snapshot: lsn,
+                origin: OriginId(2),
+                ..Stamp::default()
+            },
+            Stamp {
+                written_ms: Some(-5),
                 origin: OriginId(2),
                 ..Stamp::default()
             },

@@ -111,6 +111,13 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         setups.push(set_up(source, &config.tables, &rules, &catalog)?);
     }
     let preparations = preparation::preparations(&config);
+    let unserved = config.sources.iter().flat_map(|source| {
+        let topics = source.unserved_topics.iter().cloned();
+        topics.map(|topic| (source.name.clone(), topic))
+    });
+    let keep = config.tables.iter();
+    let keep = keep.filter_map(|table| Some((table.topic.clone(), table.keep?)));
+    let (unserved, keep) = (unserved.collect(), keep.collect());
     let named = |table: TableConfig| {
         Some(GivenTable {
             name: table.name?,
@@ -124,6 +131,8 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
         quarantine_bytes_max: config.quarantine_max_bytes,
         preparations,
+        unserved,
+        keep,
     };
     Ok(Pipeline::start(settings, catalog, setups, checkpoints)
         .context("cannot start the pipeline")?)

@@ -17,6 +17,8 @@ pub struct TableCut {
     pub memory_bytes: u64,
     /// The newest shape of the table's rows; `None` before the first row.
     pub schema: Option<SchemaId>,
+    /// How often that has changed since the table was found: readers compare it.
+    pub schema_epoch: u64,
     pub facts: Arc<TableFacts>,
 }
 

@@ -36,6 +36,8 @@ pub struct TableFacts {
     pub state: ReadState,
     /// Why the state is what it is, where that needs words.
     pub reason: Option<String>,
+    /// What its records cannot say, and what is not as config wanted it: each with what would help.
+    pub notes: Vec<String>,
     /// Share of the records there were at the start, while loading.
     pub progress: Option<f64>,
     pub transactions: Transactions,
@@ -70,6 +72,7 @@ impl Default for TableFacts {
         Self {
             state: ReadState::Loading,
             reason: None,
+            notes: Vec::new(),
             progress: None,
             transactions: Transactions::None,
             complete: true,

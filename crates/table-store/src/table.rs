@@ -100,6 +100,13 @@ impl Table {
         }
     }
 
+    /// The slot that remembers anything of a key: a row, or that it was deleted.
+    #[must_use]
+    pub fn newest_slot(&self, key: &[u8]) -> Option<SlotId> {
+        let found = self.find_newest(self.index.hash(key), key);
+        found.map(|(slot, _)| slot)
+    }
+
     #[must_use]
     pub fn is_readable(&self, cut: CutId) -> bool {
         self.readable_from.load(Ordering::Acquire) <= cut.0

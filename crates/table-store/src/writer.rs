@@ -53,6 +53,8 @@ pub struct TableWriter {
     /// Versions set aside, by the cut that replaced them.
     set_aside: VecDeque<(CutId, SlotId)>,
     deleted: VecDeque<(CutId, SlotId)>,
+    /// Rows let go of, which leave nothing behind once no reader sees them.
+    dropped: VecDeque<(CutId, SlotId)>,
     deleted_max: usize,
     scratch: Vec<u8>,
 }
@@ -69,6 +71,7 @@ impl TableWriter {
             version_bytes: 0,
             set_aside: VecDeque::new(),
             deleted: VecDeque::new(),
+            dropped: VecDeque::new(),
             deleted_max: DELETED_KEYS_MAX,
             scratch: Vec::new(),
         }
@@ -172,6 +175,27 @@ impl TableWriter {
         deleted
     }
 
+    /// Lets go of a row. Unlike a deletion it leaves no position behind: its key is forgotten as soon
+    /// as no reader sees the row any more. Answers whether there was one.
+    pub fn drop_row(&mut self, cut: CutId, key: &[u8]) -> bool {
+        let hash = self.table.index.hash(key);
+        let held = self.table.find_newest(hash, key);
+        let Some((slot, version)) = held.filter(|(_, version)| !version.is_deleted()) else {
+            return false;
+        };
+        let parts = VersionParts {
+            cut,
+            schema: version.schema(),
+            stamp: &Stamp::default(),
+            key,
+            row: &[],
+        };
+        let gone = Version::new(parts, &mut self.scratch);
+        self.put(slot, gone);
+        self.dropped.push_back((cut, slot));
+        true
+    }
+
     /// Lets go of what no reader at or after `oldest_needed` can see.
     pub fn collect_garbage(&mut self, oldest_needed: CutId) {
         if self
@@ -188,6 +212,9 @@ impl TableWriter {
             if let Some((chunk, place)) = self.table.chunk(slot) {
                 self.version_bytes -= chunk.write().drop_oldest(place.slot);
             }
+        }
+        while let Some((_, slot)) = self.dropped.pop_front_if(|(cut, _)| *cut <= oldest_needed) {
+            self.forget(slot);
         }
         while self.deleted.len() > self.deleted_max {
             let Some((_, slot)) = self.deleted.pop_front_if(|(cut, _)| *cut <= oldest_needed)

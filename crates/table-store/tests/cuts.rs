@@ -76,6 +76,7 @@ impl Shop {
             rows: self.writer.rows(),
             memory_bytes: 0,
             schema: None,
+            schema_epoch: 1,
             facts: Arc::new(TableFacts::default()),
         });
         let oldest_needed = self.publisher.publish();

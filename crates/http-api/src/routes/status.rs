@@ -52,6 +52,7 @@ fn of_table(table: &TableCut, now_ms: i64) -> TableStatus {
             .reason
             .clone()
             .or_else(|| facts.incomplete_because.clone()),
+        notes: facts.notes.clone(),
         fresh: fresh::to_wire(&fresh),
     }
 }

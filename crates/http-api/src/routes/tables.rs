@@ -60,6 +60,8 @@ fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
         topic: identity.topic.clone(),
         key: shape.schema().key.clone(),
         columns: shape.schema().columns.iter().map(column).collect(),
+        former_columns: shape.former_columns().iter().map(column).collect(),
+        schema_epoch: table.schema_epoch,
         indexes: Vec::new(),
         rows: table.rows,
         bytes: table.memory_bytes,

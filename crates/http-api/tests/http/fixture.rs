@@ -176,6 +176,7 @@ impl Shop {
                 // Not what it takes: what it takes depends on the machine.
                 memory_bytes: table.writer.rows() * 100,
                 schema: Some(table.schema).filter(|_| table.writer.rows() > 0),
+                schema_epoch: 1,
                 facts: Arc::clone(&table.facts),
             });
         }

@@ -8,6 +8,7 @@
 mod admin;
 mod fixture;
 mod lists;
+mod loading;
 mod lookups;
 mod refusals;
 mod serving;

@@ -105,6 +105,8 @@ impl Default for Site {
                 memory_bytes_max: u64::MAX,
                 quarantine_bytes_max: 1 << 20,
                 preparations: Preparations::default(),
+                unserved: Vec::new(),
+                keep: Vec::new(),
             },
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,

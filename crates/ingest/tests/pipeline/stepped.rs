@@ -39,6 +39,8 @@ impl Stepped {
             memory_bytes_max,
             quarantine_bytes_max: 1 << 20,
             preparations: ingest::Preparations::default(),
+            unserved: Vec::new(),
+            keep: Vec::new(),
         };
         let setup = SourceSetup {
             name: "s".to_owned(),

@@ -27,17 +27,19 @@ pub struct Topic {
     broken: Vec<(i32, u64)>,
 }
 
-/// A change as the database made it, and where its record first came to lie.
+/// A change as the database made it, and where its records first came to lie: one of most changes,
+/// two of a changed key.
 struct Happened {
     topic: usize,
-    partition: i32,
-    offset: u64,
+    places: Vec<(i32, u64)>,
     what: What,
 }
 
 enum What {
     Upsert(i64, String),
     Delete(i64),
+    /// Rows are under other keys now: from, to, and what they hold.
+    Move(Vec<(i64, i64, String)>),
     Truncate,
 }
 
@@ -99,15 +101,20 @@ impl Database {
             13..17 => self.write_again(topic, rng),
             17..40 if is_held => self.delete(topic, id, rng.u32(..5) > 0),
             40..48 if is_held => self.change_key(topic, id, rng.i64(0..IDS)),
+            48..52 => self.shift_keys(topic, id),
             _ => self.upsert(topic, id, is_held),
         }
     }
 
-    /// What a topic's table holds after the records for which `is_read` holds.
+    /// What a topic's table holds after the records for which `is_read` holds. A key changes when both
+    /// halves have been read: whoever shows one without the other is wrong.
     pub fn rows_after(&self, topic: usize, is_read: impl Fn(i32, u64) -> bool) -> Rows {
         let mut rows = Rows::new();
         for happened in &self.history {
-            if happened.topic != topic || !is_read(happened.partition, happened.offset) {
+            let mut places = happened.places.iter();
+            if happened.topic != topic
+                || !places.all(|(partition, offset)| is_read(*partition, *offset))
+            {
                 continue;
             }
             match &happened.what {
@@ -116,6 +123,12 @@ impl Database {
                 }
                 What::Delete(id) => {
                     rows.remove(id);
+                }
+                What::Move(moves) => {
+                    for (from, _, _) in moves {
+                        rows.remove(from);
+                    }
+                    rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
                 }
                 What::Truncate => rows.clear(),
             }
@@ -193,9 +206,50 @@ impl Database {
         let arrived = self.connector.moved_here(here, to, &v, id);
         self.topics[topic].rows.remove(&id);
         self.topics[topic].rows.insert(to, v.clone());
-        self.change(topic, away, What::Delete(id));
+        let away = self.append(topic, away);
         self.append(topic, tombstone);
-        self.change(topic, arrived, What::Upsert(to, v));
+        let arrived = self.append(topic, arrived);
+        self.history.push(Happened {
+            topic,
+            places: vec![away, arrived],
+            what: What::Move(vec![(id, to, v)]),
+        });
+    }
+
+    /// `set id = id + 1` from a key on, up to the first that is free: each row arrives before the one
+    /// that was there leaves. Only tables with the full replica identity can do that.
+    fn shift_keys(&mut self, topic: usize, first: i64) {
+        let rows = self.topics[topic].rows.clone();
+        let shifted: Vec<(i64, String)> = (first..IDS)
+            .map_while(|id| Some((id, rows.get(&id)?.clone())))
+            .collect();
+        self.transaction += 1;
+        let (mut places, mut moves) = (Vec::new(), Vec::new());
+        for (id, v) in shifted {
+            self.lsn += 1;
+            let (from, here) = (self.at_key(topic, id), self.at_key(topic, id + 1));
+            let away = whole(self.connector.moved_away(from, id, id + 1), &v);
+            let tombstone = PlannedRecord {
+                value: None,
+                ..away.clone()
+            };
+            let arrived = self.connector.moved_here(here, id + 1, &v, id);
+            places.push(self.append(topic, away));
+            self.append(topic, tombstone);
+            places.push(self.append(topic, arrived));
+            moves.push((id, id + 1, v));
+        }
+        self.transaction += 1;
+        let rows = &mut self.topics[topic].rows;
+        for (id, _, _) in &moves {
+            rows.remove(id);
+        }
+        rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
+        self.history.push(Happened {
+            topic,
+            places,
+            what: What::Move(moves),
+        });
     }
 
     fn truncate(&mut self, topic: usize, rng: &mut fastrand::Rng) {
@@ -263,11 +317,10 @@ impl Database {
     }
 
     fn change(&mut self, topic: usize, record: PlannedRecord, what: What) {
-        let (partition, offset) = self.append(topic, record);
+        let place = self.append(topic, record);
         self.history.push(Happened {
             topic,
-            partition,
-            offset,
+            places: vec![place],
             what,
         });
     }
@@ -279,6 +332,16 @@ impl Database {
         self.log.append(std::slice::from_ref(&record));
         written.push(Some(record));
         (partition, offset)
+    }
+}
+
+/// A departure with the image of its whole row.
+fn whole(departure: PlannedRecord, v: &str) -> PlannedRecord {
+    let value = String::from_utf8(departure.value.unwrap_or_default()).unwrap_or_default();
+    let value = value.replace(r#""v":null"#, &format!(r#""v":"{v}""#));
+    PlannedRecord {
+        value: Some(value.into_bytes()),
+        ..departure
     }
 }
 

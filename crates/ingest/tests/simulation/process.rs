@@ -185,6 +185,9 @@ impl Process {
             }
             self.publish();
         }
+        // Nothing is waited for that long.
+        self.publish();
+        self.now_ms += 1_000_000;
         self.publish();
         // One that may be on its way, and one of what came after it.
         for _ in 0..4 {
@@ -255,6 +258,8 @@ fn settings() -> Settings {
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
+        unserved: Vec::new(),
+        keep: Vec::new(),
     }
 }
 

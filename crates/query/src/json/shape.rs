@@ -1,15 +1,19 @@
-//! How rows of a table are laid out in answers: the newest shape's columns in their order, names escaped once.
+//! How rows of a table are laid out in answers: the newest shape's columns in their order, then what else
+//! a row has, names escaped once.
 //!
 //! Built once per shape and kept by [`RowShapes`], because a lookup's whole budget is below what building takes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use row_model::{Row, Schema, SchemaHistory, SchemaId, TableId, Value, Version};
+use row_model::{Column, Row, Schema, SchemaHistory, SchemaId, TableId, Value, Version};
 use table_store::TableCut;
 
 use super::value::{write_text, write_value};
+
+/// Former columns that are told of, at most: documents may have any number.
+const FORMER_COLUMNS_MAX: usize = 1_000;
 
 /// The layout of a table's rows in answers.
 #[derive(Debug)]
@@ -19,15 +23,35 @@ pub struct RowShape {
     shown: Option<SchemaId>,
     schema: Arc<Schema>,
     fields: Box<[Field]>,
-    /// For each other shape that was met: where each shown column lies in its rows.
+    /// How rows of each other shape that was met are laid out.
     /// Guards one look or one insertion. At most [`SchemaHistory::SHAPES_MAX`] entries.
-    older: RwLock<HashMap<SchemaId, Arc<[Option<usize>]>>>,
+    others: RwLock<HashMap<SchemaId, Arc<[Field]>>>,
 }
 
-#[derive(Debug)]
+/// One column of an answer.
+#[derive(Clone, Debug)]
 struct Field {
     /// `"name":`, escaped.
-    label: Box<[u8]>,
+    label: Arc<[u8]>,
+    /// Where the column lies in the row.
+    place: usize,
+}
+
+impl Field {
+    fn new(name: &str, place: usize) -> Self {
+        let mut label = Vec::with_capacity(name.len() + 3);
+        write_text(name, &mut label);
+        label.push(b':');
+        Self {
+            label: label.into(),
+            place,
+        }
+    }
+
+    /// The column's name as it is written in JSON.
+    fn quoted_name(&self) -> &[u8] {
+        &self.label[..self.label.len() - 1]
+    }
 }
 
 impl RowShape {
@@ -40,25 +64,16 @@ impl RowShape {
                 key: None,
             })
         });
-        let field = |name: &String| {
-            let mut label = Vec::with_capacity(name.len() + 3);
-            write_text(name, &mut label);
-            label.push(b':');
-            Field {
-                label: label.into(),
-            }
-        };
-        let fields = schema
-            .columns
-            .iter()
-            .map(|column| field(&column.name))
+        let columns = schema.columns.iter().enumerate();
+        let fields = columns
+            .map(|(place, column)| Field::new(&column.name, place))
             .collect();
         Self {
             history,
             shown: table.schema,
             schema,
             fields,
-            older: RwLock::default(),
+            others: RwLock::default(),
         }
     }
 
@@ -74,71 +89,96 @@ impl RowShape {
             return out.extend_from_slice(b"{}");
         };
         if Some(version.schema()) == self.shown {
-            self.write_fields(|column| row.get(column), out);
+            write_fields(row, &self.fields, out);
         } else {
-            let places = self.places(version.schema(), row);
-            self.write_fields(
-                |column| row.get(places.get(column).copied().flatten()?),
-                out,
-            );
+            write_fields(row, &self.layout_of(version.schema(), row), out);
         }
     }
 
-    fn write_fields<'a>(&self, value_of: impl Fn(usize) -> Option<Value<'a>>, out: &mut Vec<u8>) {
-        let mut unavailable = false;
-        let start = out.len();
-        for (column, field) in self.fields.iter().enumerate() {
-            let value = value_of(column).unwrap_or(Value::Null);
-            if value == Value::Unavailable {
-                unavailable = true;
-                continue;
-            }
-            out.push(b',');
-            out.extend_from_slice(&field.label);
-            write_value(value, out);
+    /// Columns that rows have had and that the newest shape lacks: dropped or renamed ones, and those
+    /// that only some rows carry. Rows that still have one show it. The newest type of each.
+    #[must_use]
+    pub fn former_columns(&self) -> Vec<Column> {
+        let shapes = self.history.shapes();
+        let mut told: HashSet<&str> = HashSet::new();
+        told.extend(self.schema.columns.iter().map(|column| &*column.name));
+        let newest_first = shapes.iter().rev().flat_map(|shape| &shape.columns);
+        newest_first
+            .filter(|column| told.insert(&column.name))
+            .take(FORMER_COLUMNS_MAX)
+            .cloned()
+            .collect()
+    }
+
+    /// How rows of another shape are laid out: the shown columns that they have, in their order, then
+    /// what else they have.
+    fn layout_of(&self, shape: SchemaId, row: Row<'_>) -> Arc<[Field]> {
+        if let Some(known) = self.others.read().get(&shape) {
+            return Arc::clone(known);
         }
-        if unavailable {
-            let names = self.schema.columns.iter().enumerate();
-            let names = names.filter(|(column, _)| value_of(*column) == Some(Value::Unavailable));
-            let before = out.len();
-            for (_, column) in names {
-                out.extend_from_slice(if out.len() == before {
-                    b",\"unavailable\":["
-                } else {
-                    b","
+        let layout: Arc<[Field]> = match self.history.get(shape) {
+            Some(written) => {
+                let shown = self.fields.iter().zip(&self.schema.columns);
+                let shown = shown.filter_map(|(field, column)| {
+                    let place = written.column(&column.name)?;
+                    Some(Field {
+                        place,
+                        ..field.clone()
+                    })
                 });
-                write_text(&column.name, out);
+                let columns = written.columns.iter().enumerate();
+                let others = columns
+                    .filter(|(_, column)| self.schema.column(&column.name).is_none())
+                    .map(|(place, column)| Field::new(&column.name, place));
+                shown.chain(others).collect()
             }
-            out.push(b']');
-        }
-        match out.get_mut(start) {
-            // The first comma gives its place to the brace.
-            Some(first) => *first = b'{',
-            None => out.push(b'{'),
-        }
-        out.push(b'}');
-    }
-
-    /// Where each shown column lies in rows of another shape.
-    fn places(&self, shape: SchemaId, row: Row<'_>) -> Arc<[Option<usize>]> {
-        if let Some(places) = self.older.read().get(&shape) {
-            return Arc::clone(places);
-        }
-        let columns = self.schema.columns.iter();
-        let places: Arc<[Option<usize>]> = match self.history.get(shape) {
-            Some(written) => columns.map(|column| written.column(&column.name)).collect(),
             // The history is append-only and older than its rows; without it columns can only be told by place.
-            None => (0..self.fields.len())
-                .map(|column| (column < row.len()).then_some(column))
-                .collect(),
+            None => self.fields.iter().take(row.len()).cloned().collect(),
         };
-        self.older.write().insert(shape, Arc::clone(&places));
-        places
+        self.others.write().insert(shape, Arc::clone(&layout));
+        layout
     }
 
     fn is_of(&self, table: &TableCut) -> bool {
         self.shown == table.schema && Arc::ptr_eq(&self.history, table.table.schemas())
     }
+}
+
+fn write_fields(row: Row<'_>, fields: &[Field], out: &mut Vec<u8>) {
+    let value_of = |field: &Field| row.get(field.place).unwrap_or(Value::Null);
+    let mut unavailable = false;
+    let start = out.len();
+    for field in fields {
+        let value = value_of(field);
+        if value == Value::Unavailable {
+            unavailable = true;
+            continue;
+        }
+        out.push(b',');
+        out.extend_from_slice(&field.label);
+        write_value(value, out);
+    }
+    if unavailable {
+        let missing = fields
+            .iter()
+            .filter(|field| value_of(field) == Value::Unavailable);
+        let before = out.len();
+        for field in missing {
+            out.extend_from_slice(if out.len() == before {
+                b",\"unavailable\":["
+            } else {
+                b","
+            });
+            out.extend_from_slice(field.quoted_name());
+        }
+        out.push(b']');
+    }
+    match out.get_mut(start) {
+        // The first comma gives its place to the brace.
+        Some(first) => *first = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
 }
 
 /// The current layout of each table, made when it is first asked for.
@@ -218,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_every_shape_are_shown_in_the_newest() {
+    fn rows_of_every_shape_show_what_they_have() {
         let mut shop = Shop::new();
         shop.put_row(
             columns(&["id", "dropped", "status"]),
@@ -230,21 +270,38 @@ mod tests {
         );
         shop.publish();
         let both = |shop: &Shop| rendered(shop, "1") + "\n" + &rendered(shop, "2");
+        // What a row never told is not said to be null, and what only it has is not lost.
         let evolved = expect![[r#"
-            {"id":1,"status":"old","added":null}
+            {"id":1,"status":"old","dropped":9}
             {"id":2,"status":"new","added":true}"#]];
         evolved.assert_eq(&both(&shop));
         // The second time from what was kept of the first.
         evolved.assert_eq(&both(&shop));
+        let former = |shop: &Shop| {
+            let cut = shop.store().published();
+            let shape = shop.shape(cut.table("orders").unwrap());
+            let columns = shape.former_columns();
+            let names = columns.iter().map(|column| column.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(former(&shop), ["dropped"]);
         // A shape that comes back is the newest again.
         shop.put_row(
             columns(&["id", "dropped", "status"]),
-            &[Value::Int(3), Value::Null, Value::Text("back")],
+            &[Value::Int(3), Value::Unavailable, Value::Text("back")],
         );
         shop.publish();
         expect![[r#"
             {"id":1,"dropped":9,"status":"old"}
-            {"id":2,"dropped":null,"status":"new"}"#]]
+            {"id":2,"status":"new","added":true}"#]]
         .assert_eq(&both(&shop));
+        assert_eq!(former(&shop), ["added"]);
+        // Of a retyped column each row has the value that it was written with, and one that was not
+        // sent is named in whatever shape.
+        shop.put_row(columns(&["id", "status"]), &[Value::Int(2), Value::Int(5)]);
+        shop.publish();
+        expect![[r#"{"id":3,"status":"back","unavailable":["dropped"]}"#]]
+            .assert_eq(&rendered(&shop, "3"));
+        expect![[r#"{"id":2,"status":5}"#]].assert_eq(&rendered(&shop, "2"));
     }
 }

@@ -38,6 +38,8 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
+        unserved: Vec::new(),
+        keep: Vec::new(),
     };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {

@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod flags;
 mod interpolate;
+mod keep;
 mod load;
 mod raw;
 mod registry;

@@ -79,6 +79,15 @@ pub struct RawSource {
     /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
     /// that need it wait and their tables say so; everything else goes on.
     pub schema_registry: Option<RawSchemaRegistry>,
+    /// Topic of the table through which the connector is signalled (`signal.data.collection`). Its records are
+    /// read and counted, but make no table.
+    #[schemars(extend("examples" = ["shop.public.debezium_signal"]))]
+    pub signal_table: Option<String>,
+    /// Topic of the boundaries of transactions, if it is not called `<topic.prefix>.transaction`. Its records
+    /// are read where a name or glob of `topics` matches it, and make no table; transactions are not yet
+    /// kept whole.
+    #[schemars(extend("examples" = ["shop.transaction"]))]
+    pub transaction_topic: Option<String>,
     /// What a record does that cannot be decoded or applied: `quarantine` sets it aside and goes on, `halt`
     /// stops that table and lets the others go on.
     #[schemars(extend("default" = "quarantine"))]
@@ -187,6 +196,11 @@ pub struct RawTable {
     /// Columns of the key, in order. Needed only when the records carry no key.
     #[schemars(extend("examples" = [["id"]]))]
     pub key: Vec<String>,
+    /// How much of a table is kept whose rows are only ever added (outbox events, logical messages): an age
+    /// before its newest row (`24h`), or a number of rows (`100000 rows`). The oldest go first. Of other
+    /// tables nothing is dropped, and the status says so.
+    #[schemars(extend("examples" = ["24h", "100000 rows"]))]
+    pub keep: Option<String>,
     pub columns: RawColumns,
 }
 

@@ -86,11 +86,22 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
+    if let Some(topic) = &raw.signal_table {
+        check_topic(topic, false, &at.key("signal_table"), findings);
+    }
+    if let Some(topic) = &raw.transaction_topic {
+        check_topic(topic, false, &at.key("transaction_topic"), findings);
+    }
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
         registry,
+        unserved_topics: raw
+            .signal_table
+            .into_iter()
+            .chain(raw.transaction_topic)
+            .collect(),
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),

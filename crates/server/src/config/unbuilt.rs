@@ -4,15 +4,9 @@
 /// What is missing, for a key written without its list indexes (`sources.transaction_topic`).
 pub fn missing_feature(key: &str) -> Option<&'static str> {
     let feature = match key {
-        "sources.transaction_topic" | "sources.transaction_wait" => {
-            "transactions are not yet kept whole"
-        }
+        "sources.transaction_wait" => "transactions are not yet kept whole",
         "sources.heartbeat_table" => "lag against the source database is not yet measured",
-        "sources.signal_table" => {
-            "tables cannot yet be left out; name the topics to follow instead"
-        }
         "tables.indexes" => "there are no indexes yet",
-        "tables.keep" => "tables are not yet bounded by age or number of rows",
         "relations" => "there are no joins yet",
         "versions" => "past versions of rows cannot be asked for yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",

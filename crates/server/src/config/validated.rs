@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::{HashKey, Placeholder, TopicFormats};
+use ingest::Keep;
 use registry_client::RegistryOptions;
 
 use super::columns::{self, ColumnsConfig};
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
+use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
 use super::sources;
 use super::units::{ListenAddress, Unusable, parse_duration, parse_size};
@@ -69,6 +71,8 @@ pub struct SourceConfig {
     pub heartbeat_topic: Option<String>,
     /// Where the schemas of its records are. Its `Debug` shows no secrets.
     pub registry: Option<RegistryOptions>,
+    /// Topics whose records are read and make no table.
+    pub unserved_topics: Vec<String>,
     pub on_bad_record: OnBadRecord,
     /// What stands in a record for a value that was not sent.
     pub unavailable_value: Placeholder,
@@ -117,6 +121,8 @@ pub struct TableConfig {
     /// Empty: as the records have it.
     pub key: Vec<String>,
     pub columns: ColumnsConfig,
+    /// `None`: every row.
+    pub keep: Option<Keep>,
 }
 
 /// Gives meaning to what was written, or says everything that is wrong with it.
@@ -129,6 +135,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
     let secret_given = raw.secrets.hash_key.is_some();
     let hash_key = columns::hash_key(raw.secrets.hash_key, &mut findings);
     let tables = tables(raw.tables, secret_given, &mut findings);
+    tables_that_are_served(&sources, &tables, &mut findings);
     let listen = Listen {
         data: findings.or_default("listen.data", raw.listen.data, LISTEN_DATA, data_address),
         admin: findings.or_default("listen.admin", raw.listen.admin, LISTEN_ADMIN, |text| {
@@ -248,15 +255,38 @@ fn data_address(text: &str) -> Result<ListenAddress, Unusable> {
     ))
 }
 
+/// A topic cannot be a table and be left out.
+fn tables_that_are_served(
+    sources: &[SourceConfig],
+    tables: &[TableConfig],
+    findings: &mut Findings<'_>,
+) {
+    for (index, table) in tables.iter().enumerate() {
+        let unserved = |source: &&SourceConfig| source.unserved_topics.contains(&table.topic);
+        if let Some(source) = sources.iter().find(unserved) {
+            let what = format!(
+                "the topic {} makes no table, because it is the signal table or the transaction topic of source {}",
+                table.topic, source.name
+            );
+            let at = path("tables").index(index);
+            findings.find(&at.key("topic"), what, "remove one of the two");
+        }
+    }
+}
+
 fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -> Vec<TableConfig> {
     let mut names = BTreeSet::new();
     let mut topics = BTreeSet::new();
     let mut tables = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
-        let RawTable {
-            name, topic, key, ..
-        } = raw;
         let at = path("tables").index(index);
+        let RawTable {
+            name,
+            topic,
+            key,
+            keep,
+            columns,
+        } = raw;
         let Some(topic) = topic else {
             findings.find(
                 &at,
@@ -296,8 +326,13 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
                 "name each column of the key once, in order",
             );
         }
+        let keep = keep.and_then(|text| {
+            let kept = parse_keep(&text);
+            kept.map_err(|error| findings.unusable(&at.key("keep"), error))
+                .ok()
+        });
         let at = at.key("columns");
-        let columns = columns::columns(raw.columns, &key, &at, findings);
+        let columns = columns::columns(columns, &key, &at, findings);
         if !columns.hash.is_empty() && !secret_given {
             let at = at.key("hash");
             findings.find(
@@ -311,6 +346,7 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
             topic,
             key,
             columns,
+            keep,
         });
     }
     tables

@@ -84,6 +84,7 @@ fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
     let mut table = output::table(&["table", "state", "rows", "memory", "lag", ""], color);
     for status in tables {
         let mut remarks: Vec<String> = status.reason.iter().map(|text| harmless(text)).collect();
+        remarks.extend(status.notes.iter().map(|text| harmless(text)));
         if status.quarantined > 0 {
             remarks.push(format!("{} quarantined", status.quarantined));
         }

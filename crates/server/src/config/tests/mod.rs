@@ -49,6 +49,8 @@ kind = "kafka"
 brokers = "kafka-1:9092,kafka-2"
 topics = ["shop.public.*"]
 heartbeat_topic = "__debezium-heartbeat.shop"
+signal_table = "shop.public.debezium_signal"
+transaction_topic = "shop.boundaries"
 on_bad_record = "halt"
 unavailable_value = "hex:00ff7f"
 [sources.kafka]
@@ -71,6 +73,7 @@ path = "${env:RECORDS}/2026"
 name = "orders"
 topic = "shop.public.orders"
 key = ["id"]
+keep = "100000 rows"
 [memory]
 max = "4GiB"
 [quarantine]
@@ -133,6 +136,10 @@ fn everything_that_can_be_written_is_understood() {
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
                 registry: Some(full_registry()),
+                unserved_topics: vec![
+                    "shop.public.debezium_signal".to_owned(),
+                    "shop.boundaries".to_owned(),
+                ],
                 on_bad_record: OnBadRecord::Halt,
                 unavailable_value: Placeholder::parse("hex:00ff7f").unwrap(),
             },
@@ -145,6 +152,7 @@ fn everything_that_can_be_written_is_understood() {
                 },
                 heartbeat_topic: None,
                 registry: None,
+                unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
                 unavailable_value: Placeholder::default(),
             },
@@ -154,6 +162,7 @@ fn everything_that_can_be_written_is_understood() {
             name: Some("orders".to_owned()),
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
+            keep: Some(ingest::Keep::Rows(100_000)),
         }],
         memory_max_bytes: Some(4 << 30),
         quarantine_max_bytes: 128 << 20,

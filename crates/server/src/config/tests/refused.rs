@@ -228,3 +228,24 @@ ca_file = "ca.pem"
         rowtide.toml:27: `sources[2].schema_registry.ca_file` does nothing for an address that begins with http://: write https:// in `url`, or remove the key"#]],
     );
 }
+
+#[test]
+fn what_is_left_out_cannot_be_a_table_and_what_is_kept_has_a_unit() {
+    check_wrong(
+        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\nsignal_table = 'a.signals'\ntransaction_topic = 'a *'\ntransaction_wait = '1s'\n",
+        &[],
+        &[],
+        &expect![
+            "rowtide.toml:7: `sources[0].transaction_wait` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key"
+        ],
+    );
+    check_wrong(
+        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\nsignal_table = 'a.signals'\ntransaction_topic = 'a *'\n[[tables]]\ntopic = 'a.signals'\nkeep = '1000'\n",
+        &[],
+        &[],
+        &expect![[r#"
+            rowtide.toml:6: `sources[0].transaction_topic`: "a *" is no topic: write a topic's name
+            rowtide.toml:8: the topic a.signals makes no table, because it is the signal table or the transaction topic of source s: remove one of the two
+            rowtide.toml:9: `tables[0].keep`: "1000" has no unit: write an age such as "24h", or a number such as "100000 rows""#]],
+    );
+}
