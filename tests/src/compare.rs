@@ -99,7 +99,20 @@ impl Table<'_> {
     fn as_multiset(&self, answered: &[Exact]) -> Comparison {
         let mut comparison = Comparison::default();
         let mut left: Vec<&Exact> = answered.iter().collect();
-        for wanted in &self.expected.rows {
+        let mut rows: Vec<&Exact> = self.expected.rows.iter().collect();
+        for told in &self.expected.deviations {
+            // There is no key to name a row by: the whole row stands for it.
+            match (told.sent.as_text(), told.key.first()) {
+                (Some("row present"), Some(row)) => rows.push(row),
+                (Some("row absent"), Some(row)) => {
+                    if let Some(index) = rows.iter().position(|wanted| *wanted == row) {
+                        rows.swap_remove(index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for wanted in rows {
             let matching = |row: &&Exact| self.cells(row, wanted, &|_| None).wrong.is_empty();
             match left.iter().position(matching) {
                 Some(index) => {
@@ -133,6 +146,10 @@ impl Table<'_> {
             return comparison;
         };
         let unavailable = row.get("unavailable").as_list().unwrap_or_default();
+        let never_sent = |column: &str| {
+            let mut deviations = self.expected.deviations.iter();
+            deviations.any(|told| told.column == column && is_absent(&told.sent))
+        };
         for (column, truth) in want {
             comparison.cells += 1;
             let sent = deviation(column);
@@ -140,13 +157,19 @@ impl Table<'_> {
                 continue;
             }
             let sent = sent.unwrap_or(truth);
-            let accepted = match sent.as_text() {
-                Some("(field absent)") => vec![Exact::Null],
-                _ => self.spellings.of(&self.expected.topic, column, sent),
+            let mut accepted = if is_absent(sent) {
+                Vec::new()
+            } else {
+                self.spellings.of(&self.expected.topic, column, sent)
             };
+            // A row from before its column is null there, whatever the format makes of a null that was sent.
+            if is_absent(sent) || *sent == Exact::Null && never_sent(column) {
+                accepted.push(Exact::Null);
+            }
             let right = match have.get(column) {
                 Some(value) => accepted.iter().any(|wanted| value.same(wanted)),
-                None => sent.as_text() == Some("(field absent)"),
+                // A column that no record has is not there in any row, null in the database or not.
+                None => is_absent(sent) || *sent == Exact::Null && never_sent(column),
             };
             if !right {
                 let value = have
@@ -161,10 +184,12 @@ impl Table<'_> {
                 comparison.wrong.push(self.says(&message));
             }
         }
-        for column in have
-            .keys()
-            .filter(|column| !want.contains_key(*column) && *column != "unavailable")
-        {
+        let known = |column: &String| {
+            want.contains_key(column)
+                || column == "unavailable"
+                || self.expected.added_columns.contains(column)
+        };
+        for column in have.keys().filter(|column| !known(column)) {
             comparison
                 .wrong
                 .push(self.says(&format!("no such column: {column}, in {}", shown(row))));
@@ -197,6 +222,10 @@ impl Table<'_> {
     }
 }
 
+fn is_absent(sent: &Exact) -> bool {
+    sent.as_text() == Some("(field absent)")
+}
+
 fn shown(value: &Exact) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN_MAX) {
@@ -222,6 +251,7 @@ mod tests {
             key: key.map(|key| vec![key.to_owned()]),
             rows: rows(want),
             deviations: Vec::new(),
+            added_columns: Vec::new(),
         }
     }
 
@@ -309,6 +339,42 @@ mod tests {
             wrong(&expected, r#"[{"a":2},{"a":1},{"a":1},{"a":1}]"#),
             [r#"t: should not be there: {"a":1}"#]
         );
+    }
+
+    #[test]
+    fn rows_without_a_key_are_named_whole_where_the_recording_differs() {
+        let mut expected = table(None, r#"[{"a":1},{"a":2}]"#);
+        let deviation = |row: &str, sent: &str| Deviation {
+            key: vec![Exact::parse(row).unwrap()],
+            column: "*".to_owned(),
+            sent: Exact::text(sent),
+        };
+        expected.deviations = vec![
+            deviation(r#"{"a":1}"#, "row absent"),
+            deviation(r#"{"a":3}"#, "row present"),
+        ];
+        assert_eq!(wrong(&expected, r#"[{"a":2},{"a":3}]"#), [""; 0]);
+        assert_eq!(wrong(&expected, r#"[{"a":1},{"a":2}]"#).len(), 2);
+    }
+
+    #[test]
+    fn a_column_that_was_never_sent_may_be_missing_where_it_is_null() {
+        let mut expected = table(Some("id"), r#"[{"id":1,"v":"a"},{"id":2,"v":null}]"#);
+        assert_eq!(wrong(&expected, r#"[{"id":1,"v":"a"},{"id":2}]"#).len(), 1);
+        expected.deviations = vec![Deviation {
+            key: vec![Exact::Number("1".to_owned())],
+            column: "v".to_owned(),
+            sent: Exact::text("(field absent)"),
+        }];
+        assert_eq!(wrong(&expected, r#"[{"id":1},{"id":2}]"#), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_transformation_adds_is_no_column_too_much() {
+        let mut expected = table(Some("id"), r#"[{"id":1}]"#);
+        assert_eq!(wrong(&expected, r#"[{"id":1,"__op":"c"}]"#).len(), 1);
+        expected.added_columns = vec!["__op".to_owned()];
+        assert_eq!(wrong(&expected, r#"[{"id":1,"__op":"c"}]"#), [""; 0]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod avro_schema;
 mod binary;
 pub mod broker;
 pub mod calendar;
@@ -15,6 +16,8 @@ pub mod decimal;
 pub mod exact;
 mod group_offsets;
 pub mod records;
+pub mod registry;
+pub mod rendering;
 pub mod scenario;
 pub mod server;
 pub mod site;

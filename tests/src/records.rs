@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -66,14 +66,23 @@ impl Record {
     }
 }
 
-/// Reads a gzipped record file.
+/// Reads a compressed record file.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Record>> {
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let lines = BufReader::new(GzDecoder::new(file)).lines().enumerate();
+    let lines = BufReader::new(decompressed(path)?).lines().enumerate();
     let parse = |(index, line): (usize, io::Result<String>)| {
         serde_json::from_str(&line?).with_context(|| format!("{}:{}", path.display(), index + 1))
     };
     lines.map(parse).collect()
+}
+
+/// What a file holds whose name ends in `.gz` or `.zst`.
+pub fn decompressed(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Ok(if path.extension().is_some_and(|kind| kind == "zst") {
+        Box::new(zstd::Decoder::new(file)?)
+    } else {
+        Box::new(GzDecoder::new(file))
+    })
 }
 
 /// Writes a plain record file, whole or not at all as far as another process can see.

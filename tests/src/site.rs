@@ -3,6 +3,7 @@
 //!
 //! Outlives the servers that are started on it one after another, as a disk outlives a process.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -39,19 +40,30 @@ pub(crate) fn forking() -> MutexGuard<'static, ()> {
 }
 
 /// What differs between the servers of different tests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether the record file is followed while it grows.
     pub follow: bool,
     pub checkpoint_interval_ms: u32,
+    /// The connector's placeholder for values that were not sent, where it is not the usual one.
+    pub unavailable_value: Option<&'static str>,
+    /// Where the schema registry answers that the records need.
+    pub registry_url: Option<String>,
+}
+
+impl Settings {
+    /// As `default`, where a constant is wanted.
+    pub const DEFAULT: Self = Self {
+        follow: false,
+        checkpoint_interval_ms: 1_000,
+        unavailable_value: None,
+        registry_url: None,
+    };
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            follow: false,
-            checkpoint_interval_ms: 1_000,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -69,11 +81,17 @@ impl Site {
         let site = Self::empty()?;
         fs::create_dir(site.path("records"))?;
         let records = site.path("records");
-        let source = format!(
+        let mut source = format!(
             "kind = \"file\"\npath = \"{}\"\nfollow = {}",
             records.display(),
             settings.follow
         );
+        if let Some(value) = settings.unavailable_value {
+            write!(source, "\nunavailable_value = \"{value}\"")?;
+        }
+        if let Some(url) = settings.registry_url {
+            write!(source, "\n[sources.schema_registry]\nurl = \"{url}\"")?;
+        }
         site.read_from(&source, settings.checkpoint_interval_ms)?;
         Ok(site)
     }

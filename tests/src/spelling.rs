@@ -10,24 +10,67 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::avro_schema;
 use crate::calendar::{self, Unit};
 use crate::decimal;
 use crate::exact::Exact;
 use crate::records::Record;
+use crate::registry::Schemas;
 
 /// Bit strings from here on say "as long as needed": `bit varying` without a length says 2^31 - 1.
 const BIT_LENGTH_UNKNOWN: i64 = 1 << 24;
 
+/// What a recording's format tells a consumer about its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// Nothing: they come back as they were sent.
+    #[default]
+    Untyped,
+    /// Nothing, but decimals were sent as numbers.
+    UntypedNumbers,
+    /// Every column's Connect schema.
+    Typed,
+    /// Avro's own types and no others: the names that Connect adds were left out.
+    TypedByAvro,
+    /// What Protobuf keeps: shapes and decimals. Dates, times, bits and the like come back as they were sent,
+    /// and a list or map that is null is empty.
+    Protobuf,
+    /// The same without `optional`: a null of any type but messages has the bytes of the type's zero.
+    ProtobufZeros,
+}
+
+impl Wire {
+    const fn is_protobuf(self) -> bool {
+        matches!(self, Self::Protobuf | Self::ProtobufZeros)
+    }
+}
+
 /// The Connect schemas that each column of each topic had.
 #[derive(Debug, Default)]
 pub struct Spellings {
+    wire: Wire,
     schemas: BTreeMap<(String, String), Vec<Exact>>,
 }
 
 impl Spellings {
-    /// Reads the schemas of a recording that embeds them.
-    pub fn learn(recording: &[Record]) -> serde_json::Result<Self> {
-        let mut spellings = Self::default();
+    /// Reads the schemas of Avro records.
+    pub fn learn_avro(registered: &Schemas) -> Self {
+        let mut spellings = Self {
+            wire: Wire::TypedByAvro,
+            ..Self::default()
+        };
+        for (topic, schema) in registered.schemas.iter().filter_map(avro_schema::of_rows) {
+            spellings.add(&topic, &schema, true);
+        }
+        spellings
+    }
+
+    /// Reads the schemas of a recording that embeds them, for a recording of another format.
+    pub fn learn(recording: &[Record], wire: Wire) -> serde_json::Result<Self> {
+        let mut spellings = Self {
+            wire,
+            ..Self::default()
+        };
         let mut seen = BTreeSet::new();
         for record in recording {
             for (in_value, text) in [(false, &record.key), (true, &record.value)] {
@@ -55,7 +98,14 @@ impl Spellings {
             .into_iter()
             .flatten()
         {
-            if let Some(value) = spell(schema, wire).filter(|value| !spelled.contains(value)) {
+            let value = match self.wire {
+                Wire::Untyped => None,
+                Wire::UntypedNumbers => with_numbers(schema, wire),
+                Wire::Typed | Wire::TypedByAvro => spell(schema, wire),
+                Wire::Protobuf => spell(schema, &without_nulls(schema, wire, false)),
+                Wire::ProtobufZeros => spell(schema, &without_nulls(schema, wire, true)),
+            };
+            if let Some(value) = value.filter(|value| !spelled.contains(value)) {
                 spelled.push(value);
             }
         }
@@ -64,6 +114,17 @@ impl Spellings {
         } else {
             spelled
         }
+    }
+
+    /// Whether a column had a default: Debezium's converters send it in place of null.
+    pub fn has_default(&self, topic: &str, column: &str) -> bool {
+        self.schemas
+            .get(&(topic.to_owned(), column.to_owned()))
+            .is_some_and(|schemas| {
+                schemas
+                    .iter()
+                    .any(|schema| *schema.get("default") != Exact::Null)
+            })
     }
 
     fn add(&mut self, topic: &str, schema: &Exact, in_value: bool) {
@@ -82,9 +143,14 @@ impl Spellings {
         };
         for column in columns {
             let name = column.get("field").as_text().unwrap_or_default().to_owned();
+            let column = if self.wire.is_protobuf() {
+                as_protobuf_keeps_it(column)
+            } else {
+                column.clone()
+            };
             let known = self.schemas.entry((topic.to_owned(), name)).or_default();
-            if !known.contains(column) {
-                known.push(column.clone());
+            if !known.contains(&column) {
+                known.push(column);
             }
         }
     }
@@ -128,6 +194,77 @@ pub fn spell(schema: &Exact, wire: &Exact) -> Option<Exact> {
         _ => return spell_by_shape(schema, wire),
     };
     Some(Exact::Text(spelled))
+}
+
+/// `wire` as it is sent where decimals are numbers: their digits, and all else unchanged.
+fn with_numbers(schema: &Exact, wire: &Exact) -> Option<Exact> {
+    match wire {
+        Exact::Text(_) if is_decimal(schema) => match spell(schema, wire)? {
+            Exact::Text(digits) => Some(Exact::Number(digits)),
+            other => Some(other),
+        },
+        Exact::List(items) => {
+            let items = items
+                .iter()
+                .map(|item| with_numbers(schema.get("items"), item));
+            Some(Exact::List(items.collect::<Option<_>>()?))
+        }
+        _ => Some(wire.clone()),
+    }
+}
+
+/// `wire` as Protobuf has it: a list is never null, and without `optional` neither is a scalar. Messages
+/// can be absent.
+fn without_nulls(schema: &Exact, wire: &Exact, zeros: bool) -> Exact {
+    let kind = schema.get("type").as_text().unwrap_or_default();
+    match (kind, wire) {
+        ("array", Exact::Null) => Exact::List(Vec::new()),
+        ("struct", Exact::Object(_)) => {
+            let fields = schema.get("fields").as_list().unwrap_or_default();
+            let field = |field: &Exact| {
+                let name = field.get("field").as_text()?;
+                let value = without_nulls(field, wire.get(name), zeros);
+                Some((name.to_owned(), value))
+            };
+            Exact::Object(fields.iter().filter_map(field).collect())
+        }
+        ("map", Exact::Null) => Exact::Object(BTreeMap::new()),
+        ("map", Exact::Object(entries)) => {
+            let value = |value| without_nulls(schema.get("values"), value, zeros);
+            let entries = entries.iter().map(|(key, own)| (key.clone(), value(own)));
+            Exact::Object(entries.collect())
+        }
+        (_, Exact::Null) if zeros && !is_decimal(schema) => match kind {
+            "int8" | "int16" | "int32" | "int64" | "float" | "double" => {
+                Exact::Number("0".to_owned())
+            }
+            "boolean" => Exact::Bool(false),
+            "string" | "bytes" => Exact::text(""),
+            _ => Exact::Null,
+        },
+        _ => wire.clone(),
+    }
+}
+
+fn is_decimal(schema: &Exact) -> bool {
+    let name = schema.get("name").as_text();
+    name.is_some_and(|name| name.ends_with("Decimal"))
+}
+
+/// A schema as Protobuf keeps it: without the names that say what a value means, but for decimals.
+fn as_protobuf_keeps_it(schema: &Exact) -> Exact {
+    match schema {
+        Exact::Object(members) => {
+            let keep = |(name, _): &(&String, &Exact)| *name != "name" || is_decimal(schema);
+            let kept = members.iter().filter(keep);
+            Exact::Object(
+                kept.map(|(name, value)| (name.clone(), as_protobuf_keeps_it(value)))
+                    .collect(),
+            )
+        }
+        Exact::List(items) => Exact::List(items.iter().map(as_protobuf_keeps_it).collect()),
+        other => other.clone(),
+    }
 }
 
 fn spell_by_shape(schema: &Exact, wire: &Exact) -> Option<Exact> {
@@ -329,6 +466,43 @@ mod tests {
     }
 
     #[test]
+    fn formats_that_say_less_are_not_asked_for_more() {
+        let decimal = named(
+            "bytes",
+            "org.apache.kafka.connect.data.Decimal",
+            r#"{"scale":"2"}"#,
+        );
+        let numbers = |schema: &str, wire: &str| {
+            let parse = |text| Exact::parse(text).unwrap();
+            with_numbers(&parse(schema), &parse(wire))
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(numbers(&decimal, r#""D54=""#), "39.98");
+        assert_eq!(
+            numbers(
+                &format!(r#"{{"type":"array","items":{decimal}}}"#),
+                r#"["D54=",null]"#
+            ),
+            "[39.98,null]"
+        );
+        assert_eq!(numbers(&debezium("int32", "time.Date"), "0"), "0");
+        let protobuf = |schema: &str, wire: &str| {
+            let schema = as_protobuf_keeps_it(&Exact::parse(schema).unwrap());
+            let wire = without_nulls(&schema, &Exact::parse(wire).unwrap(), true);
+            spell(&schema, &wire).unwrap().to_string()
+        };
+        assert_eq!(protobuf(&decimal, r#""D54=""#), r#""39.98""#);
+        assert_eq!(protobuf(&decimal, "null"), "null");
+        assert_eq!(protobuf(r#"{"type":"string"}"#, "null"), r#""""#);
+        assert_eq!(protobuf(&debezium("int32", "time.Date"), "16816"), "16816");
+        let point = r#"{"type":"struct","name":"io.debezium.data.geometry.Point","fields":[{"type":"int32","field":"srid"}]}"#;
+        assert_eq!(protobuf(point, r#"{"srid":null}"#), r#"{"srid":0}"#);
+        let list = r#"{"type":"array","items":{"type":"int32"}}"#;
+        assert_eq!(protobuf(list, "null"), "[]");
+    }
+
+    #[test]
     fn a_column_whose_type_changed_has_every_spelling_and_an_unknown_one_its_own() {
         let value = |schema: &str| {
             let text = format!(
@@ -343,7 +517,7 @@ mod tests {
             value(r#"{"field":"a","type":"int32","name":"io.debezium.time.Date"}"#),
             value(r#"{"field":"a","type":"int32"}"#),
         ];
-        let spellings = Spellings::learn(&recording).unwrap();
+        let spellings = Spellings::learn(&recording, Wire::Typed).unwrap();
         let day = Exact::parse("0").unwrap();
         assert_eq!(
             spellings.of("t", "a", &day),

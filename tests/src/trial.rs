@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use crate::compare::{Comparison, compare};
 use crate::exact::Exact;
 use crate::records::Record;
+use crate::registry::Schemas;
 use crate::scenario::{ExpectedTable, Recording, Scenario};
 use crate::server::Server;
 use crate::spelling::Spellings;
@@ -29,28 +30,36 @@ pub struct Trial {
     /// Scenario and recording, for messages.
     pub name: String,
     pub records: Vec<Record>,
+    pub recording: Recording,
     spellings: Spellings,
-    expected: Vec<ExpectedTable>,
+    /// `None` where nobody recorded what the database held.
+    pub expected: Option<Vec<ExpectedTable>>,
+    /// What a registry must know; `None` where none is needed.
+    pub registry: Option<Schemas>,
 }
 
 impl Trial {
-    /// One trial for each recording of a scenario.
+    /// One trial for each JSON recording of a scenario.
     pub fn all(scenario: &str) -> anyhow::Result<Vec<Self>> {
         let scenario = Scenario::open(scenario)?;
-        let mut trials = Vec::new();
-        for recording in Recording::ALL {
-            if let Some(records) = scenario.records(recording)? {
-                let name = format!("{} {recording:?}", scenario.name);
-                let spellings = scenario.spellings(recording, &records)?;
-                trials.push(Self {
-                    name,
-                    records,
-                    spellings,
-                    expected: scenario.expected(recording)?,
-                });
-            }
-        }
-        Ok(trials)
+        let of = |recording| Self::of(&scenario, recording).transpose();
+        Recording::ALL.into_iter().filter_map(of).collect()
+    }
+
+    /// The trial of one recording; `None` if it was not made.
+    pub fn of(scenario: &Scenario, recording: Recording) -> anyhow::Result<Option<Self>> {
+        let Some(records) = scenario.records(&recording)? else {
+            return Ok(None);
+        };
+        let spellings = scenario.spellings(&recording)?;
+        Ok(Some(Self {
+            name: format!("{} {}", scenario.name, recording.stem()),
+            records,
+            expected: scenario.expected(&recording, &spellings)?,
+            registry: scenario.registry(&recording)?,
+            recording,
+            spellings,
+        }))
     }
 
     /// Runs `check` on every recording of the small scenarios, all at once: it mostly waits for
@@ -76,18 +85,6 @@ impl Trial {
         })
     }
 
-    /// The same, where rows that the source lost unseen must be gone: a later snapshot named every
-    /// row there is.
-    #[must_use]
-    pub fn without_ghosts(mut self) -> Self {
-        for table in &mut self.expected {
-            table
-                .deviations
-                .retain(|deviation| deviation.sent != Exact::text("row present"));
-        }
-        self
-    }
-
     /// Compares every table that the server has with what the database held; fails with the
     /// differences.
     pub fn check(&self, server: &Server) -> anyhow::Result<()> {
@@ -105,28 +102,7 @@ impl Trial {
         server: &Server,
         wanted: impl Fn(&ExpectedTable) -> bool,
     ) -> anyhow::Result<()> {
-        let tables = server.found("/v1/tables", &[])?;
-        let tables = tables
-            .get("tables")
-            .as_list()
-            .context("no list of tables")?;
-        let mut comparison = Comparison::default();
-        for expected in self.expected.iter().filter(|table| wanted(table)) {
-            let Some(told) = tables
-                .iter()
-                .find(|table| table.get("topic").as_text() == Some(&expected.topic))
-            else {
-                if !expected.rows.is_empty() {
-                    comparison.wrong.push(format!(
-                        "{}: no table for topic {}",
-                        expected.name, expected.topic
-                    ));
-                }
-                continue;
-            };
-            comparison.add(self.check_table(server, expected, told)?);
-        }
-        let Comparison { cells, wrong } = comparison;
+        let Comparison { cells, wrong } = self.compare(server, wanted)?;
         if wrong.is_empty() && cells > 0 {
             return Ok(());
         }
@@ -137,6 +113,38 @@ impl Trial {
             wrong.len(),
             shown.join("\n  ")
         )
+    }
+
+    /// Every difference between the wanted tables and what the database held.
+    pub fn compare(
+        &self,
+        server: &Server,
+        wanted: impl Fn(&ExpectedTable) -> bool,
+    ) -> anyhow::Result<Comparison> {
+        let tables = server.found("/v1/tables", &[])?;
+        let tables = tables
+            .get("tables")
+            .as_list()
+            .context("no list of tables")?;
+        let mut comparison = Comparison::default();
+        let expected = self.expected.iter().flatten();
+        for expected in expected.filter(|table| wanted(table)) {
+            let Some(told) = tables
+                .iter()
+                .find(|table| table.get("topic").as_text() == Some(&expected.topic))
+            else {
+                let has_records = |record: &Record| record.topic == expected.topic;
+                if !expected.rows.is_empty() || self.records.iter().any(has_records) {
+                    comparison.wrong.push(format!(
+                        "{}: no table for topic {}",
+                        expected.name, expected.topic
+                    ));
+                }
+                continue;
+            };
+            comparison.add(self.check_table(server, expected, told)?);
+        }
+        Ok(comparison)
     }
 
     fn check_table(
@@ -178,17 +186,23 @@ impl Trial {
     }
 }
 
-/// Runs `trial` under fixed seeds, or under the one in `BLACK_BOX_SEED`, and names the seed that
+/// Runs `trial` under fixed seeds, or under those in `BLACK_BOX_SEED`, and names the seed that
 /// failed.
 pub fn under_seeds(count: u64, trial: impl Fn(u64) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let seeds = match std::env::var("BLACK_BOX_SEED") {
-        Ok(seed) => vec![seed.parse().context("BLACK_BOX_SEED is no number")?],
-        Err(_) => (1..=count).collect(),
-    };
-    for seed in seeds {
+    for seed in seeds(count)? {
         trial(seed).with_context(|| format!("repeat it with BLACK_BOX_SEED={seed}"))?;
     }
     Ok(())
+}
+
+/// The first seeds, or what `BLACK_BOX_SEED` says: one (`7`), or from one to another (`1-100`).
+pub fn seeds(count: u64) -> anyhow::Result<Vec<u64>> {
+    let Ok(told) = std::env::var("BLACK_BOX_SEED") else {
+        return Ok((1..=count).collect());
+    };
+    let (first, last) = told.split_once('-').unwrap_or((&told, &told));
+    let number = |text: &str| text.parse().context("BLACK_BOX_SEED is no seed");
+    Ok((number(first)?..=number(last)?).collect())
 }
 
 /// The row as if it had been written in the table's newest shape, as the database shows it: columns

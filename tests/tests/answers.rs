@@ -8,7 +8,7 @@ use black_box::server::{Server, check_fresh};
 use black_box::site::{Settings, Site};
 
 /// A server that has replayed the scenario. The site must outlive it.
-fn replayed(scenario: &str, recording: Recording) -> anyhow::Result<(Site, Server)> {
+fn replayed(scenario: &str, recording: &Recording) -> anyhow::Result<(Site, Server)> {
     let site = Site::new(Settings::default())?;
     let records = Scenario::open(scenario)?.records(recording)?;
     site.deliver(&records.context("no such recording")?)?;
@@ -54,7 +54,7 @@ fn check_problem(
 
 #[test]
 fn a_lookup_answers_the_row_that_the_list_has() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     for (table, key) in [
         ("customers", "id"),
         ("orders", "id"),
@@ -70,7 +70,7 @@ fn a_lookup_answers_the_row_that_the_list_has() -> anyhow::Result<()> {
 
 #[test]
 fn pages_are_in_key_order_and_lose_nothing() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     let whole = server.rows("products")?;
     let keys: Vec<_> = whole.iter().map(|row| row.get("id").as_integer()).collect();
     assert!(keys.is_sorted(), "{keys:?}");
@@ -94,7 +94,7 @@ fn pages_are_in_key_order_and_lose_nothing() -> anyhow::Result<()> {
 
 #[test]
 fn a_replayed_file_is_live_and_complete() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     let fresh = server
         .found("/v1/tables/orders/rows", &[])?
         .get("fresh")
@@ -108,7 +108,7 @@ fn a_replayed_file_is_live_and_complete() -> anyhow::Result<()> {
 
 #[test]
 fn a_row_that_is_not_there_is_told_with_freshness() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     let problem = check_problem(
         &server,
         "/v1/tables/orders/rows/424242",
@@ -121,7 +121,7 @@ fn a_row_that_is_not_there_is_told_with_freshness() -> anyhow::Result<()> {
 
 #[test]
 fn what_is_misspelled_is_refused_with_candidates() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     let problem = check_problem(&server, "/v1/tables/orderz/rows", &[], 404, "unknown_table")?;
     assert!(
         problem
@@ -157,17 +157,17 @@ fn what_is_misspelled_is_refused_with_candidates() -> anyhow::Result<()> {
 #[test]
 fn a_key_of_another_type_is_refused_where_types_are_known() -> anyhow::Result<()> {
     let path = "/v1/tables/orders/rows/notanumber";
-    let (_site, server) = replayed("A_basics_default", Recording::WithSchemas)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::WithSchemas)?;
     check_problem(&server, path, &[], 400, "type_mismatch")?;
     // Without schemas any value may be a key; this one is not there.
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     check_problem(&server, path, &[], 404, "row_not_found")?;
     Ok(())
 }
 
 #[test]
 fn every_longer_suffix_of_its_topic_finds_a_table() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     let wanted = server.rows("orders")?;
     for name in ["inventory.orders", "a_basics_default.inventory.orders"] {
         assert_eq!(server.rows(name)?, wanted, "{name}");
@@ -177,14 +177,14 @@ fn every_longer_suffix_of_its_topic_finds_a_table() -> anyhow::Result<()> {
 
 #[test]
 fn a_table_without_key_has_no_lookup() -> anyhow::Result<()> {
-    let (_site, server) = replayed("E_truncate", Recording::Schemaless)?;
+    let (_site, server) = replayed("E_truncate", &Recording::Schemaless)?;
     check_problem(&server, "/v1/tables/nokey/rows/1", &[], 400, "bad_request")?;
     Ok(())
 }
 
 #[test]
 fn the_admin_listener_has_the_probes_and_the_metrics_alone() -> anyhow::Result<()> {
-    let (_site, server) = replayed("A_basics_default", Recording::Schemaless)?;
+    let (_site, server) = replayed("A_basics_default", &Recording::Schemaless)?;
     for probe in ["/livez", "/readyz", "/startupz"] {
         assert_eq!(server.admin(probe)?.status, 200, "{probe}");
     }

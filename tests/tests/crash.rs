@@ -16,8 +16,8 @@ use fastrand::Rng;
 
 /// Short beside a life, so that lives end before, between, during and after checkpoints.
 const OFTEN: Settings = Settings {
-    follow: false,
     checkpoint_interval_ms: 20,
+    ..Settings::DEFAULT
 };
 
 /// Ends one life.

@@ -32,7 +32,7 @@ fn hashed(text: &str) -> anyhow::Result<String> {
     digits.map(digit).collect::<Option<_>>().context("digits")
 }
 
-fn site(recording: Recording) -> anyhow::Result<(Site, Vec<Record>)> {
+fn site(recording: &Recording) -> anyhow::Result<(Site, Vec<Record>)> {
     let (site, records) = open_site(recording)?;
     hide(&site)?;
     Ok((site, records))
@@ -47,7 +47,7 @@ fn hide(site: &Site) -> anyhow::Result<()> {
 }
 
 /// A site where everybody may see everything.
-fn open_site(recording: Recording) -> anyhow::Result<(Site, Vec<Record>)> {
+fn open_site(recording: &Recording) -> anyhow::Result<(Site, Vec<Record>)> {
     let settings = Settings {
         checkpoint_interval_ms: 20,
         ..Settings::default()
@@ -230,7 +230,7 @@ fn check_answers(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(recording: Recording) -> anyhow::Result<()> {
+fn check(recording: &Recording) -> anyhow::Result<()> {
     let (site, records) = site(recording)?;
     let secrets = secrets(&records)?;
     let mut server = site.start()?;
@@ -261,17 +261,17 @@ fn check_hidden_on_disk(site: &Site, secrets: &[String]) -> anyhow::Result<()> {
 
 #[test]
 fn nothing_of_them_is_anywhere_without_schemas() -> anyhow::Result<()> {
-    check(Recording::Schemaless)
+    check(&Recording::Schemaless)
 }
 
 #[test]
 fn nothing_of_them_is_anywhere_with_schemas() -> anyhow::Result<()> {
-    check(Recording::WithSchemas)
+    check(&Recording::WithSchemas)
 }
 
 #[test]
 fn what_is_hidden_from_now_on_is_gone_from_the_disk() -> anyhow::Result<()> {
-    let (site, records) = open_site(Recording::Schemaless)?;
+    let (site, records) = open_site(&Recording::Schemaless)?;
     let secrets = secrets(&records)?;
     let mut server = site.start()?;
     server.ready()?;
