@@ -175,7 +175,9 @@ impl<'a> Block<'a> {
     }
 
     pub fn transaction(&self) -> Option<Transaction> {
-        if let Some(id) = self.tx_id.map(Token::get).filter(|id| *id != "null") {
+        // No transaction is the zeroth: Protobuf has zero where nothing is.
+        let is_id = |id: &&str| !matches!(*id, "null" | "0");
+        if let Some(id) = self.tx_id.map(Token::get).filter(is_id) {
             let id = id.trim_matches('"');
             return match id.parse::<i64>() {
                 // Compared modulo 2^32: the source's id may or may not carry its epoch.

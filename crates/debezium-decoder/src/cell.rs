@@ -159,7 +159,8 @@ impl Semantic {
     fn is_unavailable(&self, text: &str, placeholder: &Placeholder) -> bool {
         match self {
             Self::Untyped => placeholder.is_untyped_text(text),
-            Self::Json => placeholder.is_json_text(text),
+            // Not every format says that a text is JSON.
+            Self::Json | Self::Text(ColumnType::Text) => placeholder.is_json_text(text),
             _ => placeholder.is_text(text),
         }
     }

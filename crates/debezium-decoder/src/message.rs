@@ -112,6 +112,8 @@ impl Decoding<'_> {
         let malformed = |error| DecodeError::malformed("source block", &error);
         let block: Source<'_> = serde_json::from_str(source.get()).map_err(malformed)?;
         let lsn = block.lsn.ok_or(DecodeError::NoMessageLsn)?;
+        // Protobuf has zero where nothing is, and no transaction is the zeroth.
+        let tx_id = block.tx_id.filter(|id| *id != 0);
         self.builder.clear();
         self.builder.push(Value::Int(lsn));
         let text = Semantic::Text(ColumnType::Text);
@@ -130,7 +132,7 @@ impl Decoding<'_> {
         let at = |millis| Value::Instant(Moment::from_units(millis, 1000));
         self.builder.push(block.ts_ms.map_or(Value::Null, at));
         self.builder
-            .push(block.tx_id.map_or(Value::Null, Value::Int));
+            .push(tx_id.map_or(Value::Null, Value::Int));
         let change = self.made_row(record.offset, columns(content.semantic.column_type()))?;
         self.topic.format = Some(RecordFormat::Messages);
         Ok(Change {

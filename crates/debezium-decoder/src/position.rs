@@ -15,7 +15,11 @@ impl Block<'_> {
     pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {
         match self.connector() {
             Connector::Postgres if incremental => newest_of_sequence(self.sequence.as_deref()?),
-            Connector::Postgres => SourcePosition::from_numbers(0, &[self.lsn?]),
+            // Zero is no place in the log: Protobuf has it where nothing is.
+            Connector::Postgres => {
+                let lsn = self.lsn.filter(|lsn| *lsn > 0)?;
+                SourcePosition::from_numbers(0, &[lsn])
+            }
             Connector::MySql => {
                 let file = file_number(self.file.as_deref()?)?;
                 // Files of different servers have nothing to do with each other.

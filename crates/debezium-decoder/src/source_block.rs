@@ -31,9 +31,13 @@ impl SourceFacts {
         Self {
             connector: Connector::Postgres,
             snapshot,
-            position: lsn.and_then(|lsn| SourcePosition::from_numbers(0, &[lsn])),
+            position: lsn
+                .filter(|lsn| *lsn > 0)
+                .and_then(|lsn| SourcePosition::from_numbers(0, &[lsn])),
             // 32 bits, which wrap.
-            transaction: tx_id.map(|id| Transaction(u64::from(id as u32))),
+            transaction: tx_id
+                .filter(|id| *id != 0)
+                .map(|id| Transaction(u64::from(id as u32))),
             commit_ms,
         }
     }
@@ -281,6 +285,12 @@ mod tests {
             facts(&mut memory, &blocks[1]).transaction,
             Some(Transaction(13))
         );
+        // Protobuf has zeros where nothing is.
+        let zeros = postgres(9, "false", "", "0", "0", "t");
+        for memory in [&mut memory, &mut SourceMemory::default()] {
+            let facts = facts(memory, &zeros);
+            assert_eq!((facts.position, facts.transaction), (None, None));
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
     let column = |column: &row_model::Column| ColumnInfo {
         name: column.name.clone(),
         type_name: column.kind.name().to_owned(),
-        nullable: column.nullable,
+        nullable: column.nullable || shape.may_lack(&column.name),
     };
     TableInfo {
         name: identity.name.clone(),

@@ -110,6 +110,13 @@ impl RowShape {
             .collect()
     }
 
+    /// True for a column without which there may be rows: those that were written before it was added.
+    #[must_use]
+    pub fn may_lack(&self, column: &str) -> bool {
+        let shapes = self.history.shapes();
+        shapes.iter().any(|shape| shape.column(column).is_none())
+    }
+
     /// How rows of another shape are laid out: the shown columns that they have, in their order, then
     /// what else they have.
     fn layout_of(&self, shape: SchemaId, row: Row<'_>) -> Arc<[Field]> {
