@@ -12,6 +12,9 @@ pub enum DecodeError {
     /// Key and value together are more than the decoder accepts.
     #[error("the record has {bytes} bytes; at most {max} are accepted")]
     TooLarge { bytes: usize, max: usize },
+    /// The row would take more than the decoder accepts, though the record does not.
+    #[error("the row would take more than {max} bytes")]
+    RowTooLarge { max: usize },
     /// The bytes are not text, and no binary format is configured for the topic.
     #[error(
         "the {part} is not UTF-8 text (first bad byte at {at}); binary formats need a schema registry"
@@ -94,7 +97,7 @@ impl DecodeError {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { .. } | Self::RowTooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
             Self::NeedsRegistry { .. } => "needs_registry",
@@ -126,7 +129,20 @@ impl DecodeError {
     pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
         Self::Malformed {
             part,
-            reason: error.to_string(),
+            reason: without_value(&error.to_string()),
         }
     }
+}
+
+/// The parser quotes what it met in the place of something else, which may be a cell.
+fn without_value(reason: &str) -> String {
+    for kind in ["invalid type: ", "invalid value: "] {
+        if let Some(rest) = reason.strip_prefix(kind)
+            && let Some((met, expected)) = rest.rsplit_once(", expected ")
+        {
+            let met = met.split(['`', '"']).next().unwrap_or_default().trim_end();
+            return format!("{kind}{met}, expected {expected}");
+        }
+    }
+    reason.to_owned()
 }

@@ -33,6 +33,7 @@ mod message;
 mod nested;
 mod outbox;
 mod outline;
+mod places;
 mod position;
 mod registry;
 mod row_shape;

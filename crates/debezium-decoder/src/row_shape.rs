@@ -12,7 +12,9 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use smallvec::SmallVec;
 
 use crate::connect_schema::Node;
+use crate::decoding::ROW_BYTES_MAX;
 use crate::outline::Member;
+use crate::places::Places;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder};
@@ -119,6 +121,7 @@ impl RowShape {
         }
     }
 
+    /// The first column of this name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
@@ -217,10 +220,19 @@ impl<'a> RowTokens<'a> {
                     .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
                 None => row.push(Value::Null),
             }
+            within_bounds(row)?;
         }
         row.finish(out);
         Ok(())
     }
+}
+
+/// Called after each cell, so that no row is built that could not be kept.
+pub(crate) fn within_bounds(row: &RowBuilder) -> Result<(), DecodeError> {
+    if row.cell_bytes() > ROW_BYTES_MAX {
+        return Err(DecodeError::RowTooLarge { max: ROW_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// Reads an object's members into the places of the expected columns.
@@ -310,8 +322,10 @@ fn by_name<'a>(
     strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     tokens.resize(shape.columns.len(), None);
+    let names = shape.columns.iter().map(|column| column.name.as_str());
+    let places = Places::of(names, strangers.len());
     for (name, value) in strangers {
-        if let Some(column) = shape.column(&name) {
+        if let Some(column) = places.get(&name) {
             tokens[column] = Some(value);
         }
     }

@@ -6,7 +6,7 @@ use super::cursor::{BadBody, Cursor};
 use super::{AvroSchema, Reader};
 use crate::cell::Mismatch;
 use crate::json_token::Token;
-use crate::row_shape::RowShape;
+use crate::row_shape::{RowShape, within_bounds};
 use crate::semantic::Semantic;
 use crate::{DecodeError, Placeholder};
 
@@ -67,6 +67,7 @@ impl AvroRow<'_> {
                         reason: bad.0.to_owned(),
                     },
                 })?;
+            within_bounds(row)?;
         }
         row.finish(out);
         Ok(())

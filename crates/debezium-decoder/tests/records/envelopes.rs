@@ -201,7 +201,7 @@ fn bad_records_say_why_and_stop_nothing() {
             0 failed: the value is not what it should be: EOF while parsing an object at line 1 column 40
             1 failed: unknown op "x"
             2 failed: op `u` without `after`
-            3 failed: the after is not what it should be: invalid type: integer `5`, expected an object with the row's columns at line 1 column 1
+            3 failed: the after is not what it should be: invalid type: integer, expected an object with the row's columns at line 1 column 1
             4 failed: the record's key does not match its row in column `id`
             5 failed: the topic has held change events so far, and this is one of flattened rows
             6 failed: the value is no Debezium change event: it has no `op` and `source`
