@@ -1,0 +1,78 @@
+//! What a decoded batch says, in words that can be compared: numbers of schemas and source tables
+//! replaced by what they stand for.
+
+use std::fmt::Write as _;
+
+use query::json::write_value;
+use row_model::{Change, ChangeBatch, Row, Schema, Value};
+
+/// What reading a cell may cost beyond what it takes in its row. A decimal is written with all digits of its scale.
+const CELL_JSON_BYTES_MAX: usize = 200_000;
+/// JSON spells a byte in at most six: `\u0000`.
+const JSON_BYTES_PER_BYTE: usize = 6;
+
+/// What one change means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The source table. A record that does not say which counts as one of the first that was met.
+    origin: Option<String>,
+    said: String,
+}
+
+impl Meaning {
+    /// Whether it is the same as this one of a record that was decoded alone.
+    pub fn is_that_of_alone(&self, alone: &Self) -> bool {
+        self.said == alone.said && (alone.origin.is_none() || self.origin == alone.origin)
+    }
+}
+
+/// Checks on the way that all of it can be read.
+pub fn of_change(out: &ChangeBatch, change: &Change) -> Meaning {
+    let mut text = format!(
+        "{:?} {:?} at {:?} of {:?} in {:?}, {:?} {:?} {}",
+        change.kind,
+        change.snapshot,
+        change.position,
+        change.run,
+        change.transaction,
+        change.commit_ms,
+        change.connector_ms,
+        change.key_change,
+    );
+    let schemas = out.schemas.as_ref();
+    let history = schemas.unwrap_or_else(|| panic!("a change without the schemas of its topic"));
+    let _ = write!(text, " key {:02x?}", out.slice(&change.key));
+    let _ = write!(text, " other {:02x?}", out.slice(&change.other_key));
+    for (part, range) in [("row", &change.row), ("before", &change.before)] {
+        if range.is_empty() {
+            continue;
+        }
+        let schema = history.get(change.schema);
+        let schema = schema.unwrap_or_else(|| panic!("a row without a shape: {change:?}"));
+        let _ = write!(text, " {part} by {:?}", schema.key);
+        write_row(&mut text, Row::new(out.slice(range)), &schema);
+    }
+    let origins = history.origins();
+    Meaning {
+        origin: origins.get(usize::from(change.origin.0)).cloned(),
+        said: text,
+    }
+}
+
+fn write_row(text: &mut String, row: Row<'_>, schema: &Schema) {
+    assert_eq!(row.len(), schema.columns.len(), "cells and columns");
+    let mut json = Vec::new();
+    for (place, column) in schema.columns.iter().enumerate() {
+        let value = row.get(place);
+        let value = value.unwrap_or_else(|| panic!("column {place} cannot be read: {row:?}"));
+        json.clear();
+        write_value(value, &mut json);
+        let json_bytes_max = CELL_JSON_BYTES_MAX + JSON_BYTES_PER_BYTE * row.as_bytes().len();
+        assert!(json.len() <= json_bytes_max, "{} bytes of JSON", json.len());
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok();
+        assert!(is_json, "{value:?} of {column:?} is answered as no JSON");
+        let unavailable = value == Value::Unavailable;
+        let json = String::from_utf8_lossy(&json);
+        let _ = write!(text, " {column:?}={unavailable} {json}");
+    }
+}
