@@ -79,10 +79,12 @@ fn compare_with_alone(
         if alone.format.is_some() && alone.format != out.format {
             continue;
         }
+        let origins = alone.schemas.as_ref().map(|history| history.origins());
+        let origin = origins.as_ref().and_then(|origins| origins.first());
         for other in &alone.changes {
             let other = meaning::of_change(&alone, other);
             assert!(
-                meaning.is_that_of_alone(&other),
+                meaning.is_that_of_alone(&other, origin),
                 "record {place} means after others\n{meaning:?}\nand alone\n{other:?}"
             );
         }

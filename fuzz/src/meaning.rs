@@ -14,15 +14,15 @@ const JSON_BYTES_PER_BYTE: usize = 6;
 /// What one change means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
-    /// The source table. A record that does not say which counts as one of the first that was met.
+    /// The source table; `None` for the first one, which a record that does not say it counts as one of.
     origin: Option<String>,
     said: String,
 }
 
 impl Meaning {
-    /// Whether it is the same as this one of a record that was decoded alone.
-    pub fn is_that_of_alone(&self, alone: &Self) -> bool {
-        self.said == alone.said && (alone.origin.is_none() || self.origin == alone.origin)
+    /// Whether it is the same as that of a record that was decoded alone, where every table is the first.
+    pub fn is_that_of_alone(&self, alone: &Self, origin: Option<&String>) -> bool {
+        self.said == alone.said && (self.origin.is_none() || self.origin.as_ref() == origin)
     }
 }
 
@@ -53,8 +53,9 @@ pub fn of_change(out: &ChangeBatch, change: &Change) -> Meaning {
         write_row(&mut text, Row::new(out.slice(range)), &schema);
     }
     let origins = history.origins();
+    let origin = usize::from(change.origin.0);
     Meaning {
-        origin: origins.get(usize::from(change.origin.0)).cloned(),
+        origin: origins.get(origin).cloned().filter(|_| origin > 0),
         said: text,
     }
 }
