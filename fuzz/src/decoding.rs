@@ -42,6 +42,11 @@ pub fn avro(data: &[u8]) {
     check(data, Some(SchemaLanguage::Avro));
 }
 
+/// Records in Protobuf, likewise.
+pub fn protobuf(data: &[u8]) {
+    check(data, Some(SchemaLanguage::Protobuf));
+}
+
 fn check(data: &[u8], registry: Option<SchemaLanguage>) {
     let script = Script::read(data);
     if script.records.is_empty() {

@@ -28,6 +28,10 @@ pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
             |name| is_recorded_in(name, "avro"),
             Some(SchemaLanguage::Avro),
         )?,
+        "protobuf" => scripts(
+            |name| is_recorded_in(name, "proto"),
+            Some(SchemaLanguage::Protobuf),
+        )?,
         "record_files" => lines()?,
         "config" => configurations()?,
         _ => query_texts(),

@@ -25,12 +25,12 @@ pub enum Decoded {
 /// Each decode worker has its own decoder; what must agree between workers (the numbering of
 /// schemas) is shared inside it.
 pub trait Decoder: Send {
-    /// Decodes the records of `batch`, in order, into `out`, beginning at index `from`.
+    /// Decodes the records of `batch` from the index `from` on, in order, into `out`.
     ///
     /// A record that cannot be decoded becomes a failure in `out` with its reason, and the next
-    /// record is decoded as if nothing had happened. Every record before the one
-    /// that waits for a schema is accounted for: as a change, as a failure, or by
-    /// [`ChangeBatch::next_offset`] alone.
+    /// record is decoded as if nothing had happened. Every record of the batch is accounted for:
+    /// as a change, as a failure, or by [`ChangeBatch::next_offset`] alone; or it waits for a schema, and
+    /// then `out` ends before it.
     fn decode(
         &mut self,
         context: TopicContext<'_>,

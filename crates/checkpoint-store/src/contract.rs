@@ -122,6 +122,13 @@ pub trait CheckpointStore: Send + Sync {
     /// # Panics
     /// If the checkpoint contradicts its own description.
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<Committed, CheckpointError>;
+
+    /// Leaves nothing on the medium that could be read of rows and notes that earlier checkpoints held
+    /// and this one does not. Costs as much as writing everything anew.
+    ///
+    /// # Errors
+    /// If that cannot be promised. What was committed stays; the next commit begins with what is there.
+    fn scrub(&mut self) -> Result<(), CheckpointError>;
 }
 
 impl ChunkId {

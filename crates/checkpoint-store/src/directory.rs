@@ -80,6 +80,11 @@ impl Directory {
         self.path.join("sled")
     }
 
+    /// Where a copy of them is made that is to take their place, and where they make room for it.
+    pub fn exchange_paths(&self) -> (PathBuf, PathBuf) {
+        (self.path.join("sled.fresh"), self.path.join("sled.old"))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -28,6 +28,9 @@ pub const SLED_EXTRA_TOUCHES: u32 = 2;
 /// How long sled may take to let go of its files.
 pub const SLED_CLOSE_MAX: Duration = Duration::from_secs(10);
 
+/// Bytes copied at once when everything is written anew.
+pub const SLED_COPY_BYTES: usize = 1 << 20;
+
 /// sled's default, which also bounds what it holds unwritten.
 pub const SLED_SEGMENT_BYTES: usize = 512 << 10;
 

@@ -37,6 +37,15 @@ pub trait Medium: Send + Sync {
     /// If the medium still cannot be used.
     fn recover(&mut self) -> Result<(), CheckpointError>;
 
+    /// Leaves nothing that could be read of what was removed or replaced. A medium that keeps nothing of
+    /// it need do nothing.
+    ///
+    /// # Errors
+    /// If that cannot be promised. The medium must be [recovered](Self::recover) then.
+    fn scrub(&mut self) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
     /// Shows the value of a key to `read`; false if there is none.
     ///
     /// # Errors

@@ -28,7 +28,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::directory::Directory;
-use crate::limits::{SLED_CACHE_BYTES, SLED_CLOSE_MAX, SLED_EXTRA_TOUCHES, SLED_SEGMENT_BYTES};
+use crate::limits::{
+    SLED_CACHE_BYTES, SLED_CLOSE_MAX, SLED_COPY_BYTES, SLED_EXTRA_TOUCHES, SLED_SEGMENT_BYTES,
+};
 use crate::{CheckpointError, CheckpointStore, Checkpoints, Medium, Visit, WriteBatch};
 
 /// Checkpoints on disk.
@@ -71,6 +73,11 @@ impl SledMedium {
     /// As [`SledStore::open`].
     pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
         let directory = Directory::claim(dir)?;
+        let failed = |source| CheckpointError::Open {
+            dir: dir.to_path_buf(),
+            source,
+        };
+        finish_exchange(&directory).map_err(failed)?;
         let open = match OpenSled::open(&directory) {
             // Half of sled's first files, which nobody was told to be a checkpoint.
             Err(CheckpointError::Corrupt { .. }) if !directory.used() => {
@@ -93,9 +100,19 @@ impl SledMedium {
     /// sled flushes when its last handle goes, and panics if the disk does not let it. Its threads
     /// may hold its lock for a moment longer: waited for here, so that it can be opened again.
     fn close(&mut self) -> io::Result<()> {
-        let Some(OpenSled { db, log }) = self.open.take() else {
-            return Ok(());
-        };
+        self.open.take().map_or(Ok(()), OpenSled::close)
+    }
+
+    fn opened(&self) -> Result<&OpenSled, CheckpointError> {
+        self.open
+            .as_ref()
+            .ok_or_else(|| CheckpointError::Unsettled("the store is closed".to_owned()))
+    }
+}
+
+impl OpenSled {
+    fn close(self) -> io::Result<()> {
+        let Self { db, log } = self;
         let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
         let (release, released) = mpsc::sync_channel(1);
         thread::Builder::new()
@@ -110,33 +127,50 @@ impl SledMedium {
         released.recv_timeout(SLED_CLOSE_MAX).map_err(too_long)?
     }
 
-    fn opened(&self) -> Result<&OpenSled, CheckpointError> {
-        self.open
-            .as_ref()
-            .ok_or_else(|| CheckpointError::Unsettled("the store is closed".to_owned()))
-    }
-}
-
-impl OpenSled {
     fn open(directory: &Directory) -> Result<Self, CheckpointError> {
-        let path = directory.sled_path();
+        Self::open_at(&directory.sled_path(), directory)
+    }
+
+    fn open_at(path: &Path, directory: &Directory) -> Result<Self, CheckpointError> {
         let failed = |source| CheckpointError::Open {
             dir: directory.path().to_path_buf(),
             source,
         };
-        remove_unfinished_snapshots(&path).map_err(failed)?;
+        remove_unfinished_snapshots(path).map_err(failed)?;
         let config = sled::Config::new()
-            .path(&path)
+            .path(path)
             .cache_capacity(SLED_CACHE_BYTES)
             .segment_size(SLED_SEGMENT_BYTES)
             .flush_every_ms(None);
         let db = guarded(failed, || config.open())?;
         let log = File::open(path.join("db")).map_err(failed)?;
         // The names of sled's files, which it does not sync either.
-        File::open(&path)
+        File::open(path)
             .and_then(|dir| dir.sync_all())
             .map_err(failed)?;
         Ok(Self { db, log })
+    }
+
+    /// Copies everything there is into an empty store, and makes it durable there.
+    fn copy_into(&self, fresh: &Self) -> Result<(), CheckpointError> {
+        let (mut writes, mut bytes) = (sled::Batch::default(), 0);
+        let mut entries = self.db.iter();
+        while let Some((key, value)) =
+            guarded(CheckpointError::Read, || entries.next().transpose())?
+        {
+            bytes += key.len() + value.len();
+            writes.insert(key, value);
+            if bytes > SLED_COPY_BYTES {
+                let full = std::mem::take(&mut writes);
+                guarded(CheckpointError::Write, || fresh.db.apply_batch(full))?;
+                bytes = 0;
+            }
+        }
+        guarded(CheckpointError::Write, || {
+            fresh.db.apply_batch(writes)?;
+            fresh.db.flush()
+        })?;
+        fresh.log.sync_all().map_err(CheckpointError::Write)
     }
 
     /// Brings sled to evict: see [`SLED_EXTRA_TOUCHES`].
@@ -182,12 +216,26 @@ impl Medium for SledMedium {
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
         self.close().map_err(CheckpointError::Write)?;
+        finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
         let opened = OpenSled::open(&self.directory).map_err(|error| match error {
             CheckpointError::Open { source, .. } => CheckpointError::Write(source),
             other => other,
         });
         self.open = Some(opened?);
         Ok(())
+    }
+
+    /// sled's log keeps what was removed until its place is needed: everything is copied into a new one.
+    fn scrub(&mut self) -> Result<(), CheckpointError> {
+        finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
+        let (fresh_path, old_path) = self.directory.exchange_paths();
+        let fresh = OpenSled::open_at(&fresh_path, &self.directory)?;
+        self.opened()?.copy_into(&fresh)?;
+        fresh.close().map_err(CheckpointError::Write)?;
+        sync_names(&fresh_path).map_err(CheckpointError::Write)?;
+        self.close().map_err(CheckpointError::Write)?;
+        fs::rename(self.directory.sled_path(), old_path).map_err(CheckpointError::Write)?;
+        self.recover()
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {
@@ -214,6 +262,27 @@ impl Medium for SledMedium {
         }
         Ok(())
     }
+}
+
+/// Ends an exchange of sled's files for a copy of them, wherever it stopped. They make room only for a
+/// copy that is whole and durable: where they are gone it takes their place, else it is nothing.
+fn finish_exchange(directory: &Directory) -> io::Result<()> {
+    let current = directory.sled_path();
+    let (fresh, old) = directory.exchange_paths();
+    if old.try_exists()? && !current.try_exists()? {
+        fs::rename(&fresh, &current)?;
+        sync_names(directory.path())?;
+    }
+    for leftover in [fresh, old] {
+        if leftover.try_exists()? {
+            fs::remove_dir_all(leftover)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_names(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// sled writes a snapshot under a draft's name, and then takes a draft it left behind for the

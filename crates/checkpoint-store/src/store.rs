@@ -136,6 +136,15 @@ impl<M: Medium> CheckpointStore for Checkpoints<M> {
         chunks.into_iter().collect()
     }
 
+    fn scrub(&mut self) -> Result<(), CheckpointError> {
+        self.settled()?;
+        let scrubbed = self.medium.scrub();
+        if scrubbed.is_err() {
+            self.unsettled = Some("the store could not be written anew".to_owned());
+        }
+        scrubbed
+    }
+
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<Committed, CheckpointError> {
         if self.unsettled.is_some() {
             self.settle()?;

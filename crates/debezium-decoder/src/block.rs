@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::json_token::Token;
 use row_model::Transaction;
 use serde::Deserialize;
 
 use crate::DecodeError;
+use crate::json_token::Token;
 
 /// The connectors whose blocks are known, as far as it matters to what their changes mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

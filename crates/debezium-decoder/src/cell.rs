@@ -1,11 +1,12 @@
 //! One cell: how the JSON of each semantic type becomes a value.
 
-use crate::json_token::Token;
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use row_model::{ColumnType, Decimal, Moment, RowBuilder, Value, parse_uuid};
 
-use crate::json_token::{self, integer, text};
+use crate::json_token::{self, Token, integer, text};
 use crate::semantic::Semantic;
 use crate::{Placeholder, nested, temporal};
 
@@ -13,16 +14,43 @@ use crate::{Placeholder, nested, temporal};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch(pub &'static str);
 
-/// Debezium's numbers for PostgreSQL's infinite timestamps, in each unit, and for infinite dates.
-const INFINITE_STAMPS: [(i64, Moment); 6] = [
-    (9_223_372_036_825_200_000, Moment::INFINITY),
-    (-9_223_372_036_832_400_000, Moment::NEG_INFINITY),
-    (9_223_372_036_825_200, Moment::INFINITY),
-    (-9_223_372_036_832_400, Moment::NEG_INFINITY),
-    (i64::MAX, Moment::INFINITY),
-    (i64::MIN, Moment::NEG_INFINITY),
+/// Debezium's numbers for PostgreSQL's infinite timestamps, by units a second: in another unit the
+/// same number is a moment like any other.
+const INFINITE_STAMPS: [(i64, i64, Moment); 6] = [
+    (1_000_000, 9_223_372_036_825_200_000, Moment::INFINITY),
+    (1_000_000, -9_223_372_036_832_400_000, Moment::NEG_INFINITY),
+    (1_000, 9_223_372_036_825_200, Moment::INFINITY),
+    (1_000, -9_223_372_036_832_400, Moment::NEG_INFINITY),
+    (1_000_000_000, i64::MAX, Moment::INFINITY),
+    (1_000_000_000, i64::MIN, Moment::NEG_INFINITY),
 ];
-const INFINITE_DATES: [(i64, i64); 2] = [(-2_147_472_692, i64::MAX), (-2_147_472_691, i64::MIN)];
+/// The same for dates: snapshots and the stream write different ones, all beyond any date there is.
+const INFINITE_DATES: [(i64, i64); 4] = [
+    (-2_147_472_692, i64::MAX),
+    (-2_147_472_691, i64::MIN),
+    (-622_191_234, i64::MAX),
+    (-625_821_272, i64::MIN),
+];
+/// And as text, where times are text.
+const INFINITE_TEXTS: [(&str, bool); 6] = [
+    ("+292278994-08-16", true),
+    ("-5877611-06-21", true),
+    ("+294247-01-10T04:00:25.2", true),
+    ("+292269055-12-02", false),
+    ("-5877611-06-22", false),
+    ("-290308-12-21T19:59:27.6", false),
+];
+/// Digits after the point: `PostgreSQL` has up to 16,383, others a few dozen. Every answer writes them all.
+pub(crate) const SCALE_MAX: i32 = 20_000;
+/// Zeros before the point: `PostgreSQL` has up to 131,072 digits there.
+const SCALE_MIN: i32 = -140_000;
+/// As many bytes as 200,000 digits take, more than any database has.
+const UNSCALED_BYTES_MAX: usize = 83_100;
+/// The URL's alphabet, with or without padding.
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// More zeros than this are not put before the bits that were sent (a connector may leave out leading zero
 /// bytes). `bit varying` without a length says 2^31 - 1: then as many digits as the value needs.
 const BITS_ADDED_MAX: usize = 4_096;
@@ -52,13 +80,24 @@ impl Semantic {
                 row.push(Value::Unavailable);
             }
             Self::Untyped => json_token::untyped(token, |value| row.push(value)),
+            Self::Flag => row.push(Value::Bool(match value {
+                "0" | "false" => false,
+                "1" | "true" => true,
+                _ => return Err(self.mismatch()),
+            })),
+            Self::Unsigned => row.push(unsigned(value).ok_or(self.mismatch())?),
+            // Text was taken apart before it came here.
+            Self::Json if value.starts_with(['{', '[']) => row.push(Value::Json(value)),
+            Self::PlainDecimal if value.starts_with('{') => {
+                nested::variable_scale(token, |decimal| row.push(Value::Decimal(decimal)))?;
+            }
             Self::Boolean => row.push(Value::Bool(value.parse().map_err(|_| Mismatch("boolean"))?)),
             Self::Float(_) => row.push(Value::Float(
                 value
                     .parse()
                     .map_err(|_| Mismatch("floating-point number"))?,
             )),
-            Self::Decimal { .. } => push_decimal_text(value, row)?,
+            Self::Decimal { .. } | Self::PlainDecimal => push_decimal_text(value, row)?,
             Self::VariableScaleDecimal => {
                 nested::variable_scale(token, |decimal| row.push(Value::Decimal(decimal)))?;
             }
@@ -89,6 +128,34 @@ impl Semantic {
         self.push_text(text, placeholder, row)
     }
 
+    /// The same for a column whose type only a hint says: what does not read as that type fails,
+    /// instead of staying the text it is.
+    pub fn push_strictly(
+        &self,
+        token: Token<'_>,
+        placeholder: Option<&Placeholder>,
+        row: &mut RowBuilder,
+    ) -> Result<(), Mismatch> {
+        if let Some(text) = text(token) {
+            let stands_for_none =
+                placeholder.is_some_and(|placeholder| self.is_unavailable(&text, placeholder));
+            let is_read = match self {
+                Self::ZonedTimestamp
+                | Self::ZonedTime
+                | Self::IsoDate
+                | Self::IsoTime
+                | Self::IsoTimestamp
+                | Self::Uuid => !matches!(self.of_text(&text), Value::Text(_)),
+                Self::Json => nested::is_json(&text),
+                _ => true,
+            };
+            if !stands_for_none && !is_read {
+                return Err(self.mismatch());
+            }
+        }
+        self.push(token, placeholder, row)
+    }
+
     /// A text that stands for a value which was not sent.
     fn is_unavailable(&self, text: &str, placeholder: &Placeholder) -> bool {
         match self {
@@ -112,9 +179,12 @@ impl Semantic {
                 Value::Clock(number.checked_mul(1_000_000_000 / per_second)?)
             }
             Self::Timestamp { per_second } => {
-                let infinite = INFINITE_STAMPS.iter().find(|(sent, _)| *sent == number);
+                let infinite = INFINITE_STAMPS
+                    .iter()
+                    .find(|(unit, sent, _)| unit == per_second && *sent == number);
                 Value::Timestamp(
-                    infinite.map_or_else(|| Moment::from_units(number, *per_second), |(_, at)| *at),
+                    infinite
+                        .map_or_else(|| Moment::from_units(number, *per_second), |(_, _, at)| *at),
                 )
             }
             Self::MicroDuration => Value::Duration(number),
@@ -130,8 +200,8 @@ impl Semantic {
     ) -> Result<(), Mismatch> {
         match self {
             Self::Untyped | Self::Text(_) => row.push(Value::Text(text)),
-            Self::Bytes => {
-                let bytes = STANDARD.decode(text).map_err(|_| Mismatch("base64 text"))?;
+            Self::Bytes | Self::BytesHex | Self::BytesUrl => {
+                let bytes = self.bytes(text)?;
                 row.push(
                     if placeholder.is_some_and(|placeholder| placeholder.is_bytes(&bytes)) {
                         Value::Unavailable
@@ -144,8 +214,12 @@ impl Semantic {
                 let unscaled = STANDARD
                     .decode(text)
                     .map_err(|_| Mismatch("base64 decimal"))?;
-                row.push(Value::Decimal(Decimal::new(*scale, &unscaled)));
+                row.push(Value::Decimal(decimal(*scale, &unscaled)?));
             }
+            Self::PlainDecimal => match no_number(text) {
+                Some(name) => row.push(Value::Text(name)),
+                None => push_decimal_text(text, row)?,
+            },
             Self::Float(_) => row.push(Value::Float(special_float(text).ok_or(self.mismatch())?)),
             Self::Json => row.push(if nested::is_json(text) {
                 Value::Json(text)
@@ -171,7 +245,26 @@ impl Semantic {
     pub fn of_text<'a>(&self, text: &'a str) -> Value<'a> {
         // ISO modes write a Z although the time is local.
         let local = text.strip_suffix('Z').unwrap_or(text);
-        let read = match self {
+        let infinite = INFINITE_TEXTS.iter().find(|(sent, _)| *sent == local);
+        let read = match (self, infinite) {
+            (Self::IsoDate, Some((_, after))) => {
+                return Value::Date(if *after { i64::MAX } else { i64::MIN });
+            }
+            (Self::IsoTimestamp, Some((_, after))) => {
+                return Value::Timestamp(if *after {
+                    Moment::INFINITY
+                } else {
+                    Moment::NEG_INFINITY
+                });
+            }
+            _ => self.read_text(text, local),
+        };
+        let iso = matches!(self, Self::IsoDate | Self::IsoTime | Self::IsoTimestamp);
+        read.unwrap_or(Value::Text(if iso { local } else { text }))
+    }
+
+    fn read_text(&self, text: &str, local: &str) -> Option<Value<'static>> {
+        match self {
             Self::ZonedTimestamp => temporal::instant(text).map(Value::Instant),
             Self::ZonedTime => temporal::clock_utc(text).map(Value::ClockUtc),
             Self::IsoDate => temporal::date_days(local).map(Value::Date),
@@ -181,9 +274,18 @@ impl Semantic {
             }
             Self::Uuid => parse_uuid(text).map(Value::Uuid),
             _ => None,
-        };
-        let iso = matches!(self, Self::IsoDate | Self::IsoTime | Self::IsoTimestamp);
-        read.unwrap_or(Value::Text(if iso { local } else { text }))
+        }
+    }
+
+    /// Bytes in the text that this type sends them as.
+    pub fn bytes(&self, text: &str) -> Result<Vec<u8>, Mismatch> {
+        match self {
+            Self::BytesHex => from_hex(text).ok_or(Mismatch("hexadecimal text")),
+            Self::BytesUrl => BASE64_URL
+                .decode(text)
+                .map_err(|_| Mismatch("base64url text")),
+            _ => STANDARD.decode(text).map_err(|_| Mismatch("base64 text")),
+        }
     }
 
     pub fn mismatch(&self) -> Mismatch {
@@ -193,8 +295,50 @@ impl Semantic {
 
 fn push_decimal_text(text: &str, row: &mut RowBuilder) -> Result<(), Mismatch> {
     let (scale, unscaled) = Decimal::parse(text).map_err(|_| Mismatch("decimal"))?;
-    row.push(Value::Decimal(Decimal::new(scale, &unscaled)));
+    row.push(Value::Decimal(decimal(scale, &unscaled)?));
     Ok(())
+}
+
+/// A decimal as long as any database has it: a few bytes could else become gigabytes of zeros.
+pub(crate) fn decimal(scale: i32, unscaled: &[u8]) -> Result<Decimal<'_>, Mismatch> {
+    if (SCALE_MIN..=SCALE_MAX).contains(&scale) && unscaled.len() <= UNSCALED_BYTES_MAX {
+        Ok(Decimal::new(scale, unscaled))
+    } else {
+        Err(Mismatch("decimal: it has more digits than any database"))
+    }
+}
+
+/// What `decimal.handling.mode=string` writes for what is no number.
+fn no_number(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "NAN" | "NaN" => "NaN",
+        "POSITIVE_INFINITY" | "Infinity" => "Infinity",
+        "NEGATIVE_INFINITY" | "-Infinity" => "-Infinity",
+        _ => return None,
+    })
+}
+
+/// 64 bits without sign, sent with one or, by other converters, as they are.
+pub(crate) fn unsigned(token: &str) -> Option<Value<'static>> {
+    let number = match token.parse::<i64>() {
+        Ok(number) => number as u64,
+        Err(_) => token.parse::<u64>().ok()?,
+    };
+    Some(i64::try_from(number).map_or(Value::UInt(number), Value::Int))
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|value| value as u8))
+        .collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect(),
+    )
 }
 
 pub(crate) fn special_float(text: &str) -> Option<f64> {

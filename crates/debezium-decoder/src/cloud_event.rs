@@ -1,6 +1,5 @@
 //! Cloud events in structured JSON: the source block is spread over attributes, all of them text.
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, OriginId, RecordFormat};
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
 use crate::headers::HeaderFacts;
 use crate::images::Image;
-use crate::json_token::text;
+use crate::json_token::{Token, text};
 use crate::nested::members;
 use crate::source_block::{self, SourceFacts};
 use crate::temporal;
@@ -56,6 +55,7 @@ impl Decoding<'_> {
             op: op.unwrap_or_else(|| op_of(&images, record.key.is_some())),
             before: images.before.map(Image::Json),
             after: images.after.map(Image::Json),
+            update: images.update,
             source: source_block::read(&block),
             origin: OriginId(0),
             connector_ms: images.ts_ms,
@@ -80,6 +80,7 @@ impl Decoding<'_> {
 fn op_of(images: &Envelope<'_>, has_key: bool) -> Op {
     match (images.before, images.after) {
         // Of a row that is gone either the key or the image tells which.
+        (_, None) if images.update.is_some() => Op::Update,
         (None, None) if !has_key => Op::Truncate,
         (_, None) => Op::Delete,
         (None, Some(_)) => Op::Create,

@@ -18,6 +18,9 @@ pub(crate) struct Node {
     pub field: Option<String>,
     #[serde(default)]
     pub fields: Vec<Node>,
+    /// A struct none of whose scalars can say that it is null, as Protobuf writes them unless told otherwise.
+    #[serde(skip)]
+    pub has_no_nulls: bool,
     pub items: Option<Box<Node>>,
     pub keys: Option<Box<Node>>,
     pub values: Option<Box<Node>>,
@@ -42,6 +45,12 @@ impl Node {
             name.starts_with("io.debezium.") || name.starts_with("org.apache.kafka.connect.data.")
         };
         self.name.as_deref().is_some_and(ours)
+    }
+
+    /// False for a schema that nobody can read a struct by, as some handmade ones are.
+    pub fn names_its_fields(&self) -> bool {
+        let is_named = |field: &Self| field.field.is_some() && field.names_its_fields();
+        self.fields.iter().all(is_named)
     }
 
     /// How many types it is made of, itself included.

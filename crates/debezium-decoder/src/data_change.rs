@@ -8,9 +8,11 @@ use row_model::{Change, ChangeKind, OriginId, Row};
 use crate::DecodeError;
 use crate::block::Connector;
 use crate::decoding::{Decoding, blank};
+use crate::documents;
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
 use crate::images::{Image, KeyPart};
+use crate::json_token::Token;
 use crate::key::{self, KeyShape};
 use crate::row_shape::RowShape;
 use crate::source_block::SourceFacts;
@@ -22,9 +24,33 @@ pub(crate) struct Event<'a> {
     pub op: Op,
     pub before: Option<Image<'a>>,
     pub after: Option<Image<'a>>,
+    pub update: Option<Token<'a>>,
     pub source: SourceFacts,
     pub origin: OriginId,
     pub connector_ms: Option<i64>,
+}
+
+impl Event<'_> {
+    /// A change of this kind, without its row.
+    pub fn change(
+        &self,
+        offset: u64,
+        kind: ChangeKind,
+        headers: HeaderFacts,
+        key: Range<u32>,
+    ) -> Change {
+        Change {
+            origin: self.origin,
+            snapshot: self.source.snapshot,
+            position: self.source.position,
+            run: headers.run,
+            transaction: self.source.transaction,
+            commit_ms: self.source.commit_ms,
+            connector_ms: self.connector_ms,
+            key_change: headers.key_change,
+            ..blank(offset, kind, key)
+        }
+    }
 }
 
 impl Decoding<'_> {
@@ -35,6 +61,12 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Change, DecodeError> {
+        if documents::is_of_document(event) {
+            return self.document_change(event, record, headers);
+        }
+        if event.source.connector == Connector::Cassandra {
+            return self.cassandra_change(event, unwrapped, record, headers);
+        }
         let op = event.op;
         let (kind, image) = match op {
             Op::Truncate => (ChangeKind::Truncate, None),
@@ -52,16 +84,8 @@ impl Decoding<'_> {
             _ => self.key(record, headers)?,
         };
         let mut change = Change {
-            origin: event.origin,
-            snapshot: event.source.snapshot,
-            position: event.source.position,
-            run: headers.run,
-            transaction: event.source.transaction,
-            commit_ms: event.source.commit_ms,
-            connector_ms: event.connector_ms,
             other_key: key.other.clone(),
-            key_change: headers.key_change,
-            ..blank(record.offset, kind, key.range.clone())
+            ..event.change(record.offset, kind, headers, key.range.clone())
         };
         let declared = self.declared_key.filter(|_| key.shape.is_none()).cloned();
         let key_shape = key.shape.as_ref().or(declared.as_ref());

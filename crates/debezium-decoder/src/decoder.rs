@@ -7,7 +7,9 @@ use change_feed::{Decoded, Decoder, RawBatch, SchemaShelf, TopicContext};
 use row_model::{ChangeBatch, PartitionId, RowBuilder, SchemaCatalog};
 
 use crate::Placeholder;
+use crate::columns::ColumnRules;
 use crate::decoding::Decoding;
+use crate::formats::TopicFormats;
 use crate::key::KeyShape;
 use crate::registry::Registered;
 use crate::topic::{Reading, TopicState};
@@ -19,6 +21,9 @@ pub struct DebeziumDecoder {
     placeholder: Placeholder,
     /// Key columns of topics whose records carry no key.
     declared_keys: HashMap<String, Arc<KeyShape>>,
+    /// What config says of the columns of some topics.
+    rules: HashMap<String, Arc<ColumnRules>>,
+    formats: TopicFormats,
     topics: HashMap<String, TopicState>,
     /// The raw key of the record before, where that was a delete: the tombstone after it is part of it.
     last_deletes: HashMap<PartitionId, Vec<u8>>,
@@ -37,6 +42,8 @@ impl DebeziumDecoder {
             catalog,
             placeholder,
             declared_keys: HashMap::new(),
+            rules: HashMap::new(),
+            formats: TopicFormats::default(),
             topics: HashMap::new(),
             last_deletes: HashMap::new(),
             builder: RowBuilder::default(),
@@ -60,6 +67,20 @@ impl DebeziumDecoder {
         self.declared_keys.insert(topic.to_owned(), Arc::new(shape));
         self
     }
+
+    /// Drops, hashes and types columns of a topic. Everybody who decodes it shares one set of rules.
+    #[must_use]
+    pub fn with_columns(mut self, topic: &str, rules: Arc<ColumnRules>) -> Self {
+        self.rules.insert(topic.to_owned(), rules);
+        self
+    }
+
+    /// Takes the formats of some topics' records as given.
+    #[must_use]
+    pub fn with_formats(mut self, formats: TopicFormats) -> Self {
+        self.formats = formats;
+        self
+    }
 }
 
 impl DebeziumDecoder {
@@ -81,10 +102,14 @@ impl Decoder for DebeziumDecoder {
     ) -> Decoded {
         if !self.topics.contains_key(context.topic) {
             let history = self.catalog.history(context.topic);
-            self.topics.insert(
-                context.topic.to_owned(),
-                TopicState::new(context.topic, history),
-            );
+            let mut state = TopicState::new(context.topic, history);
+            if let Some(rules) = self.rules.get(context.topic) {
+                state.rules = Arc::clone(rules);
+            }
+            let formats = self.formats.of(context.topic);
+            state.key_schema.format = formats.key;
+            state.value_schema.format = formats.value;
+            self.topics.insert(context.topic.to_owned(), state);
         }
         let Some(topic) = self.topics.get_mut(context.topic) else {
             return Decoded::All;
@@ -110,6 +135,7 @@ impl Decoder for DebeziumDecoder {
         }
         out.schemas = Some(Arc::clone(&topic.history));
         out.format = topic.format;
+        out.notes = topic.notes();
         decoded
     }
 }

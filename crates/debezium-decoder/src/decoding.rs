@@ -80,7 +80,8 @@ impl Decoding<'_> {
                 Err(error) => {
                     self.out.bytes.truncate(start);
                     self.out.changes.truncate(changes);
-                    self.out.failures.push(failure(record, &error));
+                    let hides = self.topic.rules.hides();
+                    self.out.failures.push(failure(record, &error, hides));
                 }
             }
         }
@@ -146,7 +147,8 @@ impl Decoding<'_> {
         record: &RecordRef<'_>,
         headers: HeaderFacts,
     ) -> Result<Option<Change>, DecodeError> {
-        let Some((schema, body)) = self.registered.avro(value, "value")? else {
+        let format = self.topic.value_schema.format;
+        let Some((schema, body)) = self.registered.avro(value, "value", format)? else {
             return Ok(None);
         };
         // What is wrong with a body is said by the common way.
@@ -166,6 +168,7 @@ impl Decoding<'_> {
             op,
             before: avro.before.map(Image::Avro),
             after: avro.after.map(Image::Avro),
+            update: None,
             source,
             origin: self.topic.source.origin(&self.topic.history),
             connector_ms: avro.ts_ms,
@@ -199,6 +202,7 @@ impl Decoding<'_> {
                     op,
                     before: envelope.before.map(Image::Json),
                     after: envelope.after.map(Image::Json),
+                    update: envelope.update,
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
                     connector_ms: envelope.ts_ms,
@@ -288,15 +292,16 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
     }
 }
 
-fn failure(record: &RecordRef<'_>, error: &DecodeError) -> Failure {
+/// Of a topic with hidden columns no byte is kept: the record can be read again from the log.
+fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure {
     let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         kind: error.kind(),
-        reason: cut(error.to_string()),
-        key: record.key.map(keep),
-        value: record.value.map(keep),
+        reason: cut(error.reason(hides)),
+        key: record.key.filter(|_| !hides).map(keep),
+        value: record.value.filter(|_| !hides).map(keep),
     }
 }
 

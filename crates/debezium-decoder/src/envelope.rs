@@ -15,6 +15,9 @@ pub(crate) struct Envelope<'a> {
     pub before: Option<Token<'a>>,
     #[serde(borrow, default)]
     pub after: Option<Token<'a>>,
+    /// What an update changed, of connectors that may not know the row as it is then.
+    #[serde(borrow, default, rename = "updateDescription")]
+    pub update: Option<Token<'a>>,
     #[serde(borrow, default)]
     pub source: Option<Token<'a>>,
     #[serde(borrow, default)]
@@ -83,6 +86,7 @@ impl<'a> Envelope<'a> {
             match member.name(payload) {
                 "before" => envelope.before = token,
                 "after" => envelope.after = token,
+                "updateDescription" => envelope.update = token,
                 "source" => envelope.source = token,
                 "op" => envelope.op = token,
                 "ts_ms" => envelope.ts_ms = token.and_then(integer),
@@ -227,7 +231,8 @@ impl Op {
     /// Reads the operation's token, quotes included.
     pub fn read(op: &str) -> Result<Self, DecodeError> {
         Ok(match op {
-            "\"c\"" => Self::Create,
+            // Cassandra's connector calls an insert so.
+            "\"c\"" | "\"i\"" => Self::Create,
             "\"u\"" => Self::Update,
             "\"d\"" => Self::Delete,
             "\"r\"" => Self::Read,

@@ -23,11 +23,22 @@ pub enum DecodeError {
     /// Truncated or otherwise malformed JSON, or JSON of another shape than an envelope's.
     #[error("the {part} is not what it should be: {reason}")]
     Malformed { part: &'static str, reason: String },
+    /// A document's text that has half a character, or is no document.
+    #[error("the {part} is no document in extended JSON")]
+    NoDocument { part: &'static str },
+    /// Deeper than MongoDB can hold it.
+    #[error("the {part} is nested deeper than {max} levels")]
+    TooDeep { part: &'static str, max: usize },
     /// Avro or Protobuf, framed as a schema registry's serializers do.
     #[error(
         "the {part} is framed for a schema registry (Avro or Protobuf), and none is configured"
     )]
     NeedsRegistry { part: &'static str },
+    /// Config says Avro or Protobuf, and the bytes name no schema.
+    #[error(
+        "config says that the {part} is Avro or Protobuf, and it is not framed for a schema registry: a zero byte and the number of a schema come first"
+    )]
+    NotFramed { part: &'static str },
     /// The registry's schema cannot be used, or the registry has none of this number.
     #[error(
         "the {part} was written by schema {id} of the registry, which cannot be used: {reason}"
@@ -72,12 +83,35 @@ pub enum DecodeError {
         op: &'static str,
         image: &'static str,
     },
+    /// Cassandra's deletion of a partition or of a range of rows.
+    #[error(
+        "a deletion of more than one row (a partition or a range of clustering keys), which does not name them: they stay until the table is rebuilt from a new snapshot"
+    )]
+    DeletesRange,
     /// A cell does not have the type its schema says.
     #[error("column `{column}` is not a valid {expected}")]
     BadCell {
         column: String,
         expected: &'static str,
     },
+    /// A cell is not what config says its column holds.
+    #[error("column `{column}` does not fit its type in config, `{hint}`")]
+    HintMismatch { column: String, hint: String },
+    /// Config drops a column that rows are known by.
+    #[error(
+        "the key has the column `{column}`, which config drops: hash it instead, or it names no row"
+    )]
+    KeyDropped { column: String },
+    /// A flattened document whose key is hidden by one of its two names.
+    #[error(
+        "the record's key says under `id` what config hides under `_id`: name both in the table's `hash`"
+    )]
+    KeyNameHides,
+    /// A key without the name of its column, where config hides columns.
+    #[error(
+        "the key is a bare value, which may be one of the columns that config hides: add \"__key\" to the table's `hash`, or send keys with the names of their columns"
+    )]
+    BareKeyHides,
     /// The record's key and the row disagree.
     #[error("the record's key does not match its row in column `{column}`")]
     KeyMismatch { column: String },
@@ -100,7 +134,10 @@ impl DecodeError {
             Self::TooLarge { .. } | Self::RowTooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
+            Self::NoDocument { .. } => "no_document",
+            Self::TooDeep { .. } => "too_deep",
             Self::NeedsRegistry { .. } => "needs_registry",
+            Self::NotFramed { .. } => "not_framed",
             Self::UnusableSchema { .. } => "unusable_schema",
             Self::Waits { .. } => "waits",
             Self::JavaText { .. } => "java_text",
@@ -111,7 +148,12 @@ impl DecodeError {
             Self::NotAnEnvelope => "not_an_envelope",
             Self::UnknownOp { .. } => "unknown_op",
             Self::MissingImage { .. } => "missing_image",
+            Self::DeletesRange => "deletes_range",
             Self::BadCell { .. } => "bad_cell",
+            Self::HintMismatch { .. } => "hint_mismatch",
+            Self::KeyDropped { .. } => "key_dropped",
+            Self::KeyNameHides => "key_name_hides",
+            Self::BareKeyHides => "bare_key_hides",
             Self::KeyMismatch { .. } => "key_mismatch",
             Self::NoKeyColumn { .. } => "no_key_column",
             Self::KeyTooLong(_) => "key_too_long",
@@ -129,20 +171,33 @@ impl DecodeError {
     pub(crate) fn malformed(part: &'static str, error: &serde_json::Error) -> Self {
         Self::Malformed {
             part,
-            reason: without_value(&error.to_string()),
+            reason: without_values(error),
+        }
+    }
+
+    /// The reason for readers who may not see any value of the record: an operation is one, too.
+    pub(crate) fn reason(&self, hides: bool) -> String {
+        match self {
+            Self::UnknownOp { .. } if hides => "unknown op".to_owned(),
+            _ => self.to_string(),
         }
     }
 }
 
-/// The parser quotes what it met in the place of something else, which may be a cell.
-fn without_value(reason: &str) -> String {
-    for kind in ["invalid type: ", "invalid value: "] {
-        if let Some(rest) = reason.strip_prefix(kind)
-            && let Some((met, expected)) = rest.rsplit_once(", expected ")
-        {
-            let met = met.split(['`', '"']).next().unwrap_or_default().trim_end();
-            return format!("{kind}{met}, expected {expected}");
-        }
+/// What the parser says, without the value that it met in the place of another.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.classify() != serde_json::error::Category::Data || text.starts_with("missing field ") {
+        return text;
     }
-    reason.to_owned()
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let met = text
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((met, expected)) = met else {
+        return format!("a value of another kind {place}");
+    };
+    // `string "…"`, ``integer `…` ``: the word is the kind, the rest is the value.
+    let kind = met.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("invalid type: {kind}, expected {expected}")
 }

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, ChangeKind, RecordFormat, Row, SnapshotMark, SourcePosition};
 
@@ -17,7 +16,8 @@ use crate::data_change::is_whole;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
 use crate::headers::HeaderFacts;
-use crate::json_token::{integer, text};
+use crate::images::KeyPart;
+use crate::json_token::{Token, integer, text};
 use crate::key;
 use crate::row_shape::{RowShape, RowText, RowTokens};
 use crate::source_block::{self, SourceFacts};
@@ -47,12 +47,22 @@ enum Added {
 
 /// What the added columns of one row tell.
 #[derive(Debug, Default)]
-struct AddedFacts {
-    op: Option<Op>,
+pub(crate) struct AddedFacts {
+    pub op: Option<Op>,
     is_deleted: bool,
     connector_ms: Option<i64>,
     source: SourceFacts,
     table: Option<String>,
+}
+
+impl AddedFacts {
+    fn kind(&self) -> ChangeKind {
+        match self.op {
+            Some(Op::Truncate) => ChangeKind::Truncate,
+            _ if self.is_deleted || self.op == Some(Op::Delete) => ChangeKind::Delete,
+            _ => ChangeKind::Upsert,
+        }
+    }
 }
 
 impl AddedColumns {
@@ -74,7 +84,7 @@ impl AddedColumns {
         added
     }
 
-    fn facts(
+    pub fn facts(
         &self,
         tokens: &RowTokens<'_>,
         headers: HeaderFacts,
@@ -154,6 +164,11 @@ impl Decoding<'_> {
         let Some(key_shape) = key_shape else {
             return Err(DecodeError::FlatWithoutKey);
         };
+        if known.is_none() && self.is_flat_document(unwrapped, key_shape, record) {
+            return self
+                .flat_document(unwrapped, &key, record, headers)
+                .map(Some);
+        }
         let schema = unwrapped.schema.as_ref();
         let made_for = |shape: &Arc<RowShape>| self.topic.is_known_for(shape, Some(key_shape));
         let known = known.filter(|(shape, _)| made_for(shape));
@@ -161,38 +176,17 @@ impl Decoding<'_> {
             known
         } else {
             let image = schema.map(|schema| (schema, &**schema));
-            self.tokens(
-                RowText::of_value(unwrapped),
-                "value",
-                schema,
-                image,
-                Some(key_shape),
-            )?
+            let row = RowText::of_value(unwrapped);
+            self.tokens(row, "value", schema, image, Some(key_shape))?
         };
         let facts = self.topic.added_columns(&shape).facts(&tokens, headers)?;
-        let is_delete = facts.is_deleted || facts.op == Some(Op::Delete);
-        let kind = match facts.op {
-            Some(Op::Truncate) => ChangeKind::Truncate,
-            _ if is_delete => ChangeKind::Delete,
-            _ => ChangeKind::Upsert,
-        };
+        let kind = facts.kind();
         let mut change = Change {
-            snapshot: facts.source.snapshot,
-            position: facts.source.position,
-            run: headers.run,
-            transaction: facts.source.transaction,
-            commit_ms: facts.source.commit_ms,
-            connector_ms: facts.connector_ms,
-            other_key: key.other.clone(),
-            key_change: headers.key_change,
             schema: shape.schema,
-            ..blank(record.offset, kind, key.range.clone())
+            ..self.flat_change(&facts, record, headers, &key)
         };
-        if let Some(table) = &facts.table {
-            change.origin = self.topic.history.origin(table);
-        }
         match kind {
-            ChangeKind::Truncate => change.key = 0..0,
+            ChangeKind::Truncate => {}
             ChangeKind::Delete if declared.is_none() => {}
             _ => {
                 let whole = facts
@@ -202,7 +196,7 @@ impl Decoding<'_> {
                 change.row = self.encode(&shape, &tokens, placeholder)?;
                 self.check_flat_key(&change, key.shape.as_deref(), &shape)?;
                 if let Some(declared) = &declared {
-                    if is_delete {
+                    if kind == ChangeKind::Delete {
                         change.before = std::mem::take(&mut change.row);
                     }
                     self.key_by_declaration(&mut change, declared, &shape)?;
@@ -211,6 +205,34 @@ impl Decoding<'_> {
         }
         self.topic.format = Some(RecordFormat::Flat);
         Ok(Some(change))
+    }
+
+    /// What a flattened row says of its change, without the row.
+    pub fn flat_change(
+        &self,
+        facts: &AddedFacts,
+        record: &RecordRef<'_>,
+        headers: HeaderFacts,
+        key: &KeyPart,
+    ) -> Change {
+        let mut change = Change {
+            snapshot: facts.source.snapshot,
+            position: facts.source.position,
+            run: headers.run,
+            transaction: facts.source.transaction,
+            commit_ms: facts.source.commit_ms,
+            connector_ms: facts.connector_ms,
+            other_key: key.other.clone(),
+            key_change: headers.key_change,
+            ..blank(record.offset, facts.kind(), key.range.clone())
+        };
+        if let Some(table) = &facts.table {
+            change.origin = self.topic.history.origin(table);
+        }
+        if change.kind == ChangeKind::Truncate {
+            change.key = 0..0;
+        }
+        change
     }
 
     fn check_flat_key(

@@ -1,11 +1,10 @@
 //! What the headers tell: the connector's run, and the other half of a key change.
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{RunId, parse_uuid};
 
 use crate::envelope::Op;
-use crate::json_token;
+use crate::json_token::{self, Token};
 
 const RUN_ID: &str = "__debezium.context.runId";
 const NEW_KEY: &str = "__debezium.newkey";

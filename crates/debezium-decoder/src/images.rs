@@ -3,16 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
-use row_model::{Change, ChangeKind, Column, Row, Schema, SchemaId, Value, encode_key};
+use row_model::{Change, ChangeKind, Column, ColumnType, Row, Schema, SchemaId, Value, encode_key};
 
 use crate::avro::AvroRow;
+use crate::columns::Treatment;
 use crate::connect_schema::Node;
 use crate::decoding::{Decoding, blank};
 use crate::headers::{self, HeaderFacts};
+use crate::json_token::Token;
 use crate::key::{self, KeyShape};
 use crate::row_shape::{RowShape, RowText, RowTokens};
+use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder, key_header};
 
@@ -53,6 +55,11 @@ impl Decoding<'_> {
         let Some(key) = record.key else {
             return Ok(KeyPart::default());
         };
+        if self.topic.documents.are_met
+            && let Some(key) = self.document_key_part(record)?
+        {
+            return Ok(key);
+        }
         let start = self.out.bytes.len();
         let memory = &mut self.topic.key_schema;
         let unwrapped = self
@@ -133,16 +140,11 @@ impl Decoding<'_> {
         placeholder: Option<&Placeholder>,
     ) -> Result<(Arc<RowShape>, Range<u32>), DecodeError> {
         let (record, node) = schema.ok_or(DecodeError::NotAnEnvelope)?;
-        let shape = if let Some(shape) = self.topic.known_shape(Some(record), key) {
-            shape
-        } else {
-            let names = key.map(|key| key.names.as_slice());
-            let shape = RowShape::from_schema(record, node, names, &self.topic.history)?;
-            Arc::new(shape)
-        };
+        let shape = self.typed_shape(record, node, key)?;
         self.topic.row_shape = Some((Arc::clone(&shape), key.cloned()));
         let start = self.out.bytes.len();
-        row.encode(&shape, placeholder, self.builder, &mut self.out.bytes)?;
+        let key = Row::new(self.scratch);
+        row.encode(&shape, placeholder, key, self.builder, &mut self.out.bytes)?;
         Ok((shape, self.since(start)))
     }
 
@@ -153,8 +155,26 @@ impl Decoding<'_> {
         placeholder: Option<&Placeholder>,
     ) -> Result<Range<u32>, DecodeError> {
         let start = self.out.bytes.len();
-        tokens.encode(shape, placeholder, self.builder, &mut self.out.bytes)?;
+        let key = Row::new(self.scratch);
+        tokens.encode(shape, placeholder, key, self.builder, &mut self.out.bytes)?;
         Ok(self.since(start))
+    }
+
+    /// The shape that `row`, a part of the schema `record`, describes.
+    fn typed_shape(
+        &mut self,
+        record: &Arc<Node>,
+        row: &Node,
+        key: Option<&Arc<KeyShape>>,
+    ) -> Result<Arc<RowShape>, DecodeError> {
+        if let Some(shape) = self.topic.known_shape(Some(record), key) {
+            return Ok(shape);
+        }
+        self.topic.has_no_nulls = row.has_no_nulls;
+        let (history, rules) = (&self.topic.history, &self.topic.rules);
+        let key = self.topic.row_key(key);
+        let shape = RowShape::from_schema(record, row, key, history, rules)?;
+        Ok(Arc::new(shape))
     }
 
     /// The tokens of an image, and the shape they have. Inlined: the tokens are large.
@@ -167,27 +187,21 @@ impl Decoding<'_> {
         schema: ImageSchema<'_>,
         key: Option<&Arc<KeyShape>>,
     ) -> Result<(Arc<RowShape>, RowTokens<'a>), DecodeError> {
-        let known = self.topic.known_shape(record, key);
-        let names = key.map(|key| key.names.as_slice());
-        let (shape, tokens) = match (schema, known) {
-            (Some(_), Some(shape)) => {
-                let tokens = image.read(Some(&shape), part)?;
-                (shape, tokens)
-            }
-            (Some((record, row)), None) => {
-                let shape = RowShape::from_schema(record, row, names, &self.topic.history)?;
-                let tokens = image.read(Some(&shape), part)?;
-                (Arc::new(shape), tokens)
-            }
-            (None, known) => {
-                let tokens = image.read(known.as_deref(), part)?;
-                match (known, tokens.other_names()) {
-                    (Some(shape), None) => (shape, tokens),
-                    (_, others) => {
-                        let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
-                        let shape = RowShape::from_names(others, names, &self.topic.history)?;
-                        (Arc::new(shape), tokens)
-                    }
+        let (shape, tokens) = if let Some((record, row)) = schema {
+            let shape = self.typed_shape(record, row, key)?;
+            let tokens = image.read(Some(&shape), part)?;
+            (shape, tokens)
+        } else {
+            let known = self.topic.known_shape(record, key);
+            let tokens = image.read(known.as_deref(), part)?;
+            match (known, tokens.other_names()) {
+                (Some(shape), None) => (shape, tokens),
+                (_, others) => {
+                    let others = others.unwrap_or_default().iter().map(AsRef::as_ref);
+                    let (history, rules) = (&self.topic.history, &self.topic.rules);
+                    let key = self.topic.row_key(key);
+                    let shape = RowShape::from_names(others, key, history, rules)?;
+                    (Arc::new(shape), tokens)
                 }
             }
         };
@@ -195,13 +209,17 @@ impl Decoding<'_> {
         Ok((shape, tokens))
     }
 
-    /// A row of columns that no table had, keyed by its first one. Its cells are in the builder.
-    pub fn made_row(
-        &mut self,
-        offset: u64,
-        columns: Vec<Column>,
-        key: Value<'_>,
-    ) -> Result<Change, DecodeError> {
+    /// A row of columns that no table had, keyed by its first one. Its cells are in the builder, as
+    /// they were sent.
+    pub fn made_row(&mut self, offset: u64, columns: Vec<Column>) -> Result<Change, DecodeError> {
+        self.scratch.clear();
+        self.builder.finish(self.scratch);
+        let columns = self.hide_made(columns)?;
+        let row = Row::new(self.scratch);
+        let key = row.get(0).unwrap_or(Value::Null);
+        let start = self.out.bytes.len();
+        encode_key([key], &mut self.out.bytes)?;
+        let key = self.since(start);
         let key_column = columns.first().map(|column| column.name.clone());
         let schema = Schema {
             columns,
@@ -209,15 +227,53 @@ impl Decoding<'_> {
         };
         let id = self.made_schema(schema)?;
         let start = self.out.bytes.len();
-        encode_key([key], &mut self.out.bytes)?;
-        let key = self.since(start);
-        let start = self.out.bytes.len();
-        self.builder.finish(&mut self.out.bytes);
+        self.out.bytes.extend_from_slice(self.scratch);
         Ok(Change {
             schema: id,
             row: self.since(start),
             ..blank(offset, ChangeKind::Upsert, key)
         })
+    }
+
+    /// Does to the row in the scratch space what config says of its columns.
+    fn hide_made(&mut self, columns: Vec<Column>) -> Result<Vec<Column>, DecodeError> {
+        let rules = &self.topic.rules;
+        rules.meet(columns.iter().map(|column| column.name.as_str()));
+        if !rules.hides() {
+            return Ok(columns);
+        }
+        let row = Row::new(self.scratch);
+        let mut kept = Vec::with_capacity(columns.len());
+        for (place, (mut column, value)) in columns.into_iter().zip(row.iter()).enumerate() {
+            let treatment = rules.treatment(&column.name);
+            treatment.push(value, self.builder);
+            match treatment {
+                Treatment::Drop if place == 0 => {
+                    return Err(DecodeError::KeyDropped {
+                        column: column.name,
+                    });
+                }
+                Treatment::Drop => continue,
+                Treatment::Hash(_) => column.kind = ColumnType::Text,
+                Treatment::Keep => {}
+            }
+            kept.push(column);
+        }
+        self.scratch.clear();
+        self.builder.finish(self.scratch);
+        Ok(kept)
+    }
+
+    /// A cell of a row that is made up, of what config or the schema says it is. Answers its type.
+    pub fn push_made(
+        &mut self,
+        name: &str,
+        token: Token<'_>,
+        sent: &Semantic,
+    ) -> Result<ColumnType, DecodeError> {
+        let column = self.topic.rules.made_column(name, sent);
+        column.push_plain(Some(token), None, self.builder)?;
+        Ok(column.semantic.column_type())
     }
 
     fn made_schema(&mut self, schema: Schema) -> Result<SchemaId, DecodeError> {

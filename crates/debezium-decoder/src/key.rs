@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
-
-use crate::json_token::Token;
-
 use crate::DecodeError;
+use crate::columns::Treatment;
+use crate::json_token::Token;
 use crate::row_shape::{RowShape, RowText};
 use crate::topic::{TopicState, Unwrapped};
+use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 
 /// The column name of a key that is a bare value (a transform took it out of its struct). Which
 /// column of the row it was is not known, so it is none that a row is likely to have.
@@ -74,9 +73,19 @@ pub(crate) fn decode(
             }
         }
     };
+    if let Some(column) = shape.dropped() {
+        return Err(DecodeError::KeyDropped {
+            column: column.to_owned(),
+        });
+    }
+    // Which column of the row it was is not known, so it may be one that must not be seen.
+    if bare && topic.rules.hides() && topic.rules.treatment(BARE_KEY_COLUMN) == Treatment::Keep {
+        return Err(DecodeError::BareKeyHides);
+    }
+    // As it was sent: the other half of a key change is read by it.
     scratch.clear();
-    tokens.encode(&shape, None, builder, scratch)?;
-    encode_key(Row::new(scratch).iter(), out)?;
+    tokens.encode_plain(&shape, builder, scratch)?;
+    shape.encode_key(Row::new(scratch), out)?;
     Ok(topic.key_shape.clone())
 }
 
@@ -105,7 +114,7 @@ pub(crate) fn check_against_row(
     let mut encoded = Vec::with_capacity(key.len().min(KEY_BYTES_MAX));
     let mut last = None;
     for name in &shape.names {
-        let Some(value) = row_shape.column(name).and_then(|column| row.get(column)) else {
+        let Some(value) = row_shape.cell(name).and_then(|cell| row.get(cell)) else {
             return Ok(());
         };
         encode_key_value(value, &mut encoded);
@@ -132,7 +141,7 @@ pub(crate) fn encode_from_row(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     for name in &declared.names {
-        let value = shape.column(name).and_then(|column| row.get(column));
+        let value = shape.cell(name).and_then(|cell| row.get(cell));
         let value = value.ok_or_else(|| DecodeError::NoKeyColumn {
             column: name.clone(),
         })?;

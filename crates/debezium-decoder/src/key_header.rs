@@ -8,12 +8,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use row_model::{Decimal, Row, RowBuilder, Value, encode_key};
+use row_model::{Decimal, Row, RowBuilder, Value};
 
-use crate::json_token::text;
+use crate::json_token::{Token, text};
 use crate::nested::members;
 use crate::row_shape::RowShape;
 use crate::semantic::Semantic;
@@ -56,7 +55,7 @@ pub(crate) fn encode(
     }
     let mut row = Vec::new();
     builder.finish(&mut row);
-    encode_key(Row::new(&row).iter(), out).ok()
+    shape.encode_key(Row::new(&row), out).ok()
 }
 
 /// The header's members in the order of the key's columns. A column that only the key has was added
@@ -179,6 +178,8 @@ fn repaired_scalar(scalar: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use row_model::encode_key;
+
     use super::*;
     use crate::connect_schema::Node;
     use crate::row_shape::RowText;
@@ -198,7 +199,7 @@ mod tests {
         let row = |key: &str, builder: &mut RowBuilder| {
             let mut row = Vec::new();
             let tokens = RowText::of_text(key).read(Some(&shape), "key").unwrap();
-            tokens.encode(&shape, None, builder, &mut row).unwrap();
+            tokens.encode_plain(&shape, builder, &mut row).unwrap();
             row
         };
         let own = row(key, &mut builder);

@@ -1,6 +1,5 @@
 //! Logical messages (`pg_logical_emit_message`): rows of an append-only table, keyed by their LSN.
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, Moment, RecordFormat, Value};
 use serde::Deserialize;
@@ -10,8 +9,11 @@ use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::headers::HeaderFacts;
 use crate::images::Image;
+use crate::json_token::Token;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
+
+const CONTENT: &str = "content";
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -113,23 +115,23 @@ impl Decoding<'_> {
         self.builder.clear();
         self.builder.push(Value::Int(lsn));
         let text = Semantic::Text(ColumnType::Text);
+        let content = self.topic.rules.made_column(CONTENT, &cells.semantic);
         for (name, token, semantic) in [
             ("prefix", cells.prefix, &text),
-            ("content", cells.content, &cells.semantic),
+            (CONTENT, cells.content, &cells.semantic),
         ] {
             match token {
                 None => self.builder.push(Value::Null),
-                Some(token) => semantic
-                    .push(token, None, self.builder)
-                    .map_err(|mismatch| DecodeError::bad_cell(name, &mismatch))?,
+                Some(token) => {
+                    self.push_made(name, token, semantic)?;
+                }
             }
         }
         let at = |millis| Value::Instant(Moment::from_units(millis, 1000));
         self.builder.push(block.ts_ms.map_or(Value::Null, at));
         self.builder
             .push(block.tx_id.map_or(Value::Null, Value::Int));
-        let columns = columns(cells.semantic.column_type());
-        let change = self.made_row(record.offset, columns, Value::Int(lsn))?;
+        let change = self.made_row(record.offset, columns(content.semantic.column_type()))?;
         self.topic.format = Some(RecordFormat::Messages);
         Ok(Change {
             position: facts.position,
@@ -145,7 +147,7 @@ fn columns(content: ColumnType) -> Vec<Column> {
     let columns = [
         ("lsn", ColumnType::Int64, false),
         ("prefix", ColumnType::Text, true),
-        ("content", content, true),
+        (CONTENT, content, true),
         ("ts", ColumnType::TimestampTz, true),
         ("txId", ColumnType::Int64, true),
     ];

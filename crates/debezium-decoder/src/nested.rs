@@ -2,16 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use row_model::{ColumnType, Decimal, Value};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use crate::cell::{Mismatch, bits, special_float};
+use crate::cell::{Mismatch, bits, decimal, special_float, unsigned};
 use crate::decoding::ROW_BYTES_MAX;
-use crate::json_token::{integer, text};
+use crate::json_token::{Token, integer, text};
 use crate::places::Places;
 use crate::semantic::Semantic;
 use crate::temporal_text;
@@ -62,7 +61,12 @@ pub(crate) fn write_json(
 fn write_scalar(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
     let raw = token.get();
     match semantic {
-        Semantic::VariableScaleDecimal => {
+        Semantic::PlainDecimal if !raw.starts_with('{') => {
+            let number = text(token);
+            let number = number.as_deref().unwrap_or(raw);
+            quoted(&plain_decimal(number)?, out);
+        }
+        Semantic::VariableScaleDecimal | Semantic::PlainDecimal => {
             variable_scale(token, |decimal| quoted(&decimal.to_plain(), out))?;
         }
         Semantic::Decimal { scale } => match text(token) {
@@ -70,9 +74,9 @@ fn write_scalar(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Resu
                 let unscaled = STANDARD
                     .decode(&*base64)
                     .map_err(|_| Mismatch("base64 decimal"))?;
-                quoted(&Decimal::new(*scale, &unscaled).to_plain(), out);
+                quoted(&decimal(*scale, &unscaled)?.to_plain(), out);
             }
-            None => quoted(raw, out),
+            None => quoted(&plain_decimal(raw)?, out),
         },
         Semantic::Date
         | Semantic::Clock { .. }
@@ -110,6 +114,31 @@ fn write_scalar(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Resu
             }
         }
         Semantic::Float(kind) => write_float(*kind, token, out)?,
+        _ => return write_hinted(semantic, token, out),
+    }
+    Ok(())
+}
+
+/// The types that no schema says, only config.
+fn write_hinted(semantic: &Semantic, token: Token<'_>, out: &mut String) -> Result<(), Mismatch> {
+    let raw = token.get();
+    match semantic {
+        Semantic::Unsigned => {
+            let number = unsigned(raw).ok_or(semantic.mismatch())?;
+            let _ = match number {
+                Value::UInt(number) => write!(out, "{number}"),
+                _ => write!(out, "{raw}"),
+            };
+        }
+        Semantic::Flag => out.push_str(match raw {
+            "0" | "false" => "false",
+            "1" | "true" => "true",
+            _ => return Err(semantic.mismatch()),
+        }),
+        Semantic::BytesHex | Semantic::BytesUrl => {
+            let bytes = semantic.bytes(&text(token).ok_or(semantic.mismatch())?)?;
+            quoted(&STANDARD.encode(bytes), out);
+        }
         // Everything else is spelled as it was sent.
         _ => out.push_str(raw),
     }
@@ -202,7 +231,12 @@ pub(crate) fn variable_scale<R>(
     let unscaled = STANDARD
         .decode(parts.value)
         .map_err(|_| Mismatch("base64 decimal"))?;
-    Ok(take(Decimal::new(parts.scale, &unscaled)))
+    Ok(take(decimal(parts.scale, &unscaled)?))
+}
+
+fn plain_decimal(number: &str) -> Result<String, Mismatch> {
+    let (scale, unscaled) = Decimal::parse(number).map_err(|_| Mismatch("decimal"))?;
+    Ok(decimal(scale, &unscaled)?.to_plain())
 }
 
 /// The members of a set, as a JSON array. A comma inside a member is escaped by a backslash.

@@ -3,13 +3,13 @@
 //! The value may be anything: JSON, a string that holds JSON, text, or nothing. What names an event
 //! is its header `id`, beside a key that is no struct (the aggregate's id).
 
-use crate::json_token::Token;
 use change_feed::RecordRef;
 use row_model::{Change, Column, ColumnType, RecordFormat, Value};
 
 use crate::connect_schema::Node;
 use crate::decoding::Decoding;
 use crate::headers::{self, EVENT_ID, HeaderFacts};
+use crate::json_token::Token;
 use crate::nested::{is_json, members};
 use crate::semantic::Semantic;
 use crate::{DecodeError, json_token};
@@ -50,7 +50,7 @@ impl Decoding<'_> {
             self.builder
                 .push(value.as_deref().map_or(Value::Null, Value::Text));
         }
-        let change = self.made_row(record.offset, columns, Value::Text(&id))?;
+        let change = self.made_row(record.offset, columns)?;
         self.topic.format = Some(RecordFormat::Outbox);
         Ok(Change {
             run: headers.run,
@@ -112,10 +112,8 @@ impl Decoding<'_> {
                 continue;
             }
             let semantic = node.map_or(Semantic::Untyped, Semantic::of);
-            semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(&name, &mismatch))?;
-            columns.push(column(&name, semantic.column_type(), true));
+            let kind = self.push_made(&name, token, &semantic)?;
+            columns.push(column(&name, kind, true));
         }
         Ok(())
     }
@@ -151,9 +149,7 @@ impl Decoding<'_> {
                 self.builder.push(Value::Text(&text));
                 Ok(())
             }
-            None => semantic
-                .push(token, None, self.builder)
-                .map_err(|mismatch| DecodeError::bad_cell(PAYLOAD, &mismatch)),
+            None => self.push_made(PAYLOAD, token, &semantic).map(|_| ()),
         }
     }
 }

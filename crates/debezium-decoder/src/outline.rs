@@ -7,7 +7,6 @@
 use smallvec::SmallVec;
 
 use crate::json_token::Token;
-
 /// Brackets of most records nest without an allocation.
 const NESTING_INLINE: usize = 16;
 
@@ -361,7 +360,6 @@ mod tests {
 
     use proptest::prelude::*;
     use serde_json::Value;
-    use serde_json::value::RawValue;
 
     use super::*;
 
@@ -408,7 +406,7 @@ mod tests {
     /// Whatever is said to have an outline, the parser reads, to the same members; and of what the
     /// parser reads as an object, only names with escapes have none.
     fn agrees(text: &str) {
-        let object: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(text).ok();
+        let object: Option<BTreeMap<String, Token<'_>>> = serde_json::from_str(text).ok();
         let Some(shown) = shown(text) else {
             let is_left_out = text.contains('\\');
             assert!(object.is_none() || is_left_out, "{text} has no outline");

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use crate::json_token::Token;
 use row_model::SourcePosition;
 use serde::Deserialize;
 
 use crate::block::{Block, Connector};
+use crate::json_token::Token;
 
 impl Block<'_> {
     pub fn position(&self, snapshot: bool, incremental: bool) -> Option<SourcePosition> {
@@ -65,6 +65,8 @@ impl Block<'_> {
         const NOTHING_CHANGED: &str = "00000000:00000000:0000";
         let mut bytes = lsn_bytes(self.commit_lsn.as_deref()?)?;
         let change = self.change_lsn.as_deref();
+        // Protobuf has an empty text where nothing is.
+        let change = change.filter(|lsn| !lsn.is_empty());
         bytes.extend(lsn_bytes(change.unwrap_or(NOTHING_CHANGED))?);
         let serial = self.event_serial_no.map_or("0", Token::get);
         let serial: u32 = serial.trim_matches('"').parse().ok()?;

@@ -14,6 +14,8 @@ use change_feed::{RegisteredSchema, RegistryId, SchemaLanguage, SchemaShelf};
 
 use crate::DecodeError;
 use crate::avro::{AvroSchema, BadBody};
+use crate::formats::PartFormat;
+use crate::protobuf::ProtobufSchema;
 use crate::topic::{Reading, SchemaMemory, Unwrapped};
 
 /// A zero byte, and the number of the schema.
@@ -33,6 +35,7 @@ type AvroBody<'b> = (Arc<AvroSchema>, &'b [u8]);
 #[derive(Debug)]
 enum Ready {
     Avro(Arc<AvroSchema>),
+    Protobuf(ProtobufSchema),
     /// The body is JSON, whose schema tells nothing that it does not show.
     Json,
     Unusable(String),
@@ -55,10 +58,20 @@ impl Registered {
         memory: &mut SchemaMemory,
         reading: &'t mut Reading,
     ) -> Result<Unwrapped<'t>, DecodeError> {
-        if bytes.first() == Some(&0) {
-            self.framed(bytes, part, reading)
-        } else {
-            memory.unwrap(bytes, part, &mut reading.outline)
+        match memory.format {
+            Some(PartFormat::String) => {
+                let Reading { text, outline } = reading;
+                *text = serde_json::Value::from(utf8(bytes, part)?).to_string();
+                outline.clear();
+                Ok(Unwrapped {
+                    payload: text,
+                    schema: None,
+                    outline,
+                })
+            }
+            _ if is_framed(bytes, memory.format) => self.framed(bytes, part, reading),
+            Some(PartFormat::Avro | PartFormat::Protobuf) => Err(DecodeError::NotFramed { part }),
+            Some(PartFormat::Json) | None => memory.unwrap(bytes, part, &mut reading.outline),
         }
     }
 
@@ -83,8 +96,9 @@ impl Registered {
         &mut self,
         bytes: &'b [u8],
         part: &'static str,
+        format: Option<PartFormat>,
     ) -> Result<Option<AvroBody<'b>>, DecodeError> {
-        if bytes.first() != Some(&0) {
+        if !is_framed(bytes, format) {
             return Ok(None);
         }
         let (_, ready, body) = self.ready(bytes, part)?;
@@ -140,6 +154,11 @@ impl Registered {
                 written.map_err(|bad| bad_body(part, id, &bad))?;
                 Some(Arc::clone(schema.node()))
             }
+            Ready::Protobuf(schema) => {
+                let node = schema.write_json(body, text)?;
+                outline.scan(text);
+                Some(node)
+            }
             Ready::Json => {
                 text.push_str(utf8(body, part)?);
                 outline.scan(text);
@@ -167,11 +186,17 @@ impl Ready {
             SchemaLanguage::Avro => {
                 AvroSchema::parse(schema).map(|schema| Self::Avro(Arc::new(schema)))
             }
-            SchemaLanguage::Protobuf => Err("Protobuf is not built yet".to_owned()),
+            SchemaLanguage::Protobuf => ProtobufSchema::parse(schema).map(Self::Protobuf),
             SchemaLanguage::Json => Ok(Self::Json),
         };
         ready.unwrap_or_else(Self::Unusable)
     }
+}
+
+/// True if the part is in the framing of a schema registry, as far as its bytes and config tell.
+fn is_framed(bytes: &[u8], format: Option<PartFormat>) -> bool {
+    let may_be = !matches!(format, Some(PartFormat::Json | PartFormat::String));
+    may_be && bytes.first() == Some(&0)
 }
 
 fn bad_body(part: &'static str, id: RegistryId, bad: &BadBody) -> DecodeError {

@@ -6,17 +6,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::json_token::Token;
-use row_model::{Column, RowBuilder, Schema, SchemaHistory, SchemaId, Value};
+use row_model::{
+    Column, ColumnType, KeyTooLong, Row, RowBuilder, Schema, SchemaHistory, SchemaId, Value,
+    encode_key,
+};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use smallvec::SmallVec;
 
+use crate::columns::{ColumnRules, Treatment};
 use crate::connect_schema::Node;
 use crate::decoding::ROW_BYTES_MAX;
+use crate::json_token::Token;
 use crate::outline::Member;
 use crate::places::Places;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
+use crate::type_hint::TypeHint;
 use crate::{DecodeError, Placeholder};
 
 /// Columns of most tables fit without an allocation.
@@ -27,6 +32,24 @@ pub(crate) struct ShapeColumn {
     pub name: String,
     pub semantic: Semantic,
     pub nullable: bool,
+    pub treatment: Treatment,
+    /// What made it this type, where that is not the record's schema.
+    pub hint: Option<Arc<TypeHint>>,
+    /// Its place in the encoded row; none if it is dropped.
+    pub cell: Option<usize>,
+}
+
+impl ShapeColumn {
+    pub fn new(name: &str, semantic: Semantic, nullable: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            semantic,
+            nullable,
+            treatment: Treatment::Keep,
+            hint: None,
+            cell: None,
+        }
+    }
 }
 
 /// Columns of a row, with the number the topic's history gave this shape.
@@ -36,6 +59,18 @@ pub(crate) struct RowShape {
     pub schema: SchemaId,
     /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
     made_from: Option<Arc<Node>>,
+    hides: bool,
+    /// Columns that only the key has (a router added them, or a transform left a bare value of it), with
+    /// their places there: rows show them last, because rows are looked up by them.
+    of_key: Vec<(usize, ShapeColumn)>,
+}
+
+/// What rows of a new shape are known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowKey<'k> {
+    pub names: &'k [String],
+    /// How the record's key was read; none for a key that config declares.
+    pub shape: Option<&'k RowShape>,
 }
 
 impl RowShape {
@@ -43,19 +78,40 @@ impl RowShape {
     pub fn from_schema(
         record: &Arc<Node>,
         row: &Node,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_fields(record, row).intern(key, history)
+        Self::of_fields(record, row)
+            .under(rules)
+            .intern(key, history)
+    }
+
+    /// The same for a row of Cassandra, whose columns are structs around their values.
+    pub fn from_cells(
+        record: &Arc<Node>,
+        row: &Node,
+        key: Option<RowKey<'_>>,
+        history: &SchemaHistory,
+        rules: &ColumnRules,
+    ) -> Result<Self, DecodeError> {
+        let mut shape = Self::of_fields(record, row);
+        for (column, field) in shape.columns.iter_mut().zip(&row.fields) {
+            if let Some(value) = field.field("value") {
+                column.semantic = Semantic::of(value);
+            }
+        }
+        shape.under(rules).intern(key, history)
     }
 
     /// The shape of a row without schema: its names.
     pub fn from_names<'n>(
         names: impl Iterator<Item = &'n str>,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
+        rules: &ColumnRules,
     ) -> Result<Self, DecodeError> {
-        Self::of_key_names(names).intern(key, history)
+        Self::of_key_names(names).under(rules).intern(key, history)
     }
 
     /// The shape of a key with a schema. Keys are no rows of a table: the history does not know them.
@@ -64,45 +120,72 @@ impl RowShape {
     }
 
     fn of_fields(record: &Arc<Node>, row: &Node) -> Self {
-        let columns = row.fields.iter().map(|field| ShapeColumn {
-            name: field.field.clone().unwrap_or_default(),
-            semantic: Semantic::of(field),
-            nullable: field.optional,
+        let columns = row.fields.iter().map(|field| {
+            let name = field.field.as_deref().unwrap_or_default();
+            ShapeColumn::new(name, Semantic::of(field), field.optional)
         });
-        Self {
-            columns: columns.collect(),
-            schema: SchemaId(0),
-            made_from: Some(Arc::clone(record)),
-        }
+        Self::of_columns(columns.collect(), Some(Arc::clone(record)))
     }
 
     /// The shape of a key without schema.
     pub fn of_key_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        let columns = names.map(|name| ShapeColumn {
-            name: name.to_owned(),
-            semantic: Semantic::Untyped,
-            nullable: true,
-        });
-        Self {
-            columns: columns.collect(),
+        let columns = names.map(|name| ShapeColumn::new(name, Semantic::Untyped, true));
+        Self::of_columns(columns.collect(), None)
+    }
+
+    fn of_columns(columns: Vec<ShapeColumn>, made_from: Option<Arc<Node>>) -> Self {
+        let shape = Self {
+            columns,
             schema: SchemaId(0),
-            made_from: None,
+            made_from,
+            hides: false,
+            of_key: Vec::new(),
+        };
+        shape.with_cells()
+    }
+
+    /// The same shape with what config says of its columns.
+    pub fn under(mut self, rules: &ColumnRules) -> Self {
+        rules.apply(&mut self.columns);
+        self.with_cells()
+    }
+
+    fn with_cells(mut self) -> Self {
+        let mut cells = 0..;
+        for column in &mut self.columns {
+            let kept = column.treatment != Treatment::Drop;
+            column.cell = if kept { cells.next() } else { None };
         }
+        let is_hidden = |column: &ShapeColumn| column.treatment != Treatment::Keep;
+        self.hides = self.columns.iter().any(is_hidden);
+        self
     }
 
     fn intern(
         mut self,
-        key: Option<&[String]>,
+        key: Option<RowKey<'_>>,
         history: &SchemaHistory,
     ) -> Result<Self, DecodeError> {
-        let columns = self.columns.iter().map(|column| Column {
+        if let Some(shape) = key.and_then(|key| key.shape) {
+            let only_there = shape.columns.iter().enumerate();
+            let only_there = only_there.filter(|(_, column)| self.column(&column.name).is_none());
+            self.of_key = only_there
+                .map(|(at, column)| (at, column.clone()))
+                .collect();
+        }
+        let kept = self.columns.iter().filter(|column| column.cell.is_some());
+        let of_key = self.of_key.iter().map(|(_, column)| column);
+        let columns = kept.chain(of_key).map(|column| Column {
             name: column.name.clone(),
-            kind: column.semantic.column_type(),
+            kind: match column.treatment {
+                Treatment::Hash(_) => ColumnType::Text,
+                _ => column.semantic.column_type(),
+            },
             nullable: column.nullable,
         });
         let schema = Schema {
             columns: columns.collect(),
-            key: key.map(<[String]>::to_vec),
+            key: key.map(|key| key.names.to_vec()),
         };
         self.schema = history.intern(&schema).ok_or(DecodeError::TooManyShapes)?;
         Ok(self)
@@ -121,9 +204,47 @@ impl RowShape {
         }
     }
 
-    /// The first column of this name.
+    /// Where a column's token stands among those of a row.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Where a column stands in the encoded row.
+    pub fn cell(&self, name: &str) -> Option<usize> {
+        self.columns.get(self.column(name)?)?.cell
+    }
+
+    /// A column of which config says that nothing of it may be kept.
+    pub fn dropped(&self) -> Option<&str> {
+        let dropped = self.columns.iter().find(|column| column.cell.is_none());
+        dropped.map(|column| column.name.as_str())
+    }
+
+    /// Appends the columns that only the key has, to a row that is otherwise whole.
+    pub fn push_key(&self, key: Row<'_>, row: &mut RowBuilder) {
+        for (place, column) in &self.of_key {
+            column
+                .treatment
+                .push(key.get(*place).unwrap_or(Value::Null), row);
+        }
+    }
+
+    /// Appends the encoding of a key of this shape. `plain` holds its values as they were sent.
+    pub fn encode_key(&self, plain: Row<'_>, out: &mut Vec<u8>) -> Result<(), KeyTooLong> {
+        if !self.hides {
+            return encode_key(plain.iter(), out);
+        }
+        let hashes: Vec<Option<String>> = self
+            .columns
+            .iter()
+            .zip(plain.iter())
+            .map(|(column, value)| column.treatment.hashed(value))
+            .collect();
+        let seen = plain
+            .iter()
+            .zip(&hashes)
+            .map(|(value, hash)| hash.as_deref().map_or(value, Value::Text));
+        encode_key(seen, out)
     }
 }
 
@@ -204,22 +325,35 @@ impl<'a> RowTokens<'a> {
     }
 
     /// Encodes the row. `shape` is the expected one, or the one made of [`other_names`](Self::other_names).
+    /// `key` is the record's own, as it was sent.
     pub fn encode(
         &self,
         shape: &RowShape,
         placeholder: Option<&Placeholder>,
+        key: Row<'_>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
-            match token {
-                Some(token) => column
-                    .semantic
-                    .push(*token, placeholder, row)
-                    .map_err(|mismatch| DecodeError::bad_cell(&column.name, &mismatch))?,
-                None => row.push(Value::Null),
-            }
+            column.push(*token, placeholder, row)?;
+            within_bounds(row)?;
+        }
+        shape.push_key(key, row);
+        row.finish(out);
+        Ok(())
+    }
+
+    /// Encodes the values as they were sent. Not to be kept: see [`RowShape::encode_key`].
+    pub fn encode_plain(
+        &self,
+        shape: &RowShape,
+        row: &mut RowBuilder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        row.clear();
+        for (column, token) in shape.columns.iter().zip(&self.tokens) {
+            column.push_plain(*token, None, row)?;
             within_bounds(row)?;
         }
         row.finish(out);

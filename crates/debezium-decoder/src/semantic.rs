@@ -10,10 +10,19 @@ pub(crate) enum Semantic {
     /// No schema: the token itself.
     Untyped,
     Boolean,
+    /// A number that is 0 or 1: `MySQL`'s `TINYINT(1)`. Only a hint says so.
+    Flag,
+    /// 64 bits without sign, sent as if they had one. Only a hint says so.
+    Unsigned,
     Integer(ColumnType),
     Float(ColumnType),
     Text(ColumnType),
     Bytes,
+    /// Bytes sent as text, in the connector's other modes. Only hints say so.
+    BytesHex,
+    BytesUrl,
+    /// A decimal that tells its scale itself: as text, as a number, or beside its digits. Only a hint says so.
+    PlainDecimal,
     Decimal {
         scale: i32,
     },
@@ -50,7 +59,10 @@ impl Semantic {
             .flatten();
         match (named, node.kind.as_str()) {
             (Some("Decimal"), _) => Self::Decimal {
-                scale: node.number_parameter("scale").unwrap_or(0) as i32,
+                // A scale beyond what a scale may be is refused with the first cell.
+                scale: node
+                    .number_parameter("scale")
+                    .map_or(0, |scale| i32::try_from(scale).unwrap_or(i32::MAX)),
             },
             (Some("VariableScaleDecimal"), _) => Self::VariableScaleDecimal,
             (Some("Date"), _) => Self::Date,
@@ -129,10 +141,13 @@ impl Semantic {
     pub fn column_type(&self) -> ColumnType {
         match self {
             Self::Untyped => ColumnType::Any,
-            Self::Boolean => ColumnType::Bool,
+            Self::Boolean | Self::Flag => ColumnType::Bool,
+            Self::Unsigned => ColumnType::UInt64,
             Self::Integer(kind) | Self::Float(kind) | Self::Text(kind) => *kind,
-            Self::Bytes => ColumnType::Bytes,
-            Self::Decimal { .. } | Self::VariableScaleDecimal => ColumnType::Decimal,
+            Self::Bytes | Self::BytesHex | Self::BytesUrl => ColumnType::Bytes,
+            Self::Decimal { .. } | Self::VariableScaleDecimal | Self::PlainDecimal => {
+                ColumnType::Decimal
+            }
             Self::Date | Self::IsoDate => ColumnType::Date,
             Self::Clock { .. } | Self::IsoTime => ColumnType::Time,
             Self::ZonedTime => ColumnType::TimeTz,

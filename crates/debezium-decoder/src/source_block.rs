@@ -3,12 +3,12 @@
 //! Blocks of one table differ only in a few values. The last block is kept as a template of literal
 //! text and holes: a block that fits it gives its few values without being parsed again.
 
-use crate::json_token::Token;
 use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction};
 
 use crate::DecodeError;
 use crate::avro::{AvroRow, AvroTemplate};
 use crate::block::{Block, Connector};
+use crate::json_token::Token;
 
 /// What a source block says of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

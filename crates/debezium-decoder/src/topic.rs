@@ -3,19 +3,22 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::json_token::Token;
 use row_model::{RecordFormat, Schema, SchemaHistory, SchemaId};
 use serde::Deserialize;
 
 use crate::DecodeError;
+use crate::columns::ColumnRules;
 use crate::connect_schema::Node;
+use crate::documents::Documents;
 use crate::flat::AddedColumns;
+use crate::formats::PartFormat;
 use crate::headers::HeaderMemory;
+use crate::json_token::Token;
 use crate::key::KeyShape;
 use crate::nested::is_json;
 use crate::outline::Outline;
 use crate::registry::utf8;
-use crate::row_shape::RowShape;
+use crate::row_shape::{RowKey, RowShape};
 use crate::source_block::SourceMemory;
 
 /// State of one topic in one decoder.
@@ -32,15 +35,24 @@ pub(crate) struct TopicState {
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
     pub kind: TopicKind,
+    /// What config says of its columns.
+    pub rules: Arc<ColumnRules>,
     /// What the topic's records have shown themselves to be.
     pub format: Option<RecordFormat>,
     /// The schema inside the data of cloud events.
     pub data_schema: SchemaMemory,
     /// The last shape that was made up here (messages, outbox events), and its number.
     pub made_schema: Option<(Schema, SchemaId)>,
+    /// No column of the last shape could be null on the wire.
+    pub has_no_nulls: bool,
+    /// What is remembered of rows that are documents.
+    pub documents: Documents,
     /// The columns that were added to flattened rows of this shape.
     added: Option<(Arc<RowShape>, Arc<AddedColumns>)>,
 }
+
+/// Said of rows in Protobuf without `optional`.
+const NO_NULLS: &str = "the Protobuf schema of its rows has no scalar that can be null: a null of the source arrives as zero, false or an empty text. Set value.converter.optional.for.nullables=true in the connector";
 
 /// What the topic's name tells, before any of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +82,13 @@ impl TopicState {
     pub fn new(topic: &str, history: Arc<SchemaHistory>) -> Self {
         Self {
             kind: TopicKind::of(topic),
+            rules: Arc::default(),
             format: None,
             data_schema: SchemaMemory::default(),
             made_schema: None,
+            has_no_nulls: false,
             added: None,
+            documents: Documents::of(&history),
             history,
             headers: HeaderMemory::default(),
             source: SourceMemory::default(),
@@ -120,6 +135,19 @@ impl TopicState {
         }
     }
 
+    /// What readers of the table should know of how its records are written, once there is a row.
+    pub fn notes(&self) -> Option<Vec<String>> {
+        let has_rows = self.row_shape.is_some()
+            || self.made_schema.is_some()
+            || self.documents.columns.has_any();
+        let says_something = !self.rules.is_empty() || self.has_no_nulls;
+        (has_rows && says_something).then(|| {
+            let mut notes = self.rules.notes();
+            notes.extend(self.has_no_nulls.then(|| NO_NULLS.to_owned()));
+            notes
+        })
+    }
+
     /// True if a record with this key and without a value is no deleted row: what its key names
     /// (a connector, a transaction) was never a row of this topic.
     pub fn is_no_row_key(&self, key: &KeyShape) -> bool {
@@ -131,8 +159,20 @@ impl TopicState {
         of_no_row && self.format.is_none() && self.history.shapes().is_empty()
     }
 
+    /// What rows are known by whose records have a key of this shape.
+    pub fn row_key<'k>(&'k self, key: Option<&'k Arc<KeyShape>>) -> Option<RowKey<'k>> {
+        let key = key?;
+        let read = self.key_shape.as_ref();
+        let is_read = read.is_some_and(|read| Arc::ptr_eq(read, key));
+        Some(RowKey {
+            names: &key.names,
+            shape: self.key_row.as_deref().filter(|_| is_read),
+        })
+    }
+
     /// Takes up a new shape of keys.
     pub fn learn_key(&mut self, shape: RowShape, bare: bool) -> Arc<RowShape> {
+        let shape = shape.under(&self.rules);
         let names: Vec<String> = shape
             .columns
             .iter()
@@ -155,6 +195,8 @@ impl TopicState {
 /// The embedded schema met last: as text, to recognise it, and parsed.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaMemory {
+    /// What config says the part is written in.
+    pub format: Option<PartFormat>,
     /// Everything before the payload: `{"schema":{…},"payload":`.
     prefix: String,
     node: Option<Arc<Node>>,
@@ -250,8 +292,11 @@ impl SchemaMemory {
         };
         let node: Node = serde_json::from_str(schema.get())
             .map_err(|error| DecodeError::malformed(part, &error))?;
-        let node = Arc::new(node);
         let payload = payload.map_or("null", Token::get);
+        if !node.names_its_fields() {
+            return Ok((payload, None));
+        }
+        let node = Arc::new(node);
         self.prefix.clear();
         if let Some(range) = span_in(text, payload).filter(|range| text[range.end..] == *"}") {
             self.prefix.push_str(&text[..range.start]);
@@ -323,6 +368,15 @@ mod tests {
             assert_eq!(payload, r#"{"a":8}"#);
             assert_eq!(schema.unwrap().kind, "int32");
         }
+    }
+
+    #[test]
+    fn a_schema_that_names_no_fields_is_none() {
+        let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","name":"id"}]},"payload":{"id":8}}"#;
+        let mut memory = SchemaMemory::default();
+        let (payload, schema) = memory.split(text, "key").unwrap();
+        assert_eq!(payload, r#"{"id":8}"#);
+        assert!(schema.is_none());
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::json_token::Token;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-use crate::json_token::{integer, text};
+use crate::json_token::{Token, integer, text};
 use crate::nested::members;
 
 /// The placeholder as the connector was told to write it, in every shape it takes on the wire.

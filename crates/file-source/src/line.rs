@@ -196,9 +196,31 @@ fn bytes_of(
 
 /// Each line is parsed by itself: that it is line 1 of itself would only confuse.
 fn without_line_number(error: &serde_json::Error) -> String {
-    error
-        .to_string()
-        .replace(" at line 1 column ", " at column ")
+    without_value(error).replace(" at line 1 column ", " at column ")
+}
+
+/// What the parser says, without the value that stood in the place of another: reasons are logged, and a
+/// record may hold what must not be.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let met = text
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    match met {
+        // `string "…"`, ``integer `…` ``: the word is the kind, the rest is the value.
+        Some((met, expected)) => {
+            let kind = met.split(['"', '`']).next().unwrap_or_default().trim_end();
+            format!("invalid type: {kind}, expected {expected}")
+        }
+        None if text.starts_with("invalid value: ") => {
+            format!(
+                "invalid value at line {} column {}",
+                error.line(),
+                error.column()
+            )
+        }
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +242,14 @@ mod tests {
         assert_eq!(
             reason(r#"{"topic":"t","part"#),
             "EOF while parsing a string at column 18"
+        );
+        assert_eq!(
+            reason(r#"{"topic":"t","partition":"a secret","offset":0}"#),
+            "invalid type: string, expected i32 at column 35"
+        );
+        assert_eq!(
+            reason(r#"{"topic":"t","partition":0,"offset":-4929}"#),
+            "invalid value at column 41"
         );
         assert_eq!(
             reason(r#"{"topic":"","partition":0,"offset":0}"#),

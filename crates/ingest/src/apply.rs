@@ -49,6 +49,9 @@ impl Sequencer {
         for failure in failed.chain(refused) {
             self.put_aside(source, &topic, number, failure);
         }
+        if let (Some(notes), Some(table)) = (&batch.notes, self.table_of(source, &topic)) {
+            table.take_column_notes(notes);
+        }
         self.advance_partition(source, batch, news.halt_at);
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;

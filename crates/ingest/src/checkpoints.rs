@@ -11,6 +11,7 @@ use table_store::TableIdentity;
 
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
+use crate::rebuild::{Forgotten, Scrub};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::tables::TableState;
 
@@ -23,6 +24,9 @@ pub struct Pending {
     /// Tables whose notes are in it, with the number of their shapes.
     tables: Vec<(usize, usize)>,
     partitions: Vec<(usize, PartitionId)>,
+    pub(crate) forgotten: Vec<Forgotten>,
+    /// What this checkpoint removes must not be readable any more.
+    pub(crate) scrub: bool,
 }
 
 /// Why a checkpoint could not be loaded.
@@ -55,7 +59,11 @@ impl Sequencer {
             quarantine: self.quarantine.take_changes(),
             tables: Vec::new(),
             partitions: Vec::new(),
+            forgotten: Vec::new(),
+            scrub: false,
         };
+        self.collect_scrub(&mut pending);
+        self.collect_forgotten(&mut pending);
         for at in 0..self.tables.len() {
             self.collect_table(at, store, &mut pending);
         }
@@ -80,7 +88,10 @@ impl Sequencer {
                 .map(|record| notes::quarantined(record, false)),
         );
         dedup_notes(&mut pending.checkpoint.notes);
-        let nothing = pending.checkpoint.tables.is_empty() && pending.checkpoint.notes.is_empty();
+        let checkpoint = &pending.checkpoint;
+        let nothing = checkpoint.tables.is_empty()
+            && checkpoint.notes.is_empty()
+            && checkpoint.dropped.is_empty();
         (!nothing).then_some(pending)
     }
 
@@ -114,6 +125,7 @@ impl Sequencer {
             }
         }
         self.quarantine.return_changes(pending.quarantine);
+        self.forgotten.extend(pending.forgotten);
     }
 
     fn collect_table(&mut self, at: usize, store: &dyn CheckpointStore, pending: &mut Pending) {
@@ -121,7 +133,12 @@ impl Sequencer {
         let id = table.identity.id;
         let dirty = table.writer.dirty_slots();
         if !dirty.is_empty() {
-            let wanted = store.chunks_to_rewrite(id, table.writer.slots(), &dirty);
+            // What the store has of a table that begins anew is none of its chunks.
+            let wanted = if pending.checkpoint.dropped.contains(&id) {
+                Vec::new()
+            } else {
+                store.chunks_to_rewrite(id, table.writer.slots(), &dirty)
+            };
             let wanted: Vec<table_store::ChunkId> = wanted
                 .iter()
                 .map(|chunk| table_store::ChunkId(chunk.0))
@@ -204,6 +221,7 @@ impl Sequencer {
                     shapes.entry(topic).or_default().insert(number, schema);
                 }
                 Some(Saved::Quarantined(record)) => self.quarantine.restore(record),
+                Some(Saved::ScrubDue) => self.scrub = Scrub::Due,
                 Some(Saved::QuarantinedCount { topic, count }) => {
                     self.quarantine.restore_count(&topic, count);
                 }
@@ -237,6 +255,11 @@ impl Sequencer {
             )?;
             self.publish(now_ms());
         }
+        let preparations = &self.settings.preparations;
+        let hides = |record: &Quarantined| preparations.of(&record.source, &record.topic).hides();
+        if self.quarantine.strip(hides) {
+            self.scrub = Scrub::Due;
+        }
         progress(Vec::new());
         Ok(())
     }
@@ -267,6 +290,12 @@ impl Sequencer {
             source: note.source.clone(),
         };
         let mut state = TableState::new(identity, self.catalog.history(&note.topic));
+        state.prepared = self.preparation(source, &note.topic);
+        let rebuild = self.rebuild_of(source, note);
+        if let Some(rebuild) = rebuild.as_ref().filter(|rebuild| rebuild.forced) {
+            self.begin_anew(source, state, rebuild);
+            return Ok(());
+        }
         let mut loaded = 0_u64;
         store.load_table(note.id(), &mut |rows| {
             for (slot, bytes) in rows {
@@ -288,6 +317,9 @@ impl Sequencer {
         })?;
         state.writer.restored();
         note.restore_into(&mut state);
+        // Until it is rebuilt, its rows are those of the setting they were made by.
+        state.rebuild = rebuild;
+        state.prepared = note.prepared_given(&state.prepared);
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
         Ok(())

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use row_model::{CutId, Epoch, PartitionId};
+use row_model::{CutId, Epoch};
 use table_store::{ReadState, TableFacts};
 
 use crate::partitions::PartitionState;
-use crate::sequencer::{Sequencer, SourceFacts, SourceOrder};
+use crate::sequencer::{Sequencer, SourceFacts};
 
 /// Said of a table whose snapshot came without `runId` headers.
 const UNSWEPT: &str = "unswept: its snapshot carried no runId headers, so rows deleted while the connector was down cannot be told. Set extended.headers.enabled=true in the connector";
@@ -36,6 +36,7 @@ impl Sequencer {
     /// Publishes what changed since the last cut, if anything did.
     pub fn publish(&mut self, now_ms: i64) {
         self.mind_memory();
+        self.count_waits();
         if !self.tables.iter().any(|table| table.touched) {
             // Readers may have let go of cuts since.
             return self.collect_garbage(self.publisher.oldest_needed());
@@ -79,19 +80,30 @@ impl Sequencer {
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
-        let stalled_by_memory = self.over_memory.clone();
+        let (stalled_by_memory, awaits) = (self.over_memory.clone(), self.awaits(at));
         let table = &mut self.tables[at];
         let mut state = table.read_state(caught_up);
         if state == ReadState::Live && !table.was_live {
             (table.was_live, table.notes_dirty) = (true, true);
         }
-        if stalled_by_memory.is_some() && !ends {
+        if awaits.is_some() || (stalled_by_memory.is_some() && !ends) {
             state = ReadState::Stalled;
         }
+        if state == ReadState::Live {
+            table.rebuilding = None;
+        }
         let unswept = table.is_unswept().then(|| UNSWEPT.to_owned());
+        let notes: Vec<String> = table.column_notes.iter().cloned().chain(unswept).collect();
+        let reasons = [
+            table.stalled.clone(),
+            awaits,
+            stalled_by_memory,
+            table.rebuilding.clone(),
+            Some(notes.join("; ")).filter(|notes| !notes.is_empty()),
+        ];
         let facts = TableFacts {
             state,
-            reason: table.stalled.clone().or(stalled_by_memory).or(unswept),
+            reason: reasons.into_iter().flatten().next(),
             progress: (state == ReadState::Loading).then(|| {
                 if all == 0 {
                     0.0
@@ -175,20 +187,8 @@ impl Sequencer {
             None
         };
         let Some(reason) = change else { return };
-        for source in 0..self.sources.len() {
-            let of_source = self
-                .partitions
-                .iter()
-                .filter(|((of, _), partition)| *of == source && partition.halted.is_none());
-            let ids: Vec<PartitionId> = of_source.map(|((_, id), _)| *id).collect();
-            let order = if reason.is_some() {
-                SourceOrder::Pause(ids)
-            } else {
-                SourceOrder::Resume(ids)
-            };
-            self.order(source, order);
-        }
         self.over_memory = reason;
+        self.mind_pauses();
         self.tables
             .iter_mut()
             .for_each(|table| table.touched = true);

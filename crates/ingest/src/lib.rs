@@ -5,6 +5,9 @@
 //!      ▲   start, pause, acknowledge                     │
 //!      └─────────────────────────────────────────────────┴─▶ checkpoint thread
 //! ```
+//! A partition whose records need a schema of a registry waits in its worker until a thread beside it
+//! has brought the schema; the other partitions go on.
+//!
 //! Everything that decides is plain synchronous code without threads ([`Sequencer`] and the pure
 //! modules beside it), so that tests and simulations step it; [`Pipeline`] only runs it.
 //! Refuses to know HTTP, queries, brokers and formats.
@@ -19,6 +22,7 @@ mod checkpoints;
 mod decode_worker;
 mod epochs;
 mod freshness;
+mod held;
 mod key_changes;
 mod keyless;
 mod merge;
@@ -26,9 +30,14 @@ mod messages;
 mod notes;
 mod partitions;
 mod pipeline;
+mod preparation;
 mod quarantine;
+mod rebuild;
 mod reports;
 mod resume;
+mod schema_requests;
+mod schema_waits;
+mod schemas_thread;
 mod sequencer;
 mod sequencer_thread;
 mod settings;
@@ -40,10 +49,13 @@ mod tables;
 pub use checkpoints::{LoadError, Pending};
 pub use notes::NoteError;
 pub use pipeline::{Pipeline, PipelineError};
+pub use preparation::{Preparation, Preparations, Rebuild, decide_rebuild};
 pub use quarantine::Quarantined;
 pub use resume::{ResumeDecision, SavedPartition, decide_resume};
 pub use sequencer::{Sequencer, SourceOrder};
-pub use settings::{GivenTable, OnBadRecord, Settings, SourceSetup, limits};
+pub use settings::{
+    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
+};
 pub use status::{
     CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
     StatusReport,

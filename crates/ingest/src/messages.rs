@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{PartitionFacts, RawBatch, SourceError, SourceEvent};
+use change_feed::{PartitionFacts, RawBatch, RegistryId, SourceError, SourceEvent};
 use checkpoint_store::{CheckpointError, Committed};
 use row_model::{ChangeBatch, NextOffset, PartitionId};
 
 use crate::checkpoints::Pending;
+use crate::held::Place;
 
 /// What a source hands to the worker of a partition, in the order it happened.
 pub(crate) enum ToWorker {
-    Records {
-        source: usize,
-        topic: Arc<str>,
-        partition: i32,
-        batch: RawBatch,
-    },
+    Records(RawRecords),
     End {
         source: usize,
         partition: PartitionId,
@@ -32,6 +28,29 @@ pub(crate) enum ToWorker {
         source: usize,
         facts: PartitionFacts,
     },
+}
+
+/// Records of one partition, and what the partition is called.
+pub(crate) struct RawRecords {
+    pub source: usize,
+    pub topic: Arc<str>,
+    pub partition: i32,
+    pub batch: RawBatch,
+}
+
+impl ToWorker {
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Records(records) => (records.source, records.batch.partition),
+            Self::End {
+                source, partition, ..
+            }
+            | Self::Lost {
+                source, partition, ..
+            } => (*source, *partition),
+            Self::Back { source, facts } => (*source, facts.id),
+        }
+    }
 }
 
 /// What reaches the sequencer.
@@ -55,15 +74,34 @@ pub(crate) enum ToSequencer {
         source: usize,
         facts: PartitionFacts,
     },
+    /// The next record of the partition needs a schema that is not at hand.
+    Held {
+        source: usize,
+        partition: PartitionId,
+        schema: RegistryId,
+    },
+    /// What was held of the partition was sent on: before this.
+    Released {
+        source: usize,
+        partition: PartitionId,
+    },
+    /// Why a schema is not there yet.
+    SchemaAwaited {
+        source: usize,
+        schema: RegistryId,
+        reason: String,
+    },
     /// News of a source that no partition's order depends on.
     Event {
         source: usize,
         event: SourceEvent,
     },
-    /// The source was asked at this time and had nothing more.
+    /// The source was asked at this time and had nothing more. It had obeyed so many orders by then:
+    /// what a partition is silent about while it is paused is no news of it.
     Quiet {
         source: usize,
         at_ms: i64,
+        obeyed: u64,
     },
     /// The answer to a checkpoint.
     Checkpoint(Box<CheckpointAnswer>),
@@ -73,5 +111,7 @@ pub(crate) enum ToSequencer {
 pub(crate) struct CheckpointAnswer {
     pub pending: Pending,
     pub result: Result<Committed, CheckpointError>,
+    /// What came of scrubbing the medium, where that was due.
+    pub scrubbed: Option<Result<(), CheckpointError>>,
     pub took: Duration,
 }

@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -15,9 +15,13 @@ use serde::{Deserialize, Serialize};
 use table_store::Floor;
 
 use crate::epochs::Epochs;
+use crate::preparation::{Preparation, PreparationNote};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::tables::{OriginState, TableState};
+
+/// Stands in a checkpoint until the medium was scrubbed.
+const SCRUB: &str = "scrub";
 
 /// A note of a checkpoint is not what this binary wrote.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,8 @@ pub(crate) enum Saved {
         topic: String,
         count: u64,
     },
+    /// What was removed could still be read on the medium.
+    ScrubDue,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,6 +68,12 @@ pub(crate) struct TableNote {
     schema: Option<u32>,
     pub was_live: bool,
     pub incomplete: Option<String>,
+    /// How its rows were made; older checkpoints do not say.
+    #[serde(default)]
+    prepared: Option<PreparationNote>,
+    /// What was last said about its columns.
+    #[serde(default)]
+    column_notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,6 +140,8 @@ pub(crate) fn table(state: &TableState) -> Note {
         schema: state.schema.map(|schema| schema.0),
         was_live: state.was_live,
         incomplete: state.incomplete.clone(),
+        prepared: Some(PreparationNote::of(&state.prepared)),
+        column_notes: state.column_notes.clone(),
     };
     note_of(&["table", &identity.id.0.to_string()], Some(&note))
 }
@@ -141,6 +155,11 @@ pub(crate) fn partition(source: &str, topic: &str, partition: i32, saved: &Saved
         &["partition", source, topic, &partition.to_string()],
         Some(&note),
     )
+}
+
+/// Removes what is remembered of a partition.
+pub(crate) fn no_partition(source: &str, topic: &str, partition: i32) -> Note {
+    note_of::<PartitionNote>(&["partition", source, topic, &partition.to_string()], None)
 }
 
 pub(crate) fn shape(topic: &str, number: u32, schema: &Schema) -> Note {
@@ -195,6 +214,11 @@ pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
     note_of(&["quarantined", topic], Some(&count))
 }
 
+/// Says, or no longer, that the medium is to be scrubbed.
+pub(crate) fn scrub(due: bool) -> Note {
+    note_of(&[SCRUB], due.then_some(&true))
+}
+
 /// Reads a note; `None` for one of a kind that this binary does not know.
 pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError> {
     let text = String::from_utf8_lossy(name).into_owned();
@@ -236,6 +260,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             topic: topic.to_owned(),
             count: parse(value).map_err(error)?,
         },
+        [SCRUB] => Saved::ScrubDue,
         _ => return Ok(None),
     }))
 }
@@ -253,8 +278,16 @@ impl TableNote {
         state.schema = self.schema.map(SchemaId);
         state.was_live = self.was_live;
         state.incomplete.clone_from(&self.incomplete);
+        state.column_notes.clone_from(&self.column_notes);
         // Config may have given it another name since.
-        state.notes_dirty = state.identity.name != self.name;
+        state.notes_dirty = state.identity.name != self.name || self.prepared.is_none();
+    }
+
+    /// How its rows were made; where the checkpoint is from before anything could be said of columns,
+    /// as config says now in every other respect.
+    pub fn prepared_given(&self, now: &Preparation) -> Preparation {
+        let saved = self.prepared.as_ref().map(PreparationNote::restore);
+        saved.unwrap_or_else(|| now.without_rules())
     }
 
     /// The source tables by their numbers, as the topic's history wants them back.

@@ -1,9 +1,17 @@
 //! Where each partition stands.
 
-use change_feed::{PartitionFacts, TopicUuid};
+use change_feed::{PartitionFacts, RegistryId, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, NextOffset};
 
 use crate::resume::SavedPartition;
+
+/// The schema that a partition waits for.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    pub schema: RegistryId,
+    /// What is wrong. Not known while the registry has only just been asked: that is no trouble yet.
+    pub reason: Option<String>,
+}
 
 /// One partition of one source, as the sequencer follows it.
 #[expect(
@@ -34,6 +42,10 @@ pub(crate) struct PartitionState {
     pub late: Option<String>,
     /// Why it is not read.
     pub halted: Option<String>,
+    /// Its next record waits for a schema.
+    pub awaited: Option<Awaited>,
+    /// Its source was told to pause it.
+    pub paused: bool,
     /// What a checkpoint keeps of it has changed.
     pub dirty: bool,
 }
@@ -54,6 +66,8 @@ impl PartitionState {
             passed_snapshot: false,
             late: None,
             halted: None,
+            awaited: None,
+            paused: false,
             dirty: false,
         }
     }
@@ -113,6 +127,18 @@ impl PartitionState {
     pub fn halt(&mut self, reason: String) {
         self.halted = Some(reason);
         self.at_end = false;
+    }
+
+    /// There are records before its end, and they cannot be decoded yet.
+    /// Answers what it waited for before.
+    pub fn awaits(&mut self, awaited: Awaited) -> Option<Awaited> {
+        self.at_end = false;
+        self.awaited.replace(awaited)
+    }
+
+    /// Why the schema that its next record needs is not there.
+    pub fn awaits_in_vain(&self) -> Option<&str> {
+        self.awaited.as_ref()?.reason.as_deref()
     }
 
     pub fn saved(&self) -> SavedPartition {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 
+use change_feed::{RegistryId, SchemaShelf};
 use checkpoint_store::CheckpointStore;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::RwLock;
@@ -12,8 +13,9 @@ use table_store::TableStore;
 use telemetry::clock;
 
 use crate::checkpoints::Pending;
-use crate::decode_worker;
+use crate::decode_worker::{self, DecodedSource};
 use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
+use crate::schemas_thread::{self, SchemasLinks};
 use crate::sequencer::Sequencer;
 use crate::sequencer_thread::{SequencerThread, SharedStore, SourceLink};
 use crate::settings::{Settings, SourceSetup, limits};
@@ -29,6 +31,13 @@ pub enum PipelineError {
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What all workers have of one source.
+#[derive(Default)]
+struct SharedByWorkers {
+    in_flight: Arc<AtomicU64>,
+    schemas: Option<(Sender<RegistryId>, Arc<SchemaShelf>)>,
 }
 
 /// A running pipeline. Dropping it stops it.
@@ -48,7 +57,7 @@ impl Pipeline {
     pub fn start(
         settings: Settings,
         catalog: Arc<SchemaCatalog>,
-        sources: Vec<SourceSetup>,
+        mut sources: Vec<SourceSetup>,
         checkpoints: Box<dyn CheckpointStore>,
     ) -> Result<Self, PipelineError> {
         let sequencer = Sequencer::new(settings, &sources, catalog);
@@ -65,12 +74,14 @@ impl Pipeline {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = cores.clamp(1, limits::DECODE_WORKERS_MAX);
         let (to_sequencer, inbox) = bounded(limits::QUEUED_BATCHES_MAX * workers);
-        let to_workers = pipeline.start_workers(workers, &sources, &to_sequencer)?;
+        let (bells, rung): (Vec<_>, Vec<_>) = (0..workers).map(|_| bounded(1)).unzip();
+        let decoded = start_schemas(&mut sources, &bells, &to_sequencer)?;
+        let to_workers = pipeline.start_workers(rung, &sources, &decoded, &to_sequencer)?;
         let checkpoints: SharedStore = Arc::new(RwLock::new(checkpoints));
         let checkpoint_out = pipeline.start_checkpoints(&checkpoints, &to_sequencer)?;
         // Sources begin when the checkpoint is loaded: until then nobody could say where.
         let (go_tx, go) = bounded::<()>(0);
-        let links = pipeline.start_sources(sources, &to_workers, &to_sequencer, &go)?;
+        let links = pipeline.start_sources(sources, &decoded, &to_workers, &to_sequencer, &go)?;
 
         let thread = SequencerThread {
             sequencer,
@@ -113,19 +124,28 @@ impl Pipeline {
         self.end();
     }
 
+    /// One worker for each bell.
     fn start_workers(
         &mut self,
-        workers: usize,
+        bells: Vec<Receiver<()>>,
         sources: &[SourceSetup],
+        shared: &[SharedByWorkers],
         to_sequencer: &Sender<ToSequencer>,
     ) -> Result<Vec<Sender<ToWorker>>, PipelineError> {
         let mut to_workers = Vec::new();
-        for number in 0..workers {
+        for (number, bell) in bells.into_iter().enumerate() {
             let (tx, rx) = bounded(limits::QUEUED_BATCHES_MAX);
-            let mut decoders: Vec<_> = sources.iter().map(|setup| (setup.decoder)()).collect();
+            let decoded = sources.iter().zip(shared);
+            let decoded: Vec<_> = decoded
+                .map(|(setup, shared)| DecodedSource {
+                    decoder: (setup.decoder)(),
+                    in_flight: Arc::clone(&shared.in_flight),
+                    schemas: shared.schemas.clone(),
+                })
+                .collect();
             let out = to_sequencer.clone();
             let name = format!("rowtide-decode-{number}");
-            self.spawn(&name, move || decode_worker::run(&rx, &out, &mut decoders))?;
+            self.spawn(&name, move || decode_worker::run(&rx, bell, out, decoded))?;
             to_workers.push(tx);
         }
         Ok(to_workers)
@@ -148,6 +168,7 @@ impl Pipeline {
     fn start_sources(
         &mut self,
         sources: Vec<SourceSetup>,
+        shared: &[SharedByWorkers],
         to_workers: &[Sender<ToWorker>],
         to_sequencer: &Sender<ToSequencer>,
         go: &Receiver<()>,
@@ -155,7 +176,7 @@ impl Pipeline {
         let mut all = Vec::new();
         for (at, setup) in sources.into_iter().enumerate() {
             let (orders_tx, orders) = bounded(limits::SOURCE_ORDERS_MAX);
-            let in_flight = Arc::new(AtomicU64::new(0));
+            let in_flight = Arc::clone(&shared[at].in_flight);
             all.push(SourceLink::new(orders_tx, Arc::clone(&in_flight)));
             let links = SourceLinks {
                 source: at,
@@ -202,6 +223,36 @@ impl Drop for Pipeline {
     }
 }
 
+/// One thread for each source that has a registry. They are not waited for at the end: one may be
+/// waiting for an answer, and none holds anything that has to be finished.
+fn start_schemas(
+    sources: &mut [SourceSetup],
+    bells: &[Sender<()>],
+    to_sequencer: &Sender<ToSequencer>,
+) -> Result<Vec<SharedByWorkers>, PipelineError> {
+    let mut all = Vec::new();
+    for (at, setup) in sources.iter_mut().enumerate() {
+        let mut shared = SharedByWorkers::default();
+        if let Some(registry) = setup.registry.take() {
+            let (wanted_tx, wanted) = bounded(limits::SCHEMAS_WANTED_MAX);
+            shared.schemas = Some((wanted_tx, Arc::clone(&registry.shelf)));
+            let links = SchemasLinks {
+                source: at,
+                name: setup.name.clone(),
+                wanted,
+                workers: bells.to_vec(),
+                sequencer: to_sequencer.clone(),
+            };
+            let name = format!("rowtide-schemas-{}", setup.name);
+            Builder::new()
+                .name(name)
+                .spawn(move || schemas_thread::run(registry, &links))?;
+        }
+        all.push(shared);
+    }
+    Ok(all)
+}
+
 /// Whatever way the sequencer ends, the board says so.
 struct SaysStopped(Arc<StatusBoard>);
 
@@ -229,10 +280,13 @@ fn write_checkpoints(work: &Receiver<Pending>, answers: &Sender<ToSequencer>, st
     for pending in work {
         let began = clock::monotonic();
         let result = store.write().commit(&pending.checkpoint);
+        let due = pending.scrub && result.is_ok();
+        let scrubbed = due.then(|| store.write().scrub());
         let took = clock::monotonic() - began;
         let answer = Box::new(CheckpointAnswer {
             pending,
             result,
+            scrubbed,
             took,
         });
         if answers.send(ToSequencer::Checkpoint(answer)).is_err() {

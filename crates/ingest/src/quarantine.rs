@@ -4,6 +4,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+/// In place of reasons that were given before config hid columns of the topic.
+const STRIPPED: &str = "it could not be decoded, before columns of its topic were hidden";
+
 /// A record that was put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
@@ -95,6 +98,39 @@ impl Quarantine {
         true
     }
 
+    /// Forgets the records of a topic that is read again from its start.
+    pub fn forget(&mut self, source: &str, topic: &str) {
+        let is_gone = |record: &Quarantined| record.source == source && record.topic == topic;
+        let (gone, held): (Vec<_>, Vec<_>) = self.held.drain(..).partition(is_gone);
+        self.held = held.into();
+        self.counts.remove(topic);
+        for record in gone {
+            self.bytes -= record.bytes();
+            self.changes += 1;
+            self.places.remove(&record.place());
+            self.removed.push(record);
+        }
+    }
+
+    /// Keeps nothing but place and time of records that hold what nobody may see any more. Answers
+    /// whether there were any.
+    pub fn strip(&mut self, hides: impl Fn(&Quarantined) -> bool) -> bool {
+        let changes = self.changes;
+        for record in &mut self.held {
+            let has_bytes = record.key.is_some() || record.value.is_some();
+            if !has_bytes || !hides(record) {
+                continue;
+            }
+            self.bytes -= record.bytes();
+            (record.key, record.value) = (None, None);
+            STRIPPED.clone_into(&mut record.reason);
+            self.bytes += record.bytes();
+            self.changes += 1;
+            self.added.push(record.clone());
+        }
+        self.changes > changes
+    }
+
     pub fn count(&self, topic: &str) -> u64 {
         self.counts.get(topic).copied().unwrap_or(0)
     }
@@ -111,6 +147,9 @@ impl Quarantine {
 
     /// What changed since the last call: records to add, records to remove.
     pub fn take_changes(&mut self) -> (Vec<Quarantined>, Vec<Quarantined>) {
+        // One that was removed may have come again.
+        self.removed
+            .retain(|record| !self.places.contains(&record.place()));
         (
             std::mem::take(&mut self.added),
             std::mem::take(&mut self.removed),

@@ -7,8 +7,10 @@ use crate::status::{PartitionReport, SourceReport, SourceState, StatusReport};
 impl Sequencer {
     /// Everything that was there at the start has been applied once.
     pub fn is_started(&mut self) -> bool {
-        let partition_done =
-            |partition: &PartitionState| partition.reached || partition.halted.is_some();
+        // What waits for a registry that does not answer does not keep the rest from being served.
+        let partition_done = |partition: &PartitionState| {
+            partition.reached || partition.halted.is_some() || partition.awaits_in_vain().is_some()
+        };
         self.started = self.started
             || (self.sources.iter().all(|source| source.discovered)
                 && self.partitions.values().all(partition_done));
@@ -42,13 +44,17 @@ impl Sequencer {
                 end_offset: partition.end,
                 reached_end: partition.reached,
                 halted: partition.halted.clone(),
+                awaits: partition.awaits_in_vain().map(str::to_owned),
             })
             .collect();
         partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         let live = source.discovered
             && partitions
                 .iter()
-                .all(|partition| partition.reached_end || partition.halted.is_some());
+                .all(|partition| partition.reached_end || partition.halted.is_some())
+            && partitions
+                .iter()
+                .all(|partition| partition.awaits.is_none());
         let state = match (&source.unreachable, live) {
             (Some(_), _) => SourceState::Unreachable,
             (None, true) => SourceState::Live,
@@ -57,6 +63,11 @@ impl Sequencer {
         let detail = source
             .unreachable
             .clone()
+            .or_else(|| {
+                partitions
+                    .iter()
+                    .find_map(|partition| partition.awaits.clone())
+            })
             .or_else(|| source.unreadable_kept.last().cloned());
         SourceReport {
             name: source.name.clone(),

@@ -3,16 +3,17 @@
 //! Plain synchronous code: no thread, no clock, no channel. The time is an argument; orders to
 //! sources are collected for whoever runs it. Sources are known by their place in the set-up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use change_feed::{PartitionFacts, SourceError, StartAt};
+use change_feed::{PartitionFacts, RegistryId, SourceError, StartAt};
 use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
 use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
+use crate::rebuild::{Forgotten, Scrub};
 use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
@@ -39,6 +40,11 @@ pub(crate) struct SourceFacts {
     pub unreadable: u64,
     /// The newest unreadable lines, in words.
     pub unreadable_kept: Vec<String>,
+    pub has_registry: bool,
+    /// Why schemas that partitions wait for are not there yet.
+    pub awaited: BTreeMap<RegistryId, String>,
+    /// Orders given so far.
+    orders_given: u64,
 }
 
 /// See the module's head.
@@ -56,12 +62,19 @@ pub struct Sequencer {
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPartition>,
     pub(crate) quarantine: Quarantine,
+    /// Partitions whose tables wait until all of theirs are known.
+    pub(crate) held_back: Vec<(usize, PartitionFacts)>,
+    /// What the next checkpoint has to remove.
+    pub(crate) forgotten: Vec<Forgotten>,
+    pub(crate) scrub: Scrub,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     /// All partitions are paused because memory is used up.
     pub(crate) over_memory: Option<String>,
     pub(crate) started: bool,
+    /// Sources of which more or fewer partitions wait for schemas than were counted last.
+    pub(crate) waits_changed: BTreeSet<usize>,
 }
 
 impl Sequencer {
@@ -77,6 +90,9 @@ impl Sequencer {
             unreachable: None,
             unreadable: 0,
             unreadable_kept: Vec::new(),
+            has_registry: setup.registry.is_some(),
+            awaited: BTreeMap::new(),
+            orders_given: 0,
         });
         Self {
             quarantine: Quarantine::new(settings.quarantine_bytes_max),
@@ -89,10 +105,14 @@ impl Sequencer {
             by_topic: HashMap::new(),
             partitions: HashMap::new(),
             saved: HashMap::new(),
+            held_back: Vec::new(),
+            forgotten: Vec::new(),
+            scrub: Scrub::default(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,
             started: false,
+            waits_changed: BTreeSet::new(),
         }
     }
 
@@ -108,7 +128,15 @@ impl Sequencer {
     }
 
     pub(crate) fn order(&mut self, source: usize, order: SourceOrder) {
+        self.sources[source].orders_given += 1;
         self.orders.push((source, order));
+    }
+
+    /// How many orders a source was given. What it says before it has obeyed them all may be about
+    /// partitions that were paused at the time.
+    #[must_use]
+    pub fn orders_given(&self, source: usize) -> u64 {
+        self.sources[source].orders_given
     }
 
     /// Changes applied since the last cut.
@@ -119,20 +147,24 @@ impl Sequencer {
 
     /// A partition was found, or one that was gone is back.
     pub fn discovered(&mut self, source: usize, facts: &PartitionFacts) {
+        if self.holds_back(source, facts) {
+            return;
+        }
         let (id, topic) = (facts.id, facts.topic.clone());
         let place = (
             self.sources[source].name.clone(),
             topic.clone(),
             facts.partition,
         );
-        let known = self
-            .partitions
-            .get(&(source, id))
-            .map(PartitionState::saved);
+        let known = self.partitions.get(&(source, id));
+        // One that was halted may have been paused for it; resuming what is not paused does nothing.
+        let was_paused = known.is_some_and(|known| known.paused || known.halted.is_some());
+        let known = known.map(PartitionState::saved);
         let saved = known.or_else(|| self.saved.remove(&place));
         let retained_from = facts.retained_from;
         let start = saved.map_or(retained_from, |saved| saved.next);
         let mut state = PartitionState::new(facts.clone(), start);
+        state.paused = was_paused;
         match decide_resume(saved.as_ref(), facts) {
             ResumeDecision::Start { at, complete } => {
                 if !complete {
@@ -144,9 +176,6 @@ impl Sequencer {
                 if let Some(saved) = saved {
                     self.order(source, SourceOrder::Acknowledge(vec![(id, saved.next)]));
                 }
-                if self.over_memory.is_some() {
-                    self.order(source, SourceOrder::Pause(vec![id]));
-                }
             }
             ResumeDecision::Stall { reason } => {
                 state.halt(reason.clone());
@@ -154,6 +183,7 @@ impl Sequencer {
             }
         }
         self.partitions.insert((source, id), state);
+        self.mind_pause(source, id);
         let all_well = self.partitions.iter().all(|((of, _), partition)| {
             *of != source || partition.topic != topic || partition.halted.is_none()
         });
@@ -168,6 +198,7 @@ impl Sequencer {
     /// Everything there was at the start has been reported.
     pub fn discovery_complete(&mut self, source: usize) {
         self.sources[source].discovered = true;
+        self.settle_rebuilds(source);
         for table in 0..self.tables.len() {
             let topic = self.tables[table].identity.topic.clone();
             if self.tables[table].identity.source != self.sources[source].name {
@@ -276,7 +307,8 @@ impl Sequencer {
             source: self.sources[source].name.clone(),
         };
         tracing::info!(table = identity.name, topic, "table found");
-        let state = TableState::new(identity, self.catalog.history(topic));
+        let mut state = TableState::new(identity, self.catalog.history(topic));
+        state.prepared = self.preparation(source, topic);
         self.add_table(source, state)
     }
 

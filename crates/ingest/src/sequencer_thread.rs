@@ -113,7 +113,9 @@ impl SequencerThread {
             ToSequencer::Decoded { source, .. }
             | ToSequencer::End { source, .. }
             | ToSequencer::Lost { source, .. }
-            | ToSequencer::Back { source, .. } => Some(*source),
+            | ToSequencer::Back { source, .. }
+            | ToSequencer::Held { source, .. }
+            | ToSequencer::Released { source, .. } => Some(*source),
             _ => None,
         };
         if let Some(source) = from {
@@ -132,7 +134,28 @@ impl SequencerThread {
                 error,
             } => self.sequencer.partition_lost(source, partition, &error),
             ToSequencer::Back { source, facts } => self.sequencer.discovered(source, &facts),
-            ToSequencer::Quiet { source, at_ms } => self.sequencer.quiet(source, at_ms),
+            ToSequencer::Held {
+                source,
+                partition,
+                schema,
+            } => self.sequencer.held(source, partition, schema),
+            ToSequencer::Released { source, partition } => {
+                self.sequencer.released(source, partition);
+            }
+            ToSequencer::SchemaAwaited {
+                source,
+                schema,
+                reason,
+            } => self.sequencer.schema_awaited(source, schema, &reason),
+            ToSequencer::Quiet {
+                source,
+                at_ms,
+                obeyed,
+            } => {
+                if obeyed == self.sequencer.orders_given(source) {
+                    self.sequencer.quiet(source, at_ms);
+                }
+            }
             ToSequencer::Checkpoint(answer) => self.checkpoint_answer(*answer),
             ToSequencer::Event { source, event } => match event {
                 SourceEvent::Discovered(facts) => self.sequencer.discovered(source, &facts),
@@ -192,6 +215,9 @@ impl SequencerThread {
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
         self.checkpoint_in_flight = false;
         let volatile = self.sequencer.settings.volatile;
+        if let Some(scrubbed) = answer.scrubbed {
+            self.sequencer.scrubbed(scrubbed);
+        }
         match answer.result {
             Ok(committed) => {
                 Event::CheckpointWritten {

@@ -1,8 +1,11 @@
 //! What the pipeline is told, and the limits on everything it holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{Decoder, Source};
+use change_feed::{Decoder, SchemaRegistry, SchemaShelf, Source};
+
+use crate::preparation::Preparations;
 
 /// Every bound of the pipeline, in one place.
 pub mod limits {
@@ -27,6 +30,11 @@ pub mod limits {
     /// Decode workers, whatever the machine: more only wait for the sequencer.
     pub const DECODE_WORKERS_MAX: usize = 4;
 
+    /// Messages of partitions that wait for a schema, in one worker, before it takes no more than one a tick.
+    pub const HELD_MESSAGES_MAX: usize = 256;
+    /// Schemas that are asked for and that nobody has begun to bring; a worker asks again when it looks.
+    pub const SCHEMAS_WANTED_MAX: usize = 1_024;
+
     const _: () = assert!(QUEUED_BATCHES_MAX > 0 && DECODE_WORKERS_MAX > 0);
     const _: () = assert!(WORKER_PATIENCE.as_millis() <= TICK.as_millis());
 }
@@ -48,6 +56,36 @@ pub struct GivenTable {
     pub topic: String,
 }
 
+/// Where the schemas of a source come from.
+pub struct RegistrySetup {
+    pub registry: Box<dyn SchemaRegistry>,
+    /// The decoders of the source look for schemas here.
+    pub shelf: Arc<SchemaShelf>,
+    pub patience: RegistryPatience,
+}
+
+/// How often a registry is asked for what it does not give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryPatience {
+    /// After the first attempt, and twice as long after each further one.
+    pub first: Duration,
+    pub longest: Duration,
+    /// So often in a row must a registry say that it does not have a schema before it is believed:
+    /// its replicas learn of new ones late.
+    pub unknown_attempts: u32,
+}
+
+impl Default for RegistryPatience {
+    /// A schema that is not there is given up after seven seconds or less.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(500),
+            longest: Duration::from_secs(30),
+            unknown_attempts: 5,
+        }
+    }
+}
+
 /// One source and how to read it.
 pub struct SourceSetup {
     pub name: String,
@@ -56,6 +94,7 @@ pub struct SourceSetup {
     pub source: Box<dyn Source>,
     /// One decoder for each decode worker.
     pub decoder: Box<dyn Fn() -> Box<dyn Decoder> + Send>,
+    pub registry: Option<RegistrySetup>,
     pub on_bad_record: OnBadRecord,
     /// The source's end is final: nothing will ever follow (a file that is not followed).
     pub ends: bool,
@@ -70,4 +109,6 @@ pub struct Settings {
     pub volatile: bool,
     pub memory_bytes_max: u64,
     pub quarantine_bytes_max: u64,
+    /// What is done to the records of each topic before they are rows.
+    pub preparations: Preparations,
 }

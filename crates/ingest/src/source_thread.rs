@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 use row_model::PartitionId;
 use telemetry::clock;
 
-use crate::messages::{ToSequencer, ToWorker};
+use crate::messages::{RawRecords, ToSequencer, ToWorker};
 use crate::sequencer::SourceOrder;
 use crate::settings::limits;
 
@@ -37,6 +37,8 @@ struct Driver {
     /// Paused by order of the sequencer: not to be resumed when a worker catches up.
     paused_by_order: HashSet<PartitionId>,
     said_quiet_ms: i64,
+    /// Orders taken so far.
+    obeyed: u64,
 }
 
 /// Runs until told to stop, or until nobody listens.
@@ -50,6 +52,7 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         paused_here: vec![HashSet::new(); workers],
         paused_by_order: HashSet::new(),
         said_quiet_ms: 0,
+        obeyed: 0,
     };
     let mut events = Vec::new();
     while !driver.links.stop.load(Ordering::Acquire) {
@@ -75,6 +78,7 @@ type Listening = Option<()>;
 impl Driver {
     fn obey(&mut self) {
         while let Ok(order) = self.links.orders.try_recv() {
+            self.obeyed += 1;
             match order {
                 SourceOrder::Start(partition, at) => {
                     if let Err(error) = self.source.start(partition, at) {
@@ -115,12 +119,12 @@ impl Driver {
                 let (topic, partition) = self.topics.get(&batch.partition)?.clone();
                 let id = batch.partition;
                 self.send(
-                    ToWorker::Records {
+                    ToWorker::Records(RawRecords {
                         source,
                         topic,
                         partition,
                         batch,
-                    },
+                    }),
                     id,
                 )
             }
@@ -211,6 +215,7 @@ impl Driver {
             let message = ToSequencer::Quiet {
                 source: self.links.source,
                 at_ms: asked_at_ms,
+                obeyed: self.obeyed,
             };
             // A full queue means that it is not quiet after all.
             if self.links.sequencer.try_send(message).is_ok() {

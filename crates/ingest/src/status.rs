@@ -33,6 +33,8 @@ pub struct PartitionReport {
     pub end_offset: Option<u64>,
     pub reached_end: bool,
     pub halted: Option<String>,
+    /// Why the schema that its next record needs is not there.
+    pub awaits: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

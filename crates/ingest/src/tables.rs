@@ -16,6 +16,7 @@ use crate::epochs::Epochs;
 use crate::key_changes::{self, KeyChanges};
 use crate::keyless;
 use crate::merge;
+use crate::preparation::{Preparation, Rebuild};
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,14 @@ pub(crate) struct TableState {
     /// Why rows may be missing; `None` if the table is complete.
     pub incomplete: Option<String>,
     pub stalled: Option<String>,
+    /// How its rows were made.
+    pub prepared: Preparation,
+    /// Its rows were made otherwise than config says: to be decided when its partitions are known.
+    pub rebuild: Option<Rebuild>,
+    /// Why it is being read from the start again.
+    pub rebuilding: Option<String>,
+    /// What is to be said about what config says of its columns.
+    pub column_notes: Vec<String>,
     /// Something a checkpoint keeps has changed, apart from rows.
     pub notes_dirty: bool,
     /// Shapes of rows that a checkpoint already keeps.
@@ -82,6 +91,10 @@ impl TableState {
             was_live: false,
             incomplete: None,
             stalled: None,
+            prepared: Preparation::default(),
+            rebuild: None,
+            rebuilding: None,
+            column_notes: Vec::new(),
             notes_dirty: true,
             shapes_saved: 0,
             facts: Arc::default(),
@@ -142,6 +155,21 @@ impl TableState {
             .then(|| self.writer.newest(batch.slice(&change.key)))
             .flatten();
         held.map_or(change.origin, |version| version.stamp().origin)
+    }
+
+    /// Takes up what the decoder says about config's rules for this table's columns.
+    pub fn take_column_notes(&mut self, notes: &[String]) {
+        if self.column_notes == notes {
+            return;
+        }
+        for note in notes
+            .iter()
+            .filter(|note| !self.column_notes.contains(note))
+        {
+            tracing::warn!(table = self.identity.name, note, "a rule for its columns");
+        }
+        self.column_notes = notes.to_vec();
+        (self.notes_dirty, self.touched) = (true, true);
     }
 
     /// The newest epoch whose snapshot was read to its last row, of each source table.

@@ -57,7 +57,9 @@ pub fn each_value(
             return Ok(());
         }
         ColumnType::Bool => "true or false",
-        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => "an integer",
+        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 => {
+            "an integer"
+        }
         ColumnType::Float32 | ColumnType::Float64 => "a number, NaN, Infinity or -Infinity",
         ColumnType::Decimal => "a decimal number",
         ColumnType::Date => "a date, as in 2024-02-29",
@@ -79,7 +81,9 @@ fn one_value(kind: ColumnType, text: &str) -> Option<Value<'_>> {
             "false" => Some(Value::Bool(false)),
             _ => None,
         },
-        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => integer(text),
+        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 => {
+            integer(text)
+        }
         ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal => number(text),
         ColumnType::Date => calendar::read_date(text).map(Value::Date),
         ColumnType::Time => calendar::read_clock(text).map(Value::Clock),
@@ -133,7 +137,17 @@ fn each_text(
         each(Value::Uuid(uuid));
     }
     each(Value::Text(text));
+    // Where object ids are texts, a text of as many digits is kept with its quotes.
+    if is_object_id(text) {
+        each(Value::Json(&format!("\"{text}\"")));
+    }
     Ok(())
+}
+
+/// What an object id of `MongoDB` is spelled as.
+fn is_object_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 24 && text.bytes().all(is_digit)
 }
 
 /// What a stream without schemas may have sent for it: a JSON value that reads so, or the text itself.
@@ -143,6 +157,12 @@ fn each_untyped(text: &str, each: &mut impl FnMut(Value<'_>)) {
         b"false" => each(Value::Bool(false)),
         b"null" => each(Value::Null),
         [b'-' | b'0'..=b'9', ..] if is_json(text) => each(Value::Number(text)),
+        // A column of several types (an id of MongoDB) may hold dates among them.
+        [b'-' | b'+' | b'0'..=b'9', ..] if text.ends_with('Z') => {
+            if let Some(at) = calendar::read_instant(text) {
+                each(Value::Instant(at));
+            }
+        }
         [b'{' | b'[', ..] if is_json(text) => each(Value::Json(text)),
         _ => {
             if let Some(uuid) = parse_uuid(text) {
@@ -151,6 +171,9 @@ fn each_untyped(text: &str, each: &mut impl FnMut(Value<'_>)) {
         }
     }
     each(Value::Text(text));
+    if is_object_id(text) {
+        each(Value::Json(&format!("\"{text}\"")));
+    }
 }
 
 fn is_json(text: &str) -> bool {
@@ -240,11 +263,12 @@ mod tests {
         let uuid = "B68A35A7-17ad-35b3-af2a-ae46edb4545a";
         check(
             ColumnType::Text,
-            &["", "paid", &uuid.to_lowercase()],
+            &["", "paid", &uuid.to_lowercase(), "596e275826f08b2730779e1f"],
             &expect![[r#"
                  -> Text("")
                 paid -> Text("paid")
                 b68a35a7-17ad-35b3-af2a-ae46edb4545a -> Uuid([182, 138, 53, 167, 23, 173, 53, 179, 175, 42, 174, 70, 237, 180, 84, 90]) | Text("b68a35a7-17ad-35b3-af2a-ae46edb4545a")
+                596e275826f08b2730779e1f -> Text("596e275826f08b2730779e1f") | Json("\"596e275826f08b2730779e1f\"")
             "#]],
         );
         check(
@@ -271,7 +295,19 @@ mod tests {
         check(
             ColumnType::Any,
             &[
-                "7", "007", "-1.50", "true", "null", "paid", "[1, 2]", "[1", " 7",
+                "7",
+                "007",
+                "-1.50",
+                "true",
+                "null",
+                "paid",
+                "[1, 2]",
+                "[1",
+                " 7",
+                "1970-01-01T00:00:01.5Z",
+                "1970-01-01",
+                "596e275826f08b2730779e1f",
+                "596e275826f08b2730779e1F",
             ],
             &expect![[r#"
                 7 -> Number("7") | Text("7")
@@ -283,6 +319,10 @@ mod tests {
                 [1, 2] -> Json("[1, 2]") | Text("[1, 2]")
                 [1 -> Text("[1")
                  7 -> Text(" 7")
+                1970-01-01T00:00:01.5Z -> Instant(Moment { seconds: 1, nanos: 500000000 }) | Text("1970-01-01T00:00:01.5Z")
+                1970-01-01 -> Text("1970-01-01")
+                596e275826f08b2730779e1f -> Text("596e275826f08b2730779e1f") | Json("\"596e275826f08b2730779e1f\"")
+                596e275826f08b2730779e1F -> Text("596e275826f08b2730779e1F")
             "#]],
         );
     }

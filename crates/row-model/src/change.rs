@@ -120,6 +120,8 @@ pub struct ChangeBatch {
     pub schemas: Option<Arc<SchemaHistory>>,
     /// What the topic's records have shown themselves to be, if any did.
     pub format: Option<RecordFormat>,
+    /// What is to be said about what config says of the topic's columns; `None` if that is not known.
+    pub notes: Option<Vec<String>>,
     /// The records between the first and this one are accounted for.
     pub next_offset: NextOffset,
     /// Number of raw records this batch stands for, and the newest broker timestamp among them.
@@ -137,6 +139,7 @@ impl ChangeBatch {
             failures: Vec::new(),
             schemas: None,
             format: None,
+            notes: None,
             next_offset: NextOffset(0),
             records: 0,
             log_time_ms: None,

@@ -26,7 +26,7 @@ pub use decimal::{Decimal, DecimalError};
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use position::{Epoch, SourcePosition};
-pub use row::{COLUMNS_MAX, Row, RowBuilder};
+pub use row::{Absent, COLUMNS_MAX, Row, RowBuilder};
 pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};
 pub use spelling::{write_clock, write_date, write_duration, write_timestamp, write_uuid};
 pub use stamp::{OriginId, Stamp};

@@ -35,6 +35,9 @@ mod tag {
     pub const INSTANT: u8 = 16;
     pub const DURATION: u8 = 17;
     pub const JSON: u8 = 18;
+    pub const UNSET: u8 = 19;
+    pub const KEPT: u8 = 20;
+    pub const LOST: u8 = 21;
     /// The upper bits of a time's tag: 0 = seconds, 1 = milli-, 2 = micro-, 3 = nanoseconds, 4 = seconds and nanoseconds.
     pub const UNIT_SHIFT: u8 = 5;
     pub const KIND: u8 = (1 << UNIT_SHIFT) - 1;
@@ -42,6 +45,18 @@ mod tag {
 
 const PER_SECOND: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
 const SECONDS_AND_NANOS: u8 = 4;
+
+/// Why a change that names only some columns has no value of another one. Where a row is held, its
+/// value stays, null if it has no such column; only a lost one does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Not set by a change that makes a row: null where none is held.
+    Unset,
+    /// Not set by a change of a row: [`Value::Unavailable`] where none is held.
+    Kept,
+    /// Set to something that was not sent whole: [`Value::Unavailable`], whatever is held.
+    Lost,
+}
 
 /// Collects the cells of one row after another; reused, so that a row costs no allocation.
 #[derive(Debug, Default)]
@@ -99,6 +114,16 @@ impl RowBuilder {
             Value::Json(text) => self.bytes(tag::JSON, text.as_bytes()),
         };
         self.tags.push(tag);
+        self.ends.push(self.cells.len() as u32);
+    }
+
+    /// Appends the next column's cell, of which this change has no value.
+    pub fn push_absent(&mut self, why: Absent) {
+        self.tags.push(match why {
+            Absent::Unset => tag::UNSET,
+            Absent::Kept => tag::KEPT,
+            Absent::Lost => tag::LOST,
+        });
         self.ends.push(self.cells.len() as u32);
     }
 
@@ -236,11 +261,26 @@ impl<'a> Row<'a> {
         read(self.0[HEADER_BYTES + column], cells.get(start..end)?)
     }
 
-    /// True if some column was not sent.
+    /// True if some column's value is to be taken from the row that is held.
     #[must_use]
     pub fn has_unavailable(&self) -> bool {
         let tags = self.0.get(HEADER_BYTES..HEADER_BYTES + self.len());
-        tags.is_some_and(|tags| tags.contains(&tag::UNAVAILABLE))
+        let is_held = |tag: &u8| matches!(*tag, tag::UNAVAILABLE | tag::UNSET | tag::KEPT);
+        tags.is_some_and(|tags| tags.iter().any(is_held))
+    }
+
+    /// Why this change has no value of the column; `None` if it has one, or nobody says why.
+    #[must_use]
+    pub fn absent(&self, column: usize) -> Option<Absent> {
+        if column >= self.len() {
+            return None;
+        }
+        match *self.0.get(HEADER_BYTES + column)? {
+            tag::UNSET => Some(Absent::Unset),
+            tag::KEPT => Some(Absent::Kept),
+            tag::LOST => Some(Absent::Lost),
+            _ => None,
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
@@ -269,8 +309,8 @@ fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
     let unit = tagged >> tag::UNIT_SHIFT;
     let text = || std::str::from_utf8(cell).ok();
     Some(match tagged & tag::KIND {
-        tag::NULL => Value::Null,
-        tag::UNAVAILABLE => Value::Unavailable,
+        tag::NULL | tag::UNSET => Value::Null,
+        tag::UNAVAILABLE | tag::KEPT | tag::LOST => Value::Unavailable,
         tag::FALSE => Value::Bool(false),
         tag::TRUE => Value::Bool(true),
         tag::INT => Value::Int(read_int(cell)?),

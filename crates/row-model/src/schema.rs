@@ -16,6 +16,7 @@ pub enum ColumnType {
     Int16,
     Int32,
     Int64,
+    UInt64,
     Float32,
     Float64,
     Decimal,
@@ -38,12 +39,13 @@ pub enum ColumnType {
     Struct,
 }
 
-const TYPES: [(ColumnType, &str); 25] = [
+const TYPES: [(ColumnType, &str); 26] = [
     (ColumnType::Any, "any"),
     (ColumnType::Bool, "boolean"),
     (ColumnType::Int16, "int16"),
     (ColumnType::Int32, "int32"),
     (ColumnType::Int64, "int64"),
+    (ColumnType::UInt64, "uint64"),
     (ColumnType::Float32, "float32"),
     (ColumnType::Float64, "float64"),
     (ColumnType::Decimal, "decimal"),
@@ -168,19 +170,22 @@ impl SchemaHistory {
     /// The number of this shape, a new one if it was never met; `None` if there are too many
     /// shapes or columns.
     pub fn intern(&self, schema: &Schema) -> Option<SchemaId> {
+        self.grow(|_| schema.clone())
+    }
+
+    /// The number of the shape that `next` makes of those there are. Nobody adds another meanwhile,
+    /// so that of several decoders each builds on what the others have met.
+    pub fn grow(&self, next: impl FnOnce(&[Arc<Schema>]) -> Schema) -> Option<SchemaId> {
         let mut shapes = self.shapes.write();
-        if let Some(known) = shapes.iter().position(|known| **known == *schema) {
+        let schema = next(&shapes);
+        if let Some(known) = shapes.iter().position(|known| **known == schema) {
             return Some(SchemaId(known as u32));
         }
         if shapes.len() >= Self::SHAPES_MAX || schema.columns.len() > COLUMNS_MAX {
             return None;
         }
         let id = SchemaId(shapes.len() as u32);
-        *shapes = shapes
-            .iter()
-            .cloned()
-            .chain([Arc::new(schema.clone())])
-            .collect();
+        *shapes = shapes.iter().cloned().chain([Arc::new(schema)]).collect();
         Some(id)
     }
 }

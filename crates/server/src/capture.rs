@@ -3,7 +3,7 @@
 //! Invariant: a capture that succeeds has left nothing out. A partition that cannot be read on makes
 //! it fail, with what was written so far kept and readable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +45,20 @@ pub struct CaptureArgs {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
+    /// Configuration file whose tables say which columns are hidden: their topics are refused
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "ROWTIDE_CONFIG",
+        hide_env_values = true
+    )]
+    config: Option<PathBuf>,
+
+    /// Capture topics with dropped or hashed columns as well, with all their values
+    #[arg(long)]
+    raw: bool,
+
     /// Stop after this many records
     #[arg(long, value_name = "RECORDS")]
     limit: Option<u64>,
@@ -60,6 +74,10 @@ pub struct CaptureArgs {
 pub fn run(args: &CaptureArgs) -> Result<(), Failure> {
     args.log.start("warn")?;
     check_output(&args.output)?;
+    let hidden = match &args.config {
+        Some(path) if !args.raw => hidden_topics(path)?,
+        _ => BTreeSet::new(),
+    };
     let flags = ConfigArgs {
         brokers: Some(args.brokers.clone()),
         topics: args.topics.clone(),
@@ -77,12 +95,25 @@ pub fn run(args: &CaptureArgs) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))
             .context("cannot listen for signals")?;
     }
-    let mut capture = Capture::create(&args.output, args.limit, args.until_end)?;
+    let capture = Capture::create(&args.output, args.limit, args.until_end)?;
+    let mut capture = capture.without(hidden);
     let read = capture.read(source.as_mut(), &interrupted);
     // Also after a failure: an unfinished compressed file could not be read at all.
     let told = capture.finish()?;
     read?;
     output::print(&format!("{told} to {}", args.output.display()))
+}
+
+/// Topics of which config hides columns.
+fn hidden_topics(path: &Path) -> Result<BTreeSet<String>, Failure> {
+    let flags = ConfigArgs {
+        config: Some(path.to_owned()),
+        ..ConfigArgs::default()
+    };
+    let config = config::load(&flags, &config::process_environment())?;
+    let tables = config.tables.into_iter();
+    let hidden = tables.filter(|table| table.columns.hides());
+    Ok(hidden.map(|table| table.topic).collect())
 }
 
 fn check_output(path: &Path) -> Result<(), Failure> {
@@ -112,6 +143,8 @@ fn check_output(path: &Path) -> Result<(), Failure> {
 pub struct Capture {
     writer: RecordWriter,
     partitions: BTreeMap<PartitionId, Progress>,
+    /// Topics that may not be captured as they are.
+    hidden: BTreeSet<String>,
     /// Records still to be written, if there is a limit.
     left: u64,
     until_end: bool,
@@ -132,11 +165,18 @@ impl Capture {
         Ok(Self {
             writer: RecordWriter::create(path)?,
             partitions: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             left: limit.unwrap_or(u64::MAX),
             until_end,
             discovered: false,
             written: 0,
         })
+    }
+
+    /// Fails rather than write anything of these topics.
+    pub fn without(mut self, hidden: BTreeSet<String>) -> Self {
+        self.hidden = hidden;
+        self
     }
 
     /// Reads until there is enough, or until interrupted.
@@ -191,6 +231,12 @@ impl Capture {
     }
 
     fn start(&mut self, facts: PartitionFacts, source: &mut dyn Source) -> anyhow::Result<()> {
+        if self.hidden.contains(&facts.topic) {
+            bail!(
+                "topic {} has columns that config drops or hashes, and a capture would hold them as they are: leave it out of --topics, or give --raw",
+                facts.topic
+            );
+        }
         source.start(facts.id, StartAt::Earliest)?;
         let PartitionFacts {
             topic,
@@ -292,6 +338,27 @@ mod tests {
             assert_eq!(captured(None, name), expected, "{name}");
         }
         assert_eq!(captured(Some(2), "to.jsonl").len(), 2);
+    }
+
+    #[test]
+    fn a_topic_with_hidden_columns_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let from = directory.path().join("from.jsonl");
+        std::fs::write(&from, RECORDS).unwrap();
+        let settings = directory.path().join("rowtide.toml");
+        let text = "[[sources]]\nname = 's'\nkind = 'file'\npath = 'x'\n[[tables]]\ntopic = 'b'\n[tables.columns]\ndrop = ['card']\n[[tables]]\ntopic = 'a'\n[tables.columns]\ntypes = { x = 'date' }\n";
+        std::fs::write(&settings, text).unwrap();
+        let Ok(hidden) = hidden_topics(&settings) else {
+            panic!("the configuration is usable")
+        };
+        assert_eq!(hidden, BTreeSet::from(["b".to_owned()]));
+        let to = directory.path().join("to.jsonl");
+        let mut source = FileSource::open(&from, FileOptions::default()).unwrap();
+        let capture = Capture::create(&to, None, true).unwrap();
+        let mut capture = capture.without(hidden);
+        let refused = capture.read(&mut source, &AtomicBool::new(false));
+        let error = refused.unwrap_err().to_string();
+        assert!(error.starts_with("topic b has columns"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! `rowtide check`: reads the configuration as `serve` would, and says what would be done.
 
-use clap::Args;
-use serde_json::{Value, json};
+use std::fmt::Write as _;
 
-use crate::config::{self, Config, ConfigArgs, Reads, SourceConfig, Storage};
+use clap::Args;
+use registry_client::{Login, RegistryAddress, RegistryOptions};
+use serde_json::{Map, Value, json};
+
+use crate::config::{self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage};
 use crate::failure::Failure;
 use crate::output::{self, Style, bytes};
 
@@ -29,6 +32,9 @@ fn text(config: &Config) -> String {
     let mut lines = vec!["The configuration is usable.".to_owned(), String::new()];
     for source in &config.sources {
         lines.push(format!("source {} {}", source.name, follows(source)));
+        if let Some(registry) = &source.registry {
+            lines.push(format!("  with the schemas of {}", registry_text(registry)));
+        }
     }
     for table in &config.tables {
         let name = table.name.as_deref().unwrap_or("(named by its topic)");
@@ -37,6 +43,7 @@ fn text(config: &Config) -> String {
             key => format!("key {}", key.join(", ")),
         };
         lines.push(format!("table {name} from {}, {key}", table.topic));
+        lines.extend(columns(&table.columns).map(|columns| format!("  {columns}")));
     }
     lines.push(
         "any other table is called by the shortest suffix of its topic that is free".to_owned(),
@@ -59,6 +66,25 @@ fn text(config: &Config) -> String {
     lines.join("\n")
 }
 
+/// What is done to single columns of a table.
+fn columns(columns: &ColumnsConfig) -> Option<String> {
+    let types: Vec<String> = columns
+        .types
+        .iter()
+        .map(|(column, hint)| format!("{column} as {hint}"))
+        .collect();
+    let parts = [
+        ("drops", columns.drop.join(", ")),
+        ("hashes", columns.hash.join(", ")),
+        ("reads", types.join(", ")),
+    ];
+    let said = parts.iter().filter(|(_, names)| !names.is_empty());
+    let said: Vec<String> = said
+        .map(|(does, names)| format!("{does} {names}"))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
 fn follows(source: &SourceConfig) -> String {
     match &source.reads {
         Reads::Kafka {
@@ -74,25 +100,78 @@ fn follows(source: &SourceConfig) -> String {
     }
 }
 
+/// What is shown to log in with is said, its words never.
+fn registry_text(registry: &RegistryOptions) -> String {
+    let addresses: Vec<String> = registry.addresses.iter().map(ToString::to_string).collect();
+    let login =
+        login_kind(registry).map_or("without login".to_owned(), |kind| format!("{kind} login"));
+    let mut text = format!("{}, {login}", addresses.join(", "));
+    if let Some(ca) = &registry.ca_file {
+        let _ = write!(text, ", trusting {}", ca.display());
+    }
+    if let Some(client) = &registry.client_certificate {
+        let _ = write!(text, ", showing {}", client.certificate_file.display());
+    }
+    let timeout = humantime::format_duration(registry.timeout);
+    text + &format!(", answers within {timeout}")
+}
+
+fn login_kind(registry: &RegistryOptions) -> Option<&'static str> {
+    let of_address = registry.addresses.iter().find_map(RegistryAddress::login);
+    registry
+        .login
+        .as_ref()
+        .or(of_address)
+        .map(|login| match login {
+            Login::Basic { .. } => "basic",
+            Login::Bearer(_) => "bearer",
+        })
+}
+
+fn registry_json(registry: &RegistryOptions) -> Value {
+    let addresses = registry.addresses.iter().map(ToString::to_string);
+    let client = registry.client_certificate.as_ref();
+    json!({
+        "urls": addresses.collect::<Vec<_>>(),
+        "login": login_kind(registry),
+        "ca_file": registry.ca_file,
+        "client_cert_file": client.map(|client| &client.certificate_file),
+        "timeout_ms": u64::try_from(registry.timeout.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
 /// Names of librdkafka's settings are shown, their values never: they hold passwords.
 fn json(config: &Config) -> Value {
-    let sources = config.sources.iter().map(|source| match &source.reads {
-        Reads::Kafka {
-            brokers,
-            topics,
-            settings,
-        } => json!({
-            "name": source.name, "kind": "kafka", "brokers": brokers, "topics": topics,
-            "settings": settings.keys().collect::<Vec<_>>(),
-        }),
-        Reads::File { path, follow } => {
-            json!({"name": source.name, "kind": "file", "path": path, "follow": follow})
+    let sources = config.sources.iter().map(|source| {
+        let mut told = match &source.reads {
+            Reads::Kafka {
+                brokers,
+                topics,
+                settings,
+            } => json!({
+                "name": source.name, "kind": "kafka", "brokers": brokers, "topics": topics,
+                "settings": settings.keys().collect::<Vec<_>>(),
+            }),
+            Reads::File { path, follow } => {
+                json!({"name": source.name, "kind": "file", "path": path, "follow": follow})
+            }
+        };
+        if let Some(registry) = &source.registry {
+            told["schema_registry"] = registry_json(registry);
         }
+        told
     });
-    let tables = config
-        .tables
-        .iter()
-        .map(|table| json!({"name": table.name, "topic": table.topic, "key": table.key}));
+    let tables = config.tables.iter().map(|table| {
+        let columns = &table.columns;
+        let types = columns.types.iter();
+        let types: Map<String, Value> = types
+            .map(|(column, hint)| (column.clone(), hint.to_string().into()))
+            .collect();
+        json!({
+            "name": table.name, "topic": table.topic, "key": table.key,
+            "drop": columns.drop, "hash": columns.hash, "types": types,
+        })
+    });
     let data_dir = match &config.storage {
         Storage::Directory(path) => json!(path),
         Storage::Memory => Value::Null,
@@ -146,5 +225,50 @@ mod tests {
             json.contains("sasl.password") && !json.contains("hunter2"),
             "{json}"
         );
+    }
+
+    #[test]
+    fn a_registry_is_shown_without_what_it_is_logged_into_with() {
+        let flags = ConfigArgs {
+            brokers: Some("kafka:9092".to_owned()),
+            topics: vec!["shop.public.*".to_owned()],
+            ephemeral: true,
+            ..ConfigArgs::default()
+        };
+        let registry = |urls: &str, more: &[(&str, &str)]| {
+            let mut flags = flags.clone();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let urls = format!("url = '{urls}'\n");
+            let more: Vec<String> = more
+                .iter()
+                .map(|(key, value)| format!("{key} = '{value}'"))
+                .collect();
+            let more = more.join("\n");
+            let source = "[[sources]]\nname = 's'\nkind = 'kafka'\n[sources.schema_registry]\n";
+            std::fs::write(file.path(), format!("{source}{urls}{more}")).unwrap();
+            flags.config = Some(file.path().into());
+            let config = config::load(&flags, &BTreeMap::new()).unwrap();
+            let (text, json) = (text(&config), json(&config));
+            assert!(
+                !format!("{text}{json}{config:?}").contains("hunter2"),
+                "{text}{json}"
+            );
+            let line = text.lines().find(|line| line.contains("schemas")).unwrap();
+            format!("{line}\n{}", json["sources"][0]["schema_registry"])
+        };
+        expect![[r#"
+              with the schemas of http://a:8081/x, http://b, basic login, answers within 10s
+            {"ca_file":null,"client_cert_file":null,"login":"basic","timeout_ms":10000,"urls":["http://a:8081/x","http://b"]}"#]].assert_eq(&registry("http://me:hunter2@a:8081/x, http://b", &[]));
+        expect![[r#"
+              with the schemas of https://a, bearer login, trusting /ca.pem, showing /c.pem, answers within 10s
+            {"ca_file":"/ca.pem","client_cert_file":"/c.pem","login":"bearer","timeout_ms":10000,"urls":["https://a"]}"#]].assert_eq(&registry(
+            "https://a",
+            &[
+                ("token", "hunter2"),
+                ("ca_file", "/ca.pem"),
+                ("client_cert_file", "/c.pem"),
+                ("client_key_file", "/c.key"),
+            ],
+        ));
     }
 }

@@ -59,6 +59,7 @@ mod tests {
             .lines()
             .filter(|line| line.contains('=') || line.starts_with('['))
             .map(|line| line.replace("${file:/run/secrets/kafka-password}", "x"))
+            .map(|line| line.replace("${file:/run/secrets/registry-password}", "x"))
             .filter(|line| !line.starts_with(' '))
             .collect::<Vec<_>>()
             .join("\n");
@@ -73,6 +74,8 @@ mod tests {
         let [full, as_is] = [&full.sources[0], &as_is.sources[0]];
         assert_eq!(full.on_bad_record, as_is.on_bad_record);
         assert_eq!(full.unavailable_value, as_is.unavailable_value);
+        let registry = full.registry.as_ref().unwrap();
+        assert_eq!(registry.timeout, registry_client::limits::TIMEOUT);
     }
 
     #[test]

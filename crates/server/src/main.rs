@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod init;
 mod output;
+mod preparation;
 #[cfg(test)]
 mod reference;
 mod remote;

@@ -31,24 +31,25 @@ fn configuration() -> String {
     out += "\n`rowtide init` prints a configuration to start from, `rowtide check` says what one means, and ";
     out += "`rowtide config-schema` prints the JSON Schema that this page is made from.\n";
     section(&mut out, "Top level", root);
-    for (key, shape) in root.keys() {
-        if let Some(item) = shape.item() {
-            let _ = write!(
-                out,
-                "\n{}\n",
-                heading(&format!("[[{key}]]"), shape.description())
-            );
-            rows(&mut out, item);
-        } else if shape.keys().next().is_some() {
-            let _ = write!(
-                out,
-                "\n{}\n",
-                heading(&format!("[{key}]"), shape.description())
-            );
-            rows(&mut out, shape);
-        }
-    }
+    sections(&mut out, "", root);
     out
+}
+
+/// One part of the page for each section in a section, and for those in them.
+fn sections(out: &mut String, around: &str, shape: Shape) {
+    for (key, shape) in shape.keys() {
+        let name = format!("{around}{key}");
+        let (title, inner) = match shape.item() {
+            Some(item) => (format!("[[{name}]]"), item),
+            None => (format!("[{name}]"), shape),
+        };
+        if inner.keys().next().is_none() {
+            continue;
+        }
+        let _ = write!(out, "\n{}\n", heading(&title, shape.description()));
+        rows(out, inner);
+        sections(out, &format!("{name}."), inner);
+    }
 }
 
 fn section(out: &mut String, title: &str, shape: Shape) {
@@ -104,6 +105,12 @@ fn type_name(shape: Shape) -> String {
         Some("boolean") => "true or false",
         Some("array") => "list of texts",
         Some("object") => "section",
+        None if shape
+            .choices()
+            .any(|choice| choice.type_name() == Some("array")) =>
+        {
+            "text or list of texts"
+        }
         other => panic!("the reference has no word for {other:?}"),
     }
     .to_owned()

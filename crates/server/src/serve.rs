@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use change_feed::Decoder;
+use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
-use debezium_decoder::DebeziumDecoder;
+use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, Settings, SourceSetup};
+use ingest::{GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup};
+use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,7 @@ use crate::config::{
 };
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::preparation;
 use crate::source;
 use crate::status_provider::BoardStatus;
 
@@ -104,9 +106,11 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
     let mut setups = Vec::new();
+    let rules = preparation::rules(&config);
     for source in &config.sources {
-        setups.push(set_up(source, &config.tables, &catalog)?);
+        setups.push(set_up(source, &config.tables, &rules, &catalog)?);
     }
+    let preparations = preparation::preparations(&config);
     let named = |table: TableConfig| {
         Some(GivenTable {
             name: table.name?,
@@ -119,6 +123,7 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         volatile,
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
         quarantine_bytes_max: config.quarantine_max_bytes,
+        preparations,
     };
     Ok(Pipeline::start(settings, catalog, setups, checkpoints)
         .context("cannot start the pipeline")?)
@@ -142,6 +147,7 @@ fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool
 fn set_up(
     config: &SourceConfig,
     tables: &[TableConfig],
+    rules: &[(String, Arc<ColumnRules>)],
     catalog: &Arc<SchemaCatalog>,
 ) -> Result<SourceSetup, Failure> {
     let (kind, ends) = match &config.reads {
@@ -154,8 +160,20 @@ fn set_up(
         .map(|table| (table.topic.clone(), table.key.clone()))
         .collect();
     let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
+    let shelf = Arc::new(SchemaShelf::default());
+    let registry = open_registry(config, &shelf)?;
+    let schemas = registry.is_some().then_some(shelf);
+    let (rules, formats) = (rules.to_vec(), config.formats.clone());
     let decoder = move || -> Box<dyn Decoder> {
-        let decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone());
+        let mut decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
+            .with_formats(formats.clone());
+        if let Some(schemas) = &schemas {
+            decoder = decoder.with_schemas(Arc::clone(schemas));
+        }
+        let rule = |decoder: DebeziumDecoder, (topic, rules): &(String, Arc<ColumnRules>)| {
+            decoder.with_columns(topic, Arc::clone(rules))
+        };
+        let decoder = rules.iter().fold(decoder, rule);
         let declare = |decoder: DebeziumDecoder, (topic, key): &(String, Vec<String>)| {
             decoder.with_declared_key(topic, key)
         };
@@ -166,10 +184,32 @@ fn set_up(
         kind,
         source: source::open(config)?,
         decoder: Box::new(decoder),
+        registry,
         on_bad_record: match config.on_bad_record {
             config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
             config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,
         },
         ends,
     })
+}
+
+/// Whoever is to blame for options that cannot be used wrote them.
+fn open_registry(
+    config: &SourceConfig,
+    shelf: &Arc<SchemaShelf>,
+) -> Result<Option<RegistrySetup>, Failure> {
+    let Some(options) = &config.registry else {
+        return Ok(None);
+    };
+    let registry = HttpRegistry::new(options).map_err(|error| {
+        Failure::Usage(format!(
+            "schema registry of source {}: {error}",
+            config.name
+        ))
+    })?;
+    Ok(Some(RegistrySetup {
+        registry: Box::new(registry),
+        shelf: Arc::clone(shelf),
+        patience: RegistryPatience::default(),
+    }))
 }

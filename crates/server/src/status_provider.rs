@@ -81,7 +81,10 @@ fn source(report: &SourceReport) -> SourceStatus {
         partition: partition.partition,
         next_offset: partition.next_offset,
         end_offset: partition.end_offset,
-        state: match (&partition.halted, partition.reached_end) {
+        state: match (
+            partition.halted.as_ref().or(partition.awaits.as_ref()),
+            partition.reached_end,
+        ) {
             (Some(_), _) => State::Stalled,
             (None, true) => State::Live,
             (None, false) => State::CatchingUp,

@@ -27,6 +27,8 @@ pub enum Event<'a> {
     },
     /// It is there again.
     SourceBack { source: &'a str },
+    /// What came of asking a schema registry.
+    Schema(SchemaEvent<'a>),
     /// Rows that a full snapshot did not name were deleted: the source had lost them unseen.
     GhostsSwept { table: &'a str, rows: u64 },
     /// A table takes no more changes until someone acts.
@@ -60,6 +62,28 @@ pub enum Event<'a> {
     },
 }
 
+/// What came of asking a schema registry for a schema.
+pub enum SchemaEvent<'a> {
+    /// It did not give it; it is asked again, and the records that need it wait.
+    NotBrought {
+        source: &'a str,
+        error: &'a dyn Display,
+        /// It was not asked for that schema before: later attempts say the same.
+        first_time: bool,
+    },
+    /// It gave it, after this many attempts in vain.
+    Brought {
+        source: &'a str,
+        schema: u32,
+        failed: u32,
+    },
+    /// It does not have it: records that need it go to the quarantine.
+    GivenUp {
+        source: &'a str,
+        error: &'a dyn Display,
+    },
+}
+
 impl Event<'_> {
     /// Logs and counts it.
     pub fn emit(self) {
@@ -80,6 +104,7 @@ impl Event<'_> {
                 warn!(source, %error, "lost contact with the log, trying again");
             }
             Self::SourceBack { source } => info!(source, "in contact with the log again"),
+            Self::Schema(event) => event.emit(),
             Self::GhostsSwept { table, rows } => {
                 counter!(Metric::GhostsSweptTotal.name(), "table" => table.to_owned())
                     .increment(rows);
@@ -125,6 +150,38 @@ impl Event<'_> {
                     listener,
                     connections, "connections outlasted the drain and were cut off"
                 );
+            }
+        }
+    }
+}
+
+impl SchemaEvent<'_> {
+    fn emit(self) {
+        if let Self::NotBrought { source, .. } | Self::GivenUp { source, .. } = self {
+            counter!(Metric::SchemaRegistryErrorsTotal.name(), "source" => source.to_owned())
+                .increment(1);
+        }
+        match self {
+            Self::NotBrought {
+                source,
+                error,
+                first_time: true,
+            } => warn!(source, %error, "records wait for a schema, asking again"),
+            Self::NotBrought { source, error, .. } => {
+                debug!(source, %error, "records still wait for a schema, asking again");
+            }
+            Self::Brought {
+                source,
+                schema,
+                failed: 0,
+            } => debug!(source, schema, "schema brought"),
+            Self::Brought {
+                source,
+                schema,
+                failed,
+            } => info!(source, schema, failed, "schema brought at last"),
+            Self::GivenUp { source, error } => {
+                error!(source, %error, "schema given up, records that need it are put aside");
             }
         }
     }

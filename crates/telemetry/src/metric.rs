@@ -56,6 +56,8 @@ metrics! {
     GhostsSweptTotal = "rowtide_ghosts_swept_total", Counter, "Rows deleted because a full snapshot did not name them.";
     ApplyErrorsTotal = "rowtide_apply_errors_total", Counter, "Records that could not be decoded or applied.";
     SourceErrorsTotal = "rowtide_source_errors_total", Counter, "Times a source lost contact with its log.";
+    SchemaRegistryErrorsTotal = "rowtide_schema_registry_errors_total", Counter, "Times a schema registry did not give a schema.";
+    PartitionsAwaitingSchema = "rowtide_partitions_awaiting_schema", Gauge, "Partitions whose next record waits for a schema of the registry.";
     CheckpointDurationSeconds = "rowtide_checkpoint_duration_seconds", Histogram, "Time one checkpoint took until it was durable.";
     CheckpointLastSuccessTimestampSeconds = "rowtide_checkpoint_last_success_timestamp_seconds", Gauge, "When the last checkpoint became durable.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";

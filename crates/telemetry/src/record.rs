@@ -77,6 +77,11 @@ pub fn record_consumer_lag(source: &str, topic: &str, partition: i32, records: u
     gauge!(Metric::ConsumerLagRecords.name(), &labels).set(records as f64);
 }
 
+pub fn record_partitions_held(source: &str, partitions: u64) {
+    gauge!(Metric::PartitionsAwaitingSchema.name(), "source" => source.to_owned())
+        .set(partitions as f64);
+}
+
 /// The durations of the requests of one route that ended with one status. Kept by who serves them,
 /// so that recording looks nothing up.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! What tests of several crates share: a log in memory, a disk that fails on command, the events of
+//! What tests of several crates share: a log and a schema registry in memory, a disk that fails on command, the events of
 //! a connector, and the suites that every source and every store of checkpoints must pass.
 //!
 //! Only ever a dev-dependency. Refuses to know anything behind the contracts (`change-feed`,
@@ -9,5 +9,6 @@
 pub mod checkpoint_suite;
 pub mod connector;
 pub mod faulty_store;
+pub mod scripted_registry;
 pub mod scripted_source;
 pub mod source_suite;

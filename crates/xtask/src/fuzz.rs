@@ -17,7 +17,14 @@ use clap::Args;
 use report::Report;
 
 /// Every target of `fuzz/Cargo.toml`.
-const TARGETS: &[&str] = &["json", "avro", "record_files", "config", "query_text"];
+const TARGETS: &[&str] = &[
+    "json",
+    "avro",
+    "protobuf",
+    "record_files",
+    "config",
+    "query_text",
+];
 
 /// Limits of every run, in libFuzzer's words. An input that takes longer than the timeout is a finding.
 const LIMITS: &[&str] = &[

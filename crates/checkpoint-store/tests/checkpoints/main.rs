@@ -6,5 +6,6 @@ mod damage;
 mod directory;
 mod full_disk;
 mod kill;
+mod scrub;
 mod spec;
 mod write_points;

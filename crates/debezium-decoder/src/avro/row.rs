@@ -1,10 +1,10 @@
 //! A record of Avro as a row: its scalars become values without being text in between.
 
-use row_model::{Decimal, RowBuilder, Value};
+use row_model::{Row, RowBuilder, Value};
 
 use super::cursor::{BadBody, Cursor};
 use super::{AvroSchema, Reader};
-use crate::cell::Mismatch;
+use crate::cell::{Mismatch, decimal};
 use crate::json_token::Token;
 use crate::row_shape::{RowShape, within_bounds};
 use crate::semantic::Semantic;
@@ -42,6 +42,7 @@ impl AvroRow<'_> {
         self,
         shape: &RowShape,
         placeholder: Option<&Placeholder>,
+        key: Row<'_>,
         row: &mut RowBuilder,
         out: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
@@ -53,22 +54,30 @@ impl AvroRow<'_> {
         );
         let mut cursor = Cursor { rest: self.bytes };
         row.clear();
+        let mut json = String::new();
         for (field, column) in fields.iter().zip(&shape.columns) {
+            if !column.is_plain() {
+                json.clear();
+                let written = self
+                    .schema
+                    .write_value(&field.reader, &mut cursor, &mut json);
+                written.map_err(|bad| malformed(&bad))?;
+                column.push(Some(Token::of_valid(&json)), placeholder, row)?;
+                continue;
+            }
             let cell = Cell {
                 schema: self.schema,
                 semantic: &column.semantic,
                 placeholder,
             };
-            cell.push(&field.reader, &mut cursor, row)
-                .map_err(|bad| match bad {
-                    BadCell::Mismatch(mismatch) => DecodeError::bad_cell(&column.name, &mismatch),
-                    BadCell::Body(bad) => DecodeError::Malformed {
-                        part: "row",
-                        reason: bad.0.to_owned(),
-                    },
-                })?;
+            let pushed = cell.push(&field.reader, &mut cursor, row);
+            pushed.map_err(|bad| match bad {
+                BadCell::Mismatch(mismatch) => DecodeError::bad_cell(&column.name, &mismatch),
+                BadCell::Body(bad) => malformed(&bad),
+            })?;
             within_bounds(row)?;
         }
+        shape.push_key(key, row);
         row.finish(out);
         Ok(())
     }
@@ -81,6 +90,14 @@ impl AvroRow<'_> {
     }
 }
 
+fn malformed(bad: &BadBody) -> DecodeError {
+    DecodeError::Malformed {
+        part: "row",
+        reason: bad.0.to_owned(),
+    }
+}
+
+/// A column as its schema alone says it is.
 struct Cell<'s> {
     schema: &'s AvroSchema,
     semantic: &'s Semantic,
@@ -131,7 +148,7 @@ impl Cell<'_> {
                 });
             }
             (Reader::Bytes, Semantic::Decimal { scale }) => {
-                row.push(Value::Decimal(Decimal::new(*scale, cursor.sized()?)));
+                row.push(Value::Decimal(decimal(*scale, cursor.sized()?)?));
             }
             (reader, semantic) => {
                 let mut json = String::new();

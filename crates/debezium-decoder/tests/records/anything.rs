@@ -29,10 +29,25 @@ fn piece() -> impl Strategy<Value = String> {
         r#"{"specversion":"1.0","type":"io.debezium.x","iodebeziumop":"u","iodebeziumlsn":"7","data":{"before":null,"after":{"id":1}}}"#,
         r#"{"id":1,"__op":"d","__deleted":"true","__lsn":7,"__source_snapshot":"last"}"#,
         r#"{"payload":{"a":[1]},"happened":"2024-01-01T00:00:00Z"}"#,
+        r#"{"id":"{\"$oid\":\"596e275826f08b2730779e1f\"}"}"#,
+        r#"{"before":null,"after":"{\"_id\": 1, \"a\": {\"$date\": NaN}, \"b\": [1, {}]}",MONGO,"op":"c"}"#,
+        r#"{"after":null,"updateDescription":{"updatedFields":"{\"a.b\": 1, \"c\": Infinity}","removedFields":["d"],"truncatedArrays":[{"field":"b","size":1}]},MONGO,"op":"u"}"#,
+        r#"{"after":null,MONGO,"op":"d"}"#,
+        r#"{"_id":1,"a":[1],"__op":"u"}"#,
+        r#"{"a":null,"b.c":2,"_id":1,"__deleted":false}"#,
+        r#"{"after":{"id":{"value":1,"set":true},"a":null},CASSANDRA,"op":"i"}"#,
+        r#"{"after":{"id":{"value":null,"set":true}},CASSANDRA,"op":"d"}"#,
         "{\"a\":2024-02-29,\"b\":\"x\ny\\",
     ];
-    let piece =
-        prop::sample::select(pieces.to_vec()).prop_map(|piece| piece.replace("SOURCE", SOURCE));
+    let piece = prop::sample::select(pieces.to_vec()).prop_map(|piece| {
+        piece
+            .replace("SOURCE", SOURCE)
+            .replace("MONGO", r#""source":{"connector":"mongodb","ts_ms":5}"#)
+            .replace(
+                "CASSANDRA",
+                r#""source":{"connector":"cassandra","ts_ms":5}"#,
+            )
+    });
     let cut = (
         piece.clone(),
         any::<prop::sample::Index>(),

@@ -254,3 +254,20 @@ fn what_concerns_no_table_is_passed_over() {
         &expect![""],
     );
 }
+
+#[test]
+fn columns_that_only_the_key_has_are_columns_of_the_row() {
+    let create = event("c", "null", r#"{"id":1,"b":"x"}"#);
+    check(
+        &[
+            (Some(r#"{"id":1,"shard":"s2"}"#), Some(&create)),
+            (Some(r#"{"id":1}"#), Some(&create)),
+        ],
+        &expect![[r#"
+            0 Upsert [Int(1), Text("x"), Text("s2")] at Some(0@[77])
+            1 Upsert [Int(1), Text("x")] at Some(0@[77])
+            shape: id any, b any, shard any key Some(["id", "shard"])
+            shape: id any, b any key Some(["id"])
+        "#]],
+    );
+}

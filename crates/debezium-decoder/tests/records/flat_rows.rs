@@ -284,12 +284,12 @@ fn a_key_may_be_a_bare_value_or_of_another_format_than_the_row() {
             (Some(r#""a-b""#), None),
         ],
         &expect![[r#"
-            0 Upsert [Int(1), Int(2)] at None
+            0 Upsert [Int(1), Int(2), Int(1)] at None
             1 Delete at None
             2 Upsert [Int(1), Int(2)] at None
-            3 Upsert [Int(1), Int(2)] at None
+            3 Upsert [Int(1), Int(2), Text("a-b")] at None
             4 Delete at None
-            shape: id int32, key int32 key Some(["__key"])
+            shape: id int32, key int32, __key any key Some(["__key"])
             shape: id int32, key int32 key Some(["id"])
         "#]],
     );
@@ -304,7 +304,7 @@ fn mongodb_calls_its_key_by_another_name() {
         )],
         &expect![[r#"
             0 Upsert [Int(1004), Text("own"), Bool(false), Text("r"), Int(1)] Incremental at None
-            shape: _id any, id any, __deleted any, __op any, __ord any key Some(["id"])
+            shape: _id any, id any, __deleted any, __op any, __ord any key Some(["_id"])
         "#]],
     );
 }

@@ -2,12 +2,15 @@
 
 mod anything;
 mod cloud_events;
+mod columns;
 mod envelopes;
 mod flat_rows;
+mod formats;
 mod key_changes;
 mod messages;
 mod outbox;
 mod placeholders;
+mod type_hints;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -4,25 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::Decoder;
+use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::MemoryDisk;
-use debezium_decoder::{DebeziumDecoder, Placeholder};
+use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
-    GivenTable, OnBadRecord, PartitionReport, Pipeline, Quarantined, Settings, SourceSetup,
-    StatusReport,
+    GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
+    RegistryPatience, RegistrySetup, Settings, SourceSetup, StatusReport,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
 use table_store::{Cut, ReadState, TableCut, TableFacts};
 use testkit::connector::{Connector, read_row};
 use testkit::faulty_store::{Fault, Faults, open_faulty};
+use testkit::scripted_registry::ScriptedRegistry;
 use testkit::scripted_source::ScriptedLog;
+
+use crate::framed::FramedDecoder;
 
 /// The connector of tests that need but one run of it.
 pub const CONNECTOR: Connector = Connector { run: 1 };
 
 /// A checkpoint interval: none before the last one.
 pub const NEVER: Duration = Duration::MAX;
+
+/// As patient as the real one, and much faster.
+pub const PATIENCE: RegistryPatience = RegistryPatience {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(4),
+    unknown_attempts: 4,
+};
 
 /// A condition is looked at this often, and given up after so many looks: twenty seconds at least.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -37,6 +47,49 @@ pub struct Site {
     pub on_bad_record: OnBadRecord,
     pub batch_records_max: usize,
     pub gate: Gate,
+    /// What config says of one topic's columns.
+    pub rules: Option<Rules>,
+    /// Without one, no record needs a schema.
+    pub registry: Option<ScriptedRegistry>,
+}
+
+/// Rules for the columns of a topic, as config has them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub topic: &'static str,
+    pub drop: Vec<String>,
+    pub hash: Vec<String>,
+    pub secret: &'static str,
+    pub types: Vec<(&'static str, &'static str)>,
+}
+
+impl Rules {
+    fn columns(&self) -> ColumnRules {
+        let types = self.types.iter().map(|(column, name)| {
+            let hint = name.parse().expect("a type's name");
+            ((*column).to_owned(), hint)
+        });
+        let key = HashKey::new(self.secret).ok();
+        ColumnRules::new(
+            self.drop.clone(),
+            self.hash.clone(),
+            key.as_ref(),
+            types.collect(),
+        )
+    }
+
+    fn preparation(&self) -> Preparation {
+        let types = self.types.iter();
+        Preparation {
+            drop: self.drop.iter().cloned().collect(),
+            hash: self.hash.iter().cloned().collect(),
+            hash_key: (!self.hash.is_empty()).then(|| self.secret.to_owned()),
+            types: types
+                .map(|(column, name)| ((*column).to_owned(), (*name).to_owned()))
+                .collect(),
+            ..Preparation::default()
+        }
+    }
 }
 
 impl Default for Site {
@@ -51,10 +104,13 @@ impl Default for Site {
                 volatile: false,
                 memory_bytes_max: u64::MAX,
                 quarantine_bytes_max: 1 << 20,
+                preparations: Preparations::default(),
             },
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,
             gate: Gate::default(),
+            rules: None,
+            registry: None,
         }
     }
 }
@@ -70,8 +126,22 @@ impl Site {
     pub fn start(&self) -> Running {
         let catalog = Arc::new(SchemaCatalog::default());
         let (schemas, gate) = (Arc::clone(&catalog), self.gate.clone());
+        let rules = self.rules.clone().unwrap_or_default();
+        let columns = Arc::new(rules.columns());
+        let topic = rules.topic;
+        let shelf = Arc::new(SchemaShelf::default());
+        let registry = self.registry.clone().map(|registry| RegistrySetup {
+            registry: Box::new(registry),
+            shelf: Arc::clone(&shelf),
+            patience: PATIENCE,
+        });
         let decoder = move || -> Box<dyn Decoder> {
-            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default());
+            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default())
+                .with_columns(topic, Arc::clone(&columns));
+            let inner = FramedDecoder {
+                inner,
+                shelf: Arc::clone(&shelf),
+            };
             Box::new(GatedDecoder {
                 inner,
                 gate: gate.clone(),
@@ -82,11 +152,19 @@ impl Site {
             kind: "kafka",
             source: Box::new(self.log.waiting_source(self.batch_records_max)),
             decoder: Box::new(decoder),
+            registry,
             on_bad_record: self.on_bad_record,
             ends: false,
         };
         let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
-        let settings = self.settings.clone();
+        let mut settings = self.settings.clone();
+        settings.preparations = Preparations::new(move |_, of| {
+            if of == rules.topic {
+                rules.preparation()
+            } else {
+                Preparation::default()
+            }
+        });
         let pipeline = Pipeline::start(settings, catalog, vec![source], Box::new(store));
         Running {
             release: Release {
@@ -229,7 +307,7 @@ impl Gate {
 }
 
 struct GatedDecoder {
-    inner: DebeziumDecoder,
+    inner: FramedDecoder,
     gate: Gate,
 }
 
@@ -238,9 +316,10 @@ impl Decoder for GatedDecoder {
         &mut self,
         context: change_feed::TopicContext<'_>,
         batch: &change_feed::RawBatch,
+        from: usize,
         out: &mut row_model::ChangeBatch,
-    ) {
+    ) -> change_feed::Decoded {
         self.gate.pass();
-        self.inner.decode(context, batch, out);
+        self.inner.decode(context, batch, from, out)
     }
 }

@@ -12,9 +12,12 @@
 mod acknowledging;
 mod back_pressure;
 mod bad_records;
+mod framed;
 mod harness;
 mod logs_that_changed;
 mod memory;
 mod naming;
+mod rebuilding;
 mod restart;
+mod schemas;
 mod stepped;

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{Decoder, RawBatch, Source, SourceEvent, StartAt, TopicContext};
+use change_feed::{Decoder, RawBatch, RegistryId, Source, SourceEvent, StartAt, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
-use ingest::{OnBadRecord, Sequencer, Settings, SourceOrder, SourceSetup};
+use ingest::{
+    OnBadRecord, RegistryPatience, RegistrySetup, Sequencer, Settings, SourceOrder, SourceSetup,
+};
 use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
 use table_store::{ReadState, TableFacts};
 use testkit::connector::At;
+use testkit::scripted_registry::ScriptedRegistry;
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 
 use crate::harness::{CONNECTOR, rows_of};
@@ -35,12 +38,18 @@ impl Stepped {
             volatile: true,
             memory_bytes_max,
             quarantine_bytes_max: 1 << 20,
+            preparations: ingest::Preparations::default(),
         };
         let setup = SourceSetup {
             name: "s".to_owned(),
             kind: "kafka",
             source: Box::new(log.source(1)),
             decoder: Box::new(|| unreachable!("the test decodes")),
+            registry: Some(RegistrySetup {
+                registry: Box::new(ScriptedRegistry::default()),
+                shelf: Arc::default(),
+                patience: RegistryPatience::default(),
+            }),
             on_bad_record: OnBadRecord::Quarantine,
             ends: false,
         };
@@ -98,7 +107,7 @@ impl Stepped {
             topic: TOPIC,
             partition: 0,
         };
-        self.decoder.decode(context, &raw, &mut changes);
+        self.decoder.decode(context, &raw, 0, &mut changes);
         self.sequencer.apply(0, &changes);
         self.sequencer.publish(1);
     }
@@ -164,6 +173,105 @@ fn a_partition_that_is_not_read_is_not_said_to_be_at_its_end() {
     // A paused source is quiet whatever is written meanwhile.
     stepped.sequencer.quiet(0, 900);
     assert!(stepped.facts().at_end_ms() < Some(900));
+}
+
+#[test]
+fn a_partition_is_paused_until_no_reason_for_it_is_left() {
+    let rows: Vec<_> = (0..12).map(large).collect();
+    let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
+    let (pause, resume) = (
+        [SourceOrder::Pause(vec![PARTITION])],
+        [SourceOrder::Resume(vec![PARTITION])],
+    );
+    for memory_ends_first in [true, false] {
+        let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+        stepped.apply(0, &rows);
+        stepped.sequencer.publish(2);
+        assert_eq!(stepped.orders(), pause);
+        stepped.sequencer.held(0, PARTITION, RegistryId(7));
+        assert_eq!(stepped.orders(), []);
+        let free_memory = |stepped: &mut Stepped| {
+            stepped.apply(12, &deletes);
+            stepped.sequencer.publish(3);
+            stepped.sequencer.publish(4);
+        };
+        if memory_ends_first {
+            free_memory(&mut stepped);
+            assert_eq!(stepped.orders(), []);
+            stepped.sequencer.released(0, PARTITION);
+        } else {
+            stepped.sequencer.released(0, PARTITION);
+            assert_eq!(stepped.orders(), []);
+            free_memory(&mut stepped);
+        }
+        assert_eq!(stepped.orders(), resume);
+        // Without a limit in the way, waiting alone pauses and resumes.
+        stepped.sequencer.held(0, PARTITION, RegistryId(8));
+        assert_eq!(stepped.orders(), pause);
+        stepped.sequencer.released(0, PARTITION);
+        assert_eq!(stepped.orders(), resume);
+    }
+}
+
+#[test]
+fn a_partition_that_comes_back_is_paused_as_it_was_or_resumed() {
+    for frees_memory in [true, false] {
+        let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+        let rows: Vec<_> = (0..12).map(large).collect();
+        stepped.apply(0, &rows);
+        let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
+        if frees_memory {
+            stepped.apply(12, &deletes);
+        }
+        let gone = change_feed::SourceError::Gone {
+            topic: TOPIC.to_owned(),
+            partition: 0,
+        };
+        stepped.sequencer.partition_lost(0, PARTITION, &gone);
+        stepped.sequencer.publish(3);
+        stepped.sequencer.publish(4);
+        stepped.orders();
+        // The log reaches as far as what was read.
+        stepped.log.skip_offsets(TOPIC, 0, 18);
+        stepped.discover();
+        let orders = stepped.orders();
+        let resumes = orders.contains(&SourceOrder::Resume(vec![PARTITION]));
+        assert_eq!(resumes, frees_memory, "{orders:?}");
+        assert!(matches!(orders[0], SourceOrder::Start(..)), "{orders:?}");
+    }
+}
+
+#[test]
+fn a_partition_that_waits_for_a_schema_is_not_said_to_be_at_its_end() {
+    let mut stepped = Stepped::reading(u64::MAX);
+    stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped.sequencer.publish(2);
+    stepped.sequencer.quiet(0, 50);
+    assert_eq!(stepped.facts().at_end_ms(), Some(50));
+    let seven = RegistryId(7);
+    stepped.sequencer.held(0, PARTITION, seven);
+    stepped.sequencer.publish(60);
+    stepped.sequencer.quiet(0, 900);
+    // The registry has only just been asked: no trouble yet, and nothing new that is claimed.
+    assert_eq!(stepped.facts().at_end_ms(), None);
+    assert_eq!(stepped.facts().state, ReadState::Live);
+    stepped.sequencer.schema_awaited(0, seven, "no route");
+    stepped.sequencer.publish(910);
+    stepped.sequencer.quiet(0, 920);
+    let facts = stepped.facts();
+    assert_eq!((facts.state, facts.at_end_ms()), (ReadState::Stalled, None));
+    // What was held arrives, and the end that was read with it.
+    stepped.apply(1, &[CONNECTOR.create(at(2), 2, "b")]);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(2));
+    stepped.sequencer.released(0, PARTITION);
+    stepped.sequencer.publish(930);
+    stepped.sequencer.quiet(0, 950);
+    let facts = stepped.facts();
+    assert_eq!(
+        (facts.state, facts.at_end_ms()),
+        (ReadState::Live, Some(950))
+    );
 }
 
 #[test]

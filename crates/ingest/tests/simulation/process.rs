@@ -117,7 +117,7 @@ impl Process {
                     partition: *partition,
                 };
                 let mut changes = ChangeBatch::new(id);
-                self.decoder.decode(context, &batch, &mut changes);
+                self.decoder.decode(context, &batch, 0, &mut changes);
                 self.sequencer.apply(0, &changes);
             }
             Some(SourceEvent::End { partition, next }) => {
@@ -254,6 +254,7 @@ fn settings() -> Settings {
         volatile: false,
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
+        preparations: ingest::Preparations::default(),
     }
 }
 
@@ -264,6 +265,7 @@ fn setup(log: &ScriptedLog) -> SourceSetup {
         kind: "kafka",
         source: Box::new(log.source(1)),
         decoder: Box::new(|| unreachable!("the driver has a decoder of its own")),
+        registry: None,
         on_bad_record: OnBadRecord::Quarantine,
         ends: false,
     }

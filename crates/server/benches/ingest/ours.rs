@@ -26,6 +26,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
                 Placeholder::default(),
             ))
         }),
+        registry: None,
         on_bad_record: OnBadRecord::Quarantine,
         ends: true,
     };
@@ -36,6 +37,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         volatile: true,
         memory_bytes_max: u64::MAX,
         quarantine_bytes_max: 1 << 20,
+        preparations: ingest::Preparations::default(),
     };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {

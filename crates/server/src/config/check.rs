@@ -54,9 +54,14 @@ impl Checker<'_> {
                 }
             }
             (Value::String(word), Some("string")) => self.word(word, shape, path),
-            (Value::Bool(_), Some("boolean") | None)
-            | (Value::Number(_), Some("integer") | None)
-            | (Value::String(_), None) => {}
+            (Value::Bool(_), Some("boolean")) | (Value::Number(_), Some("integer")) => {}
+            (value, None) => {
+                let mut choices = shape.choices();
+                match choices.find(|choice| choice.type_name() == Some(type_of(value))) {
+                    Some(choice) => self.value(value, choice, path),
+                    None => self.wrong_type(value, shape, path),
+                }
+            }
             _ => self.wrong_type(value, shape, path),
         }
     }
@@ -94,6 +99,7 @@ impl Checker<'_> {
     }
 
     fn wrong_type(&mut self, value: &Value, shape: Shape, path: &KeyPath) {
+        let is_secret = path.0.first() == Some(&Step::Key("secrets".to_owned()));
         let has = match value {
             Value::String(_) => "text",
             Value::Bool(_) => "true or false",
@@ -116,6 +122,7 @@ impl Checker<'_> {
                 "write true or false, without quotes".to_owned(),
             ),
             _ if value.is_array() || value.is_object() => ("text", "write one text".to_owned()),
+            _ if is_secret => ("text", "write it in quotes".to_owned()),
             _ => ("text", format!("write it in quotes: \"{value}\"")),
         };
         self.find(path, format!("`{path}` is {has}, not {needs}"), help);
@@ -124,6 +131,18 @@ impl Checker<'_> {
     fn find(&mut self, path: &KeyPath, what: String, help: String) {
         let origin = self.document.origin(path);
         self.errors.push(ConfigError { origin, what, help });
+    }
+}
+
+/// What the schema calls the type of a value.
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+        Value::Null => "null",
     }
 }
 
@@ -162,24 +181,42 @@ mod tests {
     fn everything_unknown_is_found_at_once() {
         find(
             "lisen = 1\nbrokers = 'b'\n[[sources]]\nbroker = 'b'\ndata_dir = 'x'\nzzz = 1\n",
-            &expect![[r"
+            &expect![[r#"
                 rowtide.toml:2: unknown key `brokers`: it belongs into [[sources]]
                 rowtide.toml:1: unknown key `lisen`: did you mean `listen`?
                 rowtide.toml:4: unknown key `sources[0].broker`: did you mean `brokers`?
                 rowtide.toml:5: unknown key `sources[0].data_dir`: it belongs into the top of the file, before the first section
-                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `topics`, `unavailable_value`"]],
+                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `formats`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `schema_registry`, `topics`, `unavailable_value`"#]],
         );
     }
 
     #[test]
     fn keys_of_later_versions_are_no_typing_errors() {
         find(
-            "[[sources]]\ntransaction_topic = 't'\n[sources.schema_registry]\nurl = 'u'\n[[tables]]\n[tables.columns]\ndrop = ['card']\n[versions]\nmax = '10%'",
-            &expect![[r"
-                rowtide.toml:3: `sources[0].schema_registry` is not supported by rowtide 0.1.0: only JSON records can be read yet, no Avro, Protobuf or JSON Schema; remove the key
+            "[[sources]]\ntransaction_topic = 't'\n[[tables]]\nkeep = '24h'\n[versions]\nmax = '10%'",
+            &expect![[r#"
                 rowtide.toml:2: `sources[0].transaction_topic` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key
-                rowtide.toml:6: `tables[0].columns` is not supported by rowtide 0.1.0: columns cannot yet be dropped, hashed or given types; have the connector drop what must not arrive; remove the key
-                rowtide.toml:8: `versions` is not supported by rowtide 0.1.0: past versions of rows cannot be asked for yet; remove the key"]],
+                rowtide.toml:4: `tables[0].keep` is not supported by rowtide 0.1.0: tables are not yet bounded by age or number of rows; remove the key
+                rowtide.toml:5: `versions` is not supported by rowtide 0.1.0: past versions of rows cannot be asked for yet; remove the key"#]],
+        );
+    }
+
+    #[test]
+    fn a_text_may_be_a_list_where_several_are_meant() {
+        let registry = |url: &str| format!("[[sources]]\n[sources.schema_registry]\nurl = {url}\n");
+        find(&registry("'http://a'"), &expect![""]);
+        find(&registry("['http://a', 'http://b']"), &expect![""]);
+        find(
+            &registry("['http://a', 7]"),
+            &expect![[
+                r#"rowtide.toml:3: `sources[0].schema_registry.url[1]` is a number, not text: write it in quotes: "7""#
+            ]],
+        );
+        find(
+            &registry("true"),
+            &expect![[
+                r#"rowtide.toml:3: `sources[0].schema_registry.url` is true or false, not text: write it in quotes: "true""#
+            ]],
         );
     }
 

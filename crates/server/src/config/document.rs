@@ -89,6 +89,7 @@ impl Document {
                 },
                 what: format!("this is not TOML ({})", reason.join(", ")),
                 help: match text.lines().nth(line - 1) {
+                    Some(wrong) if may_hold_a_secret(wrong) => "mend that line".to_owned(),
                     Some(wrong) => format!("mend the line `{}`", wrong.trim()),
                     None => "mend the end of the file".to_owned(),
                 },
@@ -255,6 +256,14 @@ impl Reader<'_> {
     }
 }
 
+/// Lines that are not repeated where somebody could read them.
+fn may_hold_a_secret(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["hash_key", "password", "secret"]
+        .iter()
+        .any(|word| line.contains(word))
+}
+
 fn line_at(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
@@ -289,6 +298,13 @@ mod tests {
                 .to_string(),
             "r.toml:3: "
         );
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_repeated() {
+        let error = Document::parse("r.toml", "a = 1\nhash_key = geheim\n").unwrap_err();
+        assert_eq!(error.help, "mend that line");
+        assert!(!error.to_string().contains("geheim"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::document::{Document, KeyPath};
+use super::document::{Document, KeyPath, Step};
 use super::error::Origin;
 use super::schema::Shape;
 
@@ -37,7 +37,8 @@ pub fn overlay(document: &mut Document, environment: &BTreeMap<String, String>) 
             }
             let lower = part.to_lowercase();
             // Names of librdkafka's settings have dots, which names of variables cannot have.
-            let key = if shape.is_some_and(Shape::is_map) {
+            let of_librdkafka = path.0.last() == Some(&Step::Key("kafka".to_owned()));
+            let key = if shape.is_some_and(Shape::is_map) && of_librdkafka {
                 lower.replace('_', ".")
             } else {
                 lower

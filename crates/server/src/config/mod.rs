@@ -5,6 +5,7 @@
 //! given meaning (`validated`). Nothing is ignored: what has no effect in this version is refused.
 
 mod check;
+mod columns;
 mod document;
 mod environment;
 mod error;
@@ -12,6 +13,7 @@ mod flags;
 mod interpolate;
 mod load;
 mod raw;
+mod registry;
 mod schema;
 mod sources;
 mod unbuilt;
@@ -21,6 +23,7 @@ mod validated;
 #[cfg(test)]
 mod tests;
 
+pub use columns::ColumnsConfig;
 pub use environment::of_process as process_environment;
 pub use error::ConfigErrors;
 pub use flags::{ConfigArgs, key_value};

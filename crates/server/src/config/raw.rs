@@ -5,6 +5,7 @@
 //! ones. Meaning is given to the strings in `validated`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,6 +28,7 @@ pub struct RawConfig {
     pub memory: RawMemory,
     pub quarantine: RawQuarantine,
     pub checkpoint: RawCheckpoint,
+    pub secrets: RawSecrets,
 }
 
 /// The two listeners.
@@ -73,6 +75,10 @@ pub struct RawSource {
     /// it exists.
     #[schemars(extend("examples" = ["__debezium-heartbeat.shop"]))]
     pub heartbeat_topic: Option<String>,
+    /// The schema registry that the records name their schemas in: Confluent's, or one that speaks like it
+    /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
+    /// that need it wait and their tables say so; everything else goes on.
+    pub schema_registry: Option<RawSchemaRegistry>,
     /// What a record does that cannot be decoded or applied: `quarantine` sets it aside and goes on, `halt`
     /// stops that table and lets the others go on.
     #[schemars(extend("default" = "quarantine"))]
@@ -80,6 +86,69 @@ pub struct RawSource {
     /// The connector's `unavailable.value.placeholder`, as it is set there: text, or `hex:` and hex digits.
     #[schemars(extend("default" = "__debezium_unavailable_value"))]
     pub unavailable_value: Option<String>,
+    /// Formats of the records of some topics, only where they would be recognised wrongly:
+    /// `formats = [{ topic = "legacy.*", key = "json", value = "avro" }]`.
+    pub formats: Vec<RawFormat>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawFormat {
+    /// The topics: a name or a glob, in which `*` is any text. Of several that match, the first counts.
+    /// Required.
+    #[schemars(extend("examples" = ["legacy.*"]))]
+    pub topic: Option<String>,
+    /// How keys are encoded. Without it they are recognised.
+    pub key: Option<RawPartFormat>,
+    /// How values are encoded. Without it they are recognised.
+    pub value: Option<RawPartFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPartFormat {
+    Json,
+    Avro,
+    Protobuf,
+    String,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSchemaRegistry {
+    /// Where it answers: `http://` or `https://`, host, port and path; `user:password@` may stand before the
+    /// host. Several, as a list or comma-separated, are tried in turn. Required.
+    #[schemars(extend("examples" = ["http://registry:8081"]))]
+    pub url: Option<RawUrls>,
+    /// User name to log in with; `password` goes with it.
+    #[schemars(extend("examples" = ["rowtide"]))]
+    pub username: Option<String>,
+    /// Password to log in with.
+    #[schemars(extend("examples" = ["${file:/run/secrets/registry-password}"]))]
+    pub password: Option<String>,
+    /// Bearer token to log in with, instead of a user name.
+    #[schemars(extend("examples" = ["${env:REGISTRY_TOKEN}"]))]
+    pub token: Option<String>,
+    /// Certificates (PEM) that the registry's own must be signed by. Without it Mozilla's are trusted,
+    /// which are built in.
+    #[schemars(extend("examples" = ["/etc/rowtide/ca.pem"]))]
+    pub ca_file: Option<String>,
+    /// Certificate (PEM) to show to the registry; `client_key_file` goes with it.
+    #[schemars(extend("examples" = ["/etc/rowtide/client.pem"]))]
+    pub client_cert_file: Option<String>,
+    /// Key (PEM, not encrypted) of that certificate.
+    #[schemars(extend("examples" = ["/etc/rowtide/client.key"]))]
+    pub client_key_file: Option<String>,
+    /// How long one answer may take: a duration (`500ms`, `10s`).
+    #[schemars(extend("default" = "10s"))]
+    pub timeout: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RawUrls {
+    Commas(String),
+    List(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -118,6 +187,28 @@ pub struct RawTable {
     /// Columns of the key, in order. Needed only when the records carry no key.
     #[schemars(extend("examples" = [["id"]]))]
     pub key: Vec<String>,
+    pub columns: RawColumns,
+}
+
+/// What becomes of single columns. A change of it rebuilds the table from the log; where the log has
+/// been shortened, only what hides a column does so at once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawColumns {
+    /// Columns of which nothing is kept: not in memory, on disk, in logs or in the quarantine, which
+    /// then keeps no bytes of this topic's records at all.
+    #[schemars(extend("examples" = [["card_number"]]))]
+    pub drop: Vec<String>,
+    /// Columns whose values become hashes, keyed by `secrets.hash_key`: equal values have equal hashes,
+    /// in all tables. A hash is the first 32 digits of what `openssl dgst -sha256 -hmac KEY` makes of the
+    /// value's text. Columns of the key may be hashed.
+    #[schemars(extend("examples" = [["email"]]))]
+    pub hash: Vec<String>,
+    /// Types of columns whose records say none (JSON without schemas), by the names of Debezium's types:
+    /// `date`, `micro_timestamp`, `decimal(2)`, `uuid`, `json`, `bytes`, … Where records have schemas, only
+    /// what those leave open can be said: `uint64`, `bool`, `bytes_hex`, `bytes_base64url`, `json`, ….
+    #[schemars(extend("examples" = [{"created_at": "micro_timestamp"}]))]
+    pub types: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -144,4 +235,18 @@ pub struct RawCheckpoint {
     /// costs at most this much to be read again.
     #[schemars(extend("default" = "1s"))]
     pub interval: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSecrets {
+    /// Key of the hashes in `hash` columns, at least 16 characters. Changing it rebuilds their tables.
+    #[schemars(extend("examples" = ["${file:/run/secrets/rowtide-hash}"]))]
+    pub hash_key: Option<String>,
+}
+
+impl fmt::Debug for RawSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawSecrets(…)")
+    }
 }

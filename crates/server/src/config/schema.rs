@@ -70,7 +70,13 @@ impl Shape {
             .collect()
     }
 
-    /// `"string"`, `"boolean"`, `"array"`, … A setting that may be any scalar has none.
+    /// What a setting without a type of its own may be.
+    pub fn choices(self) -> impl Iterator<Item = Self> {
+        let choices = self.0["anyOf"].as_array();
+        choices.into_iter().flatten().map(Self)
+    }
+
+    /// `"string"`, `"boolean"`, `"array"`, … A setting that may be one of several has none.
     pub fn type_name(self) -> Option<&'static str> {
         self.0["type"].as_str()
     }
@@ -94,7 +100,7 @@ fn tidy(schema: &mut Value) {
         Value::Object(entries) => {
             if entries
                 .get("default")
-                .is_some_and(|value| value.is_null() || *value == json!([]))
+                .is_some_and(|value| value.is_null() || *value == json!([]) || *value == json!({}))
             {
                 entries.remove("default");
             }

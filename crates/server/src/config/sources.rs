@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use debezium_decoder::Placeholder;
 
+use super::columns;
 use super::document::KeyPath;
 use super::raw::{RawSetting, RawSource, RawSourceKind};
+use super::registry;
 use super::units::parse_placeholder;
 use super::validated::{Findings, OnBadRecord, Reads, SourceConfig};
 
@@ -77,17 +79,23 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
                 Placeholder::default()
             })
         });
+    let formats = columns::formats(raw.formats, &at.key("formats"), findings);
     if let Some(topic) = &raw.heartbeat_topic {
         check_topic(topic, false, &at.key("heartbeat_topic"), findings);
     }
+    let registry = raw
+        .schema_registry
+        .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
+        registry,
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),
         unavailable_value,
+        formats,
     })
 }
 
@@ -185,7 +193,7 @@ fn topics(topics: Vec<String>, at: &KeyPath, findings: &mut Findings<'_>) -> Vec
     topics
 }
 
-fn check_topic(topic: &str, glob: bool, at: &KeyPath, findings: &mut Findings<'_>) {
+pub fn check_topic(topic: &str, glob: bool, at: &KeyPath, findings: &mut Findings<'_>) {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c) || (glob && c == '*');
     if (1..=TOPIC_BYTES_MAX).contains(&topic.len()) && topic.chars().all(fits) {
         return;

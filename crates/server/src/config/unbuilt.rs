@@ -11,17 +11,10 @@ pub fn missing_feature(key: &str) -> Option<&'static str> {
         "sources.signal_table" => {
             "tables cannot yet be left out; name the topics to follow instead"
         }
-        "sources.formats" | "sources.schema_registry" => {
-            "only JSON records can be read yet, no Avro, Protobuf or JSON Schema"
-        }
         "tables.indexes" => "there are no indexes yet",
         "tables.keep" => "tables are not yet bounded by age or number of rows",
-        "tables.columns" => {
-            "columns cannot yet be dropped, hashed or given types; have the connector drop what must not arrive"
-        }
         "relations" => "there are no joins yet",
         "versions" => "past versions of rows cannot be asked for yet",
-        "secrets" => "columns cannot be hashed yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",
         "webhooks" => "there is no change feed yet",
         "tools" | "mcp" => "there is no MCP endpoint yet",

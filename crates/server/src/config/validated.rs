@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use debezium_decoder::Placeholder;
+use debezium_decoder::{HashKey, Placeholder, TopicFormats};
+use registry_client::RegistryOptions;
 
+use super::columns::{self, ColumnsConfig};
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
@@ -40,6 +42,8 @@ pub struct Config {
     pub memory_max_bytes: Option<u64>,
     pub quarantine_max_bytes: u64,
     pub checkpoint_interval: Duration,
+    /// Given wherever a column is hashed.
+    pub hash_key: Option<HashKey>,
 }
 
 /// Where checkpoints go.
@@ -63,9 +67,13 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// Where the schemas of its records are. Its `Debug` shows no secrets.
+    pub registry: Option<RegistryOptions>,
     pub on_bad_record: OnBadRecord,
     /// What stands in a record for a value that was not sent.
     pub unavailable_value: Placeholder,
+    /// Formats that are given, not recognised.
+    pub formats: TopicFormats,
 }
 
 /// What a source reads.
@@ -108,6 +116,7 @@ pub struct TableConfig {
     pub topic: String,
     /// Empty: as the records have it.
     pub key: Vec<String>,
+    pub columns: ColumnsConfig,
 }
 
 /// Gives meaning to what was written, or says everything that is wrong with it.
@@ -117,7 +126,9 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         errors: Vec::new(),
     };
     let sources = sources::validate(raw.sources, &mut findings);
-    let tables = tables(raw.tables, &mut findings);
+    let secret_given = raw.secrets.hash_key.is_some();
+    let hash_key = columns::hash_key(raw.secrets.hash_key, &mut findings);
+    let tables = tables(raw.tables, secret_given, &mut findings);
     let listen = Listen {
         data: findings.or_default("listen.data", raw.listen.data, LISTEN_DATA, data_address),
         admin: findings.or_default("listen.admin", raw.listen.admin, LISTEN_ADMIN, |text| {
@@ -174,6 +185,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         memory_max_bytes,
         quarantine_max_bytes,
         checkpoint_interval,
+        hash_key,
     })
 }
 
@@ -236,11 +248,14 @@ fn data_address(text: &str) -> Result<ListenAddress, Unusable> {
     ))
 }
 
-fn tables(raw: Vec<RawTable>, findings: &mut Findings<'_>) -> Vec<TableConfig> {
+fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -> Vec<TableConfig> {
     let mut names = BTreeSet::new();
     let mut topics = BTreeSet::new();
     let mut tables = Vec::new();
-    for (index, RawTable { name, topic, key }) in raw.into_iter().enumerate() {
+    for (index, raw) in raw.into_iter().enumerate() {
+        let RawTable {
+            name, topic, key, ..
+        } = raw;
         let at = path("tables").index(index);
         let Some(topic) = topic else {
             findings.find(
@@ -273,15 +288,30 @@ fn tables(raw: Vec<RawTable>, findings: &mut Findings<'_>) -> Vec<TableConfig> {
                 );
             }
         }
-        let columns: BTreeSet<&String> = key.iter().collect();
-        if columns.len() < key.len() || columns.first().is_some_and(|first| first.is_empty()) {
+        let distinct: BTreeSet<&String> = key.iter().collect();
+        if distinct.len() < key.len() || distinct.first().is_some_and(|first| first.is_empty()) {
             findings.find(
                 &at.key("key"),
                 format!("`{}` names a column twice or not at all", at.key("key")),
                 "name each column of the key once, in order",
             );
         }
-        tables.push(TableConfig { name, topic, key });
+        let at = at.key("columns");
+        let columns = columns::columns(raw.columns, &key, &at, findings);
+        if !columns.hash.is_empty() && !secret_given {
+            let at = at.key("hash");
+            findings.find(
+                &at,
+                format!("`{at}` needs `secrets.hash_key`"),
+                "add [secrets] with hash_key = \"${file:/run/secrets/rowtide-hash}\"",
+            );
+        }
+        tables.push(TableConfig {
+            name,
+            topic,
+            key,
+            columns,
+        });
     }
     tables
 }

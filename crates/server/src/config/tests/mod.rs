@@ -1,12 +1,14 @@
 //! Whole configurations, and what they mean.
 
+mod columns;
 mod refused;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Parser;
-use debezium_decoder::Placeholder;
+use debezium_decoder::{Placeholder, TopicFormats};
+use registry_client::{ClientCertificate, Login, RegistryAddress, RegistryOptions};
 use serde_json::Value;
 
 use super::schema::Shape;
@@ -53,6 +55,14 @@ unavailable_value = "hex:00ff7f"
 "security.protocol" = "SASL_SSL"
 "socket.timeout.ms" = 60_000
 "enable.ssl.certificate.verification" = false
+[sources.schema_registry]
+url = ["https://registry-1:8081", "https://registry-2/apis/ccompat/v7/"]
+username = "me"
+password = "${env:REGISTRY_PASSWORD}"
+ca_file = "/ca.pem"
+client_cert_file = "/client.pem"
+client_key_file = "/client.key"
+timeout = "3s"
 [[sources]]
 name = "recorded"
 kind = "file"
@@ -69,15 +79,42 @@ max = "128MiB"
 interval = "250ms"
 "#;
 
+fn full_registry() -> RegistryOptions {
+    let addresses = [
+        "https://registry-1:8081",
+        "https://registry-2/apis/ccompat/v7",
+    ];
+    let addresses = addresses.map(|url| RegistryAddress::parse(url).unwrap());
+    RegistryOptions {
+        addresses: addresses.to_vec(),
+        login: Some(Login::Basic {
+            username: "me".to_owned(),
+            password: "hunter2".to_owned(),
+        }),
+        ca_file: Some("/ca.pem".into()),
+        client_certificate: Some(ClientCertificate {
+            certificate_file: "/client.pem".into(),
+            key_file: "/client.key".into(),
+        }),
+        timeout: Duration::from_secs(3),
+    }
+}
+
 #[test]
 fn everything_that_can_be_written_is_understood() {
-    let config = try_load(FULL, &[], &[("RECORDS", "/records")]).unwrap();
+    let config = try_load(
+        FULL,
+        &[],
+        &[("RECORDS", "/records"), ("REGISTRY_PASSWORD", "hunter2")],
+    )
+    .unwrap();
     let settings = [
         ("enable.ssl.certificate.verification", "false"),
         ("security.protocol", "SASL_SSL"),
         ("socket.timeout.ms", "60000"),
     ];
     let expected = Config {
+        hash_key: None,
         storage: Storage::Directory("/var/lib/rowtide".into()),
         listen: Listen {
             data: ListenAddress::Unix("/run/rowtide.sock".into()),
@@ -85,6 +122,7 @@ fn everything_that_can_be_written_is_understood() {
         },
         sources: vec![
             SourceConfig {
+                formats: TopicFormats::default(),
                 name: "shop".to_owned(),
                 reads: Reads::Kafka {
                     brokers: "kafka-1:9092,kafka-2".to_owned(),
@@ -94,21 +132,25 @@ fn everything_that_can_be_written_is_understood() {
                         .into(),
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
+                registry: Some(full_registry()),
                 on_bad_record: OnBadRecord::Halt,
                 unavailable_value: Placeholder::parse("hex:00ff7f").unwrap(),
             },
             SourceConfig {
+                formats: TopicFormats::default(),
                 name: "recorded".to_owned(),
                 reads: Reads::File {
                     path: "/records/2026".into(),
                     follow: false,
                 },
                 heartbeat_topic: None,
+                registry: None,
                 on_bad_record: OnBadRecord::Quarantine,
                 unavailable_value: Placeholder::default(),
             },
         ],
         tables: vec![TableConfig {
+            columns: ColumnsConfig::default(),
             name: Some("orders".to_owned()),
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
@@ -118,6 +160,25 @@ fn everything_that_can_be_written_is_understood() {
         checkpoint_interval: Duration::from_millis(250),
     };
     assert_eq!(config, expected);
+}
+
+#[test]
+fn a_registry_can_be_named_by_variables_alone() {
+    let environment = [
+        (
+            "ROWTIDE__SOURCES__0__SCHEMA_REGISTRY__URL",
+            "http://a:1, http://b",
+        ),
+        ("ROWTIDE__SOURCES__0__SCHEMA_REGISTRY__TOKEN", "t"),
+    ];
+    let flags = ["--brokers", "b", "--topics", "t"];
+    // Flags make the source that the variables add to.
+    let file = "[[sources]]\nname = 's'\nkind = 'kafka'\n";
+    let config = try_load(file, &flags, &environment).unwrap();
+    let registry = config.sources[0].registry.as_ref().unwrap();
+    let addresses: Vec<String> = registry.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["http://a:1", "http://b"]);
+    assert_eq!(registry.login, Some(Login::Bearer("t".to_owned())));
 }
 
 #[test]
@@ -173,6 +234,7 @@ fn flags_alone_suffice() {
 fn flags_beat_variables_and_variables_beat_the_file() {
     let environment = [
         ("RECORDS", "/records"),
+        ("REGISTRY_PASSWORD", "x"),
         ("ROWTIDE__CHECKPOINT__INTERVAL", "5s"),
         ("ROWTIDE__LISTEN__ADMIN", "127.0.0.1:1"),
         ("ROWTIDE__SOURCES__1__PATH", "${env:RECORDS}/x"),

@@ -180,3 +180,51 @@ fn flags_that_could_be_about_several_sources_are_refused() {
         ],
     );
 }
+
+#[test]
+fn a_registry_that_cannot_be_asked_is_refused_without_telling_secrets() {
+    let text = r#"
+[[sources]]
+name = "a"
+kind = "file"
+path = "p"
+[sources.schema_registry]
+url = ["me:hunter2@registry", "http://:hunter2@"]
+username = "me"
+token = "Bearer hunter2"
+client_key_file = "k"
+timeout = "0s"
+[[sources]]
+name = "b"
+kind = "file"
+path = "p"
+[sources.schema_registry]
+token = "x"
+[[sources]]
+name = "c"
+kind = "file"
+path = "p"
+[sources.schema_registry]
+url = "http://me:hunter2@registry:8081"
+username = "me"
+password = "hunter2"
+token = "x"
+ca_file = "ca.pem"
+"#;
+    check_wrong(
+        text,
+        &[],
+        &[],
+        &expect![[r#"
+        rowtide.toml:7: `sources[0].schema_registry.url[0]` begins with neither http:// nor https://: write "http://registry:8081", or with https:// and a path as your registry has it
+        rowtide.toml:7: `sources[0].schema_registry.url[1]` has no usable host and port: write "http://registry:8081", or with https:// and a path as your registry has it
+        rowtide.toml:8: `sources[0].schema_registry.username` does nothing without `password`: add password = "…", or remove `username`
+        rowtide.toml:9: `sources[0].schema_registry.token` is empty, or has characters that no token has: write the token alone, without "Bearer "
+        rowtide.toml:10: `sources[0].schema_registry.client_key_file` does nothing without `client_cert_file`: add client_cert_file = "…", or remove `client_key_file`
+        rowtide.toml:11: `sources[0].schema_registry.timeout`: "0s" is out of bounds: write at least "100ms" and at most "5m"
+        rowtide.toml:16: `sources[1].schema_registry` has 0 addresses: add url = "http://registry:8081", or a list of at most 16
+        rowtide.toml:23: `sources[2].schema_registry` has a login, and so has one of its addresses: keep one of them; `username` and `password` are for all addresses
+        rowtide.toml:26: `sources[2].schema_registry` has both `username` and `token`: keep the one that the registry asks for
+        rowtide.toml:27: `sources[2].schema_registry.ca_file` does nothing for an address that begins with http://: write https:// in `url`, or remove the key"#]],
+    );
+}
