@@ -63,6 +63,7 @@ pub fn of_change(out: &ChangeBatch, change: &Change) -> Meaning {
 fn write_row(text: &mut String, row: Row<'_>, schema: &Schema) {
     assert_eq!(row.len(), schema.columns.len(), "cells and columns");
     let mut json = Vec::new();
+    let mut cells = Vec::new();
     for (place, column) in schema.columns.iter().enumerate() {
         let value = row.get(place);
         let value = value.unwrap_or_else(|| panic!("column {place} cannot be read: {row:?}"));
@@ -72,8 +73,13 @@ fn write_row(text: &mut String, row: Row<'_>, schema: &Schema) {
         assert!(json.len() <= json_bytes_max, "{} bytes of JSON", json.len());
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok();
         assert!(is_json, "{value:?} of {column:?} is answered as no JSON");
-        let unavailable = value == Value::Unavailable;
-        let json = String::from_utf8_lossy(&json);
-        let _ = write!(text, " {column:?}={unavailable} {json}");
+        // Documents show their columns and types one after another: what is null or was not sent may be a
+        // column of others, and a type is what all so far had.
+        if !matches!(value, Value::Null | Value::Unavailable) {
+            let json = String::from_utf8_lossy(&json);
+            cells.push(format!("{:?}={json}", column.name));
+        }
     }
+    cells.sort();
+    let _ = write!(text, " {cells:?}");
 }
