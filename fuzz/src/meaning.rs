@@ -42,7 +42,6 @@ pub fn of_change(out: &ChangeBatch, change: &Change) -> Meaning {
     let schemas = out.schemas.as_ref();
     let history = schemas.unwrap_or_else(|| panic!("a change without the schemas of its topic"));
     let _ = write!(text, " key {:02x?}", out.slice(&change.key));
-    let _ = write!(text, " other {:02x?}", out.slice(&change.other_key));
     for (part, range) in [("row", &change.row), ("before", &change.before)] {
         if range.is_empty() {
             continue;
