@@ -20,7 +20,7 @@ const EVOLVED: &str = r#"[
 
 fn site_of(scenario: &str, recording: Recording) -> anyhow::Result<Site> {
     let site = Site::new(Settings::default())?;
-    let records = Scenario::open(scenario)?.records(recording)?;
+    let records = Scenario::open(scenario)?.records(&recording)?;
     site.deliver(&records.context("no such recording")?)?;
     Ok(site)
 }

@@ -26,8 +26,13 @@ use crate::{DecodeError, Placeholder, notification};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
+/// A row that takes more than this is put aside: a few bytes of a record can stand for many in its row,
+/// as where a schema says how many zeros to put before a bit string.
+pub(crate) const ROW_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
 /// What a failure keeps of a record's key and value.
 const FAILURE_BYTES_MAX: usize = 4096;
+/// Longer reasons are cut: names of columns, operations and what a parser met are as long as their sender likes.
+const REASON_BYTES_MAX: usize = 500;
 
 /// One batch being decoded.
 pub(crate) struct Decoding<'d> {
@@ -303,8 +308,16 @@ fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure 
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         kind: error.kind(),
-        reason: error.reason(hides),
+        reason: cut(error.reason(hides)),
         key: record.key.filter(|_| !hides).map(keep),
         value: record.value.filter(|_| !hides).map(keep),
     }
+}
+
+fn cut(mut reason: String) -> String {
+    if reason.len() > REASON_BYTES_MAX {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        reason.push('…');
+    }
+    reason
 }

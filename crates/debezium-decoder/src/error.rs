@@ -12,6 +12,9 @@ pub enum DecodeError {
     /// Key and value together are more than the decoder accepts.
     #[error("the record has {bytes} bytes; at most {max} are accepted")]
     TooLarge { bytes: usize, max: usize },
+    /// The row would take more than the decoder accepts, though the record does not.
+    #[error("the row would take more than {max} bytes")]
+    RowTooLarge { max: usize },
     /// The bytes are not text, and no binary format is configured for the topic.
     #[error(
         "the {part} is not UTF-8 text (first bad byte at {at}); binary formats need a schema registry"
@@ -128,7 +131,7 @@ impl DecodeError {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { .. } | Self::RowTooLarge { .. } => "too_large",
             Self::NotText { .. } => "not_text",
             Self::Malformed { .. } => "malformed",
             Self::NoDocument { .. } => "no_document",

@@ -43,6 +43,7 @@ mod nested;
 mod notification;
 mod outbox;
 mod outline;
+mod places;
 mod position;
 mod protobuf;
 mod registry;

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
 use crate::cell::{Mismatch, bits, decimal, special_float, unsigned};
+use crate::decoding::ROW_BYTES_MAX;
 use crate::json_token::{Token, integer, text};
+use crate::places::Places;
 use crate::semantic::Semantic;
 use crate::temporal_text;
 
@@ -48,13 +50,9 @@ pub(crate) fn write_json(
         }
         Semantic::Struct(fields) => {
             let members = members(raw).ok_or(Mismatch("struct"))?;
-            let of_name = |name: &str| {
-                fields
-                    .iter()
-                    .find(|(field, _)| field == name)
-                    .map(|(_, semantic)| semantic)
-            };
-            write_object(&members, out, of_name)
+            let names = fields.iter().map(|(name, _)| name.as_str());
+            let places = Places::of(names, members.len());
+            write_object(&members, out, |name| Some(&fields[places.get(name)?].1))
         }
         _ => write_scalar(semantic, token, out),
     }
@@ -175,6 +173,13 @@ fn write_float(kind: ColumnType, token: Token<'_>, out: &mut String) -> Result<(
     Ok(())
 }
 
+fn within_bounds(out: &str) -> Result<(), Mismatch> {
+    if out.len() > ROW_BYTES_MAX {
+        return Err(Mismatch("value that fits a row"));
+    }
+    Ok(())
+}
+
 fn write_list<T>(
     parts: &[T],
     out: &mut String,
@@ -186,6 +191,7 @@ fn write_list<T>(
             out.push(',');
         }
         write(part, out)?;
+        within_bounds(out)?;
     }
     out.push(']');
     Ok(())
@@ -204,6 +210,7 @@ fn write_object<'s>(
         write_string(name, out);
         out.push(':');
         write_json(semantic_of(name).unwrap_or(&Semantic::Untyped), *value, out)?;
+        within_bounds(out)?;
     }
     out.push('}');
     Ok(())

@@ -15,8 +15,10 @@ use smallvec::SmallVec;
 
 use crate::columns::{ColumnRules, Treatment};
 use crate::connect_schema::Node;
+use crate::decoding::ROW_BYTES_MAX;
 use crate::json_token::Token;
 use crate::outline::Member;
+use crate::places::Places;
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 use crate::type_hint::TypeHint;
@@ -335,6 +337,7 @@ impl<'a> RowTokens<'a> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
             column.push(*token, placeholder, row)?;
+            within_bounds(row)?;
         }
         shape.push_key(key, row);
         row.finish(out);
@@ -351,10 +354,19 @@ impl<'a> RowTokens<'a> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
             column.push_plain(*token, None, row)?;
+            within_bounds(row)?;
         }
         row.finish(out);
         Ok(())
     }
+}
+
+/// Called after each cell, so that no row is built that could not be kept.
+pub(crate) fn within_bounds(row: &RowBuilder) -> Result<(), DecodeError> {
+    if row.cell_bytes() > ROW_BYTES_MAX {
+        return Err(DecodeError::RowTooLarge { max: ROW_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// Reads an object's members into the places of the expected columns.
@@ -444,8 +456,10 @@ fn by_name<'a>(
     strangers: Vec<(Cow<'a, str>, Token<'a>)>,
 ) -> RowTokens<'a> {
     tokens.resize(shape.columns.len(), None);
+    let names = shape.columns.iter().map(|column| column.name.as_str());
+    let places = Places::of(names, strangers.len());
     for (name, value) in strangers {
-        if let Some(column) = shape.column(&name) {
+        if let Some(column) = places.get(&name) {
             tokens[column] = Some(value);
         }
     }

@@ -15,6 +15,7 @@ use crate::formats::PartFormat;
 use crate::headers::HeaderMemory;
 use crate::json_token::Token;
 use crate::key::KeyShape;
+use crate::nested::is_json;
 use crate::outline::Outline;
 use crate::registry::utf8;
 use crate::row_shape::{RowKey, RowShape};
@@ -236,10 +237,20 @@ impl SchemaMemory {
         part: &'static str,
         outline: &'a mut Outline,
     ) -> Result<Unwrapped<'a>, DecodeError> {
-        let (payload, schema) = match self.known(bytes) {
-            Some(payload) => (utf8(payload, part)?, self.node.clone()),
-            None => self.split(utf8(bytes, part)?, part)?,
-        };
+        if let Some(payload) = self.known(bytes)
+            && let Ok(payload) = std::str::from_utf8(payload)
+        {
+            outline.scan(payload);
+            // Between the same prefix and a brace there may be more than one value.
+            if outline.members().is_some() || is_json(payload) {
+                return Ok(Unwrapped {
+                    payload,
+                    schema: self.node.clone(),
+                    outline,
+                });
+            }
+        }
+        let (payload, schema) = self.split(utf8(bytes, part)?, part)?;
         outline.scan(payload);
         Ok(Unwrapped {
             payload,
@@ -323,6 +334,29 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &again));
         let (_, other) = unwrap(r#"{"schema":{"type":"string"},"payload":"x"}"#);
         assert_eq!(other.kind, "string");
+    }
+
+    #[test]
+    fn what_follows_a_known_schema_is_read_as_it_would_be_alone() {
+        let mut memory = SchemaMemory::default();
+        let mut outline = Outline::default();
+        let mut has_schema = |text: &'static [u8]| {
+            let unwrapped = memory.unwrap(text, "value", &mut outline);
+            unwrapped.map(|unwrapped| unwrapped.schema.is_some())
+        };
+        assert_eq!(
+            has_schema(br#"{"schema":{"type":"int32"},"payload":7}"#).ok(),
+            Some(true)
+        );
+        for other in [
+            &br#"{"schema":{"type":"int32"},"payload":7,"id":2}"#[..],
+            br#"{"schema":{"type":"int32"},"payload":7}:8}"#,
+        ] {
+            assert_eq!(has_schema(other).ok(), Some(false));
+        }
+        let bad =
+            has_schema(b"{\"schema\":{\"type\":\"int32\"},\"payload\":\"\xff\"}").unwrap_err();
+        assert!(matches!(bad, DecodeError::NotText { at: 38, .. }), "{bad}");
     }
 
     #[test]

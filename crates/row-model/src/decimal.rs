@@ -17,7 +17,7 @@ pub struct DecimalError;
 
 /// More digits than this are no number of any database (`PostgreSQL` holds 131,072 before the point).
 const DIGITS_MAX: usize = 200_000;
-const EXPONENT_MAX: i32 = 200_000;
+const EXPONENT_MAX: u32 = 200_000;
 
 impl<'a> Decimal<'a> {
     /// Drops sign bytes that say nothing, so that equal numbers of one scale have equal bytes.
@@ -86,6 +86,8 @@ impl<'a> Decimal<'a> {
 
     /// Reads plain or scientific notation into a scale and the bytes of the unscaled number.
     ///
+    /// An exponent is kept as a negative scale: written out, a few characters would become 200,000 digits.
+    ///
     /// # Errors
     /// If `text` is no finite decimal number, or an absurdly long one.
     pub fn parse(text: &str) -> Result<(i32, Vec<u8>), DecimalError> {
@@ -105,21 +107,15 @@ impl<'a> Decimal<'a> {
         } else {
             format!("{whole}{fraction}").into()
         };
-        if digits.is_empty() || digits.len() > DIGITS_MAX || exponent.abs() > EXPONENT_MAX {
+        if digits.is_empty() || digits.len() > DIGITS_MAX || exponent.unsigned_abs() > EXPONENT_MAX
+        {
             return Err(DecimalError);
         }
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(DecimalError);
         }
-        let mut scale = fraction.len() as i32 - exponent;
-        let mut bytes = digits_to_bytes(&digits, negative);
-        if scale < 0 {
-            // Plain notation has no negative scale: 1e3 is 1000.
-            let zeros = "0".repeat(scale.unsigned_abs() as usize);
-            bytes = digits_to_bytes(&format!("{digits}{zeros}"), negative);
-            scale = 0;
-        }
-        Ok((scale, bytes))
+        let scale = fraction.len() as i32 - exponent;
+        Ok((scale, digits_to_bytes(&digits, negative)))
     }
 }
 
@@ -178,22 +174,24 @@ fn digits_to_bytes(digits: &str, negative: bool) -> Vec<u8> {
     Decimal::new(0, &bytes).unscaled.to_vec()
 }
 
-/// Big-endian magnitude of a decimal digit string, nine digits at a time.
+/// Big-endian magnitude of a decimal digit string, as many digits at a time as a word holds.
 fn big_bytes(digits: &str) -> Vec<u8> {
-    let mut words: Vec<u32> = Vec::with_capacity(digits.len() / 9 + 1);
-    for group in digits.as_bytes().chunks(9) {
+    const DIGITS: usize = 19;
+    let mut words: Vec<u64> = Vec::with_capacity(digits.len() / DIGITS + 1);
+    for group in digits.as_bytes().chunks(DIGITS) {
         let value = group
             .iter()
             .fold(0_u64, |n, digit| n * 10 + u64::from(digit - b'0'));
         let mut carry = value;
         let factor = 10_u64.pow(group.len() as u32);
         for word in &mut words {
-            let product = u64::from(*word) * factor + carry;
-            *word = product as u32;
-            carry = product >> 32;
+            // Fits: a word times a factor below 2^64, and a carry below that factor.
+            let product = u128::from(*word) * u128::from(factor) + u128::from(carry);
+            *word = product as u64;
+            carry = (product >> 64) as u64;
         }
         if carry != 0 {
-            words.push(carry as u32);
+            words.push(carry);
         }
     }
     words
@@ -233,8 +231,32 @@ mod tests {
     }
 
     #[test]
+    fn an_exponent_takes_no_digits_before_it_is_shown() {
+        let (scale, unscaled) = Decimal::parse("-12e199999").unwrap();
+        assert_eq!((scale, &unscaled[..]), (-199_999, &[0xf4][..]));
+        let read = |text| {
+            let (scale, unscaled) = Decimal::parse(text).unwrap();
+            plain(scale, &unscaled)
+        };
+        assert_eq!(read("1.5e3"), "1500");
+        assert_eq!(read("0e3"), "0");
+        assert_eq!(read("-1e-2"), "-0.01");
+    }
+
+    #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "-", ".", "1.2.3", "0x1", "1e", "NaN", "1e999999", "１"] {
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.2.3",
+            "0x1",
+            "1e",
+            "NaN",
+            "1e999999",
+            "1e-2147483648",
+            "１",
+        ] {
             assert_eq!(Decimal::parse(text), Err(DecimalError), "{text}");
         }
     }

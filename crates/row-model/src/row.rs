@@ -78,6 +78,12 @@ impl RowBuilder {
         self.tags.is_empty()
     }
 
+    /// Bytes of the cells pushed so far.
+    #[must_use]
+    pub fn cell_bytes(&self) -> usize {
+        self.cells.len()
+    }
+
     pub fn clear(&mut self) {
         self.tags.clear();
         self.ends.clear();

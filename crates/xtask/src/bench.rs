@@ -11,6 +11,8 @@ use clap::ValueEnum;
 pub enum Bench {
     /// From one record's bytes to an encoded row, by format
     Decode,
+    /// Whether time grows faster than records do, shape by shape
+    Growth,
     /// From records to rows: speed, CPU time, memory
     Ingest,
 }
@@ -20,6 +22,7 @@ impl Bench {
     fn target(self) -> (&'static str, &'static str) {
         match self {
             Self::Decode => ("debezium-decoder", "decode"),
+            Self::Growth => ("debezium-decoder", "growth"),
             Self::Ingest => ("server", "ingest"),
         }
     }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod fuzz;
 mod tidy;
 
 use std::path::Path;
@@ -28,6 +29,8 @@ enum Chore {
         #[arg(value_enum)]
         what: bench::Bench,
     },
+    /// Feeds every parser of outside bytes with inputs that nobody thought of
+    Fuzz(fuzz::FuzzArguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -35,5 +38,6 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Tidy => tidy::run(&root),
         Chore::Bench { what } => bench::run(&root, what),
+        Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
     }
 }

@@ -6,7 +6,7 @@ use super::cursor::{BadBody, Cursor};
 use super::{AvroSchema, Reader};
 use crate::cell::{Mismatch, decimal};
 use crate::json_token::Token;
-use crate::row_shape::RowShape;
+use crate::row_shape::{RowShape, within_bounds};
 use crate::semantic::Semantic;
 use crate::{DecodeError, Placeholder};
 
@@ -75,6 +75,7 @@ impl AvroRow<'_> {
                 BadCell::Mismatch(mismatch) => DecodeError::bad_cell(&column.name, &mismatch),
                 BadCell::Body(bad) => malformed(&bad),
             })?;
+            within_bounds(row)?;
         }
         shape.push_key(key, row);
         row.finish(out);

@@ -63,6 +63,59 @@ fn piece() -> impl Strategy<Value = String> {
     prop_oneof![6 => piece, 2 => cut, 1 => any::<String>()]
 }
 
+fn only_failure(value: &str) -> String {
+    let mut batch = RawBatch::new(PartitionId(0));
+    batch.push(0, None, None, Some(value.as_bytes()), []);
+    let out = decode_batch(TOPICS[0], &batch);
+    assert_eq!((out.changes.len(), out.bytes.len()), (0, 0));
+    out.failures[0].reason.clone()
+}
+
+#[test]
+fn a_reason_is_short_and_quotes_no_cell() {
+    let long = "é".repeat(10_000);
+    let row = format!(
+        r#"{{"schema":{{"type":"struct","fields":[{{"field":"after","type":"struct","fields":[{{"field":"{long}","type":"int32"}}]}}]}},"payload":{{"before":null,"after":{{"{long}":"x"}},{SOURCE},"op":"c"}}}}"#
+    );
+    let reason = only_failure(&row);
+    assert!(reason.starts_with("column `é"), "{reason}");
+    assert!(reason.ends_with("é…") && reason.len() < 510, "{reason}");
+    assert_eq!(
+        only_failure(&format!(
+            r#"{{"message":"a, expected `secret`",{SOURCE},"op":"m"}}"#
+        )),
+        "the message is not what it should be: invalid type: string, expected struct Message at line 1 column 33"
+    );
+}
+
+/// An empty bit string is as long as its schema says: a few bytes that stand for many.
+#[test]
+fn a_row_that_outgrows_its_record_is_put_aside() {
+    const BITS: &str =
+        r#""type":"bytes","name":"io.debezium.data.Bits","parameters":{"length":"4096"}"#;
+    let value = |fields: &str, row: &str| {
+        let payload = format!(r#"{{"before":null,"after":{{{row}}},{SOURCE},"op":"c"}}"#);
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{{"field":"after","type":"struct","fields":[{fields}]}}]}},"payload":{payload}}}"#
+        )
+    };
+    let list = format!(r#"{{"field":"a","type":"array","items":{{{BITS}}}}}"#);
+    let items = vec![r#""""#; 10_000].join(",");
+    assert_eq!(
+        only_failure(&value(&list, &format!(r#""a":[{items}]"#))),
+        "column `a` is not a valid value that fits a row"
+    );
+    let names = || (0..10_000).map(|at| format!("c{at}"));
+    let fields: Vec<_> = names()
+        .map(|name| format!(r#"{{"field":"{name}",{BITS}}}"#))
+        .collect();
+    let cells: Vec<_> = names().map(|name| format!(r#""{name}":"""#)).collect();
+    assert_eq!(
+        only_failure(&value(&fields.join(","), &cells.join(","))),
+        "the row would take more than 33554432 bytes"
+    );
+}
+
 proptest! {
     #[test]
     fn every_record_is_accounted_for(

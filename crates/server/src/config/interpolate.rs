@@ -3,6 +3,8 @@
 //! One pass: what a variable or file contains is taken literally, so that a password may hold `${`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 
 /// A secret file larger than this is not one.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -69,15 +71,16 @@ fn read(path: &str) -> Result<String, InterpolateError> {
         what: format!("needs the file {path}, which cannot be read ({reason})"),
         help: "create it or make it readable for this user, or write the value itself".to_owned(),
     };
-    let size = std::fs::metadata(path)
-        .map_err(|error| failed(&error))?
-        .len();
-    if size > FILE_BYTES_MAX {
+    // Not by the size that the system tells: of `/dev/zero` it is 0.
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| failed(&error))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
         return Err(failed(&format!(
-            "{size} bytes are more than the {FILE_BYTES_MAX} a setting may have"
+            "it has more than the {FILE_BYTES_MAX} bytes that a setting may have"
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
@@ -125,6 +128,13 @@ mod tests {
             "${file:/no/such}",
             &expect![
                 "… needs the file /no/such, which cannot be read (No such file or directory (os error 2)): create it or make it readable for this user, or write the value itself"
+            ],
+        );
+        // Endless, and of no size as the system tells it.
+        check(
+            "${file:/dev/zero}",
+            &expect![
+                "… needs the file /dev/zero, which cannot be read (it has more than the 65536 bytes that a setting may have): create it or make it readable for this user, or write the value itself"
             ],
         );
         check(

@@ -88,19 +88,25 @@ pub fn tests_are_run(workspace: &Workspace) -> Vec<Finding> {
 }
 
 /// Every `Cargo.toml` in the tree belongs to the workspace, so that `cargo test --workspace` means
-/// all.
+/// all; or the workspace says that it does not.
 pub fn members_are_in_the_workspace(workspace: &Workspace) -> Vec<Finding> {
     let known: BTreeSet<String> = workspace
         .members
         .iter()
         .map(Member::manifest_path)
+        .chain(
+            workspace
+                .excluded
+                .iter()
+                .map(|dir| format!("{dir}/Cargo.toml")),
+        )
         .chain(["Cargo.toml".to_owned()])
         .collect();
     let manifests = files_below(&workspace.root, "", &[], "toml").unwrap_or_default();
     let strays = manifests
         .into_iter()
         .filter(|path| path.ends_with("Cargo.toml") && !known.contains(path));
-    let message = "this package is no member of the workspace, so `cargo test --workspace` passes it by: add it to `members`";
+    let message = "this package is no member of the workspace, so `cargo test --workspace` passes it by: add it to `members`, or to `exclude` if something else runs it";
     strays
         .map(|path| Finding {
             path,
@@ -380,8 +386,20 @@ mod tests {
                 ("crates/a/fuzz/Cargo.toml", "[package]\nname = \"a-fuzz\"\n"),
             ],
             &expect![[r#"
-                crates/a/fuzz/Cargo.toml:1: [stray-package] this package is no member of the workspace, so `cargo test --workspace` passes it by: add it to `members`
+                crates/a/fuzz/Cargo.toml:1: [stray-package] this package is no member of the workspace, so `cargo test --workspace` passes it by: add it to `members`, or to `exclude` if something else runs it
             "#]],
+        );
+        check(
+            members_are_in_the_workspace,
+            &[
+                (
+                    "Cargo.toml",
+                    "[workspace]\nmembers = [\"crates/*\"]\nexclude = [\"fuzz\"]\n",
+                ),
+                ("crates/a/src/lib.rs", "//! A.\n"),
+                ("fuzz/Cargo.toml", "[package]\nname = \"fuzz\"\n"),
+            ],
+            &expect![""],
         );
     }
 }

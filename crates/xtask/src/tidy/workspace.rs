@@ -45,6 +45,8 @@ impl Member {
 pub struct Workspace {
     pub root: PathBuf,
     pub members: Vec<Member>,
+    /// The folders of packages that `[workspace] exclude` names.
+    pub excluded: Vec<String>,
     /// Files that could not be parsed.
     pub unreadable: Vec<Finding>,
 }
@@ -56,6 +58,7 @@ impl Workspace {
             .with_context(|| format!("cannot find {}", root.display()))?;
         let mut workspace = Self {
             members: Vec::new(),
+            excluded: excluded_dirs(&root)?,
             unreadable: Vec::new(),
             root,
         };
@@ -104,26 +107,36 @@ impl Workspace {
     }
 }
 
-/// The folders that `[workspace] members` names: literal ones and `parent/*`.
-fn member_dirs(root: &Path) -> anyhow::Result<Vec<String>> {
+/// A list of `[workspace]` in the root's manifest.
+fn workspace_list(root: &Path, name: &str) -> anyhow::Result<Option<Vec<String>>> {
     let text = fs::read_to_string(root.join("Cargo.toml"))
         .context("no Cargo.toml at the workspace's root")?;
     let table: toml::Table = text.parse().context("Cargo.toml")?;
-    let members = table
+    let list = table
         .get("workspace")
-        .and_then(|workspace| workspace.get("members"))
+        .and_then(|workspace| workspace.get(name))
         .and_then(toml::Value::as_array);
+    let texts = |list: &Vec<toml::Value>| {
+        let texts = list.iter().filter_map(toml::Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
+    Ok(list.map(texts))
+}
+
+fn excluded_dirs(root: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(workspace_list(root, "exclude")?.unwrap_or_default())
+}
+
+/// The folders that `[workspace] members` names: literal ones and `parent/*`.
+fn member_dirs(root: &Path) -> anyhow::Result<Vec<String>> {
+    let members = workspace_list(root, "members")?;
     let mut dirs = Vec::new();
-    for pattern in members
-        .context("Cargo.toml has no [workspace] members")?
-        .iter()
-        .filter_map(toml::Value::as_str)
-    {
+    for pattern in members.context("Cargo.toml has no [workspace] members")? {
         match pattern.strip_suffix("/*") {
             None if pattern.contains('*') => {
                 bail!("tidy reads members as a folder or as `folder/*`, not {pattern:?}")
             }
-            None => dirs.push(pattern.to_owned()),
+            None => dirs.push(pattern),
             Some(parent) => {
                 for entry in fs::read_dir(root.join(parent))
                     .with_context(|| format!("cannot list {parent}"))?

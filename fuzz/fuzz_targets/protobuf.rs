@@ -1,0 +1,7 @@
+#![no_main]
+//! See `rowtide_fuzz::decoding`.
+
+libfuzzer_sys::fuzz_target!(
+    init: rowtide_fuzz::begin("protobuf"),
+    |data: &[u8]| rowtide_fuzz::decoding::protobuf(data)
+);

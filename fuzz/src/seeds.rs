@@ -1,0 +1,181 @@
+//! Inputs to begin with: a few records in a row of every topic of every recording, and texts that show each rule.
+//!
+//! Small inputs are worth more than many: a script has as many records as remember each other, and
+//! of every topic only its beginning, where its shapes, keys and formats are all met.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use change_feed::SchemaLanguage;
+
+use crate::corpus::{self, RecordedRecord};
+use crate::input::{Script, ScriptRecord};
+
+/// Records of a script.
+const RECORDS: usize = 3;
+/// Scripts of one topic of one recording.
+const SCRIPTS: usize = 2;
+/// A larger seed slows everything down that is made of it.
+const SEED_BYTES_MAX: usize = 12 << 10;
+
+/// Writes the seeds of this target into a folder; answers how many.
+pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
+    let seeds = match target {
+        "json" => scripts(|name| is_json(name), None)?,
+        "avro" => scripts(
+            |name| is_recorded_in(name, "avro"),
+            Some(SchemaLanguage::Avro),
+        )?,
+        "protobuf" => scripts(
+            |name| is_recorded_in(name, "proto"),
+            Some(SchemaLanguage::Protobuf),
+        )?,
+        "record_files" => lines()?,
+        "config" => configurations()?,
+        _ => query_texts(),
+    };
+    fs::create_dir_all(folder)?;
+    let mut written = 0;
+    for (number, seed) in seeds.iter().enumerate() {
+        if seed.len() <= SEED_BYTES_MAX {
+            fs::write(folder.join(format!("seed-{number:05}")), seed)?;
+            written += 1;
+        }
+    }
+    Ok(written)
+}
+
+fn is_json(name: &str) -> bool {
+    name.starts_with("events") && !["avro", "proto"].iter().any(|format| name.contains(format))
+}
+
+fn is_recorded_in(name: &str, format: &str) -> bool {
+    name.starts_with("events") && name.contains(format)
+}
+
+fn scripts(
+    matches: impl Fn(&str) -> bool,
+    registry: Option<SchemaLanguage>,
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut scripts = Vec::new();
+    for file in corpus::files(matches)? {
+        let mut topics: BTreeMap<String, Vec<RecordedRecord>> = BTreeMap::new();
+        for line in io::BufRead::lines(corpus::open(&file)?).take(2_000) {
+            let Some(mut record) = corpus::record(&line?) else {
+                continue;
+            };
+            if let Some(language) = registry {
+                for part in [&mut record.key, &mut record.value].into_iter().flatten() {
+                    renumber(part, &file, language);
+                }
+            }
+            let records = topics.entry(record.topic.clone()).or_default();
+            if records.len() < RECORDS * SCRIPTS {
+                records.push(record);
+            }
+        }
+        for (topic, records) in &topics {
+            scripts.extend(records.chunks(RECORDS).filter_map(|records| {
+                // As many of them as fit: embedded schemas are long.
+                let beginnings = (1..=records.len()).rev().map(|count| &records[..count]);
+                let mut scripts = beginnings.map(|records| script(topic, records));
+                scripts.find(|script| script.len() <= SEED_BYTES_MAX)
+            }));
+        }
+    }
+    Ok(scripts)
+}
+
+/// Gives a framed part the number by which the target has its schema.
+fn renumber(part: &mut [u8], file: &Path, language: SchemaLanguage) {
+    let [0, a, b, c, d, ..] = part else {
+        return;
+    };
+    let recorded = u32::from_be_bytes([*a, *b, *c, *d]);
+    if let Some(id) = corpus::id_of(file, recorded, language) {
+        [*a, *b, *c, *d] = id.to_be_bytes();
+    }
+}
+
+fn script(topic: &str, records: &[RecordedRecord]) -> Vec<u8> {
+    let mut script = Script::of_topic(topic);
+    script.records = records
+        .iter()
+        .map(|record| ScriptRecord {
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: record
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref()))
+                .collect(),
+        })
+        .collect();
+    let written = script.write();
+    assert_eq!(
+        Script::read(&written).records.len(),
+        records.len(),
+        "of {topic}"
+    );
+    written
+}
+
+/// The first lines of every recording, in pairs: a parser remembers one line.
+fn lines() -> io::Result<Vec<Vec<u8>>> {
+    let mut seeds = Vec::new();
+    for file in corpus::files(|name| name.starts_with("events"))? {
+        let lines: Vec<String> = io::BufRead::lines(corpus::open(&file)?)
+            .take(6)
+            .collect::<io::Result<_>>()?;
+        seeds.extend(lines.chunks(2).map(|pair| pair.join("\n").into_bytes()));
+    }
+    Ok(seeds)
+}
+
+/// The template that `rowtide init` writes, as it is, and with everything in it switched on.
+fn configurations() -> io::Result<Vec<Vec<u8>>> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/server/src/init.toml");
+    let template = fs::read_to_string(template)?;
+    let switched_on: String = template
+        .replace("\n#", "\n")
+        .lines()
+        .filter(|line| line.contains('=') || line.starts_with('['))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let short = "data_dir = '${env:SECRET}'\n[[sources]]\nname = 's'\nkind = 'file'\npath = 'x'\n";
+    let texts = [template, switched_on, short.to_owned()];
+    Ok(texts.map(String::into_bytes).to_vec())
+}
+
+/// A number of key columns, their types, and a text.
+fn query_texts() -> Vec<Vec<u8>> {
+    let texts: [(&[u8], &str); 22] = [
+        (&[0], "x"),
+        (&[0], "true"),
+        (&[0], "null"),
+        (&[0], "{\"a\":1}"),
+        (&[1], "false"),
+        (&[2], "-9223372036854775808"),
+        (&[3], "1.5e-7"),
+        (&[3], "NaN"),
+        (&[4], "19.90"),
+        (&[5], "a%2Cb%20%C3%A9"),
+        (&[6], "AP8Q"),
+        (&[7], "b68a35a7-17ad-35b3-af2a-ae46edb4545a"),
+        (&[8], "[\"a\",\"b\"]"),
+        (&[10], "2024-02-29"),
+        (&[11], "12:34:56.789"),
+        (&[12], "12:34:56.789Z"),
+        (&[13], "2024-02-29T12:34:56.789"),
+        (&[14], "2024-02-29T12:34:56.789Z"),
+        (&[15], "P1DT2H3M4.5S"),
+        (&[0, 2, 5], "1,7,a"),
+        (&[], "AQAAAAAAAAAAAAEBAQEH"),
+        (&[], "QQAAAAAAAAAAAQI"),
+    ];
+    let seed =
+        |(types, text): (&[u8], &str)| [&[types.len() as u8], types, text.as_bytes()].concat();
+    texts.map(seed).to_vec()
+}
