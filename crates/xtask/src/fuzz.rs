@@ -39,6 +39,9 @@ pub struct FuzzArguments {
     /// How long each target runs
     #[arg(long, default_value_t = 30)]
     seconds: u32,
+    /// Where libFuzzer's choices begin: the same seed makes the same ones
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
     /// How many targets run beside each other
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -68,7 +71,7 @@ pub fn run(root: &Path, arguments: &FuzzArguments) -> anyhow::Result<ExitCode> {
         let reports: Vec<anyhow::Result<Report>> = thread::scope(|scope| {
             let running: Vec<_> = beside
                 .iter()
-                .map(|target| scope.spawn(|| run_target(root, target, arguments.seconds)))
+                .map(|target| scope.spawn(|| run_target(root, target, arguments)))
                 .collect();
             running
                 .into_iter()
@@ -124,12 +127,17 @@ fn write_seeds(root: &Path, target: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_target(root: &Path, target: &'static str, seconds: u32) -> anyhow::Result<Report> {
+fn run_target(
+    root: &Path,
+    target: &'static str,
+    arguments: &FuzzArguments,
+) -> anyhow::Result<Report> {
     let log = log(root, target)?;
     let status = cargo_fuzz(root, "run", &[target])
         .arg("--")
         .args(LIMITS)
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_total_time={}", arguments.seconds))
+        .arg(format!("-seed={}", arguments.seed))
         .stdout(Stdio::null())
         .stderr(File::create(&log)?)
         .status()?;
