@@ -9,6 +9,7 @@ mod admin;
 mod fixture;
 mod lists;
 mod lookups;
+mod queries;
 mod refusals;
 mod serving;
 mod tables;
