@@ -13,6 +13,8 @@ pub enum Bench {
     Decode,
     /// From records to rows: speed, CPU time, memory
     Ingest,
+    /// Filters and orders over a million rows that are looked at one by one
+    Query,
 }
 
 impl Bench {
@@ -21,6 +23,7 @@ impl Bench {
         match self {
             Self::Decode => ("debezium-decoder", "decode"),
             Self::Ingest => ("server", "ingest"),
+            Self::Query => ("query", "query"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use row_model::{Moment, Value, write_uuid};
 
 use super::json::canonical;
-use super::numeric::Number;
+use super::numeric::{Fixed, Number};
 
 /// What a value is, as far as comparing goes. Where values of several kinds are sorted together, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,8 +52,8 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Constant {
     Bool(bool),
-    /// The number, and the same as an integer if it is one that rows hold.
-    Number(Number, Option<i64>),
+    /// The number, and the same as a machine number with a scale if it is small enough.
+    Number(Number, Option<Fixed>),
     Text(Box<str>),
     Bytes(Box<[u8]>),
     Date(i64),
@@ -72,13 +72,14 @@ impl Constant {
         Some(match value {
             Value::Null | Value::Unavailable => return None,
             Value::Bool(is) => Self::Bool(is),
-            Value::Int(number) => Self::Number(Number::of(value)?, Some(number)),
-            Value::UInt(_) | Value::Float(_) | Value::Number(_) | Value::Decimal(_) => {
-                let whole = match value {
-                    Value::Number(text) => text.parse().ok(),
-                    _ => None,
-                };
-                Self::Number(Number::of(value)?, whole)
+            Value::Int(_)
+            | Value::UInt(_)
+            | Value::Float(_)
+            | Value::Number(_)
+            | Value::Decimal(_) => {
+                let number = Number::of(value)?;
+                let fixed = Fixed::of(&number);
+                Self::Number(number, fixed)
             }
             Value::Text(text) => Self::Text(text.into()),
             Value::Uuid(uuid) => Self::Text(uuid_text(&uuid).as_str().into()),
@@ -96,8 +97,14 @@ impl Constant {
     /// How a value stands to this one; `None` if it is of another kind.
     pub fn compare(&self, value: &Value<'_>) -> Option<Ordering> {
         Some(match (value, self) {
-            (Value::Int(value), Self::Number(_, Some(number)))
-            | (Value::Date(value), Self::Date(number))
+            (Value::Int(value), Self::Number(_, Some(fixed))) => {
+                fixed.compare(i128::from(*value), 0)
+            }
+            (Value::Decimal(value), Self::Number(number, Some(fixed))) => match value.small() {
+                Some(unscaled) => fixed.compare(unscaled, value.scale),
+                None => Number::of(Value::Decimal(*value))?.cmp(number),
+            },
+            (Value::Date(value), Self::Date(number))
             | (Value::Clock(value), Self::Clock(number))
             | (Value::ClockUtc(value), Self::ClockUtc(number))
             | (Value::Duration(value), Self::Duration(number)) => value.cmp(number),

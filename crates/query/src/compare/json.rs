@@ -3,7 +3,7 @@
 //! Deeper than [`DEPTH_MAX`] nothing is taken apart: such texts are compared as they are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use row_model::Value;
@@ -200,8 +200,7 @@ fn push_number(json: &str, out: &mut String) -> Option<()> {
 /// scalars. As in `jsonb` an array also contains a scalar that is one of its elements.
 pub(crate) fn contains(json: &str, part: &str) -> bool {
     let is_array = json.trim_ascii().starts_with('[');
-    let is_scalar = !part.trim_ascii().starts_with(['[', '{']);
-    if is_array && is_scalar {
+    if is_array && is_scalar(part) {
         let wanted = canonical(part);
         let elements = elements(json).unwrap_or_default();
         return elements
@@ -209,6 +208,19 @@ pub(crate) fn contains(json: &str, part: &str) -> bool {
             .any(|element| canonical(element.get()) == wanted);
     }
     contains_within(json, part, 0)
+}
+
+fn is_scalar(json: &str) -> bool {
+    !json.trim_ascii().starts_with(['[', '{'])
+}
+
+/// The elements that are neither arrays nor objects, in canonical form.
+fn scalars_of(elements: &[&RawValue]) -> HashSet<String> {
+    let elements = elements.iter().map(|element| element.get());
+    elements
+        .filter(|json| is_scalar(json))
+        .map(canonical)
+        .collect()
 }
 
 fn contains_within(json: &str, part: &str, depth: usize) -> bool {
@@ -230,9 +242,15 @@ fn contains_within(json: &str, part: &str, depth: usize) -> bool {
             let (Some(has), Some(wanted)) = (elements(json), elements(part)) else {
                 return false;
             };
-            wanted.iter().all(|wanted| {
+            let mut scalars = None;
+            wanted.iter().map(|wanted| wanted.get()).all(|wanted| {
+                if is_scalar(wanted) {
+                    // Found in one step each, however long the two lists are.
+                    let scalars = scalars.get_or_insert_with(|| scalars_of(&has));
+                    return scalars.contains(&canonical(wanted));
+                }
                 has.iter()
-                    .any(|element| contains_within(element.get(), wanted.get(), depth + 1))
+                    .any(|element| contains_within(element.get(), wanted, depth + 1))
             })
         }
         _ => canonical(json) == canonical(part),

@@ -133,6 +133,59 @@ impl PartialOrd for Exact {
     }
 }
 
+/// A number of few digits as `unscaled × 10^-scale`: what nearly every number of a row is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fixed {
+    unscaled: i128,
+    scale: i32,
+}
+
+impl Fixed {
+    /// Digits before and after the point.
+    const DIGITS_MAX: i64 = 18;
+
+    pub fn of(number: &Number) -> Option<Self> {
+        let Number::Finite(number) = number else {
+            return None;
+        };
+        let scale = number.digits.len() as i64 - number.exponent;
+        if number.digits.len() as i64 > Self::DIGITS_MAX || scale.abs() > Self::DIGITS_MAX {
+            return None;
+        }
+        let digits = number.digits.iter();
+        let unscaled = digits.fold(0, |all, digit| all * 10 + i128::from(digit - b'0'));
+        Some(Self {
+            unscaled: if number.negative { -unscaled } else { unscaled },
+            scale: scale as i32,
+        })
+    }
+
+    /// How `unscaled × 10^-scale` stands to this.
+    pub fn compare(self, unscaled: i128, scale: i32) -> Ordering {
+        if unscaled == 0 || self.unscaled == 0 {
+            return unscaled.cmp(&self.unscaled);
+        }
+        let finer = i64::from(self.scale) - i64::from(scale);
+        let power = |places: i64| {
+            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            10_i128.checked_pow(places)
+        };
+        let times = |number: i128, places| power(places).and_then(|by| number.checked_mul(by));
+        match finer.cmp(&0) {
+            Ordering::Equal => unscaled.cmp(&self.unscaled),
+            // What outgrows 128 bits is beyond the other, to the side of its sign.
+            Ordering::Greater => match times(unscaled, finer) {
+                Some(unscaled) => unscaled.cmp(&self.unscaled),
+                None => unscaled.cmp(&0),
+            },
+            Ordering::Less => match times(self.unscaled, -finer) {
+                Some(own) => unscaled.cmp(&own),
+                None => 0.cmp(&self.unscaled),
+            },
+        }
+    }
+}
+
 fn of_integer(negative: bool, magnitude: u64) -> Exact {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(magnitude).as_bytes();
@@ -197,6 +250,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn few_digits_compare_as_many_do(a: i64, from in -40..40_i32, b in -1_000_000_000_i64..1_000_000_000, to in -12..12_i32, near: bool) {
+            let a = if near { a % 1_000 } else { a };
+            let constant = number(&format!("{b}e{to}"));
+            let value = number(&format!("{a}e{}", -from));
+            if let Some(fixed) = Fixed::of(&constant) {
+                prop_assert_eq!(fixed.compare(i128::from(a), from), value.cmp(&constant));
+            }
+        }
+
         #[test]
         fn machine_numbers_compare_as_machines_do(a: i64, b: i64, x in -1e300..1e300_f64, y in -1e3..1e3_f64) {
             let of = |value| Number::of(value).unwrap();
