@@ -235,3 +235,96 @@ fn write_csv_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value as Json};
+
+    use super::*;
+    use crate::fixture::{Shop, UNBOUND};
+    use crate::list::random::{any_rows, shop_of};
+    use crate::list::{PAGE_BYTES_MAX, PageRequest, page};
+    use crate::{bind, url};
+
+    /// All rows in a form, and the list of what was never sent.
+    fn written(
+        shop: &Shop,
+        select: &str,
+        format: Format,
+        int64_as_text: bool,
+    ) -> (Vec<Json>, Json) {
+        let cut = shop.store().pin();
+        let table = cut.table("orders").unwrap();
+        let query = bind::bind(&url::read([("select", select)]).unwrap(), table).unwrap();
+        let request = PageRequest {
+            after: None,
+            limit: 1_000,
+            counted: false,
+        };
+        let page = page(&cut, table, &query, &request, UNBOUND).unwrap();
+        let mut writer = RowWriter::new(&query, format, int64_as_text, &shop.shape(table));
+        let mut out = b"[".to_vec();
+        if format == Format::Arrays {
+            writer.write_header(&mut out);
+            out.push(b',');
+        }
+        let before = out.len();
+        page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
+        if out.len() == before && format == Format::Arrays {
+            out.pop();
+        }
+        out.push(b']');
+        let unavailable = writer.take_unavailable().unwrap_or_else(|| b"[]".to_vec());
+        (
+            serde_json::from_slice(&out).unwrap(),
+            serde_json::from_slice(&unavailable).unwrap(),
+        )
+    }
+
+    /// Rows as objects, from their form as arrays.
+    fn zipped(arrays: &[Json], unavailable: &Json) -> Vec<Map<String, Json>> {
+        let Some((header, rows)) = arrays.split_first() else {
+            return Vec::new();
+        };
+        let labels = header.as_array().unwrap();
+        let row = |(number, row): (usize, &Json)| {
+            let labels = labels
+                .iter()
+                .map(|label| label.as_str().unwrap().to_owned());
+            let mut object: Map<_, _> = labels
+                .zip(row.as_array().unwrap().iter().cloned())
+                .collect();
+            for gap in unavailable.as_array().unwrap() {
+                if gap[0] == number {
+                    let label = gap[1].as_str().unwrap();
+                    assert_eq!(object.remove(label), Some(Json::Null));
+                    let list = object
+                        .entry("unavailable")
+                        .or_insert_with(|| Json::Array(Vec::new()));
+                    list.as_array_mut().unwrap().push(gap[1].clone());
+                }
+            }
+            object
+        };
+        rows.iter().enumerate().map(row).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn objects_and_arrays_say_the_same(rows in any_rows(0..20), int64_as_text: bool) {
+            let shop = shop_of(&rows);
+            let select = "id,i,other:any,doc->n,doc->>k,t,y,late,old";
+            let (objects, none) = written(&shop, select, Format::Objects, int64_as_text);
+            let (arrays, unavailable) = written(&shop, select, Format::Arrays, int64_as_text);
+            prop_assert_eq!(none, Json::Array(Vec::new()));
+            let zipped: Vec<Json> = zipped(&arrays, &unavailable).into_iter().map(Json::Object).collect();
+            prop_assert_eq!(objects.len(), rows.len());
+            prop_assert_eq!(&objects, &zipped);
+            for object in objects {
+                prop_assert_eq!(object["id"].is_string(), int64_as_text);
+                prop_assert!(!(object["other"].is_u64() && int64_as_text && object["other"].as_u64() > Some(1 << 53)));
+            }
+        }
+    }
+}

@@ -333,6 +333,6 @@ mod against_naive;
 #[cfg(test)]
 mod against_sqlite;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;

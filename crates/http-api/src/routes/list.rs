@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api_types::{ListPlan, ListTail};
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use query::bind::{self, BoundQuery};
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
@@ -88,7 +88,12 @@ fn scan(
     let mut response = respond::of_type(media.content_type(), body, &request.fresh, &timing);
     if let Some(next) = &rendered.next {
         let link = link(uri, request.page.limit, next);
-        respond::insert(response.headers_mut(), header::LINK, link);
+        let headers = response.headers_mut();
+        match (media, HeaderValue::try_from(&link)) {
+            // CSV says nowhere else that there is more: a long header is better than a lost page.
+            (Media::Csv, Ok(link)) => drop(headers.insert(header::LINK, link)),
+            _ => respond::insert(headers, header::LINK, link),
+        }
     }
     Ok(response)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use http_api::Limits;
+use proptest::prelude::*;
 use row_model::{ColumnType, Decimal, Moment, Value};
 use serde_json::json;
 
@@ -514,7 +515,7 @@ async fn what_does_not_fit_a_type_is_refused_with_what_does() {
             id=eq.x
               400 "type_mismatch" "Table 'sales': column 'id' is of type int64: expected an integer, in the value of 'id' at character 4." null "Write the value as answers do. GET /v1/tables/sales lists the columns and their types."
             id=in.(1,x)
-              400 "type_mismatch" "Table 'sales': column 'id' is of type int64: expected an integer, in the value of 'id' at character 4." null "Write the value as answers do. GET /v1/tables/sales lists the columns and their types."
+              400 "type_mismatch" "Table 'sales': column 'id' is of type int64: expected an integer as value 2 of the list, in the value of 'id' at character 4." null "Write the value as answers do. GET /v1/tables/sales lists the columns and their types."
             total=gt.1e5000
               400 "type_mismatch" "Table 'sales': column 'total' is of type decimal: expected a number of at most 1000 digits, below 1e1000, in the value of 'total' at character 4." null "Write the value as answers do. GET /v1/tables/sales lists the columns and their types."
             paid=eq.yes
@@ -592,6 +593,58 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
 async fn a_table_without_rows_can_be_asked() {
     let (status, body) = get(&Shop::open().api(), "/v1/tables/log/rows?line=eq.x").await;
     assert_eq!((status, &body["rows"]), (200, &json!([])));
+}
+
+#[tokio::test]
+async fn a_page_of_csv_always_says_where_the_next_begins() {
+    let mut shop = sales();
+    let long = "x".repeat(3_000);
+    for id in [10, 11] {
+        let nothing = [Value::Null; 6];
+        shop.put(
+            "sales",
+            &[&[Value::Int(id), Value::Text(&long)], &nothing[..]].concat(),
+        );
+    }
+    shop.publish();
+    let path = format!("/v1/tables/sales/rows?status=eq.{long}&limit=1");
+    let api = shop.api();
+    for (accept, there) in [("text/csv", true), ("application/json", false)] {
+        let request = request(&format!("GET {path}\nAccept: {accept}"));
+        let response = api.answer(request).await;
+        assert_eq!(
+            response.headers().contains_key("link"),
+            there,
+            "the body of JSON has next: {accept}"
+        );
+    }
+}
+
+/// As any text is written in a query string.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'.' | b'(' | b')' | b',' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+proptest! {
+    /// Whatever is asked is answered or refused, and either says how fresh the table is.
+    #[test]
+    fn no_question_fails_the_server(
+        name in "(id|status|total|paid|at|meta|note|big|or|and|not|order|select|meta->>plan|meta->tags|limit|count|[a-z>\"-]{0,5})",
+        operator in "(not\\.)?(eq|neq|gt|lt|in|like|ilike|is|contains|starts|between|[a-z]{1,3})\\.",
+        value in "(\\([a-z0-9.,\"]{0,12}\\)|[0-9]{1,3}|1e[0-9]{1,6}|null|true|\\{\"plan\":\"pro\"\\}|id\\.eq\\.1|\\PC{0,12})",
+        rest in "(order=total\\.desc|select=\\*|format=arrays|explain=true|count=exact|select=meta-%3Eplan)?",
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let uri = format!("/v1/tables/sales/rows?{}={}{}&{rest}", encoded(&name), encoded(&operator), encoded(&value));
+        let (status, body) = runtime.block_on(async { get(&sales().api(), &uri).await });
+        prop_assert!([200, 400].contains(&status), "{} {}", status, body);
+        prop_assert!(body["fresh"]["as_of"].is_string());
+        prop_assert!(status == 200 || body["detail"].is_string());
+    }
 }
 
 #[tokio::test]

@@ -13,11 +13,13 @@ pub enum BindError {
         known: Vec<String>,
     },
     /// A literal is no value of the column's type.
-    #[error("column '{column}' is of type {kind}: expected {expected}, {at}")]
+    #[error("column '{column}' is of type {kind}: expected {expected}{}, {at}", in_list(*number))]
     Literal {
         column: String,
         kind: &'static str,
         expected: &'static str,
+        /// Which of a list's values it is, counted from 1.
+        number: Option<usize>,
         at: Place,
     },
     /// The operator asks what values of the type cannot answer.
@@ -47,4 +49,10 @@ pub enum BindError {
     /// Two columns of the answer would be called the same.
     #[error("two columns of the answer would be called '{name}'")]
     SameName { name: String },
+}
+
+fn in_list(number: Option<usize>) -> String {
+    number.map_or_else(String::new, |number| {
+        format!(" as value {number} of the list")
+    })
 }

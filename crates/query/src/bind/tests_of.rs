@@ -46,16 +46,16 @@ impl Binder<'_> {
                 self.ordered()?;
                 match &values[..] {
                     [low, high] => Check::Between {
-                        low: self.readings(low)?,
-                        high: self.readings(high)?,
+                        low: self.readings(low, Some(1))?,
+                        high: self.readings(high, Some(2))?,
                     },
-                    _ => return Err(self.bad_literal("two bounds")),
+                    _ => return Err(self.bad_literal("two bounds", None)),
                 }
             }
             (Operand::List(values), _) => {
                 let mut constants = Vec::with_capacity(values.len());
-                for value in values {
-                    constants.extend(self.readings(value)?);
+                for (at, value) in values.iter().enumerate() {
+                    constants.extend(self.readings(value, Some(at + 1))?);
                 }
                 constants.sort_by(Constant::order);
                 Check::In(constants)
@@ -75,7 +75,7 @@ impl Binder<'_> {
                 self.textual()?;
                 let pattern = Pattern::new(text, operator == Operator::Ilike);
                 let pattern = pattern
-                    .ok_or_else(|| self.bad_literal("a pattern of at most 256 characters"))?;
+                    .ok_or_else(|| self.bad_literal("a pattern of at most 256 characters", None))?;
                 return Ok(Check::Like(pattern));
             }
             Operator::Starts => {
@@ -89,7 +89,7 @@ impl Binder<'_> {
         if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
             self.ordered()?;
         }
-        Ok(Check::Compare(comparison, self.readings(text)?))
+        Ok(Check::Compare(comparison, self.readings(text, None)?))
     }
 
     fn contains(&self, text: &str) -> Result<Check, BindError> {
@@ -108,8 +108,8 @@ impl Binder<'_> {
         })
     }
 
-    /// Every value that a literal stands for in the column's type.
-    fn readings(&self, text: &str) -> Result<Vec<Constant>, BindError> {
+    /// Every value that a literal stands for in the column's type. `number` is its place in a list.
+    fn readings(&self, text: &str, number: Option<usize>) -> Result<Vec<Constant>, BindError> {
         let numeric = matches!(
             self.kind,
             ColumnType::Int16
@@ -121,7 +121,7 @@ impl Binder<'_> {
                 | ColumnType::Decimal
         );
         if numeric && !is_modest(text) {
-            return Err(self.bad_literal("a number of at most 1000 digits, below 1e1000"));
+            return Err(self.bad_literal("a number of at most 1000 digits, below 1e1000", number));
         }
         let mut readings: Vec<Constant> = Vec::new();
         let read = literal::each_value(self.kind, text, |value| {
@@ -130,7 +130,7 @@ impl Binder<'_> {
         });
         match read {
             Ok(()) => Ok(readings),
-            Err(error) => Err(self.bad_literal(error.expected)),
+            Err(error) => Err(self.bad_literal(error.expected, number)),
         }
     }
 
@@ -152,11 +152,12 @@ impl Binder<'_> {
         }))
     }
 
-    fn bad_literal(&self, expected: &'static str) -> BindError {
+    fn bad_literal(&self, expected: &'static str, number: Option<usize>) -> BindError {
         BindError::Literal {
             column: self.test.column.column.clone(),
             kind: self.kind.name(),
             expected,
+            number,
             at: self.test.at.clone(),
         }
     }

@@ -16,7 +16,7 @@ use crate::{bind, url};
 
 /// A value as the oracles know it: written without looking at how the product compares.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Null,
     NeverSent,
     Bool(bool),
@@ -32,13 +32,13 @@ pub(super) enum Cell {
 
 /// A value of the pool: as a row holds it, as the oracles know it, and how it is written in a filter.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     pub value: Value<'static>,
     pub cell: Cell,
     pub text: &'static str,
 }
 
-pub(super) const UUID: &str = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
+pub(crate) const UUID: &str = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
 const UUID_BYTES: [u8; 16] = [
     0xb6, 0x8a, 0x35, 0xa7, 0x17, 0xad, 0x35, 0xb3, 0xaf, 0x2a, 0xae, 0x46, 0xed, 0xb4, 0x54, 0x5a,
 ];
@@ -84,7 +84,7 @@ fn texts() -> Vec<Known> {
 }
 
 /// Everything a column can hold besides nothing.
-pub(super) fn pool(column: &str) -> Vec<Known> {
+pub(crate) fn pool(column: &str) -> Vec<Known> {
     match column {
         "i" | "old" => integers(),
         "d" => vec![
@@ -193,7 +193,7 @@ fn part(doc: &Cell, step: &str) -> Cell {
     }
 }
 
-pub(super) const COLUMNS: [(&str, ColumnType); 10] = [
+pub(crate) const COLUMNS: [(&str, ColumnType); 10] = [
     ("i", ColumnType::Int64),
     ("d", ColumnType::Decimal),
     ("f", ColumnType::Float64),
@@ -207,7 +207,7 @@ pub(super) const COLUMNS: [(&str, ColumnType); 10] = [
 ];
 
 /// The columns of a shape: the older one has `old` last, the newer one `late` first and the others turned round.
-pub(super) fn shape(newer: bool) -> Vec<(&'static str, ColumnType)> {
+pub(crate) fn shape(newer: bool) -> Vec<(&'static str, ColumnType)> {
     let mut columns = COLUMNS.to_vec();
     if newer {
         columns.reverse();
@@ -221,7 +221,7 @@ pub(super) fn shape(newer: bool) -> Vec<(&'static str, ColumnType)> {
 
 /// A row: its key and, of each column of its shape, a value; one the row's shape lacks is null.
 #[derive(Clone, Debug)]
-pub(super) struct RandomRow {
+pub(crate) struct RandomRow {
     pub id: i64,
     newer: bool,
     cells: Vec<(&'static str, Known)>,
@@ -240,7 +240,7 @@ impl RandomRow {
     }
 }
 
-pub(super) fn any_rows(ids: std::ops::Range<i64>) -> impl Strategy<Value = Vec<RandomRow>> {
+pub(crate) fn any_rows(ids: std::ops::Range<i64>) -> impl Strategy<Value = Vec<RandomRow>> {
     let row = (
         any::<bool>(),
         proptest::collection::vec((any::<Index>(), 0..12_u8), 12),
@@ -270,7 +270,7 @@ pub(super) fn any_rows(ids: std::ops::Range<i64>) -> impl Strategy<Value = Vec<R
 }
 
 /// A table of these rows, of both shapes.
-pub(super) fn shop_of(rows: &[RandomRow]) -> Shop {
+pub(crate) fn shop_of(rows: &[RandomRow]) -> Shop {
     let mut shop = Shop::new();
     // Both shapes are known, whatever the rows have.
     for newer in [false, true] {
@@ -302,7 +302,7 @@ fn put(shop: &mut Shop, row: &RandomRow) {
     shop.put_row(columns, &values);
 }
 
-pub(super) fn path(column: &str) -> ColumnPath {
+pub(crate) fn path(column: &str) -> ColumnPath {
     let (column, step) = column
         .split_once('>')
         .map_or((column, None), |(column, step)| (column, Some(step)));
@@ -385,7 +385,7 @@ fn any_test(column: &'static str) -> BoxedStrategy<Condition> {
 }
 
 /// A filter on these columns.
-pub(super) fn any_filter(columns: Vec<&'static str>) -> impl Strategy<Value = Vec<Condition>> {
+pub(crate) fn any_filter(columns: Vec<&'static str>) -> impl Strategy<Value = Vec<Condition>> {
     let test = select(columns).prop_flat_map(any_test);
     let condition = test.prop_recursive(3, 8, 3, |inner| {
         let group = (proptest::collection::vec(inner, 1..4), 0..3_u8);
@@ -398,7 +398,7 @@ pub(super) fn any_filter(columns: Vec<&'static str>) -> impl Strategy<Value = Ve
     proptest::collection::vec(condition, 0..3)
 }
 
-pub(super) fn any_order(columns: Vec<&'static str>) -> impl Strategy<Value = Vec<Ordered>> {
+pub(crate) fn any_order(columns: Vec<&'static str>) -> impl Strategy<Value = Vec<Ordered>> {
     let item = (select(columns), any::<bool>(), any::<bool>());
     let item = item.prop_map(|(column, descending, nulls_first)| Ordered {
         by: path(column),
@@ -410,7 +410,7 @@ pub(super) fn any_order(columns: Vec<&'static str>) -> impl Strategy<Value = Vec
 
 /// The ids of all rows that meet the query, page by page, and how many were counted on the first.
 /// The query is asked as a URL spells it.
-pub(super) fn asked(
+pub(crate) fn asked(
     shop: &Shop,
     filter: &[Condition],
     order: &[Ordered],
