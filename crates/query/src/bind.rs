@@ -195,7 +195,7 @@ pub fn bind(query: &Query, table: &TableCut) -> Result<BoundQuery, BindError> {
             .chain(key_columns.iter().filter_map(keys_of)),
     );
     let predicate = Predicate::All(parts?);
-    let keys = access::keys(&query.filter, &newest);
+    let keys = access::keys(&query.filter, &newest, history);
     let fields = fields(query.select.as_deref(), &mut columns)?;
     Ok(BoundQuery {
         columns,

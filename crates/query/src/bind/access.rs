@@ -2,7 +2,7 @@
 //!
 //! Only ever a shortcut: what is found is tested against the whole filter like any other row.
 
-use row_model::{ColumnType, KEY_BYTES_MAX, Schema, Value, encode_key_value};
+use row_model::{ColumnType, KEY_BYTES_MAX, Schema, SchemaHistory, Value, encode_key_value};
 
 use super::tests_of::is_modest;
 use crate::literal;
@@ -12,8 +12,17 @@ use crate::tree::{Condition, Operand, Operator};
 const KEYS_MAX: usize = 1_000;
 
 /// The keys of which a row that meets all conditions has one: `eq` or `in` on every key column.
-pub(super) fn keys(filter: &[Condition], schema: &Schema) -> Option<Vec<Vec<u8>>> {
+/// `None` if there may be rows under other keys: those written before the table's key was changed.
+pub(super) fn keys(
+    filter: &[Condition],
+    schema: &Schema,
+    history: &SchemaHistory,
+) -> Option<Vec<Vec<u8>>> {
     let names = schema.key.as_ref().filter(|names| !names.is_empty())?;
+    let shapes = history.shapes();
+    if shapes.iter().any(|shape| shape.key != schema.key) {
+        return None;
+    }
     let mut keys = vec![Vec::new()];
     for name in names {
         let kind = schema.columns[schema.column(name)?].kind;

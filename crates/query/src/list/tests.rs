@@ -190,3 +190,26 @@ fn a_query_past_its_budget_has_no_page() {
     assert_eq!(asked(&[("id", "in.(1,2,-5)")], least), Ok(2));
     assert_eq!(asked(&costly, UNBOUND), Ok(3_000));
 }
+
+#[test]
+fn rows_under_a_former_key_are_found_too() {
+    use row_model::{ColumnType, Value};
+
+    use crate::fixture::column;
+    let columns = |names: [&str; 2]| names.map(|name| column(name, ColumnType::Int64)).to_vec();
+    let mut shop = Shop::new();
+    shop.put_row(columns(["id", "code"]), &[Value::Int(1), Value::Int(7)]);
+    shop.put_row(columns(["code", "id"]), &[Value::Int(7), Value::Int(2)]);
+    shop.publish();
+    let cut = shop.store().pin();
+    let table = cut.table("orders").unwrap();
+    let query = crate::url::read([("code", "eq.7")]).unwrap();
+    let query = bind::bind(&query, table).unwrap();
+    let request = PageRequest {
+        after: None,
+        limit: 5,
+        counted: true,
+    };
+    let page = page(&cut, table, &query, &request, UNBOUND).unwrap();
+    assert_eq!((page.total, &*page.plan.access), (Some(2), "scan"));
+}
