@@ -18,9 +18,9 @@ const EVOLVED: &str = r#"[
     {"id":8,"name":"composite now","qty":null,"with_def":7,"d":"2024-01-01","arr":[1,2],"added":null,"id2":"00000000-0000-0000-0000-000000000008"}
 ]"#;
 
-fn site_of(scenario: &str, recording: Recording) -> anyhow::Result<Site> {
+fn site_of(scenario: &str, recording: &Recording) -> anyhow::Result<Site> {
     let site = Site::new(Settings::default())?;
-    let records = Scenario::open(scenario)?.records(&recording)?;
+    let records = Scenario::open(scenario)?.records(recording)?;
     site.deliver(&records.context("no such recording")?)?;
     Ok(site)
 }
@@ -92,7 +92,7 @@ fn check_evolved(server: &Server) -> anyhow::Result<()> {
 
 #[test]
 fn rows_of_every_shape_live_together_also_after_a_restart() -> anyhow::Result<()> {
-    let site = site_of("F_evolution", Recording::WithSchemas)?;
+    let site = site_of("F_evolution", &Recording::WithSchemas)?;
     for _ in 0..2 {
         let server = started(&site)?;
         check_evolved(&server)?;
@@ -105,7 +105,7 @@ fn rows_of_every_shape_live_together_also_after_a_restart() -> anyhow::Result<()
 
 #[test]
 fn the_signal_table_and_boundaries_make_no_tables() -> anyhow::Result<()> {
-    let site = site_of("G_incremental", Recording::Schemaless)?;
+    let site = site_of("G_incremental", &Recording::Schemaless)?;
     let server = started(&site)?;
     let signals = "g_incremental.public.debezium_signal";
     assert!(topics(&server)?.contains(&signals.to_owned()));
@@ -118,7 +118,7 @@ fn the_signal_table_and_boundaries_make_no_tables() -> anyhow::Result<()> {
     assert!(!topics(&server)?.contains(&signals.to_owned()));
     server.stop()?;
 
-    let site = site_of("E_txmeta_heartbeat", Recording::WithSchemas)?;
+    let site = site_of("E_txmeta_heartbeat", &Recording::WithSchemas)?;
     let server = started(&site)?;
     let boundaries = "e_txmeta_heartbeat.transaction".to_owned();
     assert!(!topics(&server)?.contains(&boundaries));
@@ -127,7 +127,7 @@ fn the_signal_table_and_boundaries_make_no_tables() -> anyhow::Result<()> {
 
 #[test]
 fn of_messages_the_newest_are_kept() -> anyhow::Result<()> {
-    let site = site_of("E_messages", Recording::Schemaless)?;
+    let site = site_of("E_messages", &Recording::Schemaless)?;
     let all = {
         let server = started(&site)?;
         let all = server.rows("message")?;

@@ -15,7 +15,7 @@ mod tables;
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
-pub use rows::{ListResponse, ListTail, RowResponse};
+pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,

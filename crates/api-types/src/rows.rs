@@ -21,11 +21,23 @@ pub struct RowResponse {
 pub struct ListResponse {
     pub rows: Vec<Box<RawValue>>,
     pub count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
     pub next: Option<String>,
     pub truncated: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ListPlan>,
     pub fresh: Fresh,
+}
+
+/// How the rows of a list were found, if `explain=true` asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPlan {
+    /// `key(id)`: looked up by the keys that the filter names. `scan`: every row was looked at.
+    pub access: String,
+    pub rows_examined: u64,
 }
 
 /// What follows the rows of a list.
@@ -33,6 +45,9 @@ pub struct ListResponse {
 pub struct ListTail {
     /// Rows in this answer.
     pub count: u64,
+    /// All rows that meet the filter, if `count=exact` asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<String>,
     /// The answer stopped before its limit, at the bound on its size.
@@ -40,6 +55,8 @@ pub struct ListTail {
     /// How to continue or narrow down, if it was truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ListPlan>,
     pub fresh: Fresh,
 }
 
@@ -63,9 +80,11 @@ mod tests {
         };
         let tail = ListTail {
             count: 1,
+            total: None,
             next: None,
             truncated: false,
             hint: None,
+            plan: None,
             fresh,
         };
         let tail = serde_json::to_string(&tail).unwrap();

@@ -67,7 +67,7 @@ fn probe(
     passes: fn(&Health) -> bool,
 ) -> Result<Response, ApiError> {
     let params = Params::read(uri.query())?;
-    params.only(&["verbose"], |_| false)?;
+    params.only(&["verbose"])?;
     let verbose = params.get("verbose").is_some();
     let health = state.api.status().health();
     let passed = passes(&health);

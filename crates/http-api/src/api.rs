@@ -54,7 +54,7 @@ impl Api {
     #[must_use]
     pub fn data(state: ApiState, hosts: Hosts, limits: Limits) -> Self {
         Self::new(
-            routes::router(state.clone(), limits.scans_max),
+            routes::router(state.clone(), limits),
             Some(state),
             hosts,
             limits,

@@ -5,14 +5,17 @@
 
 use api_types::ErrorCode;
 use http::Method;
+use query::bind::BindError;
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
+use query::list::ListError;
 use query::percent::PercentError;
+use query::url::{Problem, SyntaxError};
 use table_store::{NameError, TableCut};
 
-use crate::candidates;
 use crate::problem::ApiError;
+use crate::{candidates, params};
 
 const TABLES_HINT: &str = "GET /v1/tables lists all tables.";
 
@@ -128,8 +131,147 @@ pub(crate) fn row_not_found(table: &TableCut, fresh: Fresh) -> ApiError {
 
 /// The cursor leads nowhere.
 pub(crate) fn bad_cursor(error: CursorError) -> ApiError {
-    ApiError::new(ErrorCode::BadCursor, format!("The cursor cannot be used: {error}."))
-        .with_hint("Pass next of the previous page unchanged, with the same table, or leave the cursor out to begin anew.")
+    let detail = format!("The cursor cannot be used: {error}.");
+    match error {
+        CursorError::OtherSchema => ApiError::new(ErrorCode::CursorExpired, detail)
+            .with_hint("Leave the cursor out to begin anew."),
+        CursorError::OtherQuery => ApiError::new(ErrorCode::BadCursor, detail)
+            .with_hint("Repeat the filter and the order of the page it came with (the Link header has them), or leave the cursor out to begin anew."),
+        CursorError::NotOurs | CursorError::OtherTable => ApiError::new(ErrorCode::BadCursor, detail)
+            .with_hint("Pass next of the previous page unchanged, with the same table, or leave the cursor out to begin anew."),
+    }
+}
+
+/// A filter, a select or an order that cannot be read.
+pub(crate) fn bad_syntax(error: &SyntaxError) -> ApiError {
+    let code = match error.problem {
+        Problem::Unsupported(_) => ErrorCode::UnknownParameter,
+        _ => ErrorCode::BadRequest,
+    };
+    let refused = ApiError::new(code, format!("The query cannot be read: {error}."));
+    match &error.problem {
+        Problem::UnknownOperator(word) => refused
+            .with_candidates(candidates::of(word, error.known().iter().copied()))
+            .with_hint("A filter is column=operator.value, as in status=eq.paid."),
+        Problem::Expected(_) | Problem::Trailing(_) => refused.with_hint(
+            "In groups and lists a value that has a comma, a parenthesis or a quote stands in double quotes; inside them a backslash goes before a quote or a backslash.",
+        ),
+        Problem::Unsupported(_) | Problem::TooMuch { .. } => refused,
+    }
+}
+
+/// A name that is neither a parameter nor a column, where both may stand.
+pub(crate) fn unknown_filter(table: &TableCut, name: &str, columns: &[&str]) -> ApiError {
+    let table_name = &table.table.identity().name;
+    if columns.is_empty() {
+        return no_columns(table_name, name);
+    }
+    let known = columns
+        .iter()
+        .copied()
+        .chain(params::RESERVED.iter().copied());
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("There is no parameter '{name}', and table '{table_name}' has no such column."),
+    )
+    .with_candidates(candidates::of(name, known))
+    .with_hint(format!("GET /v1/tables/{table_name} lists all columns."))
+}
+
+/// A filter on a column that the table does not have.
+pub(crate) fn unknown_column(table: &str, column: &str, known: &[&str]) -> ApiError {
+    if known.is_empty() {
+        return no_columns(table, column);
+    }
+    ApiError::new(
+        ErrorCode::UnknownColumn,
+        format!("Table '{table}' has no column '{column}'."),
+    )
+    .with_candidates(candidates::of(column, known.iter().copied()))
+    .with_hint(format!("GET /v1/tables/{table} lists all columns."))
+}
+
+fn no_columns(table: &str, column: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownColumn,
+        format!("Table '{table}' has no column '{column}': it has had no row yet."),
+    )
+    .with_hint("Its columns are known from its first row on.")
+}
+
+/// A query that does not fit the table.
+pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
+    let said = |code| ApiError::new(code, format!("Table '{table}': {error}."));
+    match error {
+        BindError::UnknownColumn { column, known, .. } => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            unknown_column(table, column, &known)
+        }
+        BindError::Literal { .. } => said(ErrorCode::TypeMismatch).with_hint(format!(
+            "Write the value as answers do. GET /v1/tables/{table} lists the columns and their types."
+        )),
+        BindError::Operator { instead, .. } => said(ErrorCode::TypeMismatch).with_hint(*instead),
+        BindError::NoJson { .. } => said(ErrorCode::TypeMismatch)
+            .with_hint("Only json, arrays, maps, structs and columns without a type have parts."),
+        BindError::Unordered { .. } => said(ErrorCode::TypeMismatch)
+            .with_hint("Order by a part of it, as in doc->>name."),
+        BindError::SameName { .. } => said(ErrorCode::BadRequest)
+            .with_hint("Give one of them another name, as in select=total:amount."),
+    }
+}
+
+/// A query that would cost more than it may.
+pub(crate) fn too_costly(table: &TableCut, error: ListError) -> ApiError {
+    let name = &table.table.identity().name;
+    let schema = table.schema.and_then(|id| table.table.schemas().get(id));
+    let key = schema.and_then(|schema| schema.key.clone());
+    let how = match key {
+        Some(key) => format!(
+            "Name the key to have it looked up ({} with eq or in): this version has no other indexes.",
+            key.join(" and ")
+        ),
+        None => "The table has no key by which less could be looked at.".to_owned(),
+    };
+    let code = match error {
+        ListError::TooManyRows { .. } => ErrorCode::ScanTooLarge,
+        ListError::TooLate { .. } => ErrorCode::QueryTimeout,
+    };
+    ApiError::new(
+        code,
+        format!("Table '{name}': the query was given up: {error}."),
+    )
+    .with_hint(how)
+}
+
+/// A parameter that takes a few words only.
+pub(crate) fn bad_word(name: &str, words: &[&str]) -> ApiError {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("{name} is {}.", words.join(" or ")),
+    )
+    .with_candidates(words)
+}
+
+/// A parameter that the form of the answer has no place for.
+pub(crate) fn not_in_csv(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The parameter '{name}' does not go with text/csv."),
+    )
+    .with_hint("CSV has rows only. Leave the parameter out, or accept application/json.")
+}
+
+/// A filter or an option of a relation, which this version does not have yet.
+pub(crate) fn unsupported_relation(table: &TableCut, name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("Conditions on relations (here '{name}') are not supported by this version."),
+    )
+    .with_hint(format!(
+        "GET /v1/tables/{} lists all columns.",
+        table.table.identity().name
+    ))
 }
 
 /// A limit that is none.
@@ -173,15 +315,6 @@ pub(crate) fn unsupported_parameter(name: &str, supported: &[&str]) -> ApiError 
     ApiError::new(
         ErrorCode::UnknownParameter,
         format!("The parameter '{name}' is not supported by this version."),
-    )
-    .with_hint(takes(supported))
-}
-
-/// A filter by a column, which this version does not have yet.
-pub(crate) fn unsupported_filter(column: &str, supported: &[&str]) -> ApiError {
-    ApiError::new(
-        ErrorCode::UnknownParameter,
-        format!("Filters (here by '{column}') are not supported by this version."),
     )
     .with_hint(takes(supported))
 }

@@ -16,6 +16,7 @@ mod fresh;
 mod hosts;
 mod limits;
 mod listener;
+mod media;
 mod params;
 mod problem;
 mod request_id;

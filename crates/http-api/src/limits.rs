@@ -11,6 +11,8 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Table scans that run at once, each on a thread of its own: a scan is all CPU, so more would only share the cores.
     pub scans_max: usize,
+    /// Rows of a table that a query may look at one by one.
+    pub scan_rows_max: u64,
     /// Bytes of a request's body.
     pub body_bytes_max: u64,
     /// From a request's head to the head of its answer.
@@ -29,6 +31,7 @@ impl Default for Limits {
             scans_max: std::thread::available_parallelism()
                 .map_or(2, usize::from)
                 .max(2),
+            scan_rows_max: 50_000_000,
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_mins(1),
@@ -38,6 +41,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How long a scan may take: it gives up, and says so, before its request is given up.
+    #[must_use]
+    pub fn scan_timeout(&self) -> Duration {
+        self.request_timeout * 4 / 5
+    }
+
     /// # Panics
     /// If a limit defeats another.
     #[must_use]

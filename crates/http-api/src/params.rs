@@ -7,8 +7,8 @@ use query::percent;
 use crate::error;
 use crate::problem::ApiError;
 
-/// Parameters of the API that no column filter may have the name of. Most are not built yet, and are refused by name.
-const RESERVED: &[&str] = &[
+/// Parameters of the API that no column filter may have the name of. Some are not built yet, and are refused by name.
+pub(crate) const RESERVED: &[&str] = &[
     "select",
     "order",
     "limit",
@@ -54,28 +54,43 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// Refuses all parameters but these. `is_column` tells filters from slips.
-    pub fn only(
-        &self,
-        supported: &[&str],
-        is_column: impl Fn(&str) -> bool,
-    ) -> Result<(), ApiError> {
-        for (at, (name, _)) in self.pairs.iter().enumerate() {
+    /// Refuses all parameters but these.
+    pub fn only(&self, supported: &[&str]) -> Result<(), ApiError> {
+        for (name, _) in &self.pairs {
             if !supported.contains(&&**name) {
-                let column = name.strip_prefix("f.").unwrap_or(name);
                 return Err(if RESERVED.contains(&&**name) {
                     error::unsupported_parameter(name, supported)
-                } else if is_column(column) {
-                    error::unsupported_filter(column, supported)
                 } else {
                     error::unknown_parameter(name, supported)
                 });
             }
-            if self.pairs[..at].iter().any(|(earlier, _)| earlier == name) {
+        }
+        self.once(supported)
+    }
+
+    /// Refuses these if they were sent several times.
+    pub fn once(&self, names: &[&str]) -> Result<(), ApiError> {
+        for (at, (name, _)) in self.pairs.iter().enumerate() {
+            let repeated = self.pairs[..at].iter().any(|(earlier, _)| earlier == name);
+            if repeated && names.contains(&&**name) {
                 return Err(error::repeated_parameter(name));
             }
         }
         Ok(())
+    }
+
+    /// All of them, as they were sent.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Which of these words a parameter is, if it was sent.
+    pub fn word(&self, name: &str, words: &[&str]) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let known = words.iter().position(|word| *word == text);
+        known.map(Some).ok_or_else(|| error::bad_word(name, words))
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -99,6 +114,6 @@ impl<'a> Params<'a> {
 pub(crate) fn none(query: Option<&str>) -> Result<(), ApiError> {
     match query {
         None | Some("") => Ok(()),
-        query => Params::read(query)?.only(&[], |_| false),
+        query => Params::read(query)?.only(&[]),
     }
 }

@@ -1,7 +1,7 @@
 //! Successful answers: a JSON body, and the headers that say how fresh it is and where the time went.
 
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -42,6 +42,11 @@ impl Timing {
         self.found = Some(clock::monotonic());
     }
 
+    /// Whether the answer has taken longer than this.
+    pub fn is_beyond(&self, bound: Duration) -> bool {
+        clock::monotonic().duration_since(self.started) > bound
+    }
+
     /// `query;dur=0.020, ser;dur=0.030`, in milliseconds.
     fn header(&self) -> String {
         let now = clock::monotonic();
@@ -68,6 +73,21 @@ pub(crate) fn json(body: Vec<u8>, fresh: &Fresh, timing: &Timing) -> Response {
     headers.insert(header::CACHE_CONTROL, NO_CACHE);
     insert_fresh(headers, fresh);
     insert(headers, SERVER_TIMING, timing.header());
+    response
+}
+
+/// An answer in another form than JSON.
+pub(crate) fn of_type(
+    content_type: HeaderValue,
+    body: Vec<u8>,
+    fresh: &Fresh,
+    timing: &Timing,
+) -> Response {
+    let mut response = json(body, fresh, timing);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    // Another reader of the same path may be sent another form.
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 

@@ -1,5 +1,6 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
+mod list;
 mod quarantine;
 pub(crate) mod rows;
 mod status;
@@ -19,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::problem::ApiError;
 use crate::route::{self, Route};
-use crate::{ApiState, error, fresh};
+use crate::{ApiState, Limits, error, fresh};
 
 /// What the handlers of the data listener share.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ struct DataState {
     api: ApiState,
     /// Permits to scan a table.
     scans: Arc<Semaphore>,
+    limits: Limits,
 }
 
 impl FromRef<DataState> for ApiState {
@@ -35,12 +37,12 @@ impl FromRef<DataState> for ApiState {
     }
 }
 
-/// `scans_max` tables are scanned at once; who asks for more waits.
-pub(crate) fn router(api: ApiState, scans_max: usize) -> Router {
+/// So many tables are scanned at once; who asks for more waits.
+pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
-        .route("/v1/tables/{table}/rows", get(rows::list))
+        .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
         .route("/v1/status", get(status::status))
@@ -49,7 +51,8 @@ pub(crate) fn router(api: ApiState, scans_max: usize) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(DataState {
             api,
-            scans: Arc::new(Semaphore::new(scans_max)),
+            scans: Arc::new(Semaphore::new(limits.scans_max)),
+            limits,
         })
 }
 

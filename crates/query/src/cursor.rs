@@ -1,8 +1,12 @@
-//! Cursors: where the next page of a list begins. Opaque, and bound to the table they were given for.
+//! Cursors: where the next page of a list begins. Opaque, and bound to the table, the filter, the order
+//! and the types of the columns they were given for.
+//!
+//! What is shown of the rows, and how many at a time, may change from page to page.
 
+use row_model::Column;
 use table_store::TableIdentity;
 
-use crate::token::{TableHash, TokenReader, TokenWriter, decode, kind};
+use crate::token::{TableHash, TokenReader, TokenWriter, decode, hash_of, kind};
 
 /// Why a cursor leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,47 +16,118 @@ pub enum CursorError {
     NotOurs,
     #[error("it was given for another table")]
     OtherTable,
+    /// The filter or the order is not that of the page it came with.
+    #[error("it was given for another filter or order")]
+    OtherQuery,
+    /// A column that decides which rows come has another type since.
+    #[error("the columns that the query uses have changed since it was given")]
+    OtherSchema,
 }
 
-/// The cursor of the page after this key.
-#[must_use]
-pub fn after(table: &TableIdentity, key: &[u8]) -> String {
-    let mut out = TokenWriter::new(kind::CURSOR);
-    out.hash(TableHash::of(table));
-    out.bytes(key);
-    out.finish()
+/// What a cursor is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    table: TableHash,
+    query: TableHash,
+    schema: TableHash,
 }
 
-/// The key that the page comes after.
-///
-/// # Errors
-/// If the cursor is not one of this table's.
-pub fn read(table: &TableIdentity, cursor: &str) -> Result<Vec<u8>, CursorError> {
-    let bytes = decode(kind::CURSOR, cursor).ok_or(CursorError::NotOurs)?;
-    let mut reader = TokenReader(&bytes);
-    let hash = reader.hash().ok_or(CursorError::NotOurs)?;
-    if hash != TableHash::of(table) {
-        return Err(CursorError::OtherTable);
+impl Binding {
+    pub(crate) fn new<'a>(
+        table: &TableIdentity,
+        query: &[String; 2],
+        columns: impl Iterator<Item = &'a Column>,
+    ) -> Self {
+        let types = columns.flat_map(|column| {
+            let end = [0xff];
+            column
+                .name
+                .bytes()
+                .chain(end)
+                .chain(column.kind.name().bytes())
+                .chain(end)
+        });
+        Self {
+            table: TableHash::of(table),
+            query: hash_of(query[0].bytes().chain([0xff]).chain(query[1].bytes())),
+            schema: hash_of(types),
+        }
     }
-    Ok(reader.0.to_vec())
+
+    /// The cursor of the page after this place in the order.
+    #[must_use]
+    pub fn after(&self, place: &[u8]) -> String {
+        let mut out = TokenWriter::new(kind::CURSOR);
+        for hash in [self.table, self.query, self.schema] {
+            out.hash(hash);
+        }
+        out.bytes(place);
+        out.finish()
+    }
+
+    /// The place that the page comes after.
+    ///
+    /// # Errors
+    /// If the cursor was given for something else.
+    pub fn read(&self, cursor: &str) -> Result<Vec<u8>, CursorError> {
+        let bytes = decode(kind::CURSOR, cursor).ok_or(CursorError::NotOurs)?;
+        let mut reader = TokenReader(&bytes);
+        for (wanted, error) in [
+            (self.table, CursorError::OtherTable),
+            (self.query, CursorError::OtherQuery),
+            (self.schema, CursorError::OtherSchema),
+        ] {
+            if reader.hash().ok_or(CursorError::NotOurs)? != wanted {
+                return Err(error);
+            }
+        }
+        Ok(reader.0.to_vec())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use row_model::ColumnType;
+
     use super::*;
-    use crate::fixture::identity;
+    use crate::fixture::{column, identity};
+
+    fn binding(table: &str, filter: &str, order: &str, kind: ColumnType) -> Binding {
+        let columns = [column("status", kind)];
+        Binding::new(
+            &identity(table),
+            &[filter.to_owned(), order.to_owned()],
+            columns.iter(),
+        )
+    }
 
     #[test]
-    fn a_cursor_leads_on_in_its_own_table_only() {
-        let orders = identity("orders");
-        let cursor = after(&orders, b"key");
-        assert_eq!(read(&orders, &cursor), Ok(b"key".to_vec()));
-        assert_eq!(
-            read(&identity("items"), &cursor),
-            Err(CursorError::OtherTable)
-        );
-        for text in ["", "7", "AQ", "QQ", &cursor[..8], "eyJrIjpbMV19", "a b"] {
-            assert_eq!(read(&orders, text), Err(CursorError::NotOurs), "{text}");
+    fn a_cursor_leads_on_in_its_own_query_only() {
+        let own = binding("orders", "(a.eq.1)", "id.asc", ColumnType::Text);
+        let cursor = own.after(b"place");
+        assert_eq!(own.read(&cursor), Ok(b"place".to_vec()));
+        for (other, error) in [
+            (
+                binding("items", "(a.eq.1)", "id.asc", ColumnType::Text),
+                CursorError::OtherTable,
+            ),
+            (
+                binding("orders", "(a.eq.2)", "id.asc", ColumnType::Text),
+                CursorError::OtherQuery,
+            ),
+            (
+                binding("orders", "(a.eq.1)", "id.desc", ColumnType::Text),
+                CursorError::OtherQuery,
+            ),
+            (
+                binding("orders", "(a.eq.1)", "id.asc", ColumnType::Any),
+                CursorError::OtherSchema,
+            ),
+        ] {
+            assert_eq!(other.read(&cursor), Err(error));
+        }
+        for text in ["", "7", "AQ", "Qg", &cursor[..8], "eyJrIjpbMV19", "a b"] {
+            assert_eq!(own.read(text), Err(CursorError::NotOurs), "{text}");
         }
     }
 }

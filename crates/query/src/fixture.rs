@@ -9,6 +9,13 @@ use row_model::{
 use table_store::{Names, Publisher, TableCut, TableFacts, TableIdentity, TableStore, TableWriter};
 
 use crate::json::{RowShape, RowShapes};
+use crate::list::Budget;
+
+/// As much as a list wants.
+pub(crate) const UNBOUND: Budget<'static> = Budget {
+    rows_max: u64::MAX,
+    is_late: &|| false,
+};
 
 /// A table of the source `shop` whose topic is `shop.public.<name>`.
 pub(crate) fn identity(name: &str) -> TableIdentity {

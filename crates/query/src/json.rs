@@ -9,4 +9,5 @@ mod shape;
 mod value;
 
 pub use shape::{RowShape, RowShapes};
+pub(crate) use value::write_text;
 pub use value::write_value;

@@ -1,16 +1,20 @@
 //! What a question means: reads keys and literals, looks rows up, lists them, renders them, and says how fresh they are.
 //!
 //! Pure over `table-store`: knows no request, clock, thread or wire; the time is an argument.
-//! A question is answered from one cut. Each module is one step of it: [`literal`] and [`key`] read
-//! what was asked for, [`lookup`] and [`list`] are the access paths, [`json`] renders, [`fresh`] and
-//! [`as_of`] say where the answer stands. Nothing is ever ignored: what cannot be answered is an error.
+//! A question is answered from one cut. Each module is one step of it: [`url`] reads a query into the
+//! [`tree`] and [`bind`] fits it to a table, [`literal`] and [`key`] read values, [`lookup`] and [`list`]
+//! are the access paths, [`json`] and [`format`] render, [`fresh`] and [`as_of`] say where the
+//! answer stands. Nothing is ever ignored: what cannot be answered is an error.
 
 #![forbid(unsafe_code)]
 
 pub mod as_of;
+pub mod bind;
+mod compare;
 pub mod cursor;
 #[cfg(test)]
 mod fixture;
+pub mod format;
 pub mod fresh;
 pub mod json;
 pub mod key;
@@ -18,4 +22,8 @@ pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
+mod predicate;
+
 mod token;
+pub mod tree;
+pub mod url;

@@ -176,7 +176,8 @@ fn each_untyped(text: &str, each: &mut impl FnMut(Value<'_>)) {
     }
 }
 
-fn is_json(text: &str) -> bool {
+/// One JSON value, and nothing around it.
+pub(crate) fn is_json(text: &str) -> bool {
     // Blanks around the value are no part of it, and would not have been sent.
     serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get().len() == text.len())
 }

@@ -8,7 +8,8 @@ use table_store::TableIdentity;
 /// First bytes of tokens, one for each kind and version. Never given to another.
 pub(crate) mod kind {
     pub const AS_OF: u8 = 0x01;
-    pub const CURSOR: u8 = 0x41;
+    /// `0x41` were cursors that were bound to their table only.
+    pub const CURSOR: u8 = 0x42;
 }
 
 /// What a table is called in tokens: the same after a restart, in every replica, whatever its name or number.
@@ -18,18 +19,19 @@ pub struct TableHash(pub u64);
 impl TableHash {
     #[must_use]
     pub fn of(table: &TableIdentity) -> Self {
-        // FNV-1a over both names, kept apart by a byte that no name has, then spread over all bits.
-        let bytes = table
-            .source
-            .bytes()
-            .chain([0xff])
-            .chain(table.topic.bytes());
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let mixed = (hash ^ hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(mixed ^ mixed >> 32)
+        // Both names, kept apart by a byte that no name has.
+        let names = table.source.bytes().chain([0xff]);
+        hash_of(names.chain(table.topic.bytes()))
     }
+}
+
+/// FNV-1a, then spread over all bits. The same in every process and version.
+pub(crate) fn hash_of(bytes: impl Iterator<Item = u8>) -> TableHash {
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mixed = (hash ^ hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    TableHash(mixed ^ mixed >> 32)
 }
 
 /// Collects the bytes of a token.

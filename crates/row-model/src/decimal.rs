@@ -41,16 +41,22 @@ impl<'a> Decimal<'a> {
     /// Sign and decimal digits of the unscaled number, without leading zeros (`"0"` for zero).
     #[must_use]
     pub fn digits(&self) -> (bool, String) {
-        if self.unscaled.len() <= 16 {
-            let negative = self.unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
-            let seed = if negative { -1_i128 } else { 0 };
-            let number = self
-                .unscaled
-                .iter()
-                .fold(seed, |n, byte| n << 8 | i128::from(*byte));
-            return (negative, number.unsigned_abs().to_string());
+        match self.small() {
+            Some(number) => (number < 0, number.unsigned_abs().to_string()),
+            None => big_digits(self.unscaled),
         }
-        big_digits(self.unscaled)
+    }
+
+    /// The unscaled number, if a machine holds it.
+    #[must_use]
+    pub fn small(&self) -> Option<i128> {
+        if self.unscaled.len() > 16 {
+            return None;
+        }
+        let negative = self.unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
+        let seed = if negative { -1_i128 } else { 0 };
+        let bytes = self.unscaled.iter();
+        Some(bytes.fold(seed, |number, byte| number << 8 | i128::from(*byte)))
     }
 
     /// Plain notation with every digit of the scale: `"-0.050"`, `"1200"`.

@@ -107,6 +107,15 @@ impl Table {
         found.map(|(slot, _)| slot)
     }
 
+    /// The same for one chunk, so that a visit can stop between them; `false` if there is no such chunk.
+    pub fn visit_chunk(&self, chunk: usize, cut: CutId, each: impl FnMut(&Version)) -> bool {
+        let Some(chunk) = self.chunks.get(chunk) else {
+            return false;
+        };
+        chunk.read().visit(cut, each);
+        true
+    }
+
     #[must_use]
     pub fn is_readable(&self, cut: CutId) -> bool {
         self.readable_from.load(Ordering::Acquire) <= cut.0

@@ -15,6 +15,8 @@ pub enum Bench {
     Growth,
     /// From records to rows: speed, CPU time, memory
     Ingest,
+    /// Filters and orders over a million rows that are looked at one by one
+    Query,
 }
 
 impl Bench {
@@ -24,6 +26,7 @@ impl Bench {
             Self::Decode => ("debezium-decoder", "decode"),
             Self::Growth => ("debezium-decoder", "growth"),
             Self::Ingest => ("server", "ingest"),
+            Self::Query => ("query", "query"),
         }
     }
 }

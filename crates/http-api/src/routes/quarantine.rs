@@ -24,7 +24,7 @@ fn records(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
     let cut = state.store().published();
     let params =
         Params::read(uri.query()).map_err(|refused| refused.at(fresh::of_all(state, &cut)))?;
-    let checked = params.only(&["table", "limit"], |_| false);
+    let checked = params.only(&["table", "limit"]);
     let limit = checked.and_then(|()| params.limit(QUARANTINE_LIMIT_DEFAULT, QUARANTINE_LIMIT_MAX));
     let limit = limit.map_err(|refused| refused.at(fresh::of_all(state, &cut)))?;
     let (records, fresh) = match params.get("table") {

@@ -10,6 +10,7 @@ mod fixture;
 mod lists;
 mod loading;
 mod lookups;
+mod queries;
 mod refusals;
 mod serving;
 mod tables;

@@ -37,7 +37,7 @@ pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends a string in quotes, escaped.
-pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     let written = serde_json::to_writer(&mut *out, text);
     debug_assert!(written.is_ok(), "writing to memory does not fail");
 }

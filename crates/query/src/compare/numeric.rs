@@ -1,0 +1,271 @@
+//! Numbers by their decimal digits, so that every type of number compares with every other exactly.
+//!
+//! Never multiplies anything out: `1e199999` takes as little time as `1`.
+
+use std::cmp::Ordering;
+
+use row_model::{Decimal, Value};
+
+/// A number as `0.digits × 10^exponent`. Ordered as numbers are; not a number is the greatest, and equals itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    NegInfinity,
+    Finite(Exact),
+    Infinity,
+    NaN,
+}
+
+/// Zero has no digits. Otherwise neither the first nor the last digit is zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exact {
+    pub negative: bool,
+    pub exponent: i64,
+    pub digits: Vec<u8>,
+}
+
+impl Number {
+    /// `None` for what is no number.
+    pub fn of(value: Value<'_>) -> Option<Self> {
+        let finite = |digits| Some(Self::Finite(digits));
+        match value {
+            Value::Int(number) => finite(of_integer(number < 0, number.unsigned_abs())),
+            Value::UInt(number) => finite(of_integer(false, number)),
+            Value::Float(number) if number.is_nan() => Some(Self::NaN),
+            Value::Float(number) if number.is_infinite() => Some(if number > 0.0 {
+                Self::Infinity
+            } else {
+                Self::NegInfinity
+            }),
+            // The shortest digits that read back as this number, which are those of answers.
+            Value::Float(number) => finite(Exact::parse(ryu::Buffer::new().format_finite(number))?),
+            Value::Number(text) => finite(Exact::parse(text)?),
+            Value::Decimal(decimal) => finite(of_decimal(decimal)),
+            _ => None,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NegInfinity => 0,
+            Self::Finite(_) => 1,
+            Self::Infinity => 2,
+            Self::NaN => 3,
+        }
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Finite(one), Self::Finite(other)) => one.cmp(other),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Exact {
+    /// Reads plain or scientific notation.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, i64::from(exponent.parse::<i32>().ok()?)),
+            None => (text, 0),
+        };
+        let (negative, mantissa) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+        let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        valid.then(|| Self::trimmed(negative, exponent + whole.len() as i64, digits))
+    }
+
+    fn trimmed(negative: bool, exponent: i64, mut digits: Vec<u8>) -> Self {
+        let last = digits.iter().rposition(|digit| *digit != b'0');
+        digits.truncate(last.map_or(0, |last| last + 1));
+        let leading = digits.iter().take_while(|digit| **digit == b'0').count();
+        digits.drain(..leading);
+        let is_zero = digits.is_empty();
+        Self {
+            negative: negative && !is_zero,
+            exponent: if is_zero {
+                0
+            } else {
+                exponent - leading as i64
+            },
+            digits,
+        }
+    }
+}
+
+impl Ord for Exact {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let sign = |number: &Self| match (number.digits.is_empty(), number.negative) {
+            (true, _) => 0,
+            (false, true) => -1,
+            (false, false) => 1,
+        };
+        let by_sign = sign(self).cmp(&sign(other));
+        if by_sign != Ordering::Equal || self.digits.is_empty() {
+            return by_sign;
+        }
+        let by_size = self
+            .exponent
+            .cmp(&other.exponent)
+            .then_with(|| self.digits.cmp(&other.digits));
+        if self.negative {
+            by_size.reverse()
+        } else {
+            by_size
+        }
+    }
+}
+
+impl PartialOrd for Exact {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A number of few digits as `unscaled × 10^-scale`: what nearly every number of a row is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fixed {
+    unscaled: i128,
+    scale: i32,
+}
+
+impl Fixed {
+    /// Digits before and after the point.
+    const DIGITS_MAX: i64 = 18;
+
+    pub fn of(number: &Number) -> Option<Self> {
+        let Number::Finite(number) = number else {
+            return None;
+        };
+        let scale = number.digits.len() as i64 - number.exponent;
+        if number.digits.len() as i64 > Self::DIGITS_MAX || scale.abs() > Self::DIGITS_MAX {
+            return None;
+        }
+        let digits = number.digits.iter();
+        let unscaled = digits.fold(0, |all, digit| all * 10 + i128::from(digit - b'0'));
+        Some(Self {
+            unscaled: if number.negative { -unscaled } else { unscaled },
+            scale: scale as i32,
+        })
+    }
+
+    /// How `unscaled × 10^-scale` stands to this.
+    pub fn compare(self, unscaled: i128, scale: i32) -> Ordering {
+        if unscaled == 0 || self.unscaled == 0 {
+            return unscaled.cmp(&self.unscaled);
+        }
+        let finer = i64::from(self.scale) - i64::from(scale);
+        let power = |places: i64| {
+            let places = u32::try_from(places).unwrap_or(u32::MAX);
+            10_i128.checked_pow(places)
+        };
+        let times = |number: i128, places| power(places).and_then(|by| number.checked_mul(by));
+        match finer.cmp(&0) {
+            Ordering::Equal => unscaled.cmp(&self.unscaled),
+            // What outgrows 128 bits is beyond the other, to the side of its sign.
+            Ordering::Greater => match times(unscaled, finer) {
+                Some(unscaled) => unscaled.cmp(&self.unscaled),
+                None => unscaled.cmp(&0),
+            },
+            Ordering::Less => match times(self.unscaled, -finer) {
+                Some(own) => unscaled.cmp(&own),
+                None => 0.cmp(&self.unscaled),
+            },
+        }
+    }
+}
+
+fn of_integer(negative: bool, magnitude: u64) -> Exact {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(magnitude).as_bytes();
+    Exact::trimmed(negative, digits.len() as i64, digits.to_vec())
+}
+
+fn of_decimal(decimal: Decimal<'_>) -> Exact {
+    let (negative, digits) = decimal.digits();
+    let exponent = digits.len() as i64 - i64::from(decimal.scale);
+    Exact::trimmed(negative, exponent, digits.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        Number::of(Value::Number(text)).unwrap()
+    }
+
+    #[test]
+    fn numbers_sort_whatever_their_spelling_and_size() {
+        let sorted = [
+            "-1e199999",
+            "-12345.6",
+            "-100",
+            "-99.5",
+            "-0.01",
+            "-1e-250",
+            "0",
+            "1e-250",
+            "0.009",
+            "0.01",
+            "1",
+            "1.5",
+            "99",
+            "100",
+            "1e2000000000",
+        ];
+        for (at, one) in sorted.iter().enumerate() {
+            for (beside, other) in sorted.iter().enumerate() {
+                assert_eq!(
+                    number(one).cmp(&number(other)),
+                    at.cmp(&beside),
+                    "{one} {other}"
+                );
+            }
+        }
+        for (one, same) in [
+            ("5", "5.00"),
+            ("0.5e1", "5"),
+            ("-0.0", "0"),
+            ("007", "7"),
+            ("1e3", "1000"),
+        ] {
+            assert_eq!(number(one), number(same));
+        }
+        assert!(Number::of(Value::Float(f64::NAN)) > Number::of(Value::Float(f64::INFINITY)));
+        assert!(Number::of(Value::Float(f64::NEG_INFINITY)) < Some(number("-1e199999")));
+    }
+
+    proptest! {
+        #[test]
+        fn few_digits_compare_as_many_do(a: i64, from in -40..40_i32, b in -1_000_000_000_i64..1_000_000_000, to in -12..12_i32, near: bool) {
+            let a = if near { a % 1_000 } else { a };
+            let constant = number(&format!("{b}e{to}"));
+            let value = number(&format!("{a}e{}", -from));
+            if let Some(fixed) = Fixed::of(&constant) {
+                prop_assert_eq!(fixed.compare(i128::from(a), from), value.cmp(&constant));
+            }
+        }
+
+        #[test]
+        fn machine_numbers_compare_as_machines_do(a: i64, b: i64, x in -1e300..1e300_f64, y in -1e3..1e3_f64) {
+            let of = |value| Number::of(value).unwrap();
+            prop_assert_eq!(of(Value::Int(a)).cmp(&of(Value::Int(b))), a.cmp(&b));
+            prop_assert_eq!(of(Value::Float(x)).cmp(&of(Value::Float(y))), x.partial_cmp(&y).unwrap());
+            prop_assert_eq!(of(Value::Int(a)).cmp(&of(Value::UInt(b.unsigned_abs()))), i128::from(a).cmp(&i128::from(b.unsigned_abs())));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Writes conditions and orders as the URL spells them, in one form for all that mean the same tree:
+//! what a cursor is bound to, and what reads back as the same.
+
+use crate::tree::{ColumnPath, Condition, IsWhat, Operand, Ordered, Test};
+
+/// The value of an `and` parameter that says the same.
+#[must_use]
+pub fn print_conditions(conditions: &[Condition]) -> String {
+    let mut out = String::new();
+    parts(conditions, &mut out);
+    out
+}
+
+/// The value of an `order` parameter that says the same.
+#[must_use]
+pub fn print_order(order: &[Ordered]) -> String {
+    let mut out = String::new();
+    for (at, item) in order.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        path(&item.by, &mut out);
+        out.push_str(if item.descending { ".desc" } else { ".asc" });
+        out.push_str(if item.nulls_first {
+            ".nullsfirst"
+        } else {
+            ".nullslast"
+        });
+    }
+    out
+}
+
+fn parts(conditions: &[Condition], out: &mut String) {
+    out.push('(');
+    for (at, part) in conditions.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        condition(part, out);
+    }
+    out.push(')');
+}
+
+fn condition(condition: &Condition, out: &mut String) {
+    match condition {
+        Condition::All(of) => {
+            out.push_str("and");
+            parts(of, out);
+        }
+        Condition::Any(of) => {
+            out.push_str("or");
+            parts(of, out);
+        }
+        Condition::Test(of) => test(of, "", out),
+        Condition::Not(of) => match &**of {
+            Condition::Test(of) => test(of, "not.", out),
+            Condition::Not(_) => {
+                // A group of one can be negated twice; a condition cannot.
+                out.push_str("not.and");
+                parts(std::slice::from_ref(of), out);
+            }
+            group => {
+                out.push_str("not.");
+                self::condition(group, out);
+            }
+        },
+    }
+}
+
+fn test(test: &Test, negation: &str, out: &mut String) {
+    path(&test.column, out);
+    out.push('.');
+    out.push_str(negation);
+    out.push_str(test.operator.spelling());
+    out.push('.');
+    match &test.operand {
+        Operand::One(text) => value(text, out),
+        Operand::List(values) => {
+            out.push('(');
+            for (at, text) in values.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                value(text, out);
+            }
+            out.push(')');
+        }
+        Operand::Is(what) => out.push_str(match what {
+            IsWhat::Null => "null",
+            IsWhat::NotNull => "not_null",
+            IsWhat::True => "true",
+            IsWhat::False => "false",
+        }),
+    }
+}
+
+fn path(path: &ColumnPath, out: &mut String) {
+    name(&path.column, out);
+    for (at, step) in path.steps.iter().enumerate() {
+        let last = at + 1 == path.steps.len();
+        out.push_str(if last && path.as_text { "->>" } else { "->" });
+        name(&step.0, out);
+    }
+}
+
+/// A name that reads as one only in quotes gets them.
+fn name(name: &str, out: &mut String) {
+    let is_word = |name: &str| {
+        let plain = |character: char| character.is_alphanumeric() || character == '_';
+        !name.is_empty() && name.chars().all(plain)
+    };
+    if is_word(name) {
+        out.push_str(name);
+    } else {
+        quoted(name, out);
+    }
+}
+
+fn value(text: &str, out: &mut String) {
+    let plain = |character: char| character.is_alphanumeric() || "_-.:+".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        out.push_str(text);
+    } else {
+        quoted(text, out);
+    }
+}
+
+fn quoted(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out.push('"');
+}
