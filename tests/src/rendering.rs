@@ -17,10 +17,24 @@ const SHOWN_MAX: usize = 160;
 
 /// Each table that `wanted` picks by its topic, with every row.
 pub fn tables(server: &Server, wanted: impl Fn(&str) -> bool) -> anyhow::Result<String> {
+    tables_with(server, "-", wanted)
+}
+
+/// All tables with what their rows say, where a column that a row was written before says as much as
+/// null: the same row delivered again, after the column is known, has it.
+pub fn meanings(server: &Server) -> anyhow::Result<String> {
+    tables_with(server, "null", |_| true)
+}
+
+fn tables_with(
+    server: &Server,
+    absent: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<String> {
     let mut texts = BTreeSet::new();
     for table in list(server)? {
         if wanted(table.get("topic").as_text().unwrap_or_default()) {
-            texts.insert(table_with_rows(server, &table)?);
+            texts.insert(table_with_rows(server, &table, absent)?);
         }
     }
     Ok(texts.into_iter().collect())
@@ -70,7 +84,7 @@ fn columns_of(table: &Exact) -> String {
     text
 }
 
-fn table_with_rows(server: &Server, table: &Exact) -> anyhow::Result<String> {
+fn table_with_rows(server: &Server, table: &Exact, absent: &str) -> anyhow::Result<String> {
     let name = table
         .get("name")
         .as_text()
@@ -83,7 +97,10 @@ fn table_with_rows(server: &Server, table: &Exact) -> anyhow::Result<String> {
         .filter_map(|column| column.get("name").as_text())
         .collect();
     let rows = server.rows(&encoded(name))?;
-    let mut lines: Vec<String> = rows.iter().map(|row| row_of(row, &columns)).collect();
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| row_of(row, &columns, absent))
+        .collect();
     // Keys of one length sort as numbers do.
     lines.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
     lines.sort_by_key(|line| line.split(',').next().map_or(0, str::len));
@@ -95,12 +112,12 @@ fn table_with_rows(server: &Server, table: &Exact) -> anyhow::Result<String> {
     ))
 }
 
-/// Values in the order of the columns; `-` where there is none, not even null.
-fn row_of(row: &Exact, columns: &[&str]) -> String {
+/// Values in the order of the columns; `absent` where there is none, not even null.
+fn row_of(row: &Exact, columns: &[&str], absent: &str) -> String {
     let members = row.as_object();
     let value = |column: &&str| match members.and_then(|members| members.get(*column)) {
         Some(value) => shown(&value.to_string()),
-        None => "-".to_owned(),
+        None => absent.to_owned(),
     };
     let values: Vec<String> = columns.iter().map(value).collect();
     let unavailable = match row.get("unavailable") {

@@ -12,6 +12,9 @@ use row_model::{Moment, Row, Schema, Transaction, Value, Version};
 /// Rows and keys that are remembered, each. Beyond it the oldest is let go of: a value that was not
 /// sent is then unavailable, and says so.
 const REMEMBERED_MAX: usize = 10_000;
+/// Arrivals over a row that is not elsewhere yet, which a checkpoint keeps. There are any only where
+/// the rest of a shift was waited for in vain.
+const OWED_MAX: usize = 1_000;
 
 /// What is remembered of key changes of one table.
 #[derive(Debug, Default)]
@@ -20,6 +23,9 @@ pub(crate) struct KeyChanges {
     departed: Bounded<Version>,
     /// Keys under which a row arrived, and in which transaction.
     arrived: Bounded<Transaction>,
+    /// Those of them where the row before has yet to arrive elsewhere, oldest first: until then its
+    /// leaving may be read, or read again after a restart, and must not be taken for the newcomer's.
+    owed: VecDeque<(Vec<u8>, Transaction)>,
 }
 
 impl KeyChanges {
@@ -28,11 +34,31 @@ impl KeyChanges {
         self.departed.insert(key, row);
     }
 
-    /// A row arrives under `key`.
-    pub fn arrives(&mut self, key: &[u8], transaction: Option<Transaction>) {
-        if let Some(transaction) = transaction {
-            self.arrived.insert(key, transaction);
+    /// A row arrives under `key`; `over_another` says whether one is still there.
+    pub fn arrives(&mut self, key: &[u8], transaction: Option<Transaction>, over_another: bool) {
+        let Some(transaction) = transaction else {
+            return;
+        };
+        self.arrived.insert(key, transaction);
+        self.settles(key);
+        if over_another {
+            self.owed.push_back((key.to_vec(), transaction));
+            if self.owed.len() > OWED_MAX {
+                self.owed.pop_front();
+            }
         }
+    }
+
+    /// The row that was under `key` before another arrived is where it went, and shows it from now on.
+    pub fn settles(&mut self, key: &[u8]) {
+        self.owed.retain(|(owed, _)| owed != key);
+    }
+
+    /// What a checkpoint keeps: keys whose row is not elsewhere yet, and the transaction it moves in.
+    pub fn owed(&self) -> impl Iterator<Item = (&[u8], Transaction)> {
+        self.owed
+            .iter()
+            .map(|(key, transaction)| (&**key, *transaction))
     }
 
     /// The row that left this key, for whoever carries it on.
@@ -127,11 +153,11 @@ mod tests {
     #[test]
     fn an_arrival_counts_only_within_its_transaction() {
         let mut changes = KeyChanges::default();
-        changes.arrives(b"2", Some(Transaction(7)));
+        changes.arrives(b"2", Some(Transaction(7)), false);
         assert!(changes.arrived_in(b"2", Some(Transaction(7))));
         assert!(!changes.arrived_in(b"2", Some(Transaction(8))));
         assert!(!changes.arrived_in(b"3", Some(Transaction(7))));
-        changes.arrives(b"3", None);
+        changes.arrives(b"3", None, true);
         assert!(!changes.arrived_in(b"3", None));
     }
 
@@ -168,9 +194,10 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut changes = KeyChanges::default();
         for key in 0..=REMEMBERED_MAX as u32 {
-            changes.arrives(&key.to_be_bytes(), Some(Transaction(1)));
+            changes.arrives(&key.to_be_bytes(), Some(Transaction(1)), true);
         }
         assert!(!changes.arrived_in(&0_u32.to_be_bytes(), Some(Transaction(1))));
         assert!(changes.arrived_in(&1_u32.to_be_bytes(), Some(Transaction(1))));
+        assert_eq!(changes.owed().count(), OWED_MAX);
     }
 }

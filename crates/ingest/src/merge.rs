@@ -26,6 +26,19 @@ pub(crate) fn fill(
     builder.finish(out);
 }
 
+/// Whether every value that was sent is what is held in the column of that name.
+pub(crate) fn agrees(row: Row<'_>, schema: &Schema, held: Row<'_>, held_schema: &Schema) -> bool {
+    let mut sent = row
+        .iter()
+        .zip(&schema.columns)
+        .enumerate()
+        .filter(|(place, (value, _))| row.absent(*place).is_none() && *value != Value::Unavailable);
+    sent.all(|(_, (value, column))| {
+        let held = || held.get(held_schema.column(&column.name)?);
+        held() == Some(value)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use row_model::{Column, ColumnType};

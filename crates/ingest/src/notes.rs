@@ -9,7 +9,7 @@ use change_feed::TopicUuid;
 use checkpoint_store::Note;
 use row_model::{
     Column, ColumnType, Epoch, NextOffset, OriginId, RecordFormat, RunId, Schema, SchemaId,
-    SourcePosition, TableId,
+    SourcePosition, TableId, Transaction,
 };
 use serde::{Deserialize, Serialize};
 use table_store::Floor;
@@ -91,6 +91,9 @@ pub(crate) struct TableNote {
     format: Option<String>,
     #[serde(default)]
     lacks: Lacks,
+    /// Keys at which a row arrived over another that is not elsewhere yet, and in which transaction.
+    #[serde(default)]
+    owed: Vec<(Vec<u8>, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -171,6 +174,11 @@ pub(crate) fn table(state: &TableState) -> Note {
         column_notes: state.column_notes.clone(),
         format: state.format.map(|format| format.name().to_owned()),
         lacks: state.lacks,
+        owed: state
+            .key_changes
+            .owed()
+            .map(|(key, transaction)| (key.to_vec(), transaction.0))
+            .collect(),
     };
     note_of(&["table", &identity.id.0.to_string()], Some(&note))
 }
@@ -320,6 +328,10 @@ impl TableNote {
             .collect();
         state.position = self.position.as_ref().and_then(PositionNote::restore);
         state.commit_ms = self.commit_ms;
+        for (key, transaction) in &self.owed {
+            let transaction = Some(Transaction(*transaction));
+            state.key_changes.arrives(key, transaction, true);
+        }
         let told_by = self.schema_by.as_ref();
         state.shown = Shown {
             schema: self.schema.map(SchemaId),

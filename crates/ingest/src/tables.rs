@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use row_model::{
     Change, ChangeBatch, ChangeKind, CutId, Epoch, OriginId, RecordFormat, Row, RowBuilder, RunId,
-    SchemaHistory, SchemaId, SourcePosition, Stamp,
+    SchemaHistory, SchemaId, SourcePosition, Stamp, Version,
 };
 use table_store::{
     Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
@@ -88,7 +88,7 @@ pub(crate) struct TableState {
     pub confirmation: Confirmation,
     /// The runs that have taken a full snapshot of any table of the source.
     pub full_runs: Vec<RunId>,
-    key_changes: KeyChanges,
+    pub key_changes: KeyChanges,
     /// What waits for the other half of a key change.
     pub holding: Holding,
     /// How its records carry changes, once one has shown it.
@@ -185,6 +185,7 @@ impl TableState {
                 if change.key_change {
                     self.remember_departure(key);
                 }
+                self.key_changes.settles(key);
                 self.delete(cut, key, change.schema, &incoming, applied);
             }
         }
@@ -326,8 +327,11 @@ impl TableState {
             None
         };
         if change.key_change {
-            self.remember_departure(key);
-            self.key_changes.arrives(key, change.transaction);
+            let over_another = self.remember_departure(key);
+            let transaction = change.transaction;
+            self.key_changes.arrives(key, transaction, over_another);
+            self.key_changes.settles(batch.slice(&change.other_key));
+            self.notes_dirty = true;
         }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
@@ -363,8 +367,8 @@ impl TableState {
     }
 
     /// The delete of a key, under which another row has arrived in the same transaction, is about
-    /// the row that left, if what it deletes is not what is held. After a restart nothing tells of the
-    /// arrival; but then the row that left is already where it went.
+    /// the row that left, if what it deletes is not what is held. So it is if the row that left is already
+    /// where it went, whatever is remembered of the arrival.
     fn is_about_who_left(&self, batch: &ChangeBatch, change: &Change) -> bool {
         let key = batch.slice(&change.key);
         let went = self.writer.newest(batch.slice(&change.other_key));
@@ -383,10 +387,12 @@ impl TableState {
         differs && key_changes::is_whole(before, shape)
     }
 
-    fn remember_departure(&mut self, key: &[u8]) {
-        if let Some(held) = self.writer.newest(key).filter(|held| !held.is_deleted()) {
-            self.key_changes.departs(key, held);
-        }
+    /// Answers whether there is a row that departs.
+    fn remember_departure(&mut self, key: &[u8]) -> bool {
+        let held = self.writer.newest(key).filter(|held| !held.is_deleted());
+        let Some(held) = held else { return false };
+        self.key_changes.departs(key, held);
+        true
     }
 
     /// The row with what it did not send filled in from the row that is held, under this key or
@@ -396,20 +402,23 @@ impl TableState {
             let old_key = batch.slice(&change.other_key);
             let departed = self.key_changes.take_departed(old_key);
             // The halves may have come over different partitions, the second one first. A flattened
-            // stream may have no first half at all: what is held there proves nothing.
-            let flat = batch.format == Some(RecordFormat::Flat);
-            let still_there = || self.writer.newest(old_key).filter(|_| !flat);
-            // Delivered again: what this very change filled in the first time.
-            let filled_before = || {
-                let held = self.writer.newest(batch.slice(&change.key));
-                held.filter(|held| {
-                    change.position.is_some() && held.stamp().streamed == change.position
-                })
+            // stream may have no first half at all, and where another row has arrived since, it is not
+            // this one: what is held there proves nothing.
+            let is_sure = batch.format != Some(RecordFormat::Flat)
+                && !self.key_changes.arrived_in(old_key, change.transaction);
+            let is_there = |held: &Version| !held.is_deleted();
+            let still_there = || {
+                let held = self.writer.newest(old_key).filter(|_| is_sure);
+                held.filter(is_there)
             };
-            let held = departed
-                .or_else(still_there)
-                .filter(|held| !held.is_deleted());
-            held.or_else(filled_before)?
+            let written_before = || self.written_before(batch, change, row);
+            let found = departed.filter(is_there);
+            // A position proves that it is this row, and equal values only make it likely.
+            if change.position.is_some() {
+                found.or_else(written_before).or_else(still_there)?
+            } else {
+                found.or_else(still_there).or_else(written_before)?
+            }
         } else {
             self.writer.newest(batch.slice(&change.key))?
         };
@@ -428,6 +437,21 @@ impl TableState {
             &mut merged,
         );
         Some(merged)
+    }
+
+    /// The row that this very arrival wrote when it was delivered before. One without a position is
+    /// known by all that it did send.
+    fn written_before(&self, batch: &ChangeBatch, change: &Change, row: &[u8]) -> Option<Version> {
+        let held = self.writer.newest(batch.slice(&change.key));
+        let held = held.filter(|held| !held.is_deleted())?;
+        if change.position.is_some() {
+            return (held.stamp().streamed == change.position).then_some(held);
+        }
+        let shapes = self.writer.table().schemas().shapes();
+        let new = shapes.get(change.schema.0 as usize)?;
+        let old = shapes.get(held.schema().0 as usize)?;
+        let agrees = merge::agrees(Row::new(row), new, held.row()?, old);
+        agrees.then_some(held)
     }
 
     /// Source tables of which a full snapshot was read to its end and has not swept.
@@ -512,12 +536,8 @@ impl TableState {
     }
 }
 
-fn stamp_of(
-    held: Option<&row_model::Version>,
-    incoming: &Incoming,
-    floor: Option<&Floor>,
-) -> Option<Stamp> {
-    let stamp = held.map(row_model::Version::stamp);
+fn stamp_of(held: Option<&Version>, incoming: &Incoming, floor: Option<&Floor>) -> Option<Stamp> {
+    let stamp = held.map(Version::stamp);
     match decide(stamp.as_ref().map(|stamp| Held { stamp }), incoming, floor) {
         Verdict::Apply(stamp) => Some(stamp),
         Verdict::Stale | Verdict::BelowFloor => None,

@@ -241,7 +241,7 @@ impl Case {
         if self.scenario.name == "M_volume" {
             return Ok(String::new());
         }
-        Ok(rendering::tables(server, |_| true)? + &rendering::quarantine(server)?)
+        Ok(rendering::meanings(server)? + &rendering::quarantine(server)?)
     }
 
     fn site(
