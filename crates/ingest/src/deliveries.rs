@@ -94,6 +94,23 @@ impl Deliveries {
         seen.times_in(pass) > seen.times_in_any_but(pass)
     }
 
+    /// Whether the last row of this snapshot has been read from this partition before: what comes of
+    /// the snapshot after that is its rows once more, by whatever delivered them again.
+    pub fn repeats_snapshot(
+        &mut self,
+        delivered: Delivered,
+        origin: OriginId,
+        position: Option<SourcePosition>,
+        is_last: bool,
+    ) -> bool {
+        let ended = ended_id(delivered, origin, position);
+        let is_repeated = self.seen.contains_key(&ended);
+        if is_last && !is_repeated {
+            self.count(ended, 0, delivered.partition);
+        }
+        is_repeated
+    }
+
     /// Notes that something was seen once more.
     fn count(&mut self, what: u128, pass: u64, partition: i32) -> &Seen {
         let segment = self.segment_for(what);
@@ -271,6 +288,19 @@ fn begun_id(delivered: Delivered, origin: OriginId, transaction: u64) -> u128 {
     SipHasher13::new_with_keys(1, 0).hash(&bytes).as_u128()
 }
 
+/// Stands for the end of a snapshot on a partition, in the place of a change.
+fn ended_id(delivered: Delivered, origin: OriginId, position: Option<SourcePosition>) -> u128 {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(&delivered.partition.to_be_bytes());
+    bytes.extend_from_slice(&origin.0.to_be_bytes());
+    bytes.extend_from_slice(&delivered.run.map_or(0, |run| run.0).to_be_bytes());
+    if let Some(position) = &position {
+        bytes.extend_from_slice(&position.domain().to_be_bytes());
+        bytes.extend_from_slice(position.as_bytes());
+    }
+    SipHasher13::new_with_keys(2, 0).hash(&bytes).as_u128()
+}
+
 fn hash(bytes: &[u8]) -> u64 {
     SipHasher13::new().hash(bytes).h1
 }
@@ -359,6 +389,26 @@ mod tests {
         // Of the next run there was one more, which the crash had cut off.
         let third = [(3, 0, 7, 10, "x"), (3, 0, 7, 10, "x"), (3, 0, 7, 10, "x")];
         assert_eq!(news(&mut deliveries, &third), [false, false, true]);
+    }
+
+    #[test]
+    fn rows_of_a_snapshot_after_its_last_one_are_repeated() {
+        let delivered = |partition, run| Delivered {
+            partition,
+            run: Some(RunId(run)),
+        };
+        let mut deliveries = Deliveries::default();
+        let mut row = |partition, run, lsn, is_last| {
+            let position = Some(at(lsn));
+            deliveries.repeats_snapshot(delivered(partition, run), OriginId(0), position, is_last)
+        };
+        assert!(!row(0, 1, 10, false) && !row(0, 1, 10, true));
+        assert!(row(0, 1, 10, false) && row(0, 1, 10, true));
+        // Other partitions, runs and snapshots have ends of their own.
+        assert!(!row(1, 1, 10, false) && !row(0, 2, 10, false) && !row(0, 1, 11, false));
+        let pieces: Vec<_> = deliveries.take_dirty().into_iter().map(|it| it.1).collect();
+        let mut restored = Deliveries::restore(&pieces).unwrap();
+        assert!(restored.repeats_snapshot(delivered(0, 1), OriginId(0), Some(at(10)), false));
     }
 
     #[test]

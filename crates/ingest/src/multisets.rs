@@ -165,6 +165,9 @@ impl TableState {
             return None;
         }
         let (at, epoch) = (change.position, incoming.epoch);
+        if self.repeats_snapshot(change, incoming.origin) {
+            return None;
+        }
         let epochs = self.origins.get(&incoming.origin).map(|it| &it.epochs)?;
         let number = (epoch.0 as usize).wrapping_sub(1);
         let opener = epochs.openers.get(number).copied();
@@ -202,6 +205,19 @@ impl TableState {
         // The rows of one snapshot share their position; another one by the same run is a repetition.
         let belongs = stands_at == at && (at.is_some() || !is_closed);
         belongs.then_some(target == Target::Stage)
+    }
+
+    /// A row that comes after the last row of its own snapshot on the same partition. Without run and
+    /// position a snapshot is not known for itself.
+    fn repeats_snapshot(&mut self, change: &Change, origin: OriginId) -> bool {
+        let delivered = Delivered {
+            partition: self.keyless.partition,
+            run: change.run,
+        };
+        let is_known = change.run.is_some() || change.position.is_some();
+        let is_last = change.snapshot.is_some_and(SnapshotMark::ends_table);
+        let deliveries = &mut self.keyless.deliveries;
+        is_known && deliveries.repeats_snapshot(delivered, origin, change.position, is_last)
     }
 
     /// A row of a snapshot whose run has streamed is a repeated one; unless it stands before all that
