@@ -1,11 +1,11 @@
-//! What stands in a request: keys in URLs, cursors, `as_of` tokens, percent-encoded text.
+//! What stands in a request: keys in URLs, conditions, `as_of` tokens, percent-encoded text.
 
 use query::as_of::AsOf;
 use query::json::write_value;
 use query::key::RowKey;
-use query::{cursor, literal, percent};
-use row_model::{Column, ColumnType, Schema, TableId, Value, encode_key_value};
-use table_store::TableIdentity;
+use query::tree::Condition;
+use query::{literal, percent, url};
+use row_model::{Column, ColumnType, Schema, Value, encode_key_value};
 
 use crate::memory;
 
@@ -54,6 +54,7 @@ pub fn check(data: &[u8]) {
     memory::within(bytes_max, || {
         keys(text, &types);
         tokens(text);
+        conditions(text);
         if let Some(kind) = types.first() {
             literals(*kind, text);
         }
@@ -94,17 +95,24 @@ fn keys(text: &str, types: &[ColumnType]) {
 
 /// A token that is read is written as one that reads the same.
 fn tokens(text: &str) {
-    let table = TableIdentity {
-        id: TableId(0),
-        name: "orders".to_owned(),
-        topic: "shop.public.orders".to_owned(),
-        source: "shop".to_owned(),
-    };
-    if let Ok(key) = cursor::read(&table, text) {
-        assert_eq!(cursor::read(&table, &cursor::after(&table, &key)), Ok(key));
-    }
     if let Ok(as_of) = AsOf::decode(text) {
         assert_eq!(AsOf::decode(&as_of.encode()), Ok(as_of));
+    }
+}
+
+/// What is read as conditions prints as ones that read the same.
+fn conditions(text: &str) {
+    for name in ["select", "order", "and", "or", "not.and", "status"] {
+        let Ok(query) = url::read([(name, text)]) else {
+            continue;
+        };
+        if query.filter.is_empty() {
+            continue;
+        }
+        let printed = url::print_conditions(&query.filter);
+        let again = url::read([("and", &*printed)]);
+        let again = again.map(|again| again.filter);
+        assert_eq!(again, Ok(vec![Condition::All(query.filter)]), "{text:?}");
     }
 }
 

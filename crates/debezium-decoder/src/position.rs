@@ -22,11 +22,14 @@ impl Block<'_> {
             }
             Connector::MySql => {
                 let file = file_number(self.file.as_deref()?)?;
-                // Files of different servers have nothing to do with each other.
-                SourcePosition::from_numbers(
-                    self.server_id?,
-                    &[file, self.pos?, self.row.unwrap_or(0)],
-                )
+                // Files of different servers have nothing to do with each other. Without its row (a
+                // transform may leave it out) the place is that of a whole statement.
+                match (self.pos?, self.row) {
+                    (pos, Some(row)) => {
+                        SourcePosition::from_numbers(self.server_id?, &[file, pos, row])
+                    }
+                    (pos, None) => SourcePosition::from_numbers(self.server_id?, &[file, pos]),
+                }
             }
             Connector::SqlServer | Connector::Db2 => self.lsn_text_position(),
             // Snapshot rows say zero, which is no place in the log.

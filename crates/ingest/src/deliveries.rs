@@ -20,6 +20,8 @@ use siphasher::sip128::SipHasher13;
 
 /// Changes of one table, and transactions, that are recognised when they come again.
 pub(crate) const REMEMBERED_MAX: usize = 1 << 17;
+/// In place of a transaction that nothing goes on with.
+const INTERRUPTED: u64 = u64::MAX;
 /// Changes that are written to a checkpoint together.
 const SEGMENT_CHANGES: usize = 1024;
 pub(crate) const SEGMENTS_MAX: usize = REMEMBERED_MAX / SEGMENT_CHANGES;
@@ -108,6 +110,11 @@ impl Deliveries {
         if is_last && !is_repeated {
             self.count(ended, 0, delivered.partition);
         }
+        // What is streamed after it comes again as well: the transaction that was read last is not gone on with.
+        let visit = self.reading.get_mut(&(delivered.partition, origin));
+        if let Some(visit) = visit.filter(|_| is_repeated) {
+            visit.transaction = INTERRUPTED;
+        }
         is_repeated
     }
 
@@ -141,7 +148,11 @@ impl Deliveries {
         let position = happening.position;
         let known = self.reading.get(&place);
         let same = known.filter(|known| (known.run, known.transaction) == (run, transaction));
-        let goes_on = same.filter(|known| !position.is_before(&known.position));
+        let comes_again =
+            |known: &&Visit| known.position == position && position.is_of_one_change();
+        let goes_on = same
+            .filter(|known| !position.is_before(&known.position))
+            .filter(|known| !comes_again(known));
         let number = if let Some(known) = goes_on {
             known.number
         } else {
@@ -392,6 +403,28 @@ mod tests {
     }
 
     #[test]
+    fn a_place_in_a_binlog_is_that_of_one_change() {
+        let mut deliveries = Deliveries::default();
+        let delivered = Delivered {
+            partition: 0,
+            run: Some(RunId(1)),
+        };
+        let mut is_news = |place: &[u64]| {
+            let happening = Happening {
+                position: SourcePosition::from_numbers(5, place).unwrap(),
+                ..create(7, 0, b"x")
+            };
+            deliveries.is_news(delivered, &happening)
+        };
+        assert!(is_news(&[1, 100, 0]));
+        assert!(!is_news(&[1, 100, 0]));
+        assert!(is_news(&[1, 100, 1]));
+        // Without its row it may be another one of the statement.
+        assert!(is_news(&[1, 200]));
+        assert!(is_news(&[1, 200]));
+    }
+
+    #[test]
     fn rows_of_a_snapshot_after_its_last_one_are_repeated() {
         let delivered = |partition, run| Delivered {
             partition,
@@ -409,6 +442,20 @@ mod tests {
         let pieces: Vec<_> = deliveries.take_dirty().into_iter().map(|it| it.1).collect();
         let mut restored = Deliveries::restore(&pieces).unwrap();
         assert!(restored.repeats_snapshot(delivered(0, 1), OriginId(0), Some(at(10)), false));
+    }
+
+    #[test]
+    fn what_was_streamed_after_a_repeated_snapshot_is_repeated() {
+        let mut deliveries = Deliveries::default();
+        let delivered = Delivered {
+            partition: 0,
+            run: Some(RunId(1)),
+        };
+        let snapshot = Some(at(5));
+        assert!(!deliveries.repeats_snapshot(delivered, OriginId(0), snapshot, true));
+        assert!(deliveries.is_news(delivered, &create(7, 10, b"x")));
+        assert!(deliveries.repeats_snapshot(delivered, OriginId(0), snapshot, true));
+        assert!(!deliveries.is_news(delivered, &create(7, 10, b"x")));
     }
 
     #[test]

@@ -80,6 +80,12 @@ impl SourcePosition {
         self.order(other) == Some(Ordering::Less)
     }
 
+    /// True for a position that no two changes share: file, position and row of a binlog.
+    #[must_use]
+    pub fn is_of_one_change(&self) -> bool {
+        self.numbers().is_some_and(|numbers| numbers.len() == 3)
+    }
+
     /// The numbers it was made of by [`from_numbers`](Self::from_numbers); `None` if it was not.
     #[must_use]
     pub fn numbers(&self) -> Option<Vec<u64>> {
