@@ -162,7 +162,9 @@ fn restart(partition: &VecDeque<Record>, cut: usize) -> usize {
     let keyed = |record: &Record| record.key.is_some() || record.key_b64.is_some();
     let is_last = cut + 1 == partition.len();
     if is_last && partition.back().is_some_and(|last| !keyed(last)) {
-        return cut.checked_sub(1).map_or(partition.len(), |before| restart(partition, before));
+        return cut
+            .checked_sub(1)
+            .map_or(partition.len(), |before| restart(partition, before));
     }
     (0..=cut)
         .rev()

@@ -131,8 +131,7 @@ impl Decoding<'_> {
         }
         let at = |millis| Value::Instant(Moment::from_units(millis, 1000));
         self.builder.push(block.ts_ms.map_or(Value::Null, at));
-        self.builder
-            .push(tx_id.map_or(Value::Null, Value::Int));
+        self.builder.push(tx_id.map_or(Value::Null, Value::Int));
         let change = self.made_row(record.offset, columns(content.semantic.column_type()))?;
         self.topic.format = Some(RecordFormat::Messages);
         Ok(Change {
