@@ -179,6 +179,7 @@ mod tests {
     fn sample() -> Vec<Record> {
         let value = |text: &str| Some(text.to_owned());
         let record = |topic: &str, partition: i32, offset: i64, text: Option<String>| Record {
+            key: Some("k".to_owned()),
             value: text,
             ..Record::new(topic, partition, offset)
         };
@@ -262,6 +263,6 @@ mod tests {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         assert_eq!(lines, sample());
-        assert!(text.starts_with(r#"{"topic":"a","partition":0,"offset":10,"timestamp":1795000000010,"key":null,"value":"a0","headers":[]}"#));
+        assert!(text.starts_with(r#"{"topic":"a","partition":0,"offset":10,"timestamp":1795000000010,"key":"k","value":"a0","headers":[]}"#));
     }
 }
