@@ -80,6 +80,10 @@ fn compare_with_alone(
     let (Some(change), Some(meaning)) = (out.changes.last(), meanings.last()) else {
         return;
     };
+    // Documents give the keys of their topic a meaning of their own: no other connector writes there.
+    if script.records.iter().any(is_of_documents) {
+        return;
+    }
     let place = change.offset as usize;
     let record = &script.records[place];
     let alone = decode(script, std::slice::from_ref(record), registry);
@@ -100,6 +104,14 @@ fn compare_with_alone(
             "record {place} means after others\n{meaning:?}\nand alone\n{other:?}"
         );
     }
+}
+
+/// True for a record that could make its topic one of documents: `MongoDB`'s, or images that are texts.
+fn is_of_documents(record: &ScriptRecord<'_>) -> bool {
+    let value = String::from_utf8_lossy(record.value.unwrap_or_default());
+    let packed: String = value.chars().filter(|char| !char.is_whitespace()).collect();
+    let marks = ["mongodb", "_id", "\"after\":\"", "\"before\":\""];
+    marks.iter().any(|mark| packed.contains(mark))
 }
 
 fn decode(

@@ -39,6 +39,9 @@ pub struct FuzzArguments {
     /// How long each target runs
     #[arg(long, default_value_t = 30)]
     seconds: u32,
+    /// How many inputs each target tries at most; -1 for as many as there is time for
+    #[arg(long, default_value_t = -1, allow_hyphen_values = true)]
+    runs: i64,
     /// Where libFuzzer's choices begin: the same seed makes the same ones
     #[arg(long, default_value_t = 1)]
     seed: u32,
@@ -138,6 +141,7 @@ fn run_target(
         .args(LIMITS)
         .arg(format!("-max_total_time={}", arguments.seconds))
         .arg(format!("-seed={}", arguments.seed))
+        .arg(format!("-runs={}", arguments.runs))
         .stdout(Stdio::null())
         .stderr(File::create(&log)?)
         .status()?;
