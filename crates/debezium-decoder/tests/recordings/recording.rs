@@ -73,22 +73,24 @@ fn schemas_file(scenario: &str, format: &str) -> String {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from("/work/shared/corpus")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus")
 }
 
 fn path(scenario: &str, name: &str) -> Option<PathBuf> {
     let plain = folder().join(scenario).join(name);
-    let packed = folder().join(scenario).join(format!("{name}.gz"));
-    [plain, packed].into_iter().find(|path| path.exists())
+    let packed = |ending| folder().join(scenario).join(format!("{name}.{ending}"));
+    [plain, packed("gz"), packed("zst")]
+        .into_iter()
+        .find(|path| path.exists())
 }
 
 fn opened(scenario: &str, name: &str) -> Box<dyn BufRead> {
     let path = path(scenario, name).unwrap_or_else(|| panic!("no {name} in {scenario}"));
     let file = File::open(&path).unwrap();
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        Box::new(BufReader::new(GzDecoder::new(file)))
-    } else {
-        Box::new(BufReader::new(file))
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => Box::new(BufReader::new(GzDecoder::new(file))),
+        Some("zst") => Box::new(BufReader::new(zstd::Decoder::new(file).unwrap())),
+        _ => Box::new(BufReader::new(file)),
     }
 }
 
