@@ -48,7 +48,11 @@ pub struct Registry {
 
 impl Registry {
     pub fn start(schemas: Schemas) -> anyhow::Result<Self> {
-        let socket = TcpListener::bind(("127.0.0.1", 0)).context("cannot start the registry")?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), schemas)
+    }
+
+    pub fn start_at(address: SocketAddr, schemas: Schemas) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(address).context("cannot start the registry")?;
         let address = socket.local_addr()?;
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);

@@ -6,7 +6,7 @@ mod recording;
 
 use std::collections::BTreeMap;
 
-use change_feed::{Decoded, Decoder, TopicContext};
+use change_feed::{Decoded, Decoder, SchemaShelf, TopicContext};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use recording::{Recording, corpus, exists};
 use row_model::{Change, ChangeBatch, PartitionId, Row, SchemaCatalog};
@@ -160,4 +160,39 @@ fn protobuf_that_loses_nulls_says_so() {
     assert!(notes("proto").contains(&"orders".to_owned()));
     assert!(!notes("proto-optional").contains(&"orders".to_owned()));
     assert!(notes("avro").is_empty());
+}
+
+#[test]
+fn a_record_that_waits_for_its_schema_is_decoded_as_if_it_had_been_there() {
+    // Keys, deletes with their tombstones, and several writer's schemas of one topic.
+    let recording = Recording::registered("B_keys", "avro");
+    let all = recording.shelf.as_ref().unwrap();
+    let expected = meaning(&recording, &Placeholder::default());
+    let shelf = Arc::new(SchemaShelf::default());
+    let catalog = Arc::new(SchemaCatalog::default());
+    let decoder = DebeziumDecoder::new(catalog, Placeholder::default());
+    let mut decoder = decoder.with_schemas(Arc::clone(&shelf));
+    let mut waits = 0;
+    for (topic, batch) in &recording.partitions {
+        let partition = batch.partition.0 as i32;
+        let mut out = ChangeBatch::new(PartitionId(0));
+        let (context, mut from) = (TopicContext { topic, partition }, 0);
+        while let Decoded::Needs { schema, from: at } =
+            decoder.decode(context, batch, from, &mut out)
+        {
+            // What was decoded before it is all there is, and nothing of it.
+            assert_eq!(out.records, at as u64);
+            assert!(out.failures.is_empty(), "{:?}", out.failures);
+            shelf.put(schema, (*all.get(schema).unwrap()).clone());
+            (from, waits) = (at, waits + 1);
+        }
+        let lines: Vec<String> = out
+            .changes
+            .iter()
+            .map(|change| shown(&out, change))
+            .collect();
+        assert_eq!(lines, expected[&format!("{topic}-{partition}")], "{topic}");
+        assert_eq!(out.records, batch.len() as u64);
+    }
+    assert!(waits > 20, "{waits}");
 }
