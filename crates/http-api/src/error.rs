@@ -215,6 +215,7 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
             .with_hint("Only json, arrays, maps, structs and columns without a type have parts."),
         BindError::Unordered { .. } => said(ErrorCode::TypeMismatch)
             .with_hint("Order by a part of it, as in doc->>name."),
+        BindError::Unsupported { .. } => said(ErrorCode::UnknownParameter),
         BindError::SameName { .. } => said(ErrorCode::BadRequest)
             .with_hint("Give one of them another name, as in select=total:amount."),
     }

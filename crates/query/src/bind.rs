@@ -18,7 +18,7 @@ pub use error::BindError;
 use crate::compare::JsonPath;
 use crate::cursor::Binding;
 use crate::predicate::{Layouts, Predicate, Source};
-use crate::tree::{ColumnPath, Condition, Query, Selected, SelectedWhat};
+use crate::tree::{Aggregate, ColumnPath, Condition, Embed, Query, Selected, SelectedWhat};
 use crate::url;
 
 /// A query that can be run on its table.
@@ -229,6 +229,12 @@ fn condition(condition: &Condition, columns: &mut Columns) -> Result<Predicate, 
         Condition::Any(parts) => Predicate::Any(all(parts)?),
         Condition::Not(part) => Predicate::Not(Box::new(self::condition(part, columns)?)),
         Condition::Test(test) => tests_of::bind(test, columns)?,
+        Condition::Related(related) => {
+            return Err(BindError::Unsupported {
+                what: "conditions on relations",
+                at: related.at.clone(),
+            });
+        }
     })
 }
 
@@ -265,12 +271,17 @@ fn fields(select: Option<&[Selected]>, columns: &mut Columns) -> Result<Vec<Fiel
             SelectedWhat::Star => {
                 let plain = |column| ColumnPath {
                     column,
-                    steps: Vec::new(),
-                    as_text: false,
-                    at: crate::tree::Place::default(),
+                    ..ColumnPath::default()
                 };
                 whole = columns.names().into_iter().map(plain).collect::<Vec<_>>();
                 &whole[..]
+            }
+            SelectedWhat::Aggregate(Aggregate { at, .. })
+            | SelectedWhat::Embed(Embed { at, .. }) => {
+                return Err(BindError::Unsupported {
+                    what: "aggregates and relations in select",
+                    at: at.clone(),
+                });
             }
         };
         for path in paths {

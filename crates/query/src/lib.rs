@@ -23,6 +23,7 @@ pub mod literal;
 pub mod lookup;
 pub mod percent;
 mod predicate;
+pub mod relation;
 
 mod token;
 pub mod tree;

@@ -3,14 +3,24 @@
 //! Refuses to know types: a literal is still text here. Where a part was written is kept for errors
 //! only, and is no part of what the query means.
 
-/// What is asked of one table.
+/// What is asked of one table, or of the rows related to one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Rows must meet all of these.
     pub filter: Vec<Condition>,
-    /// What is shown of a row; `None` for all columns.
+    /// What is shown of a row; `None` for all columns. With an aggregate in it rows are grouped by
+    /// everything else that is in it.
     pub select: Option<Vec<Selected>>,
+    /// Rows are grouped by what is selected even if nothing of them is aggregated.
+    pub grouped: bool,
+    /// Groups must meet all of these. Their columns are those of the answer, by label.
+    pub having: Vec<Condition>,
+    /// Of groups by labels of the answer, or by what they are grouped by.
     pub order: Vec<Ordered>,
+    /// At most so many rows; `None` for as many as there may be.
+    pub limit: Option<usize>,
+    /// So many rows are passed over first.
+    pub offset: usize,
 }
 
 /// A condition that is true, false or unknown of a row, as in SQL.
@@ -22,6 +32,15 @@ pub enum Condition {
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Test(Test),
+    Related(Related),
+}
+
+/// Some related row meets all of the conditions: never unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    pub relation: RelationRef,
+    pub filter: Vec<Condition>,
+    pub at: Place,
 }
 
 /// A condition on one value.
@@ -41,6 +60,8 @@ pub enum Operand {
     /// Of [`Operator::In`] any number, of [`Operator::Between`] two.
     List(Vec<String>),
     Is(IsWhat),
+    /// The value of another column of the same row. Of comparisons only.
+    Column(Box<ColumnPath>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +72,25 @@ pub enum IsWhat {
     False,
 }
 
-/// A column, or a part of the JSON in it.
+/// A relation as a query names it: by its own name, by the table it leads to, by its column or constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelationRef {
+    pub name: String,
+    /// Which of several is meant: the name of a relation, constraint, column or junction.
+    pub hint: Option<String>,
+}
+
+/// A column, or a part of the JSON in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnPath {
+    /// To-one relations that lead to the row that has the column; empty for the row itself.
+    pub via: Vec<RelationRef>,
     pub column: String,
     pub steps: Vec<Step>,
     /// The part is taken as text (`->>`) rather than as what it is (`->`). Without steps `false`.
     pub as_text: bool,
+    /// The type it is turned into, as it was written (`::text`).
+    pub cast: Option<String>,
     pub at: Place,
 }
 
@@ -77,6 +110,72 @@ pub enum SelectedWhat {
     /// All columns of the newest shape.
     Star,
     Path(ColumnPath),
+    Aggregate(Aggregate),
+    Embed(Embed),
+}
+
+/// One value made of many rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    pub function: AggregateFunction,
+    /// `None` counts rows.
+    pub of: Option<ColumnPath>,
+    /// The type the result is turned into, as it was written.
+    pub cast: Option<String>,
+    pub at: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AggregateFunction {
+    /// Rows, or values that are not null.
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl AggregateFunction {
+    pub const ALL: [Self; 5] = [Self::Count, Self::Sum, Self::Avg, Self::Min, Self::Max];
+
+    #[must_use]
+    pub fn spelling(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+
+    #[must_use]
+    pub fn from_spelling(spelling: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|function| function.spelling() == spelling)
+    }
+}
+
+/// The rows related to a row, shown within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embed {
+    pub relation: RelationRef,
+    pub query: Query,
+    /// Rows without related ones are not shown at all.
+    pub required: bool,
+    pub lift: Lift,
+    pub at: Place,
+}
+
+/// Where related rows stand in the row that they are shown in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lift {
+    /// As an object, or an array of objects.
+    Nested,
+    /// Their columns stand among the row's, under their own names; of several rows as arrays of values.
+    Spread,
+    /// The same, named `relation_column`. Of to-one relations only.
+    Prefixed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +261,14 @@ operators! {
     Contains = "contains";
     /// Both bounds included.
     Between = "between";
+    /// Text in which a regular expression finds something.
+    Match = "match";
+    /// The same whatever the case.
+    Imatch = "imatch";
+    /// An array or JSON all of which is in the operand.
+    ContainedIn = "cd";
+    /// An array that shares an element with the operand.
+    Overlaps = "ov";
 }
 
 impl Condition {
@@ -172,6 +279,57 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => 1 + parts.iter().map(Self::nodes).sum::<usize>(),
             Self::Not(part) => 1 + part.nodes(),
             Self::Test(_) => 1,
+            Self::Related(related) => 1 + related.filter.iter().map(Self::nodes).sum::<usize>(),
         }
     }
+}
+
+impl Query {
+    /// Rows are put into groups, and what is shown is one row of each.
+    #[must_use]
+    pub fn is_grouped(&self) -> bool {
+        let has_aggregate = |item: &Selected| match &item.what {
+            SelectedWhat::Aggregate(_) => true,
+            SelectedWhat::Embed(embed) => embed.lift != Lift::Nested && embed.query.is_grouped(),
+            _ => false,
+        };
+        self.grouped || self.select.iter().flatten().any(has_aggregate)
+    }
+}
+
+impl RelationRef {
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hint: None,
+        }
+    }
+}
+
+/// Conditions on one relation that stand side by side are about one and the same related row: puts them into one
+/// [`Related`]. Every spelling that has dotted columns calls this on each list of conditions that are all to be met.
+#[must_use]
+pub fn gather(conditions: Vec<Condition>) -> Vec<Condition> {
+    let mut gathered: Vec<Condition> = Vec::with_capacity(conditions.len());
+    for condition in conditions {
+        let Condition::Related(related) = condition else {
+            gathered.push(condition);
+            continue;
+        };
+        let beside = gathered.iter_mut().find_map(|other| match other {
+            Condition::Related(other) if other.relation == related.relation => Some(other),
+            _ => None,
+        });
+        match beside {
+            Some(other) => other.filter.extend(related.filter),
+            None => gathered.push(Condition::Related(related)),
+        }
+    }
+    for condition in &mut gathered {
+        if let Condition::Related(related) = condition {
+            related.filter = gather(std::mem::take(&mut related.filter));
+        }
+    }
+    gathered
 }

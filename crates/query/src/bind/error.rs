@@ -46,6 +46,9 @@ pub enum BindError {
         kind: &'static str,
         at: Place,
     },
+    /// It is part of the query tree, but cannot be run yet.
+    #[error("{what} are not supported by this version, {at}")]
+    Unsupported { what: &'static str, at: Place },
     /// Two columns of the answer would be called the same.
     #[error("two columns of the answer would be called '{name}'")]
     SameName { name: String },

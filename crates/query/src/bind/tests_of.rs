@@ -61,6 +61,12 @@ impl Binder<'_> {
                 Check::In(constants)
             }
             (Operand::One(text), operator) => self.of_one(operator, text)?,
+            (Operand::Column(other), _) => {
+                return Err(BindError::Unsupported {
+                    what: "comparisons of columns",
+                    at: other.at.clone(),
+                });
+            }
         })
     }
 
@@ -83,6 +89,12 @@ impl Binder<'_> {
                 return Ok(Check::Starts(text.into()));
             }
             Operator::Contains => return self.contains(text),
+            Operator::Match | Operator::Imatch | Operator::ContainedIn | Operator::Overlaps => {
+                return Err(BindError::Unsupported {
+                    what: "match, imatch, cd and ov",
+                    at: self.test.at.clone(),
+                });
+            }
             // The others have operands of their own, and do not come here.
             Operator::Eq | Operator::In | Operator::Is | Operator::Between => Comparison::Equal,
         };

@@ -66,6 +66,7 @@ fn sql(condition: &Condition, out: &mut String) {
             sql(part, out);
         }
         Condition::Test(test) => out.push_str(&sql_of_test(test)),
+        Condition::Related(_) => unreachable!("one table has no relations"),
     }
 }
 
@@ -81,6 +82,7 @@ fn sql_of_test(test: &Test) -> String {
                 _ => format!("({column} BETWEEN {} AND {})", values[0], values[1]),
             }
         }
+        (Operand::Column(_), _) => unreachable!("no column is compared with another"),
         (Operand::One(text), operator) => {
             let value = literal(column, text);
             match operator {

@@ -310,7 +310,7 @@ pub(crate) fn path(column: &str) -> ColumnPath {
         column: column.to_owned(),
         steps: step.iter().map(|step| Step((*step).to_owned())).collect(),
         as_text: step == Some("k"),
-        at: Place::default(),
+        ..ColumnPath::default()
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn path(text: &mut Text<'_>, ends: &[char]) -> Result<ColumnPath, Syn
         steps,
         as_text,
         at,
+        ..ColumnPath::default()
     })
 }
 

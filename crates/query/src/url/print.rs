@@ -1,7 +1,7 @@
 //! Writes conditions and orders as the URL spells them, in one form for all that mean the same tree:
 //! what a cursor is bound to, and what reads back as the same.
 
-use crate::tree::{ColumnPath, Condition, IsWhat, Operand, Ordered, Test};
+use crate::tree::{ColumnPath, Condition, IsWhat, Operand, Ordered, RelationRef, Test};
 
 /// The value of an `and` parameter that says the same.
 #[must_use]
@@ -52,9 +52,14 @@ fn condition(condition: &Condition, out: &mut String) {
             parts(of, out);
         }
         Condition::Test(of) => test(of, "", out),
+        Condition::Related(of) => {
+            relation(&of.relation, out);
+            out.push_str(".and");
+            parts(&of.filter, out);
+        }
         Condition::Not(of) => match &**of {
             Condition::Test(of) => test(of, "not.", out),
-            Condition::Not(_) => {
+            Condition::Not(_) | Condition::Related(_) => {
                 // A group of one can be negated twice; a condition cannot.
                 out.push_str("not.and");
                 parts(std::slice::from_ref(of), out);
@@ -91,15 +96,36 @@ fn test(test: &Test, negation: &str, out: &mut String) {
             IsWhat::True => "true",
             IsWhat::False => "false",
         }),
+        Operand::Column(other) => {
+            out.push_str("column(");
+            path(other, out);
+            out.push(')');
+        }
+    }
+}
+
+fn relation(relation: &RelationRef, out: &mut String) {
+    name(&relation.name, out);
+    if let Some(hint) = &relation.hint {
+        out.push('!');
+        name(hint, out);
     }
 }
 
 fn path(path: &ColumnPath, out: &mut String) {
+    for relation in &path.via {
+        self::relation(relation, out);
+        out.push('.');
+    }
     name(&path.column, out);
     for (at, step) in path.steps.iter().enumerate() {
         let last = at + 1 == path.steps.len();
         out.push_str(if last && path.as_text { "->>" } else { "->" });
         name(&step.0, out);
+    }
+    if let Some(cast) = &path.cast {
+        out.push_str("::");
+        name(cast, out);
     }
 }
 

@@ -31,6 +31,7 @@ fn shown(item: &Selected) -> String {
     let what = match &item.what {
         SelectedWhat::Star => "all".to_owned(),
         SelectedWhat::Path(path) => format!("{:?}{:?}{}", path.column, path.steps, path.as_text),
+        what => format!("{what:?}"),
     };
     format!("{what} as {:?}", item.alias)
 }
@@ -237,7 +238,7 @@ fn any_path() -> impl Strategy<Value = ColumnPath> {
         column,
         as_text: as_text && !steps.is_empty(),
         steps,
-        at: Place::default(),
+        ..ColumnPath::default()
     })
 }
 

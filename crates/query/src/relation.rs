@@ -1,0 +1,369 @@
+//! Relations between tables: which columns of one are equal to which columns of another.
+//!
+//! Change events carry no foreign keys, so config says them. A query names a relation by its own name, by
+//! the table it leads to, by its column or its constraint; [`Relations::resolve`] finds the one that is
+//! meant, in either direction or through a junction, or says between which it cannot tell.
+
+use std::sync::Arc;
+
+use table_store::{Cut, TableCut};
+
+use crate::tree::RelationRef;
+
+/// One side of a relation: some columns of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Any name of the table.
+    pub table: String,
+    pub columns: Vec<String>,
+}
+
+/// Rows of `from` name, in some columns, one row of `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// What it is called from `from`'s side.
+    pub name: String,
+    pub from: Endpoint,
+    pub to: Endpoint,
+    /// What it is called from `to`'s side; `None`: by the name of `from`'s table.
+    pub inverse: Option<String>,
+    /// The foreign key's name in the database.
+    pub constraint: Option<String>,
+}
+
+/// All relations there are. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Relations(Arc<[Relation]>);
+
+/// A relation as it is followed from one table's rows.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it is called there.
+    pub name: String,
+    pub target: Arc<TableCut>,
+    /// Columns of the row that it is followed from, ...
+    pub from: Vec<String>,
+    /// ... and those of the target (or the junction) that are equal to them.
+    pub to: Vec<String>,
+    /// A row may have several related ones.
+    pub is_many: bool,
+    pub junction: Option<Junction>,
+}
+
+/// The table between two that are related many to many.
+#[derive(Clone, Debug)]
+pub struct Junction {
+    pub table: Arc<TableCut>,
+    /// Columns of the junction, ...
+    pub from: Vec<String>,
+    /// ... and those of the target that are equal to them.
+    pub to: Vec<String>,
+}
+
+/// Why no single relation is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelationError {
+    Unknown {
+        /// What relations of the table are called.
+        known: Vec<String>,
+    },
+    Ambiguous {
+        candidates: Vec<Candidate>,
+    },
+    /// Config names a table that has not been found in any source.
+    NoTable {
+        table: String,
+    },
+}
+
+/// One of several relations that may be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// With which hint this one is meant.
+    pub hint: String,
+    pub cardinality: Cardinality,
+    pub target: String,
+    /// In words: `orders(customer_id) and customers(id)`.
+    pub through: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    ManyToOne,
+    OneToOne,
+    OneToMany,
+    ManyToMany,
+}
+
+impl From<Vec<Relation>> for Relations {
+    fn from(relations: Vec<Relation>) -> Self {
+        Self(relations.into())
+    }
+}
+
+/// Where the names in a query are looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    pub cut: &'a Cut,
+    pub relations: &'a Relations,
+}
+
+/// A way from a table to another, before it is known to be the one that is meant.
+struct Way<'a> {
+    link: Link,
+    /// Names that mean it among others: relation, target, columns, constraint, junction.
+    names: Vec<&'a str>,
+    cardinality: Cardinality,
+    through: String,
+}
+
+impl Relations {
+    #[must_use]
+    pub fn all(&self) -> &[Relation] {
+        &self.0
+    }
+
+    /// Every way from a table, under the name it has there.
+    #[must_use]
+    pub fn links(&self, cut: &Cut, table: &TableCut) -> Vec<Link> {
+        let ways = self.ways(cut, table).into_iter();
+        ways.map(|way| way.link).collect()
+    }
+
+    /// The relation that is meant by a name and perhaps a hint.
+    ///
+    /// A relation that is called so is meant before a table that one leads to, and that before a
+    /// column or constraint.
+    pub fn resolve(
+        &self,
+        cut: &Cut,
+        table: &TableCut,
+        reference: &RelationRef,
+    ) -> Result<Link, RelationError> {
+        let mut ways = self.ways(cut, table);
+        let known = |ways: &[Way<'_>]| ways.iter().map(|way| way.link.name.clone()).collect();
+        if let Some(hint) = &reference.hint {
+            let fits = |way: &Way<'_>| way.link.name == *hint || way.names.contains(&&**hint);
+            if !ways.iter().any(fits) {
+                return Err(RelationError::Unknown {
+                    known: known(&ways),
+                });
+            }
+            ways.retain(fits);
+        }
+        let name = &*reference.name;
+        let target = cut.table(name).map(|table| table.table.identity().id).ok();
+        let leads_there = |way: &Way<'_>| Some(way.link.target.table.identity().id) == target;
+        let is_called = |way: &Way<'_>| way.link.name == name;
+        let goes_by = |way: &Way<'_>| way.names.contains(&name);
+        let all_known = known(&ways);
+        let fitting: [&dyn Fn(&Way<'_>) -> bool; 3] = [&is_called, &leads_there, &goes_by];
+        let Some(fits) = fitting.into_iter().find(|fits| ways.iter().any(fits)) else {
+            return Err(self
+                .missing_table(cut, name)
+                .unwrap_or(RelationError::Unknown { known: all_known }));
+        };
+        let mut found: Vec<Way<'_>> = ways.into_iter().filter(|way| fits(way)).collect();
+        // What is related directly is meant before what a junction relates.
+        if found.iter().any(|way| way.link.junction.is_none())
+            && reference.hint.is_none()
+            && found[0].link.name == name
+        {
+            found.retain(|way| way.link.junction.is_none());
+        }
+        match found.len() {
+            1 => Ok(found.remove(0).link),
+            _ => Err(RelationError::Ambiguous {
+                candidates: found.iter().map(Way::candidate).collect(),
+            }),
+        }
+    }
+
+    fn missing_table(&self, cut: &Cut, name: &str) -> Option<RelationError> {
+        let relation = self
+            .0
+            .iter()
+            .find(|relation| relation.name == name || relation.inverse_name() == name)?;
+        let missing = [&relation.from, &relation.to]
+            .into_iter()
+            .find(|endpoint| cut.table(&endpoint.table).is_err())?;
+        Some(RelationError::NoTable {
+            table: missing.table.clone(),
+        })
+    }
+
+    fn ways(&self, cut: &Cut, table: &TableCut) -> Vec<Way<'_>> {
+        let own = table.table.identity().id;
+        let mut ways = Vec::new();
+        for relation in self.0.iter() {
+            let (Ok(from), Ok(to)) = (
+                cut.table(&relation.from.table),
+                cut.table(&relation.to.table),
+            ) else {
+                continue;
+            };
+            if from.table.identity().id == own {
+                ways.push(relation.forward(to));
+            }
+            if to.table.identity().id == own {
+                ways.push(relation.backward(from));
+                self.push_junctions(cut, relation, from, &mut ways);
+            }
+        }
+        ways
+    }
+
+    /// A table whose key names rows of two others, as a relation of these: `first` leads from the junction to our table.
+    fn push_junctions<'a>(
+        &'a self,
+        cut: &Cut,
+        first: &'a Relation,
+        junction: &Arc<TableCut>,
+        ways: &mut Vec<Way<'a>>,
+    ) {
+        let key = key_of(junction);
+        let is_in_key =
+            |endpoint: &Endpoint| endpoint.columns.iter().all(|column| key.contains(column));
+        if !is_in_key(&first.from) {
+            return;
+        }
+        let id = junction.table.identity().id;
+        for second in self
+            .0
+            .iter()
+            .filter(|second| *second != first && is_in_key(&second.from))
+        {
+            let leaves = cut
+                .table(&second.from.table)
+                .is_ok_and(|from| from.table.identity().id == id);
+            let (true, Ok(target)) = (leaves, cut.table(&second.to.table)) else {
+                continue;
+            };
+            let name = &junction.table.identity().name;
+            ways.push(Way {
+                link: Link {
+                    name: target.table.identity().name.clone(),
+                    target: Arc::clone(target),
+                    from: first.to.columns.clone(),
+                    to: first.from.columns.clone(),
+                    is_many: true,
+                    junction: Some(Junction {
+                        table: Arc::clone(junction),
+                        from: second.from.columns.clone(),
+                        to: second.to.columns.clone(),
+                    }),
+                },
+                names: vec![&first.from.table],
+                cardinality: Cardinality::ManyToMany,
+                through: format!(
+                    "{name} using {} and {}",
+                    first.described(),
+                    second.described()
+                ),
+            });
+        }
+    }
+}
+
+/// The columns of a table's key, as its newest rows have it.
+fn key_of(table: &TableCut) -> Vec<String> {
+    let schema = table.schema.and_then(|id| table.table.schemas().get(id));
+    schema
+        .and_then(|schema| schema.key.clone())
+        .unwrap_or_default()
+}
+
+impl Relation {
+    /// What the relation is called from `to`'s side.
+    #[must_use]
+    pub fn inverse_name(&self) -> &str {
+        self.inverse.as_deref().unwrap_or(&self.from.table)
+    }
+
+    fn described(&self) -> String {
+        let columns = self.from.columns.join(", ");
+        match &self.constraint {
+            Some(constraint) => format!("{constraint}({columns})"),
+            None => format!("{}({columns})", self.name),
+        }
+    }
+
+    fn through(&self) -> String {
+        let side =
+            |endpoint: &Endpoint| format!("{}({})", endpoint.table, endpoint.columns.join(", "));
+        let ends = format!("{} and {}", side(&self.from), side(&self.to));
+        match &self.constraint {
+            Some(constraint) => format!("{constraint} using {ends}"),
+            None => ends,
+        }
+    }
+
+    /// Words that mean the relation from either side.
+    fn names(&self) -> Vec<&str> {
+        let mut names = vec![&*self.name];
+        names.extend(self.inverse.as_deref());
+        names.extend(self.constraint.as_deref());
+        if let [column] = &self.from.columns[..] {
+            names.push(column);
+        }
+        names
+    }
+
+    fn forward(&self, to: &Arc<TableCut>) -> Way<'_> {
+        Way {
+            link: Link {
+                name: self.name.clone(),
+                target: Arc::clone(to),
+                from: self.from.columns.clone(),
+                to: self.to.columns.clone(),
+                is_many: false,
+                junction: None,
+            },
+            names: self.names(),
+            cardinality: Cardinality::ManyToOne,
+            through: self.through(),
+        }
+    }
+
+    fn backward(&self, from: &Arc<TableCut>) -> Way<'_> {
+        let mut key = key_of(from);
+        let mut columns = self.from.columns.clone();
+        key.sort_unstable();
+        columns.sort_unstable();
+        // Columns that are a key name each row once.
+        let is_many = key != columns;
+        Way {
+            link: Link {
+                name: self.inverse_name().to_owned(),
+                target: Arc::clone(from),
+                from: self.to.columns.clone(),
+                to: self.from.columns.clone(),
+                is_many,
+                junction: None,
+            },
+            names: self.names(),
+            cardinality: if is_many {
+                Cardinality::OneToMany
+            } else {
+                Cardinality::OneToOne
+            },
+            through: self.through(),
+        }
+    }
+}
+
+impl Way<'_> {
+    fn candidate(&self) -> Candidate {
+        Candidate {
+            hint: self
+                .names
+                .iter()
+                .rev()
+                .find(|name| **name != self.link.name)
+                .map_or_else(|| self.link.name.clone(), |name| (*name).to_owned()),
+            cardinality: self.cardinality,
+            target: self.link.target.table.identity().name.clone(),
+            through: self.through.clone(),
+        }
+    }
+}
