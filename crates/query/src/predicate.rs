@@ -4,10 +4,9 @@
 //! an order between values of different kinds. A column that a row's shape lacks is null.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
 
-use row_model::{Row, SchemaHistory, SchemaId, Value};
+use row_model::{Row, Value};
+pub(crate) use table_store::Layouts;
 
 use crate::compare::{Constant, JsonPath, Kind, Pattern, contains, uuid_text};
 use crate::tree::IsWhat;
@@ -230,45 +229,5 @@ impl Comparison {
             Self::Greater => comparable.next()?.is_gt(),
             Self::GreaterOrEqual => comparable.next()?.is_ge(),
         })
-    }
-}
-
-/// Where the columns in use lie in rows of each shape.
-#[derive(Debug)]
-pub(crate) struct Layouts {
-    history: Arc<SchemaHistory>,
-    names: Vec<String>,
-    known: HashMap<SchemaId, Arc<[Option<usize>]>>,
-    /// Of the shape met last: nearly every row has it.
-    last: Option<(SchemaId, Arc<[Option<usize>]>)>,
-}
-
-impl Layouts {
-    pub fn new(history: Arc<SchemaHistory>, names: Vec<String>) -> Self {
-        Self {
-            history,
-            names,
-            known: HashMap::new(),
-            last: None,
-        }
-    }
-
-    pub fn of(&mut self, shape: SchemaId) -> &[Option<usize>] {
-        if self.last.as_ref().is_none_or(|(last, _)| *last != shape) {
-            let places = match self.known.get(&shape) {
-                Some(known) => Arc::clone(known),
-                None => self.learn(shape),
-            };
-            self.last = Some((shape, places));
-        }
-        self.last.as_ref().map_or(&[], |(_, places)| places)
-    }
-
-    fn learn(&mut self, shape: SchemaId) -> Arc<[Option<usize>]> {
-        let written = self.history.get(shape);
-        let place = |name: &String| written.as_ref()?.column(name);
-        let places: Arc<[Option<usize>]> = self.names.iter().map(place).collect();
-        self.known.insert(shape, Arc::clone(&places));
-        places
     }
 }

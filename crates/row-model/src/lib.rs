@@ -8,12 +8,14 @@
 
 mod change;
 mod decimal;
+mod exact;
 mod ids;
 mod key;
 mod notice;
 mod position;
 mod row;
 mod schema;
+mod sort_key;
 mod spelling;
 mod stamp;
 mod value;
@@ -24,12 +26,14 @@ pub use change::{
     Change, ChangeBatch, ChangeKind, Failure, RecordFormat, RunId, SnapshotMark, Transaction,
 };
 pub use decimal::{Decimal, DecimalError};
+pub use exact::Exact;
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use notice::{Notice, NoticeKind};
 pub use position::{Epoch, SourcePosition};
 pub use row::{Absent, COLUMNS_MAX, Row, RowBuilder};
 pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};
+pub use sort_key::{ORDERED_BYTES_MAX, push_sort_key, sort_key_len};
 pub use spelling::{write_clock, write_date, write_duration, write_timestamp, write_uuid};
 pub use stamp::{OriginId, Stamp};
 pub use value::{Moment, Value, parse_uuid};

@@ -114,6 +114,10 @@ pub fn write_duration(micros: i64, out: &mut impl Write) -> fmt::Result {
 /// # Errors
 /// Only if `out` fails.
 pub fn write_uuid(uuid: &[u8; 16], out: &mut impl Write) -> fmt::Result {
+    out.write_str(std::str::from_utf8(&uuid_spelling(uuid)).map_err(|_| fmt::Error)?)
+}
+
+pub(crate) fn uuid_spelling(uuid: &[u8; 16]) -> [u8; 36] {
     // Through a table: a formatter call a byte costs more than the whole of a lookup.
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
     let (mut text, mut at) = ([b'-'; 36], 0);
@@ -122,7 +126,7 @@ pub fn write_uuid(uuid: &[u8; 16], out: &mut impl Write) -> fmt::Result {
         (text[at], text[at + 1]) = (digit(byte >> 4), digit(byte & 15));
         at += 2;
     }
-    out.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    text
 }
 
 fn write_fraction(nanos: u32, out: &mut impl Write) -> fmt::Result {

@@ -104,18 +104,32 @@ impl Chunk {
         }
     }
 
-    /// Lets go of the oldest version that was set aside for a slot; its size.
-    pub fn drop_oldest(&mut self, slot: u16) -> usize {
+    /// Versions set aside for a slot, oldest first.
+    pub fn older(&self, slot: u16) -> impl DoubleEndedIterator<Item = &Version> + Clone {
+        self.older.get(&slot).into_iter().flatten()
+    }
+
+    /// All versions of a slot, the newest first.
+    pub fn versions(&self, slot: u16) -> impl Iterator<Item = &Version> + Clone {
+        self.newest(slot).into_iter().chain(self.older(slot).rev())
+    }
+
+    /// Takes out the versions of a slot that were replaced at this cut or before.
+    pub fn take_replaced(&mut self, slot: u16, cut: CutId, taken: &mut Vec<Version>) {
+        let newest = self.newest[usize::from(slot)].as_ref();
         let Some(versions) = self.older.get_mut(&slot) else {
-            return 0;
+            return;
         };
-        let bytes = versions
-            .pop_front()
-            .map_or(0, |version| version.memory_bytes());
+        let replaced_at = |at: usize, versions: &VecDeque<Version>| {
+            let next = versions.get(at + 1).or(newest);
+            next.map_or(CutId(u64::MAX), Version::cut)
+        };
+        while !versions.is_empty() && replaced_at(0, versions) <= cut {
+            taken.extend(versions.pop_front());
+        }
         if versions.is_empty() {
             self.older.remove(&slot);
         }
-        bytes
     }
 
     /// Empties a slot that holds a deleted key nobody needs to remember; its version.

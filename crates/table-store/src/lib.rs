@@ -12,7 +12,9 @@
 mod chunk;
 mod cut;
 mod facts;
+mod index;
 mod key_order;
+mod layouts;
 mod names;
 mod slot_index;
 mod table;
@@ -21,7 +23,12 @@ mod writer;
 pub use chunk::{CHUNK_SLOTS, ChunkId};
 pub use cut::{Cut, PinnedCut, Publisher, TableCut, TableStore};
 pub use facts::{Contact, ReadState, TableFacts, Transactions};
+pub use index::{
+    AddIndexError, DefinitionError, Direction, INDEX_COLUMNS_MAX, INDEXES_MAX, Index,
+    IndexDefinition, IndexGone, IndexKind, IndexPlace, KeyRange,
+};
 pub use key_order::{Floor, Held, Incoming, Verdict, decide};
+pub use layouts::Layouts;
 pub use names::{NameError, Names};
 pub use table::{Lookup, Table, TableIdentity};
 pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, TableWriter};

@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use row_model::{CutId, SchemaHistory, SlotId, TableId, Version};
 
 use crate::chunk::{Chunk, Place};
+use crate::index::{AddIndexError, Index, IndexDefinition, IndexList};
 use crate::slot_index::{KeyHash, SlotIndex};
 
 /// What a table is, for the life of a data directory.
@@ -26,6 +27,7 @@ pub struct Table {
     schemas: Arc<SchemaHistory>,
     pub(crate) index: SlotIndex,
     pub(crate) chunks: boxcar::Vec<RwLock<Chunk>>,
+    indexes: IndexList,
     /// States before this cut can no longer be read in full.
     readable_from: AtomicU64,
 }
@@ -48,6 +50,7 @@ impl Table {
             schemas,
             index: SlotIndex::new(),
             chunks: boxcar::Vec::new(),
+            indexes: IndexList::default(),
             readable_from: AtomicU64::new(0),
         }
     }
@@ -114,6 +117,26 @@ impl Table {
         };
         chunk.read().visit(cut, each);
         true
+    }
+
+    /// The secondary indexes, ready or not.
+    #[must_use]
+    pub fn indexes(&self) -> Arc<[Arc<Index>]> {
+        self.indexes.all()
+    }
+
+    /// Adds an index, which changes are entered into from now on. It is not ready before
+    /// [`build_index`](Self::build_index) has entered what is there.
+    ///
+    /// # Errors
+    /// If there is one of these columns, or if there are too many.
+    pub fn add_index(&self, definition: IndexDefinition) -> Result<Arc<Index>, AddIndexError> {
+        self.indexes.add(definition, &self.schemas)
+    }
+
+    /// Removes the index of these columns; `false` if there is none. Readers of older cuts go on with it.
+    pub fn remove_index(&self, columns: &[String]) -> bool {
+        self.indexes.remove(columns)
     }
 
     #[must_use]

@@ -22,12 +22,14 @@ pub struct MemoryUse {
     pub versions: usize,
     /// Slots and the index from keys to them.
     pub slots: usize,
+    /// Secondary indexes.
+    pub indexes: usize,
 }
 
 impl MemoryUse {
     #[must_use]
     pub fn total(&self) -> usize {
-        self.rows + self.versions + self.slots
+        self.rows + self.versions + self.slots + self.indexes
     }
 }
 
@@ -56,6 +58,8 @@ pub struct TableWriter {
     /// Rows let go of, which leave nothing behind once no reader sees them.
     dropped: VecDeque<(CutId, SlotId)>,
     deleted_max: usize,
+    /// Versions that are let go of together.
+    gone: Vec<Version>,
     scratch: Vec<u8>,
 }
 
@@ -73,6 +77,7 @@ impl TableWriter {
             deleted: VecDeque::new(),
             dropped: VecDeque::new(),
             deleted_max: DELETED_KEYS_MAX,
+            gone: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -98,10 +103,12 @@ impl TableWriter {
     pub fn memory(&self) -> MemoryUse {
         let chunks = self.table.chunks.count()
             * (size_of::<RwLock<Chunk>>() + CHUNK_SLOTS * size_of::<usize>());
+        let indexes = self.table.indexes();
         MemoryUse {
             rows: self.row_bytes,
             versions: self.version_bytes,
             slots: chunks + self.table.index.memory_bytes(),
+            indexes: indexes.iter().map(|index| index.memory_bytes()).sum(),
         }
     }
 
@@ -209,9 +216,7 @@ impl TableWriter {
             .set_aside
             .pop_front_if(|(replaced_at, _)| *replaced_at <= oldest_needed)
         {
-            if let Some((chunk, place)) = self.table.chunk(slot) {
-                self.version_bytes -= chunk.write().drop_oldest(place.slot);
-            }
+            self.let_go(slot, oldest_needed);
         }
         while let Some((_, slot)) = self.dropped.pop_front_if(|(cut, _)| *cut <= oldest_needed) {
             self.forget(slot);
@@ -304,7 +309,11 @@ impl TableWriter {
             .index
             .insert(self.table.index.hash(version.key()), slot);
         if let Some((chunk, place)) = self.table.chunk(slot) {
-            chunk.write().restore(place.slot, version);
+            let mut chunk = chunk.write();
+            for index in &*self.table.indexes() {
+                index.put(slot, None, std::iter::empty(), &version);
+            }
+            chunk.restore(place.slot, version);
         }
     }
 
@@ -324,7 +333,12 @@ impl TableWriter {
         let Some((chunk, place)) = self.table.chunk(slot) else {
             unreachable!("slot {slot:?} was never made");
         };
-        let replaced = chunk.write().replace(place.slot, version);
+        let mut chunk = chunk.write();
+        for index in &*self.table.indexes() {
+            let (replaced, older) = (chunk.newest(place.slot), chunk.older(place.slot));
+            index.put(slot, replaced, older, &version);
+        }
+        let replaced = chunk.replace(place.slot, version);
         self.row_bytes += bytes;
         self.rows += u64::from(is_row);
         if replaced.existed {
@@ -335,6 +349,20 @@ impl TableWriter {
             self.version_bytes += replaced.bytes;
             self.set_aside.push_back((cut, slot));
         }
+    }
+
+    /// Lets go of the versions of a slot that were replaced at this cut or before.
+    fn let_go(&mut self, slot: SlotId, cut: CutId) {
+        let Some((chunk, place)) = self.table.chunk(slot) else {
+            return;
+        };
+        let mut chunk = chunk.write();
+        chunk.take_replaced(place.slot, cut, &mut self.gone);
+        for index in &*self.table.indexes() {
+            index.let_go(slot, &self.gone, &chunk.versions(place.slot));
+        }
+        let gone = self.gone.drain(..);
+        self.version_bytes -= gone.map(|version| version.memory_bytes()).sum::<usize>();
     }
 
     fn after_write(&mut self, cut: CutId, slot: SlotId, is_row: bool) {

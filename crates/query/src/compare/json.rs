@@ -6,12 +6,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use row_model::Value;
+use row_model::{Exact, Value};
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::numeric::Exact;
 use crate::tree::Step;
 
 const DEPTH_MAX: usize = 64;

@@ -1,0 +1,48 @@
+//! Where columns lie in rows of each shape.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use row_model::{SchemaHistory, SchemaId};
+
+/// Where some columns lie in rows of each shape, looked up by name once a shape.
+#[derive(Debug)]
+pub struct Layouts {
+    history: Arc<SchemaHistory>,
+    names: Arc<[String]>,
+    known: HashMap<SchemaId, Arc<[Option<usize>]>>,
+    /// Of the shape met last: nearly every row has it.
+    last: Option<(SchemaId, Arc<[Option<usize>]>)>,
+}
+
+impl Layouts {
+    #[must_use]
+    pub fn new(history: Arc<SchemaHistory>, names: Arc<[String]>) -> Self {
+        Self {
+            history,
+            names,
+            known: HashMap::new(),
+            last: None,
+        }
+    }
+
+    /// The place of each column; `None` for one that rows of this shape lack.
+    pub fn of(&mut self, shape: SchemaId) -> &[Option<usize>] {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != shape) {
+            let places = match self.known.get(&shape) {
+                Some(known) => Arc::clone(known),
+                None => self.learn(shape),
+            };
+            self.last = Some((shape, places));
+        }
+        self.last.as_ref().map_or(&[], |(_, places)| places)
+    }
+
+    fn learn(&mut self, shape: SchemaId) -> Arc<[Option<usize>]> {
+        let written = self.history.get(shape);
+        let place = |name: &String| written.as_ref()?.column(name);
+        let places: Arc<[Option<usize>]> = self.names.iter().map(place).collect();
+        self.known.insert(shape, Arc::clone(&places));
+        places
+    }
+}
