@@ -16,6 +16,7 @@ pub mod cursor;
 mod fixture;
 pub mod format;
 pub mod fresh;
+pub mod group;
 pub mod json;
 pub mod key;
 pub mod list;
