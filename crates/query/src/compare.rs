@@ -10,6 +10,6 @@ mod numeric;
 mod sort_key;
 
 pub(crate) use constant::{Constant, Kind, uuid_text};
-pub(crate) use json::{JsonPath, contains};
+pub(crate) use json::{JsonPath, canonical, contains, overlaps};
 pub(crate) use like::Pattern;
 pub(crate) use sort_key::push_sort_key;

@@ -12,18 +12,23 @@ pub mod as_of;
 pub mod bind;
 mod compare;
 pub mod cursor;
+mod embed;
 #[cfg(test)]
 mod fixture;
 pub mod format;
 pub mod fresh;
+pub mod group;
+mod grouped;
 pub mod json;
 pub mod key;
+mod least;
 pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
 mod predicate;
 pub mod relation;
+mod run;
 
 mod token;
 pub mod tree;
