@@ -116,6 +116,7 @@ error_codes! {
     UnknownColumn = "unknown_column", 400, "Unknown column";
     TypeMismatch = "type_mismatch", 400, "Value does not fit the column's type";
     BadCursor = "bad_cursor", 400, "Unusable cursor";
+    UnknownRelation = "unknown_relation", 400, "Unknown relation";
     AmbiguousRelation = "ambiguous_relation", 400, "Ambiguous relation";
     Unauthorized = "unauthorized", 401, "Not authenticated";
     InsufficientScope = "insufficient_scope", 403, "Not allowed";

@@ -11,6 +11,7 @@ use query::fresh::{Fresh, State};
 use query::key::KeyError;
 use query::list::ListError;
 use query::percent::PercentError;
+use query::relation::RelationError;
 use query::url::{Problem, SyntaxError};
 use table_store::{NameError, TableCut};
 
@@ -203,10 +204,39 @@ fn no_columns(table: &str, column: &str) -> ApiError {
 pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
     let said = |code| ApiError::new(code, format!("Table '{table}': {error}."));
     match error {
-        BindError::UnknownColumn { column, known, .. } => {
+        BindError::UnknownColumn {
+            table,
+            column,
+            known,
+            ..
+        } => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            unknown_column(table, column, &known)
+            match table {
+                Some(table) => unknown_column(table, column, &known),
+                None => said(ErrorCode::UnknownColumn)
+                    .with_candidates(candidates::of(column, known.iter().copied()))
+                    .with_hint("Groups have only what they are grouped by and the aggregates, by the names of the answer."),
+            }
         }
+        BindError::Relation {
+            relation, error, ..
+        } => unfit_relation(said, &relation.name, error),
+        BindError::RelationColumns { .. } => said(ErrorCode::UnknownRelation)
+            .with_hint("Mend the relation's columns in the configuration."),
+        BindError::NotToOne { .. } => said(ErrorCode::BadRequest)
+            .with_hint("Show its rows inside the row, as in items(sku), or ask for one of them in a condition."),
+        BindError::RelationOfGroup { .. } | BindError::GroupedRows { .. } => {
+            said(ErrorCode::BadRequest)
+                .with_hint("Group by columns of to-one relations, as in customer.tier.")
+        }
+        BindError::TooDeep { .. } => said(ErrorCode::BadRequest)
+            .with_hint("Ask for the rest in a query of its own."),
+        BindError::Aggregate { instead, .. } => {
+            said(ErrorCode::TypeMismatch).with_hint(*instead)
+        }
+        BindError::UngroupedAggregate { .. } => said(ErrorCode::BadRequest)
+            .with_hint("Aggregate the related rows within their own brackets."),
+        BindError::Cast { .. } => said(ErrorCode::BadRequest),
         BindError::Literal { .. } => said(ErrorCode::TypeMismatch).with_hint(format!(
             "Write the value as answers do. GET /v1/tables/{table} lists the columns and their types."
         )),
@@ -215,14 +245,33 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
             .with_hint("Only json, arrays, maps, structs and columns without a type have parts."),
         BindError::Unordered { .. } => said(ErrorCode::TypeMismatch)
             .with_hint("Order by a part of it, as in doc->>name."),
-        BindError::Unsupported { .. } => said(ErrorCode::UnknownParameter),
         BindError::SameName { .. } => said(ErrorCode::BadRequest)
             .with_hint("Give one of them another name, as in select=total:amount."),
     }
 }
 
+fn unfit_relation(
+    said: impl Fn(ErrorCode) -> ApiError,
+    name: &str,
+    error: &RelationError,
+) -> ApiError {
+    match error {
+        RelationError::Unknown { known } => said(ErrorCode::UnknownRelation)
+            .with_candidates(candidates::of(name, known.iter().map(String::as_str)))
+            .with_hint("Relations are said in the configuration ([[relations]]): change events carry no foreign keys."),
+        RelationError::Ambiguous { candidates } => {
+            let hinted = candidates.iter().map(|way| format!("{name}!{}", way.hint));
+            said(ErrorCode::AmbiguousRelation)
+                .with_candidates(hinted.collect())
+                .with_hint("Say after a '!' which of them is meant: by relation, constraint, column or junction.")
+        }
+        RelationError::NoTable { .. } => said(ErrorCode::UnknownRelation)
+            .with_hint("It will be there once its topic was read; GET /v1/status tells how far that is."),
+    }
+}
+
 /// A query that would cost more than it may.
-pub(crate) fn too_costly(table: &TableCut, error: ListError) -> ApiError {
+pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
     let name = &table.table.identity().name;
     let schema = table.schema.and_then(|id| table.table.schemas().get(id));
     let key = schema.and_then(|schema| schema.key.clone());
@@ -234,7 +283,7 @@ pub(crate) fn too_costly(table: &TableCut, error: ListError) -> ApiError {
         None => "The table has no key by which less could be looked at.".to_owned(),
     };
     let code = match error {
-        ListError::TooManyRows { .. } => ErrorCode::ScanTooLarge,
+        ListError::TooManyRows { .. } | ListError::TooMuch { .. } => ErrorCode::ScanTooLarge,
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
     };
     ApiError::new(

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus};
 use query::json::RowShapes;
-use table_store::TableStore;
+use query::relation::{Relations, World};
+use table_store::{Cut, TableStore};
 
 /// Answers what no table knows. Called while a request waits: it must not block for long.
 pub trait StatusProvider: Send + Sync + 'static {
@@ -58,6 +59,7 @@ struct Shared {
     clock: fn() -> i64,
     status: Arc<dyn StatusProvider>,
     shapes: RowShapes,
+    relations: Relations,
 }
 
 impl ApiState {
@@ -67,6 +69,7 @@ impl ApiState {
         store: Arc<TableStore>,
         clock: fn() -> i64,
         status: Arc<dyn StatusProvider>,
+        relations: Relations,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -74,6 +77,7 @@ impl ApiState {
                 clock,
                 status,
                 shapes: RowShapes::default(),
+                relations,
             }),
         }
     }
@@ -88,6 +92,14 @@ impl ApiState {
 
     pub(crate) fn status(&self) -> &dyn StatusProvider {
         &*self.shared.status
+    }
+
+    /// Where a query's names are looked up.
+    pub(crate) fn world<'a>(&'a self, cut: &'a Cut) -> World<'a> {
+        World {
+            cut,
+            relations: &self.shared.relations,
+        }
     }
 
     pub(crate) fn shapes(&self) -> &RowShapes {

@@ -6,6 +6,9 @@
 use row_model::Column;
 use table_store::TableIdentity;
 
+use crate::tree::{Ordered, Query, RelationRef, SelectedWhat};
+use crate::url;
+
 use crate::token::{TableHash, TokenReader, TokenWriter, decode, hash_of, kind};
 
 /// Why a cursor leads nowhere.
@@ -30,6 +33,33 @@ pub struct Binding {
     table: TableHash,
     query: TableHash,
     schema: TableHash,
+}
+
+/// What decides which rows an answer has, in words that are the same for all queries that mean the same.
+pub(crate) fn what_rows(query: &Query) -> String {
+    let mut words = url::print_conditions(&query.filter);
+    let grouped = query.is_grouped();
+    for item in query.select.iter().flatten() {
+        match &item.what {
+            SelectedWhat::Embed(embed) if embed.required || grouped => {
+                let RelationRef { name, hint } = &embed.relation;
+                words += &format!(",{name:?}!{hint:?}{}", what_rows(&embed.query));
+            }
+            SelectedWhat::Path(path) if grouped => {
+                let by = [Ordered {
+                    by: path.clone(),
+                    descending: false,
+                    nulls_first: false,
+                }];
+                words += &format!(",{}", url::print_order(&by));
+            }
+            _ => {}
+        }
+    }
+    if grouped {
+        words += &url::print_conditions(&query.having);
+    }
+    words
 }
 
 impl Binding {

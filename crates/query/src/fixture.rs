@@ -6,16 +6,32 @@ use row_model::{
     Column, ColumnType, RowBuilder, Schema, SchemaHistory, SchemaId, Stamp, TableId, Value,
     Version, encode_key,
 };
-use table_store::{Names, Publisher, TableCut, TableFacts, TableIdentity, TableStore, TableWriter};
+use table_store::{
+    Cut, Names, Publisher, TableCut, TableFacts, TableIdentity, TableStore, TableWriter,
+};
 
+use crate::bind::{self, BoundQuery};
 use crate::json::{RowShape, RowShapes};
 use crate::list::Budget;
+use crate::relation::{Relations, World};
+use crate::tree::Query;
 
 /// As much as a list wants.
 pub(crate) const UNBOUND: Budget<'static> = Budget {
     rows_max: u64::MAX,
+    threads: 2,
     is_late: &|| false,
 };
+
+/// Binds a query to the orders at a cut, where nothing is related.
+pub(crate) fn bound(query: &Query, cut: &Cut) -> BoundQuery {
+    let relations = Relations::default();
+    let world = World {
+        cut,
+        relations: &relations,
+    };
+    bind::bind(query, cut.table("orders").unwrap(), &world).unwrap()
+}
 
 /// A table of the source `shop` whose topic is `shop.public.<name>`.
 pub(crate) fn identity(name: &str) -> TableIdentity {
@@ -111,6 +127,10 @@ impl Shop {
         });
         let oldest_needed = self.publisher.publish();
         self.writer.collect_garbage(oldest_needed);
+    }
+
+    pub fn shapes(&self) -> &RowShapes {
+        &self.shapes
     }
 
     pub fn shape(&self, table: &TableCut) -> Arc<RowShape> {

@@ -1,16 +1,19 @@
 //! How the rows of an answer are written: as objects, as arrays beside the columns' names, or as CSV.
 //!
-//! Rows are written where they lie, like those of [`crate::json`], but only what was selected of them.
+//! Rows are written where they lie, like those of [`crate::json`], but only what was selected of them, and
+//! with the rows that stand inside them, which are objects in every form.
 //! A value that was never sent is left out of an object and named in it; in an array it is null, and
-//! named beside the rows; in CSV it is an empty field, as null is.
+//! named beside the rows; in CSV it is an empty field, as null is. Related rows that were cut off at a
+//! limit are named in their row's `truncated`.
 
 use std::sync::Arc;
 
-use row_model::{ColumnType, Value, Version};
+use row_model::{ColumnType, Value};
 
-use crate::bind::{BoundQuery, Field};
-use crate::json::{RowShape, write_text, write_value};
-use crate::predicate::Layouts;
+use crate::bind::{BoundQuery, Field, FieldWhat};
+use crate::embed::{Node, Related};
+use crate::json::{RowShape, RowShapes, write_text, write_value};
+use crate::run::{Reader, View};
 
 /// Integers beyond this are not whole numbers to a reader that has only doubles.
 const DOUBLE_INT_MAX: u64 = 1 << 53;
@@ -25,36 +28,60 @@ pub enum Format {
     Csv,
 }
 
-/// Writes rows as a query wants them.
-pub struct RowWriter<'a> {
-    fields: &'a [Field],
-    layouts: Layouts,
-    format: Format,
+/// How values are written, whatever the form of the rows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Style {
     /// 64-bit integers as strings.
     int64_as_text: bool,
-    /// Writes the rows of which everything is shown as it is.
-    whole: Option<Arc<RowShape>>,
+}
+
+/// Writes rows as a query wants them.
+pub struct RowWriter<'a> {
+    level: Level<'a>,
+    format: Format,
+    style: Style,
     /// `[row,"column"]` of each value in an array that was never sent.
     unavailable: Vec<u8>,
     scratch: Vec<u8>,
 }
 
+/// One query, with those that stand inside it.
+struct Level<'a> {
+    query: &'a BoundQuery,
+    reader: Reader,
+    /// Writes the rows of which everything is shown as it is.
+    whole: Option<Arc<RowShape>>,
+    embeds: Vec<Level<'a>>,
+}
+
+impl<'a> Level<'a> {
+    fn new(query: &'a BoundQuery, shapes: &RowShapes, style: Style) -> Self {
+        let is_plain = query.is_whole_row && !style.int64_as_text;
+        let embeds = query.embeds.iter();
+        Self {
+            query,
+            reader: Reader::of_found(query.output()),
+            whole: is_plain.then(|| shapes.of(&query.table)),
+            embeds: embeds
+                .map(|embed| Self::new(&embed.query, shapes, style))
+                .collect(),
+        }
+    }
+}
+
 impl<'a> RowWriter<'a> {
-    /// `shape` is that of the table the query is bound to.
     #[must_use]
     pub fn new(
         query: &'a BoundQuery,
         format: Format,
         int64_as_text: bool,
-        shape: &Arc<RowShape>,
+        shapes: &RowShapes,
     ) -> Self {
-        let is_plain = query.is_whole_row && format == Format::Objects && !int64_as_text;
+        let style = Style { int64_as_text };
         Self {
-            fields: &query.fields,
-            layouts: query.columns.layouts(),
+            level: Level::new(query, shapes, style),
             format,
-            int64_as_text,
-            whole: is_plain.then(|| Arc::clone(shape)),
+            style,
             unavailable: Vec::new(),
             scratch: Vec::new(),
         }
@@ -68,7 +95,8 @@ impl<'a> RowWriter<'a> {
     /// Appends the columns' names as an array of texts, or as a line of CSV.
     pub fn write_header(&mut self, out: &mut Vec<u8>) {
         let is_csv = self.format == Format::Csv;
-        for (at, field) in self.fields.iter().enumerate() {
+        let fields = &self.level.query.fields;
+        for (at, field) in fields.iter().enumerate() {
             let first = if is_csv { None } else { Some(b'[') };
             out.extend(if at == 0 { first } else { Some(b',') });
             if is_csv {
@@ -77,7 +105,7 @@ impl<'a> RowWriter<'a> {
                 write_text(&field.label, out);
             }
         }
-        match (is_csv, self.fields.is_empty()) {
+        match (is_csv, fields.is_empty()) {
             (true, _) => out.extend_from_slice(b"\r\n"),
             (false, true) => out.extend_from_slice(b"[]"),
             (false, false) => out.push(b']'),
@@ -85,14 +113,11 @@ impl<'a> RowWriter<'a> {
     }
 
     /// Appends a row; `number` is its place in the answer.
-    pub fn write_row(&mut self, number: usize, version: &Version, out: &mut Vec<u8>) {
-        if let Some(shape) = &self.whole {
-            return shape.write_row(version, out);
-        }
+    pub(crate) fn write_row(&mut self, number: usize, node: &Node, out: &mut Vec<u8>) {
         match self.format {
-            Format::Objects => self.write_object(version, out),
-            Format::Arrays => self.write_array(number, version, out),
-            Format::Csv => self.write_line(version, out),
+            Format::Objects => self.level.write_object(node, self.style, out),
+            Format::Arrays => self.write_array(number, node, out),
+            Format::Csv => self.write_line(node, out),
         }
     }
 
@@ -117,81 +142,59 @@ impl<'a> RowWriter<'a> {
         self.unavailable.truncate(bytes);
     }
 
-    fn write_object(&mut self, version: &Version, out: &mut Vec<u8>) {
-        let Some(row) = version.row() else {
-            return out.extend_from_slice(b"{}");
-        };
-        let places = self.layouts.of(version.schema());
-        let as_text = self.int64_as_text;
-        self.scratch.clear();
-        let start = out.len();
-        for field in self.fields {
-            let scratch = &mut self.scratch;
-            field.source.with_value(row, places, |value| {
-                if value == Value::Unavailable {
-                    scratch.push(b',');
-                    return write_text(&field.label, scratch);
-                }
-                out.push(b',');
-                write_text(&field.label, out);
-                out.push(b':');
-                write_field(field, value, as_text, out);
-            });
-        }
-        if let Some(first) = self.scratch.first_mut() {
-            *first = b'[';
-            out.extend_from_slice(b",\"unavailable\":");
-            out.extend_from_slice(&self.scratch);
-            out.push(b']');
-        }
-        match out.get_mut(start) {
-            // The first comma gives its place to the brace.
-            Some(first) => *first = b'{',
-            None => out.push(b'{'),
-        }
-        out.push(b'}');
-    }
-
-    fn write_array(&mut self, number: usize, version: &Version, out: &mut Vec<u8>) {
-        let Some(row) = version.row() else {
+    fn write_array(&mut self, number: usize, node: &Node, out: &mut Vec<u8>) {
+        let Level {
+            query,
+            reader,
+            embeds,
+            ..
+        } = &mut self.level;
+        let Some(view) = reader.view_with(node.version(), &node.related) else {
             return out.extend_from_slice(b"[]");
         };
-        let places = self.layouts.of(version.schema());
         out.push(b'[');
-        for (at, field) in self.fields.iter().enumerate() {
+        for (at, field) in query.fields.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            let unavailable = &mut self.unavailable;
-            field.source.with_value(row, places, |value| {
-                if value == Value::Unavailable {
-                    unavailable.extend_from_slice(b",[");
-                    unavailable.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-                    unavailable.push(b',');
-                    write_text(&field.label, unavailable);
-                    unavailable.push(b']');
-                }
-                write_field(field, value, self.int64_as_text, out);
-            });
+            if is_unavailable(field, &view) {
+                let list = &mut self.unavailable;
+                list.extend_from_slice(b",[");
+                list.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                list.push(b',');
+                write_text(&field.label, list);
+                list.push(b']');
+            }
+            write_field(field, &view, node, query, embeds, self.style, out);
         }
         out.push(b']');
     }
 
-    fn write_line(&mut self, version: &Version, out: &mut Vec<u8>) {
-        let Some(row) = version.row() else {
+    fn write_line(&mut self, node: &Node, out: &mut Vec<u8>) {
+        let Level {
+            query,
+            reader,
+            embeds,
+            ..
+        } = &mut self.level;
+        let Some(view) = reader.view_with(node.version(), &node.related) else {
             return;
         };
-        let places = self.layouts.of(version.schema());
-        for (at, field) in self.fields.iter().enumerate() {
+        for (at, field) in query.fields.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
             let scratch = &mut self.scratch;
-            field.source.with_value(row, places, |value| match value {
+            scratch.clear();
+            let FieldWhat::Value { source, .. } = &field.what else {
+                write_field(field, &view, node, query, embeds, self.style, scratch);
+                write_csv_text(&String::from_utf8_lossy(scratch), out);
+                continue;
+            };
+            view.with_value(source, |value| match value {
                 Value::Null | Value::Unavailable => {}
                 Value::Text(text) | Value::Json(text) => write_csv_text(text, out),
                 value => {
-                    scratch.clear();
                     write_value(value, scratch);
                     // What is neither text nor JSON needs no escapes: without its quotes it is itself.
                     let bare = scratch
@@ -205,16 +208,158 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-/// In a column of 64-bit integers every integer is a string, elsewhere only what a double cannot hold.
-fn write_field(field: &Field, value: Value<'_>, int64_as_text: bool, out: &mut Vec<u8>) {
-    let is_wide = matches!(field.kind, ColumnType::Int64 | ColumnType::UInt64);
+impl Level<'_> {
+    fn write_object(&mut self, node: &Node, style: Style, out: &mut Vec<u8>) {
+        let start = out.len();
+        let fields = if let Some(shape) = &self.whole {
+            shape.write_row(node.version(), out);
+            // What stands inside the row follows within the same braces.
+            out.pop();
+            let embeds = &self.query.fields[self.query.fields.len() - self.query.embeds.len()..];
+            embeds
+        } else {
+            out.push(b'{');
+            &self.query.fields[..]
+        };
+        let Some(view) = self.reader.view_with(node.version(), &node.related) else {
+            out.truncate(start);
+            return out.extend_from_slice(b"{}");
+        };
+        for field in fields {
+            if is_unavailable(field, &view) {
+                continue;
+            }
+            out.push(b',');
+            write_text(&field.label, out);
+            out.push(b':');
+            write_field(field, &view, node, self.query, &mut self.embeds, style, out);
+        }
+        let unavailable = |field: &&Field| is_unavailable(field, &view);
+        let cut = |field: &&Field| matches!(field.what, FieldWhat::Embed(number) if node.embeds[number].more);
+        write_list("unavailable", fields.iter().filter(unavailable), out);
+        write_list("truncated", fields.iter().filter(cut), out);
+        // The first comma, if it stands right after the brace, is one too many.
+        if out.get(start + 1) == Some(&b',') {
+            out.remove(start + 1);
+        }
+        out.push(b'}');
+    }
+
+    /// The rows of an embed, or the one it has, or null.
+    fn write_related(&mut self, related: &Related, is_many: bool, style: Style, out: &mut Vec<u8>) {
+        if !is_many {
+            return match related.rows.first() {
+                Some(node) => self.write_object(node, style, out),
+                None => out.extend_from_slice(b"null"),
+            };
+        }
+        out.push(b'[');
+        for (at, node) in related.rows.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            self.write_object(node, style, out);
+        }
+        out.push(b']');
+    }
+
+    /// One field of each row.
+    fn write_spread(&mut self, related: &Related, field: usize, style: Style, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, node) in related.rows.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            let field = &self.query.fields[field];
+            match self.reader.view_with(node.version(), &node.related) {
+                Some(view) => {
+                    write_field(field, &view, node, self.query, &mut self.embeds, style, out)
+                }
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        out.push(b']');
+    }
+}
+
+/// Appends `,"name":["label",…]` if there are any.
+fn write_list<'f>(name: &str, fields: impl Iterator<Item = &'f Field>, out: &mut Vec<u8>) {
+    let before = out.len();
+    for field in fields {
+        if out.len() == before {
+            out.push(b',');
+            write_text(name, out);
+            out.extend_from_slice(b":[");
+        } else {
+            out.push(b',');
+        }
+        write_text(&field.label, out);
+    }
+    if out.len() > before {
+        out.push(b']');
+    }
+}
+
+fn is_unavailable(field: &Field, view: &View<'_>) -> bool {
+    match &field.what {
+        FieldWhat::Value { source, .. } => {
+            view.with_value(source, |value| value == Value::Unavailable)
+        }
+        _ => false,
+    }
+}
+
+fn write_field(
+    field: &Field,
+    view: &View<'_>,
+    node: &Node,
+    query: &BoundQuery,
+    embeds: &mut [Level<'_>],
+    style: Style,
+    out: &mut Vec<u8>,
+) {
+    match &field.what {
+        FieldWhat::Value { source, kind } => {
+            view.with_value(source, |value| write_cell(*kind, value, style, out));
+        }
+        FieldWhat::Embed(number) => {
+            let is_many = query.embeds[*number].is_many;
+            embeds[*number].write_related(&node.embeds[*number], is_many, style, out);
+        }
+        FieldWhat::Spread { embed, field } => {
+            embeds[*embed].write_spread(&node.embeds[*embed], *field, style, out);
+        }
+        FieldWhat::Object(fields) => {
+            let is_null = |field: &Field| match &field.what {
+                FieldWhat::Value { source, .. } => {
+                    view.with_value(source, |value| value == Value::Null)
+                }
+                _ => false,
+            };
+            if fields.iter().all(is_null) {
+                return out.extend_from_slice(b"null");
+            }
+            for (at, field) in fields.iter().enumerate() {
+                out.push(if at == 0 { b'{' } else { b',' });
+                write_text(&field.label, out);
+                out.push(b':');
+                write_field(field, view, node, query, embeds, style, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// In a column of 64-bit integers every integer is a string if so wanted, elsewhere only what a double cannot hold.
+fn write_cell(kind: ColumnType, value: Value<'_>, style: Style, out: &mut Vec<u8>) {
+    let is_wide = matches!(kind, ColumnType::Int64 | ColumnType::UInt64);
     let magnitude = match value {
         Value::Int(number) => number.unsigned_abs(),
         Value::UInt(number) => number,
         _ => 0,
     };
     let is_integer = matches!(value, Value::Int(_) | Value::UInt(_));
-    let as_text = int64_as_text && is_integer && (is_wide || magnitude > DOUBLE_INT_MAX);
+    let as_text = style.int64_as_text && is_integer && (is_wide || magnitude > DOUBLE_INT_MAX);
     if as_text {
         out.push(b'"');
     }
@@ -242,10 +387,10 @@ mod tests {
     use serde_json::{Map, Value as Json};
 
     use super::*;
-    use crate::fixture::{Shop, UNBOUND};
+    use crate::fixture::{Shop, UNBOUND, bound};
     use crate::list::random::{any_rows, shop_of};
     use crate::list::{PAGE_BYTES_MAX, PageRequest, page};
-    use crate::{bind, url};
+    use crate::url;
 
     /// All rows in a form, and the list of what was never sent.
     fn written(
@@ -255,15 +400,14 @@ mod tests {
         int64_as_text: bool,
     ) -> (Vec<Json>, Json) {
         let cut = shop.store().pin();
-        let table = cut.table("orders").unwrap();
-        let query = bind::bind(&url::read([("select", select)]).unwrap(), table).unwrap();
+        let query = bound(&url::read([("select", select)]).unwrap(), &cut);
         let request = PageRequest {
             after: None,
             limit: 1_000,
             counted: false,
         };
-        let page = page(&cut, table, &query, &request, UNBOUND).unwrap();
-        let mut writer = RowWriter::new(&query, format, int64_as_text, &shop.shape(table));
+        let page = page(&cut, &query, &request, UNBOUND).unwrap();
+        let mut writer = RowWriter::new(&query, format, int64_as_text, shop.shapes());
         let mut out = b"[".to_vec();
         if format == Format::Arrays {
             writer.write_header(&mut out);

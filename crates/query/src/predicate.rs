@@ -5,10 +5,12 @@
 
 use std::cmp::Ordering;
 
-use row_model::{Row, Value};
+use regex::Regex;
+use row_model::Value;
 pub(crate) use table_store::Layouts;
 
-use crate::compare::{Constant, JsonPath, Kind, Pattern, contains, uuid_text};
+use crate::compare::{Constant, JsonPath, Kind, Pattern, contains, overlaps, uuid_text};
+use crate::run::View;
 use crate::tree::IsWhat;
 
 /// A condition on rows.
@@ -17,12 +19,26 @@ pub(crate) enum Predicate {
     All(Vec<Predicate>),
     Any(Vec<Predicate>),
     Not(Box<Predicate>),
-    Test { source: Source, check: Check },
+    Test {
+        source: Source,
+        check: Check,
+    },
+    /// Two values of the row are compared with each other.
+    Compare {
+        source: Source,
+        comparison: Comparison,
+        with: Source,
+    },
+    /// There is a related row as the scope's relation of this number wants it.
+    Related(usize),
 }
 
 /// Where a value comes from: a column in use, and the way into its JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
+    /// Whose column: 0 is the row itself, the others are rows that its to-one relations lead to.
+    pub level: usize,
+    /// Which of the columns in use there.
     pub slot: usize,
     pub path: Option<JsonPath>,
 }
@@ -44,6 +60,11 @@ pub(crate) enum Check {
         text: Box<str>,
         json: Vec<String>,
     },
+    /// JSON whose parts are all in this.
+    ContainedIn(Box<str>),
+    /// An array with an element of this one.
+    Overlaps(Box<str>),
+    Match(Regex),
     Is(IsWhat),
 }
 
@@ -58,13 +79,13 @@ pub(crate) enum Comparison {
 }
 
 impl Predicate {
-    /// True, false or unknown. `places` says where each column in use lies in the row.
-    pub fn test(&self, row: Row<'_>, places: &[Option<usize>]) -> Option<bool> {
+    /// True, false or unknown.
+    pub fn test(&self, row: &View<'_>) -> Option<bool> {
         match self {
             Self::All(parts) => {
                 let mut all = Some(true);
                 for part in parts {
-                    match part.test(row, places) {
+                    match part.test(row) {
                         Some(true) => {}
                         Some(false) => return Some(false),
                         None => all = None,
@@ -75,7 +96,7 @@ impl Predicate {
             Self::Any(parts) => {
                 let mut any = Some(false);
                 for part in parts {
-                    match part.test(row, places) {
+                    match part.test(row) {
                         Some(false) => {}
                         Some(true) => return Some(true),
                         None => any = None,
@@ -83,10 +104,20 @@ impl Predicate {
                 }
                 any
             }
-            Self::Not(part) => part.test(row, places).map(|is| !is),
-            Self::Test { source, check } => {
-                source.with_value(row, places, |value| check.test(&value))
-            }
+            Self::Not(part) => part.test(row).map(|is| !is),
+            Self::Test { source, check } => row.with_value(source, |value| check.test(&value)),
+            Self::Compare {
+                source,
+                comparison,
+                with,
+            } => row.with_value(source, |value| {
+                if matches!(value, Value::Null | Value::Unavailable) {
+                    return None;
+                }
+                let other = row.with_value(with, Constant::of)?;
+                comparison.test(&value, &[other])
+            }),
+            Self::Related(number) => Some(row.has_related(*number)),
         }
     }
 
@@ -96,7 +127,14 @@ impl Predicate {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_costly),
             Self::Not(part) => part.is_costly(),
             Self::Test { source, check } => {
-                let searches = matches!(check, Check::Like(_) | Check::Contains { .. });
+                let searches = matches!(
+                    check,
+                    Check::Like(_)
+                        | Check::Contains { .. }
+                        | Check::ContainedIn(_)
+                        | Check::Overlaps(_)
+                        | Check::Match(_)
+                );
                 let json = |constants: &[Constant]| {
                     constants
                         .iter()
@@ -106,29 +144,21 @@ impl Predicate {
                     Check::Compare(_, constants) | Check::In(constants) => json(constants),
                     _ => false,
                 };
-                source.path.is_some() || searches || takes_apart
+                source.path.is_some() || source.level > 0 || searches || takes_apart
             }
+            Self::Compare { source, with, .. } => source.level + with.level > 0,
+            Self::Related(_) => true,
         }
     }
 }
 
 impl Source {
-    /// Calls `then` with the value in this row.
-    pub fn with_value<T>(
-        &self,
-        row: Row<'_>,
-        places: &[Option<usize>],
-        then: impl FnOnce(Value<'_>) -> T,
-    ) -> T {
-        let place = places.get(self.slot).copied().flatten();
-        let value = place
-            .and_then(|place| row.get(place))
-            .unwrap_or(Value::Null);
-        match (&self.path, value) {
-            (None, value) => then(value),
-            (Some(path), Value::Json(json)) => path.with_value(json, then),
-            (Some(_), Value::Unavailable) => then(Value::Unavailable),
-            (Some(_), _) => then(Value::Null),
+    /// A column of the row itself.
+    pub fn column(slot: usize) -> Self {
+        Self {
+            level: 0,
+            slot,
+            path: None,
         }
     }
 }
@@ -167,6 +197,15 @@ impl Check {
                     memchr::memmem::find(value.as_bytes(), text.as_bytes()).is_some()
                 }),
             },
+            Self::ContainedIn(whole) => match value {
+                Value::Json(value) => Some(contains(whole, value)),
+                _ => None,
+            },
+            Self::Overlaps(other) => match value {
+                Value::Json(value) => Some(overlaps(value, other)),
+                _ => None,
+            },
+            Self::Match(pattern) => with_text(value, |text| pattern.is_match(text)),
             Self::Is(_) => None,
         }
     }

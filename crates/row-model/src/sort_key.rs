@@ -85,6 +85,40 @@ pub fn sort_key_len(bytes: &[u8], columns: usize) -> Option<usize> {
     (0..columns).try_fold(0, |at, _| Some(at + value_len(bytes.get(at..)?)?))
 }
 
+/// Appends the sort keys, all ascending with nulls last, of values whose key is given; `None` if that is no key, or
+/// one with nulls or with numbers of absurd length.
+pub fn sort_key_of_key(mut key: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    while let Some((tag, rest)) = key.split_first() {
+        let len = match *tag {
+            tag::NULL | tag::UNAVAILABLE => return None,
+            tag::UUID => {
+                let uuid: &[u8; 16] = rest.first_chunk()?;
+                escaped(tag::TEXT, &uuid_spelling(uuid), out);
+                1 + uuid.len()
+            }
+            tag::TEXT | tag::BYTES | tag::JSON => {
+                let len = escaped_len(rest)?;
+                let body = &rest[..len.checked_sub(2)?];
+                // A zero byte is followed by one that says it is no end.
+                let mut zero = false;
+                let plain = body
+                    .iter()
+                    .filter(|byte| !std::mem::replace(&mut zero, **byte == 0));
+                let plain: Vec<u8> = plain.copied().take(ORDERED_BYTES_MAX).collect();
+                escaped(*tag, &plain, out);
+                1 + len
+            }
+            _ => {
+                let len = value_len(key).filter(|len| *len < ORDERED_BYTES_MAX / 2)?;
+                out.extend_from_slice(&key[..len]);
+                len
+            }
+        };
+        key = key.get(len..)?;
+    }
+    Some(())
+}
+
 fn value_len(bytes: &[u8]) -> Option<usize> {
     const SIGNED: usize = 8;
     const NANOS: usize = 4;
@@ -204,6 +238,34 @@ mod tests {
             moment.prop_map(|(seconds, nanos)| key(Value::Instant(Moment { seconds, nanos }))),
             "[a\\x00]{0,4}".prop_map(|text| key(Value::Json(&text))),
         ]
+    }
+
+    #[test]
+    fn a_key_tells_the_sort_key() {
+        let long = "é\0".repeat(ORDERED_BYTES_MAX);
+        let values = [
+            Value::Int(-7),
+            Value::Float(0.1),
+            Value::Decimal(Decimal::new(2, &[1, 2, 3])),
+            Value::Text("a\0b"),
+            Value::Text(&long),
+            Value::Bytes(long.as_bytes()),
+            Value::Uuid([0xab; 16]),
+            Value::Bool(true),
+            Value::Instant(Moment::INFINITY),
+            Value::Date(3),
+            Value::Json("{}"),
+        ];
+        let (mut of_keys, mut own, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        for value in values {
+            encode_key_value(value, &mut of_keys);
+            push_sort_key(value, false, false, &mut own);
+        }
+        assert_eq!(sort_key_of_key(&of_keys, &mut out), Some(()));
+        assert_eq!(out, own);
+        for none in [&[tag::NULL][..], &[tag::TEXT, 1], &[0x77]] {
+            assert_eq!(sort_key_of_key(none, &mut out), None);
+        }
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! `rowtide serve`: joins sources, tables, checkpoint and API, and runs them until a signal.
 
+use query::relation::Relations;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -51,7 +52,12 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
 
     let status = Arc::new(BoardStatus(Arc::clone(pipeline.board())));
-    let state = ApiState::new(Arc::clone(pipeline.store()), clock::now_ms, status);
+    let state = ApiState::new(
+        Arc::clone(pipeline.store()),
+        clock::now_ms,
+        status,
+        Relations::default(),
+    );
     let hosts = if data.is_unix() {
         Hosts::any()
     } else {

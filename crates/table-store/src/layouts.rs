@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use row_model::{SchemaHistory, SchemaId};
+use row_model::{SchemaHistory, SchemaId, Version};
 
 /// Where some columns lie in rows of each shape, looked up by name once a shape.
 #[derive(Debug)]
@@ -28,6 +28,12 @@ impl Layouts {
 
     /// The place of each column; `None` for one that rows of this shape lack.
     pub fn of(&mut self, shape: SchemaId) -> &[Option<usize>] {
+        self.turn_to(shape);
+        self.places()
+    }
+
+    /// Makes [`places`](Self::places) those of a shape.
+    pub fn turn_to(&mut self, shape: SchemaId) {
         if self.last.as_ref().is_none_or(|(last, _)| *last != shape) {
             let places = match self.known.get(&shape) {
                 Some(known) => Arc::clone(known),
@@ -35,7 +41,19 @@ impl Layouts {
             };
             self.last = Some((shape, places));
         }
+    }
+
+    /// Of the shape turned to last.
+    #[must_use]
+    pub fn places(&self) -> &[Option<usize>] {
         self.last.as_ref().map_or(&[], |(_, places)| places)
+    }
+
+    /// A row, with the places of its shape.
+    pub fn laid_out(&mut self, version: Version) -> (Version, Arc<[Option<usize>]>) {
+        self.turn_to(version.schema());
+        let places = self.last.as_ref().map(|(_, places)| Arc::clone(places));
+        (version, places.unwrap_or_default())
     }
 
     fn learn(&mut self, shape: SchemaId) -> Arc<[Option<usize>]> {

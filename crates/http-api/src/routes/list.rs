@@ -10,6 +10,7 @@ use query::bind::{self, BoundQuery};
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
 use query::list::{self, Budget, PAGE_BYTES_MAX, Page, PageRequest, Rendered};
+use query::relation::World;
 use query::url;
 use table_store::{Cut, TableCut};
 use telemetry::Event;
@@ -71,10 +72,11 @@ fn scan(
     let table = request.table;
     let budget = Budget {
         rows_max: limits.scan_rows_max,
+        threads: limits.scans_max,
         is_late: &|| timing.is_beyond(limits.scan_timeout()),
     };
-    let page = list::page(&cut, table, &request.query, &request.page, budget)
-        .map_err(|refused| error::too_costly(table, refused).at(request.fresh.clone()))?;
+    let page = list::page(&cut, &request.query, &request.page, budget)
+        .map_err(|refused| error::too_costly(table, &refused).at(request.fresh.clone()))?;
     timing.found();
     let (body, rendered) = render(state, &request, &page);
     // What is rendered needs neither the cut's versions nor the rows any more.
@@ -100,12 +102,11 @@ fn scan(
 
 /// The body of an answer, and what became of its rows.
 fn render(state: &ApiState, request: &ListRequest<'_>, page: &Page) -> (Vec<u8>, Rendered) {
-    let shape = state.shapes().of(request.table);
     let mut writer = RowWriter::new(
         &request.query,
         request.format,
         request.int64_as_text,
-        &shape,
+        state.shapes(),
     );
     let mut body = Vec::new();
     let names_columns = request.media == Media::NdJson || request.format == Format::Arrays;
@@ -194,11 +195,13 @@ impl<'a> ListRequest<'a> {
     fn read(state: &ApiState, cut: &'a Cut, uri: &Uri, media: Media) -> Result<Self, ApiError> {
         let table = table(state, cut, &table_name(uri)?)?;
         let fresh = fresh::of_table(table, state.now_ms());
-        Self::parameters(table, uri, media, &fresh).map_err(|refused| refused.at(fresh))
+        Self::parameters(table, &state.world(cut), uri, media, &fresh)
+            .map_err(|refused| refused.at(fresh))
     }
 
     fn parameters(
         table: &'a Arc<TableCut>,
+        world: &World<'_>,
         uri: &Uri,
         media: Media,
         fresh: &Fresh,
@@ -222,7 +225,8 @@ impl<'a> ListRequest<'a> {
         let asked = params.pairs().filter(|(name, _)| !OWN.contains(name));
         let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
         let name = &table.table.identity().name;
-        let query = bind::bind(&query, table).map_err(|refused| error::unfit(name, &refused))?;
+        let query =
+            bind::bind(&query, table, world).map_err(|refused| error::unfit(name, &refused))?;
         let read = |cursor| query.binding().read(cursor).map_err(error::bad_cursor);
         let after = params.get("cursor").map(read).transpose()?;
         Ok(Self {

@@ -12,6 +12,7 @@ use axum::body::{Body, to_bytes};
 use expect_test::Expect;
 use http::{Request, Response};
 use http_api::{Api, ApiState, Check, Health, Hosts, Limits, StatusProvider};
+use query::relation::Relations;
 use row_model::{
     Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
     Stamp, TableId, Value, encode_key,
@@ -192,7 +193,13 @@ impl Shop {
     }
 
     pub fn state(&self, status: Status) -> ApiState {
-        ApiState::new(Arc::clone(self.store()), || NOW_MS, Arc::new(status))
+        let relations = Relations::default();
+        ApiState::new(
+            Arc::clone(self.store()),
+            || NOW_MS,
+            Arc::new(status),
+            relations,
+        )
     }
 
     pub fn api(&self) -> Api {

@@ -485,9 +485,9 @@ async fn unknown_names_are_refused_with_candidates() {
             or=(id.eq.1,statsu.eq.2)
               400 "unknown_column" "Table 'sales' has no column 'statsu'." ["status"] "GET /v1/tables/sales lists all columns."
             status=paid
-              400 "bad_request" "The query cannot be read: there is no operator 'paid', in the value of 'status' at character 1." ["in","is","eq","gt","gte","ilike","like","lt","lte","neq"] "A filter is column=operator.value, as in status=eq.paid."
+              400 "bad_request" "The query cannot be read: there is no operator 'paid', in the value of 'status' at character 1." ["cd","in","is","eq","gt","gte","ilike","like","lt","lte"] "A filter is column=operator.value, as in status=eq.paid."
             status=equals.paid
-              400 "bad_request" "The query cannot be read: there is no operator 'equals', in the value of 'status' at character 1." ["eq","is","lt","neq","starts","between","contains","gt","gte","ilike"] "A filter is column=operator.value, as in status=eq.paid."
+              400 "bad_request" "The query cannot be read: there is no operator 'equals', in the value of 'status' at character 1." ["eq","is","lt","neq","starts","between","cd","contains","gt","gte"] "A filter is column=operator.value, as in status=eq.paid."
         "#]],
     )
     .await;
@@ -656,7 +656,7 @@ async fn a_query_past_its_budget_is_given_up_and_says_so() {
     });
     let (status, body) = get(&few, "/v1/tables/sales/rows?status=eq.paid").await;
     assert_eq!(status, 422);
-    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows, and may look at 2." "Name the key to have it looked up (id with eq or in): this version has no other indexes.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
+    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows of 'sales', and may look at 2." "Name the key to have it looked up (id with eq or in): this version has no other indexes.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
     // A lookup examines what it finds, whatever the table's size.
     assert_eq!(get(&few, "/v1/tables/sales/rows?id=eq.1").await.0, 200);
 }

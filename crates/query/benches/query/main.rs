@@ -18,6 +18,7 @@ use mimalloc::MiMalloc;
 use query::format::{Format, RowWriter};
 use query::json::RowShapes;
 use query::list::{self, Budget, PAGE_BYTES_MAX, PageRequest};
+use query::relation::{Relations, World};
 use query::{bind, url};
 use telemetry::clock;
 
@@ -95,7 +96,11 @@ fn answer(orders: &Orders, parameters: &[(&str, &str)]) -> usize {
     };
     let query = url::read(parameters.iter().copied());
     let query = query.expect("the bench asks what can be read");
-    let query = bind::bind(&query, table).expect("the bench asks what fits");
+    let world = World {
+        cut: &cut,
+        relations: &Relations::default(),
+    };
+    let query = bind::bind(&query, table, &world).expect("the bench asks what fits");
     let request = PageRequest {
         after: None,
         limit: 50,
@@ -103,12 +108,12 @@ fn answer(orders: &Orders, parameters: &[(&str, &str)]) -> usize {
     };
     let budget = Budget {
         rows_max: u64::MAX,
+        threads: 1,
         is_late: &|| false,
     };
-    let page = list::page(&cut, table, &query, &request, budget);
+    let page = list::page(&cut, &query, &request, budget);
     let page = page.expect("the bench has no budget");
-    let shape = RowShapes::default().of(table);
-    let mut writer = RowWriter::new(&query, Format::Objects, false, &shape);
+    let mut writer = RowWriter::new(&query, Format::Objects, false, &RowShapes::default());
     let mut out = Vec::new();
     page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
     black_box(out);

@@ -2,7 +2,10 @@
 
 use row_model::ColumnType;
 
-use super::{BindError, Columns, is_text, is_unordered};
+use regex::RegexBuilder;
+
+use super::binder::Binder;
+use super::{BindError, is_text, is_unordered};
 use crate::compare::{Constant, Pattern};
 use crate::literal;
 use crate::predicate::{Check, Comparison, Predicate};
@@ -11,28 +14,40 @@ use crate::tree::{IsWhat, Operand, Operator, Test};
 /// Digits and powers of ten of a number in a filter. No column's values come near.
 const NUMBER_TEXT_MAX: usize = 1_000;
 
+/// Memory of a compiled regular expression.
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
+
 const INSTEAD_OF_ORDER: &str =
     "Ask eq, neq, in, is or contains of it, or compare a part of it, as in doc->>name.";
 const INSTEAD_OF_TEXT: &str = "Ask eq, neq, gt, gte, lt, lte, between, in or is of it.";
 const INSTEAD_OF_TEXT_IN_JSON: &str = "Ask it of a part that is text, as in doc->>name.";
+const INSTEAD_OF_COLUMN: &str = "Compare columns with eq, neq, gt, gte, lt or lte.";
 const INSTEAD_OF_TRUTH: &str =
     "Ask is.null or is.not_null of it; true and false are asked of boolean columns.";
 
-pub(super) fn bind(test: &Test, columns: &mut Columns) -> Result<Predicate, BindError> {
-    let (source, kind) = columns.source(&test.column)?;
-    let binder = Binder { test, kind };
+pub(super) fn bind(test: &Test, binder: &mut Binder<'_>) -> Result<Predicate, BindError> {
+    let (source, kind) = binder.source(&test.column)?;
+    let of_kind = TestOfKind { test, kind };
+    if let Operand::Column(other) = &test.operand {
+        let (with, other) = binder.source(other)?;
+        return Ok(Predicate::Compare {
+            source,
+            comparison: of_kind.comparison_with(other)?,
+            with,
+        });
+    }
     Ok(Predicate::Test {
         source,
-        check: binder.check()?,
+        check: of_kind.check()?,
     })
 }
 
-struct Binder<'a> {
+struct TestOfKind<'a> {
     test: &'a Test,
     kind: ColumnType,
 }
 
-impl Binder<'_> {
+impl TestOfKind<'_> {
     fn check(&self) -> Result<Check, BindError> {
         Ok(match (&self.test.operand, self.test.operator) {
             (Operand::Is(what), _) => {
@@ -61,22 +76,26 @@ impl Binder<'_> {
                 Check::In(constants)
             }
             (Operand::One(text), operator) => self.of_one(operator, text)?,
-            (Operand::Column(other), _) => {
-                return Err(BindError::Unsupported {
-                    what: "comparisons of columns",
-                    at: other.at.clone(),
-                });
-            }
+            // Compared above, and with nothing else.
+            (Operand::Column(_), _) => return Err(self.refused(INSTEAD_OF_COLUMN)),
         })
+    }
+
+    /// How values of two columns are compared.
+    fn comparison_with(&self, other: ColumnType) -> Result<Comparison, BindError> {
+        let comparison = comparison(self.test.operator);
+        let comparison = comparison.ok_or_else(|| self.refused(INSTEAD_OF_COLUMN))?;
+        if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+            self.ordered()?;
+            if is_unordered(other) {
+                return Err(self.refused(INSTEAD_OF_ORDER));
+            }
+        }
+        Ok(comparison)
     }
 
     fn of_one(&self, operator: Operator, text: &str) -> Result<Check, BindError> {
         let comparison = match operator {
-            Operator::Gt => Comparison::Greater,
-            Operator::Gte => Comparison::GreaterOrEqual,
-            Operator::Lt => Comparison::Less,
-            Operator::Lte => Comparison::LessOrEqual,
-            Operator::Neq => Comparison::NotEqual,
             Operator::Like | Operator::Ilike => {
                 self.textual()?;
                 let pattern = Pattern::new(text, operator == Operator::Ilike);
@@ -89,14 +108,10 @@ impl Binder<'_> {
                 return Ok(Check::Starts(text.into()));
             }
             Operator::Contains => return self.contains(text),
-            Operator::Match | Operator::Imatch | Operator::ContainedIn | Operator::Overlaps => {
-                return Err(BindError::Unsupported {
-                    what: "match, imatch, cd and ov",
-                    at: self.test.at.clone(),
-                });
-            }
+            Operator::ContainedIn | Operator::Overlaps => return self.of_json(operator, text),
+            Operator::Match | Operator::Imatch => return self.matches(operator, text),
             // The others have operands of their own, and do not come here.
-            Operator::Eq | Operator::In | Operator::Is | Operator::Between => Comparison::Equal,
+            operator => comparison(operator).unwrap_or(Comparison::Equal),
         };
         if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
             self.ordered()?;
@@ -118,6 +133,37 @@ impl Binder<'_> {
             text: text.into(),
             json,
         })
+    }
+
+    fn of_json(&self, operator: Operator, text: &str) -> Result<Check, BindError> {
+        if !is_unordered(self.kind) && self.kind != ColumnType::Any {
+            return Err(self.refused(INSTEAD_OF_TEXT));
+        }
+        if !literal::is_json(text) {
+            return Err(self.bad_literal("JSON, as in [1,2]", None));
+        }
+        Ok(match operator {
+            Operator::Overlaps => Check::Overlaps(text.into()),
+            _ => Check::ContainedIn(text.into()),
+        })
+    }
+
+    /// Expressions take time in proportion to the text, whatever they are.
+    fn matches(&self, operator: Operator, text: &str) -> Result<Check, BindError> {
+        self.textual()?;
+        let mut expression = RegexBuilder::new(text);
+        let expression = expression
+            .case_insensitive(operator == Operator::Imatch)
+            .size_limit(EXPRESSION_BYTES_MAX)
+            .dfa_size_limit(EXPRESSION_BYTES_MAX);
+        let expression = expression.build();
+        let expression = expression.map_err(|_| {
+            self.bad_literal(
+                "a regular expression of moderate size, without back-references",
+                None,
+            )
+        })?;
+        Ok(Check::Match(expression))
     }
 
     /// Every value that a literal stands for in the column's type. `number` is its place in a list.
@@ -198,4 +244,17 @@ pub(super) fn is_modest(text: &str) -> bool {
         digits.len() < NUMBER_TEXT_MAX.to_string().len()
     };
     text.len() <= NUMBER_TEXT_MAX && exponent.is_none_or(modest)
+}
+
+/// The comparison that an operator stands for.
+fn comparison(operator: Operator) -> Option<Comparison> {
+    match operator {
+        Operator::Eq => Some(Comparison::Equal),
+        Operator::Neq => Some(Comparison::NotEqual),
+        Operator::Gt => Some(Comparison::Greater),
+        Operator::Gte => Some(Comparison::GreaterOrEqual),
+        Operator::Lt => Some(Comparison::Less),
+        Operator::Lte => Some(Comparison::LessOrEqual),
+        _ => None,
+    }
 }

@@ -209,6 +209,23 @@ pub(crate) fn contains(json: &str, part: &str) -> bool {
     contains_within(json, part, 0)
 }
 
+/// Whether two arrays have an element in common.
+pub(crate) fn overlaps(json: &str, other: &str) -> bool {
+    let forms = |json| -> Option<HashSet<String>> {
+        let elements = elements(json)?;
+        Some(
+            elements
+                .iter()
+                .map(|element| canonical(element.get()))
+                .collect(),
+        )
+    };
+    match (forms(json), forms(other)) {
+        (Some(one), Some(other)) => !one.is_disjoint(&other),
+        _ => false,
+    }
+}
+
 fn is_scalar(json: &str) -> bool {
     !json.trim_ascii().starts_with(['[', '{'])
 }
@@ -328,6 +345,11 @@ mod tests {
         ] {
             assert!(!contains(json, part), "{part}");
         }
+        assert!(
+            overlaps("[1,\"a\"]", "[2,1.0]")
+                && !overlaps("[1]", "[\"1\"]")
+                && !overlaps("1", "[1]")
+        );
         assert!(contains("[1,2]", "2") && !contains("[[1]]", "1") && contains("[1,[2]]", "[[2]]"));
     }
 }

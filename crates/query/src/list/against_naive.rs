@@ -282,22 +282,22 @@ impl Walk {
             return;
         }
         let query = crate::url::read([("order", &*self.parameters)]).unwrap();
-        let bound = crate::bind::bind(&query, table).unwrap();
+        let bound = crate::fixture::bound(&query, &cut);
         let request = PageRequest {
             after: self.after.take(),
             limit,
             counted: false,
         };
-        let page = page(&cut, table, &bound, &request, UNBOUND).unwrap();
+        let page = page(&cut, &bound, &request, UNBOUND).unwrap();
         let ids = page
             .rows
             .iter()
-            .map(|row| match row.version.row().unwrap().get(0).unwrap() {
+            .map(|row| match row.version().row().unwrap().get(0).unwrap() {
                 row_model::Value::Int(id) => id,
                 other => panic!("{other:?}"),
             });
         self.ids.extend(ids);
         self.done = !page.more;
-        self.after = page.rows.last().map(|last| last.place().to_vec());
+        self.after = page.rows.last().map(|last| last.row.place().to_vec());
     }
 }

@@ -12,7 +12,7 @@ use crate::list::{PAGE_BYTES_MAX, PageRequest, page};
 use crate::tree::{
     ColumnPath, Condition, IsWhat, Operand, Operator, Ordered, Place, Query, Step, Test,
 };
-use crate::{bind, url};
+use crate::url;
 
 /// A value as the oracles know it: written without looking at how the product compares.
 #[derive(Clone, Debug, PartialEq)]
@@ -428,17 +428,16 @@ pub(crate) fn asked(
     let (mut ids, mut total, mut after) = (Vec::new(), None, None);
     loop {
         let cut = shop.store().pin();
-        let table = cut.table("orders").unwrap();
         let query: &Query = &query;
-        let bound = bind::bind(query, table).unwrap();
+        let bound = crate::fixture::bound(query, &cut);
         let request = PageRequest {
             after,
             limit,
             counted: total.is_none(),
         };
-        let page = page(&cut, table, &bound, &request, UNBOUND).unwrap();
+        let page = page(&cut, &bound, &request, UNBOUND).unwrap();
         total = total.or(page.total);
-        let mut writer = RowWriter::new(&bound, Format::Arrays, false, &shop.shape(table));
+        let mut writer = RowWriter::new(&bound, Format::Arrays, false, shop.shapes());
         let mut out = b"[".to_vec();
         let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
         out.push(b']');

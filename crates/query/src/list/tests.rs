@@ -1,26 +1,25 @@
 //! Pages of the plain list.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::bind;
-use crate::fixture::{Shop, UNBOUND};
+use crate::fixture::{Shop, UNBOUND, bound};
 use crate::tree::Query;
 
 /// Renders the page after a cursor; its ids, and the cursor of the next one.
 fn ids(shop: &Shop, cursor: Option<&str>, limit: usize, bytes_max: usize) -> (Vec<i64>, Rendered) {
     let cut = shop.store().pin();
-    let table = cut.table("orders").unwrap();
-    let query = bind::bind(&Query::default(), table).unwrap();
+    let query = bound(&Query::default(), &cut);
     let request = PageRequest {
         after: cursor.map(|cursor| query.binding().read(cursor).unwrap()),
         limit,
         counted: false,
     };
-    let page = page(&cut, table, &query, &request, UNBOUND).unwrap();
-    let mut writer = RowWriter::new(&query, Format::Objects, false, &shop.shape(table));
+    let page = page(&cut, &query, &request, UNBOUND).unwrap();
+    let mut writer = RowWriter::new(&query, Format::Objects, false, shop.shapes());
     let mut out = b"[".to_vec();
     let rendered = page.render(&mut writer, b",", bytes_max, &mut out);
     out.push(b']');
@@ -147,29 +146,33 @@ proptest! {
 fn a_query_past_its_budget_has_no_page() {
     let shop = shop_of(0..3_000);
     let cut = shop.store().pin();
-    let table = cut.table("orders").unwrap();
     let asked = |parameters: &[(&str, &str)], budget: Budget<'_>| {
         let query = crate::url::read(parameters.iter().copied()).unwrap();
-        let query = bind::bind(&query, table).unwrap();
+        let query = bound(&query, &cut);
         let request = PageRequest {
             after: None,
             limit: 5,
             counted: false,
         };
-        page(&cut, table, &query, &request, budget).map(|page| page.plan.rows_examined)
+        page(&cut, &query, &request, budget).map(|page| page.plan.rows_examined)
     };
     let late = Budget {
         is_late: &|| true,
         ..UNBOUND
     };
-    let first_look = |rows| Err(ListError::TooLate { examined: rows });
+    let first_look = |rows| {
+        Err(ListError::TooLate {
+            table: "orders".to_owned(),
+            examined: rows,
+        })
+    };
     assert_eq!(asked(&[], late), first_look(1_024));
     // What takes long is looked at more often.
     let costly = [("status", "like.*a*")];
     assert_eq!(asked(&costly, late), first_look(0));
-    let looks = std::cell::Cell::new(0);
+    let looks = AtomicUsize::new(0);
     let third = Budget {
-        is_late: &|| looks.replace(looks.get() + 1) == 2,
+        is_late: &|| looks.fetch_add(1, Ordering::Relaxed) == 2,
         ..UNBOUND
     };
     assert_eq!(asked(&costly, third), first_look(128));
@@ -178,6 +181,7 @@ fn a_query_past_its_budget_has_no_page() {
         ..UNBOUND
     };
     let too_many = ListError::TooManyRows {
+        table: "orders".to_owned(),
         rows: 3_000,
         max: 2_999,
     };
@@ -185,6 +189,7 @@ fn a_query_past_its_budget_has_no_page() {
     // Keys are looked up however large the table is, and however late it is.
     let least = Budget {
         rows_max: 0,
+        threads: 1,
         is_late: &|| true,
     };
     assert_eq!(asked(&[("id", "in.(1,2,-5)")], least), Ok(2));
@@ -202,14 +207,13 @@ fn rows_under_a_former_key_are_found_too() {
     shop.put_row(columns(["code", "id"]), &[Value::Int(7), Value::Int(2)]);
     shop.publish();
     let cut = shop.store().pin();
-    let table = cut.table("orders").unwrap();
     let query = crate::url::read([("code", "eq.7")]).unwrap();
-    let query = bind::bind(&query, table).unwrap();
+    let query = bound(&query, &cut);
     let request = PageRequest {
         after: None,
         limit: 5,
         counted: true,
     };
-    let page = page(&cut, table, &query, &request, UNBOUND).unwrap();
+    let page = page(&cut, &query, &request, UNBOUND).unwrap();
     assert_eq!((page.total, &*page.plan.access), (Some(2), "scan"));
 }

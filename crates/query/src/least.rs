@@ -1,0 +1,297 @@
+//! Keeps the least rows after a place, of those that are offered and meet a condition.
+//!
+//! A row's place is its sort key, then its key: what rows are ordered by, and what a cursor carries. Only
+//! references and places are held, one more than are wanted.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use row_model::{CutId, Version};
+
+use crate::bind::{BoundGroup, BoundQuery, SortColumn};
+use crate::compare::push_sort_key;
+use crate::predicate::Predicate;
+use crate::run::{Prepared, Reader, Sink, View};
+
+/// Which rows are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    /// Those after this place, ...
+    pub after: Option<Vec<u8>>,
+    /// ... of which so many are passed over, ...
+    pub offset: usize,
+    /// ... and so many taken.
+    pub limit: usize,
+    /// How many meet the condition is to be known.
+    pub counted: bool,
+}
+
+/// The least rows so far.
+#[derive(Debug)]
+pub(crate) struct Least {
+    rows: BinaryHeap<Candidate>,
+    keep: usize,
+}
+
+/// What was found, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub rows: Vec<Candidate>,
+    /// There are more after them.
+    pub more: bool,
+    pub examined: u64,
+    pub matched: u64,
+}
+
+impl Least {
+    pub fn new(window: &Window) -> Self {
+        Self {
+            rows: BinaryHeap::new(),
+            // One more tells whether there are more.
+            keep: window.offset.saturating_add(window.limit).saturating_add(1),
+        }
+    }
+
+    /// Whether a row at this place would be among them.
+    pub fn may_enter(&self, place: &[u8]) -> bool {
+        self.rows.len() < self.keep || self.rows.peek().is_some_and(|last| place < last.place())
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn push(&mut self, candidate: Candidate) {
+        if self.rows.len() == self.keep {
+            self.rows.pop();
+        }
+        self.rows.push(candidate);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.rows.len() == self.keep
+    }
+
+    /// The rows of the window, and whether there are more.
+    pub fn finish(self, window: &Window) -> (Vec<Candidate>, bool) {
+        let more = self.rows.len() == self.keep;
+        let mut rows = self.rows.into_sorted_vec();
+        rows.drain(..window.offset.min(rows.len()));
+        rows.truncate(window.limit);
+        (rows, more)
+    }
+}
+
+/// Looks at the rows of a query one by one.
+pub(crate) struct Looker<'q> {
+    predicate: &'q Predicate,
+    order: &'q [SortColumn],
+    reader: Reader,
+    /// The place of the row that is looked at; empty if it is its key alone.
+    place: Vec<u8>,
+}
+
+impl<'q> Looker<'q> {
+    pub fn new(query: &'q BoundQuery, prepared: &Arc<Prepared>, cut: CutId) -> Self {
+        Self {
+            predicate: &query.predicate,
+            order: &query.order,
+            reader: Reader::new(&query.scope, prepared, cut),
+            place: Vec::new(),
+        }
+    }
+
+    /// Looks at the groups of a query.
+    fn of_groups(
+        query: &'q BoundQuery,
+        group: &'q BoundGroup,
+        prepared: &Arc<Prepared>,
+        cut: CutId,
+    ) -> Self {
+        Self {
+            predicate: &group.having,
+            order: &query.order,
+            reader: Reader::new(&group.scope, prepared, cut),
+            place: Vec::new(),
+        }
+    }
+
+    /// The place of a row that meets the condition.
+    pub fn look<'a>(&'a mut self, version: &'a Version) -> Option<&'a [u8]> {
+        let view = self.reader.view(version)?;
+        if self.predicate.test(&view) != Some(true) {
+            return None;
+        }
+        if self.order.is_empty() {
+            return Some(version.key());
+        }
+        write_place(&view, self.order, version, &mut self.place);
+        Some(&self.place)
+    }
+
+    /// Rows are ordered by nothing but their keys.
+    pub fn by_key(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The row looked at last, to be kept.
+    pub fn candidate(&self, version: &Version) -> Candidate {
+        Candidate {
+            place: if self.by_key() {
+                [].into()
+            } else {
+                self.place.as_slice().into()
+            },
+            version: version.clone(),
+        }
+    }
+}
+
+fn write_place(view: &View<'_>, order: &[SortColumn], version: &Version, place: &mut Vec<u8>) {
+    place.clear();
+    for column in order {
+        view.with_value(&column.source, |value| {
+            push_sort_key(value, column.descending, column.nulls_first, place);
+        });
+    }
+    place.extend_from_slice(version.key());
+}
+
+/// The rows of one list.
+pub(crate) struct Collector<'q> {
+    looker: Looker<'q>,
+    least: Least,
+    window: Window,
+    examined: u64,
+    matched: u64,
+    /// Rows come in order: once there are enough, the rest is not looked at.
+    in_order: bool,
+}
+
+impl<'q> Collector<'q> {
+    pub fn new(
+        query: &'q BoundQuery,
+        prepared: &Arc<Prepared>,
+        window: Window,
+        cut: CutId,
+    ) -> Self {
+        Self::with(Looker::new(query, prepared, cut), window)
+    }
+
+    /// For the groups of a query.
+    pub fn of_groups(
+        query: &'q BoundQuery,
+        group: &'q BoundGroup,
+        prepared: &Arc<Prepared>,
+        window: Window,
+        cut: CutId,
+    ) -> Self {
+        Self::with(Looker::of_groups(query, group, prepared, cut), window)
+    }
+
+    /// Rows will come in order: once there are enough, the rest need not be looked at.
+    pub fn in_order(mut self) -> Self {
+        self.in_order = true;
+        self
+    }
+
+    fn with(looker: Looker<'q>, window: Window) -> Self {
+        Self {
+            looker,
+            least: Least::new(&window),
+            window,
+            examined: 0,
+            matched: 0,
+            in_order: false,
+        }
+    }
+
+    /// What all of them found together.
+    pub fn finish(collectors: Vec<Self>) -> Found {
+        let mut collectors = collectors.into_iter();
+        let Some(mut all) = collectors.next() else {
+            return Found::default();
+        };
+        for other in collectors {
+            all.examined += other.examined;
+            all.matched += other.matched;
+            for candidate in other.least.rows {
+                if all.least.may_enter(candidate.place()) {
+                    all.least.push(candidate);
+                }
+            }
+        }
+        let (rows, more) = all.least.finish(&all.window);
+        Found {
+            rows,
+            more,
+            examined: all.examined,
+            matched: all.matched,
+        }
+    }
+}
+
+impl Sink for Collector<'_> {
+    fn offer(&mut self, version: &Version) -> ControlFlow<()> {
+        self.examined += 1;
+        let after = self.window.after.as_deref();
+        let wanted = |place: &[u8], least: &Least| {
+            after.is_none_or(|after| place > after) && least.may_enter(place)
+        };
+        let uncounted = self.looker.by_key() && !self.window.counted;
+        if uncounted && !wanted(version.key(), &self.least) {
+            return ControlFlow::Continue(());
+        }
+        let Some(place) = self.looker.look(version) else {
+            return ControlFlow::Continue(());
+        };
+        self.matched += 1;
+        if wanted(place, &self.least) {
+            self.least.push(self.looker.candidate(version));
+            if self.in_order && !self.window.counted && self.least.is_full() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A row that may be wanted. Ordered by its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// Empty if rows are ordered by key alone: the key is in the version.
+    place: Box<[u8]>,
+    pub version: Version,
+}
+
+impl Candidate {
+    pub fn place(&self) -> &[u8] {
+        if self.place.is_empty() {
+            self.version.key()
+        } else {
+            &self.place
+        }
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Candidate {}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(other.place())
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs what was bound: finds related rows, visits tables, shares a visit among threads.
+//!
+//! Everything here reads one pinned cut. No chunk of a table is locked while another is asked for, because
+//! the writer may wait between the two: rows that need more than themselves are looked at aside.
+
+mod finder;
+mod prepared;
+mod reader;
+mod visit;
+mod way;
+
+use row_model::CutId;
+
+pub(crate) use finder::{ColumnReader, Finder, JoinKey, probe};
+pub(crate) use prepared::Prepared;
+pub(crate) use reader::{Reader, View};
+pub(crate) use visit::{Sink, sinks_for, visit, visit_shared};
+pub(crate) use way::{InOrder, IndexWay, KeyBounds, Way};
+
+use crate::list::Budget;
+
+/// One question's run.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub cut: CutId,
+    pub budget: Budget<'a>,
+}

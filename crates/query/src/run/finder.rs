@@ -1,0 +1,276 @@
+//! How the rows of a table are found whose columns are equal to given values.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use row_model::{CutId, Value, Version, encode_key_value, sort_key_of_key};
+use smallvec::SmallVec;
+use table_store::{Index, IndexGone, IndexKind, Lookup, TableCut};
+
+use super::{Prepared, Reader, Run, Sink, View, visit};
+use crate::bind::access;
+use crate::bind::scope::{BoundLink, Scope};
+use crate::list::ListError;
+use crate::predicate::{Layouts, Predicate};
+
+/// Values that a relation compares: their keys' bytes one after the other, so that equal numbers of any type are equal.
+pub(crate) type JoinKey = SmallVec<[u8; 16]>;
+
+/// Finding by lookup costs about so many times what passing a row in a visit does.
+const LOOKUP_COST: u64 = 4;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Finder {
+    /// The columns are the table's key. Which of the given values is the key's first, second, ...
+    Key {
+        table: Arc<TableCut>,
+        order: Vec<usize>,
+    },
+    /// The columns are what an index begins with. Which of the given values is its first, second, ...
+    Index {
+        table: Arc<TableCut>,
+        index: Arc<Index>,
+        order: Vec<usize>,
+        /// Names of the columns, in that order.
+        columns: Vec<String>,
+    },
+    /// All rows of the table that count, by these columns.
+    Rows(Arc<HashMap<JoinKey, SmallVec<[Version; 1]>, foldhash::fast::FixedState>>),
+}
+
+impl Finder {
+    /// The way to be used for so many rows. `filter` is what rows must meet to count; they are tested again by who asks.
+    pub fn new(
+        link: &BoundLink,
+        expected: u64,
+        filter: Option<(&Arc<Scope>, &Predicate)>,
+        run: Run<'_>,
+    ) -> Result<Self, ListError> {
+        let looked_up = Self::without_visit(link);
+        match looked_up {
+            Some(finder) if expected.saturating_mul(LOOKUP_COST) < link.target.rows => Ok(finder),
+            _ => Self::of_rows(link, filter, run),
+        }
+    }
+
+    /// A way that is less work than a visit of the table, for so many rows.
+    pub fn for_some(link: &BoundLink, expected: u64) -> Option<Self> {
+        let is_less = expected * LOOKUP_COST < link.target.rows.max(1) * 2;
+        Self::without_visit(link).filter(|_| is_less)
+    }
+
+    /// In which order the values of a link are looked for.
+    pub fn order(&self, link: &BoundLink) -> Vec<usize> {
+        match self {
+            Self::Key { order, .. } | Self::Index { order, .. } => order.clone(),
+            Self::Rows(_) => (0..link.to.len()).collect(),
+        }
+    }
+
+    /// A way that needs no visit of the table, if there is one.
+    pub fn without_visit(link: &BoundLink) -> Option<Self> {
+        let by_key = access::key_order(&link.target, &link.to).map(|order| Self::Key {
+            table: Arc::clone(&link.target),
+            order,
+        });
+        by_key.or_else(|| {
+            let indexes = link.target.table.indexes();
+            indexes.iter().find_map(|index| Self::by_index(link, index))
+        })
+    }
+
+    fn by_index(link: &BoundLink, index: &Arc<Index>) -> Option<Self> {
+        let all = index.definition().columns();
+        let is_whole = all.len() == link.to.len();
+        let is_ordered = index.definition().kind() == IndexKind::Ordered;
+        if !index.is_ready() || all.len() < link.to.len() || !(is_whole || is_ordered) {
+            return None;
+        }
+        let columns = &all[..link.to.len()];
+        let place = |name: &String| {
+            let place = link.to.iter().position(|column| column.name == *name)?;
+            access::has_one_encoding(link.to[place].kind).then_some(place)
+        };
+        Some(Self::Index {
+            table: Arc::clone(&link.target),
+            index: Arc::clone(index),
+            order: columns.iter().map(place).collect::<Option<_>>()?,
+            columns: columns.to_vec(),
+        })
+    }
+
+    /// Whether looking takes locks of the table.
+    pub fn locks(&self) -> bool {
+        !matches!(self, Self::Rows(_))
+    }
+
+    fn of_rows(
+        link: &BoundLink,
+        filter: Option<(&Arc<Scope>, &Predicate)>,
+        run: Run<'_>,
+    ) -> Result<Self, ListError> {
+        let none = Predicate::All(Vec::new());
+        let (scope, predicate) = match filter {
+            Some((scope, predicate)) => (Arc::clone(scope), predicate),
+            None => (Arc::new(Scope::of_table(&link.target)), &none),
+        };
+        let prepared = Prepared::new(&scope, link.target.rows, run)?;
+        let mut sink = RowsByColumns {
+            reader: Reader::new(&scope, &prepared, run.cut),
+            columns: ColumnReader::new(link),
+            predicate,
+            rows: HashMap::default(),
+            key: Vec::new(),
+        };
+        let aside = predicate.is_costly() || prepared.locks();
+        visit(&link.target, aside, &mut sink, run)?;
+        Ok(Self::Rows(Arc::new(sink.rows)))
+    }
+
+    /// Writes what is looked for; `false` if a value is null, which is equal to nothing.
+    pub fn probe(&self, view: &View<'_>, link: &BoundLink, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Key { order, .. } | Self::Index { order, .. } => {
+                out.clear();
+                let mut sources = order.iter().map(|number| &link.from[*number]);
+                sources.all(|source| view.with_value(source, |value| push_equal(value, out)))
+            }
+            Self::Rows(_) => probe(view, link, out),
+        }
+    }
+
+    /// Calls `each` for the rows found under a probe.
+    pub fn each(
+        &self,
+        probe: &[u8],
+        cut: CutId,
+        mut each: impl FnMut(&Version) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self {
+            Self::Key { table, .. } => match table.table.lookup(probe, cut) {
+                Lookup::Row(version) => each(&version),
+                // The cut is pinned: what is not there is missing.
+                Lookup::Missing | Lookup::CutGone => ControlFlow::Continue(()),
+            },
+            Self::Index {
+                table,
+                index,
+                columns,
+                ..
+            } => each_by_index(table, index, columns, probe, cut, &mut each),
+            Self::Rows(rows) => {
+                let mut found = rows.get(probe).into_iter().flatten();
+                found.try_for_each(each)
+            }
+        }
+    }
+}
+
+/// Index keys leave out what values have beyond a length, and see a uuid in its text: so each row is compared.
+fn each_by_index(
+    table: &TableCut,
+    index: &Index,
+    columns: &[String],
+    probe: &[u8],
+    cut: CutId,
+    each: &mut impl FnMut(&Version) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut reader = ColumnReader::of(table, columns, None);
+    let (mut key, mut ended) = (Vec::new(), ControlFlow::Continue(()));
+    let mut compared = |version: &Version| {
+        if reader.key(version, &mut key) && key == probe {
+            ended = each(version);
+        }
+        ended
+    };
+    let mut index_key = Vec::new();
+    let found = match sort_key_of_key(probe, &mut index_key) {
+        Some(()) => table
+            .table
+            .each_equal(index, &index_key, cut, &mut compared),
+        None => Err(IndexGone),
+    };
+    if found.is_err() {
+        // It is being removed: what it led to is found without it, and nothing was shown yet.
+        table.table.visit(cut, |version| {
+            let _ = compared(version);
+        });
+    }
+    ended
+}
+
+/// Writes the values of a row that a relation compares, in its order; `false` if one is null.
+pub(crate) fn probe(view: &View<'_>, link: &BoundLink, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut sources = link.from.iter();
+    sources.all(|source| view.with_value(source, |value| push_equal(value, out)))
+}
+
+/// Appends a value as relations compare it; `false` if it is equal to nothing.
+pub(crate) fn push_equal(value: Value<'_>, out: &mut Vec<u8>) -> bool {
+    if matches!(value, Value::Null | Value::Unavailable) {
+        return false;
+    }
+    encode_key_value(value, out);
+    true
+}
+
+/// Reads the columns of the target's side.
+#[derive(Debug)]
+pub(crate) struct ColumnReader {
+    layouts: Layouts,
+}
+
+impl ColumnReader {
+    pub fn new(link: &BoundLink) -> Self {
+        let names = link.to.iter().map(|column| column.name.clone());
+        Self::named(&link.target, names.collect())
+    }
+
+    /// Of a table's columns, in this order of theirs.
+    pub fn of(table: &TableCut, columns: &[String], order: Option<&[usize]>) -> Self {
+        let names = match order {
+            Some(order) => order.iter().map(|place| columns[*place].clone()).collect(),
+            None => columns.to_vec(),
+        };
+        Self::named(table, names)
+    }
+
+    fn named(table: &TableCut, names: Vec<String>) -> Self {
+        Self {
+            layouts: Layouts::new(Arc::clone(table.table.schemas()), names.into()),
+        }
+    }
+
+    /// The key of a row of the target; `false` if a value is null.
+    pub fn key(&mut self, version: &Version, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        let Some(row) = version.row() else {
+            return false;
+        };
+        let places = self.layouts.of(version.schema()).iter();
+        let mut values = places.map(|place| place.and_then(|place| row.get(place)));
+        values.all(|value| push_equal(value.unwrap_or(Value::Null), out))
+    }
+}
+
+struct RowsByColumns<'a> {
+    reader: Reader,
+    columns: ColumnReader,
+    predicate: &'a Predicate,
+    rows: HashMap<JoinKey, SmallVec<[Version; 1]>, foldhash::fast::FixedState>,
+    key: Vec<u8>,
+}
+
+impl Sink for RowsByColumns<'_> {
+    fn offer(&mut self, version: &Version) -> ControlFlow<()> {
+        let meets = |view: View<'_>| self.predicate.test(&view) == Some(true);
+        if self.reader.view(version).is_some_and(meets) && self.columns.key(version, &mut self.key)
+        {
+            let rows = self.rows.entry(SmallVec::from_slice(&self.key));
+            rows.or_default().push(version.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}

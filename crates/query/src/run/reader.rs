@@ -1,0 +1,230 @@
+//! Reads the values of one row after another, with those of the rows they are related to.
+
+use std::cell::{OnceCell, RefCell};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use row_model::{CutId, Row, Value, Version};
+
+use super::Prepared;
+use super::prepared::PreparedExists;
+use crate::bind::scope::Scope;
+use crate::predicate::{Layouts, Source};
+
+/// Belongs to one thread.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    scope: Arc<Scope>,
+    prepared: Arc<Prepared>,
+    cut: CutId,
+    layouts: Layouts,
+    /// Of each level but the first.
+    joined: Vec<Joined>,
+    /// Of each relation that is asked for, for the rows it leads to.
+    inner: Vec<Option<RefCell<Box<Reader>>>>,
+    /// What is looked for, one buffer at a time: levels are found while others are.
+    probes: RefCell<Vec<Vec<u8>>>,
+}
+
+#[derive(Debug)]
+struct Joined {
+    layouts: RefCell<Layouts>,
+    /// For the row looked at now; found when first asked for.
+    found: OnceCell<Option<JoinedRow>>,
+    filter: Option<RefCell<Box<Reader>>>,
+}
+
+/// A related row, and where the columns in use lie in it.
+type JoinedRow = (Version, Arc<[Option<usize>]>);
+
+/// The row that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    row: Row<'a>,
+    places: &'a [Option<usize>],
+    reader: &'a Reader,
+}
+
+impl Reader {
+    pub fn new(scope: &Arc<Scope>, prepared: &Arc<Prepared>, cut: CutId) -> Self {
+        let joined = scope.levels[1..].iter().enumerate().map(|(at, level)| {
+            let filter = level.join.as_ref().and_then(|join| join.filter.as_ref());
+            let prepared = prepared.joins.get(at).and_then(|join| join.filter.as_ref());
+            Joined {
+                layouts: RefCell::new(level.layouts()),
+                found: OnceCell::new(),
+                filter: filter.zip(prepared).map(|((scope, _), prepared)| {
+                    RefCell::new(Box::new(Self::new(scope, prepared, cut)))
+                }),
+            }
+        });
+        let inner = scope.exists.iter().zip(&prepared.exists);
+        let inner = inner.map(|(exists, prepared)| match prepared {
+            PreparedExists::Looked { inner, .. } => {
+                let reader = Self::new(&exists.scope, inner, cut);
+                Some(RefCell::new(Box::new(reader)))
+            }
+            PreparedExists::Among(_) => None,
+        });
+        Self {
+            cut,
+            layouts: scope.levels[0].layouts(),
+            joined: joined.collect(),
+            inner: inner.collect(),
+            probes: RefCell::default(),
+            scope: Arc::clone(scope),
+            prepared: Arc::clone(prepared),
+        }
+    }
+
+    /// For rows whose related ones are known: it finds none itself.
+    pub fn of_found(scope: &Arc<Scope>) -> Self {
+        let prepared = Prepared {
+            joins: Vec::new(),
+            exists: Vec::new(),
+        };
+        Self::new(scope, &Arc::new(prepared), CutId(0))
+    }
+
+    /// Turns to a row; `None` if its key is deleted.
+    pub fn view<'a>(&'a mut self, version: &'a Version) -> Option<View<'a>> {
+        let row = version.row()?;
+        for joined in &mut self.joined {
+            joined.found.take();
+        }
+        self.layouts.turn_to(version.schema());
+        Some(View {
+            row,
+            places: self.layouts.places(),
+            reader: self,
+        })
+    }
+
+    /// Turns to a row whose related ones were found before.
+    pub fn view_with<'a>(
+        &'a mut self,
+        version: &'a Version,
+        related: &[Option<Version>],
+    ) -> Option<View<'a>> {
+        for (joined, related) in self.joined.iter_mut().zip(related) {
+            joined.found.take();
+            let found = related
+                .clone()
+                .map(|version| joined.layouts.get_mut().laid_out(version));
+            let set = joined.found.set(found);
+            debug_assert!(set.is_ok(), "it was just emptied");
+        }
+        let row = version.row()?;
+        self.layouts.turn_to(version.schema());
+        Some(View {
+            row,
+            places: self.layouts.places(),
+            reader: self,
+        })
+    }
+
+    /// The row of a level, for the row that is looked at.
+    fn joined(&self, level: usize, view: &View<'_>) -> Option<&JoinedRow> {
+        let joined = &self.joined[level - 1];
+        joined.found.get_or_init(|| self.find(level, view)).as_ref()
+    }
+
+    fn find(&self, level: usize, view: &View<'_>) -> Option<JoinedRow> {
+        let join = self.scope.levels[level].join.as_ref()?;
+        let finder = &self.prepared.joins.get(level - 1)?.finder;
+        let joined = &self.joined[level - 1];
+        let mut found = None;
+        self.with_probe(|probe| {
+            if !finder.probe(view, &join.link, probe) {
+                return;
+            }
+            let _ = finder.each(probe, self.cut, |version| {
+                if let (Some(reader), Some((_, filter))) = (&joined.filter, &join.filter) {
+                    let mut reader = reader.borrow_mut();
+                    let meets = |view: View<'_>| filter.test(&view) == Some(true);
+                    if !reader.view(version).is_some_and(meets) {
+                        return ControlFlow::Continue(());
+                    }
+                }
+                found = Some(version.clone());
+                ControlFlow::Break(())
+            });
+        });
+        Some(joined.layouts.borrow_mut().laid_out(found?))
+    }
+
+    fn with_probe<T>(&self, then: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut probe = self.probes.borrow_mut().pop().unwrap_or_default();
+        let answer = then(&mut probe);
+        self.probes.borrow_mut().push(probe);
+        answer
+    }
+}
+
+impl View<'_> {
+    /// Calls `then` with a value of the row, or of one it is related to.
+    pub fn with_value<T>(&self, source: &Source, then: impl FnOnce(Value<'_>) -> T) -> T {
+        if source.level == 0 {
+            return with_part(self.row, self.places, source, then);
+        }
+        match self.reader.joined(source.level, self) {
+            Some((version, places)) => match version.row() {
+                Some(row) => with_part(row, places, source, then),
+                None => then(Value::Null),
+            },
+            None => then(Value::Null),
+        }
+    }
+
+    /// The related row of a level.
+    pub fn related(&self, level: usize) -> Option<Version> {
+        let found = self.reader.joined(level, self);
+        found.map(|(version, _)| version.clone())
+    }
+
+    /// Whether there is a row as the scope's relation of this number wants it.
+    pub fn has_related(&self, number: usize) -> bool {
+        let reader = self.reader;
+        let exists = &reader.scope.exists[number];
+        reader.with_probe(|probe| match &reader.prepared.exists[number] {
+            PreparedExists::Among(keys) => {
+                super::finder::probe(self, &exists.link, probe) && keys.contains(&probe[..])
+            }
+            PreparedExists::Looked { finder, .. } => {
+                let Some(inner) = &reader.inner[number] else {
+                    return false;
+                };
+                let mut inner = inner.borrow_mut();
+                finder.probe(self, &exists.link, probe)
+                    && finder
+                        .each(probe, reader.cut, |version| {
+                            let meets = |view: View<'_>| exists.predicate.test(&view) == Some(true);
+                            if inner.view(version).is_some_and(meets) {
+                                ControlFlow::Break(())
+                            } else {
+                                ControlFlow::Continue(())
+                            }
+                        })
+                        .is_break()
+            }
+        })
+    }
+}
+
+fn with_part<T>(
+    row: Row<'_>,
+    places: &[Option<usize>],
+    source: &Source,
+    then: impl FnOnce(Value<'_>) -> T,
+) -> T {
+    let place = places.get(source.slot).copied().flatten();
+    let value = place
+        .and_then(|place| row.get(place))
+        .unwrap_or(Value::Null);
+    match (&source.path, value) {
+        (None, value) => then(value),
+        (Some(path), Value::Json(json)) => path.with_value(json, then),
+        (Some(_), Value::Unavailable) => then(Value::Unavailable),
+        (Some(_), _) => then(Value::Null),
+    }
+}

@@ -1,0 +1,162 @@
+//! Visits every row of a table at a cut, with a look at the clock between chunks.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use row_model::Version;
+use table_store::TableCut;
+
+use super::Run;
+use crate::list::ListError;
+
+/// Costly rows that are looked at between two looks at the clock.
+const ROWS_BETWEEN_LOOKS: usize = 64;
+
+/// Tables with fewer rows are not worth a second thread.
+const SHARED_ROWS_MIN: u64 = 50_000;
+
+/// Takes the rows of a visit.
+pub(crate) trait Sink {
+    /// To break is to want no more.
+    fn offer(&mut self, version: &Version) -> ControlFlow<()>;
+}
+
+/// Offers all rows of a table to one sink. `aside` says that they are to be looked at while nothing is locked.
+pub(crate) fn visit(
+    table: &TableCut,
+    aside: bool,
+    sink: &mut impl Sink,
+    run: Run<'_>,
+) -> Result<(), ListError> {
+    check_size(table, run)?;
+    let mut visitor = Visitor::new(table, aside, run);
+    let (mut chunk, mut examined) = (0, 0);
+    while visitor.chunk(chunk, sink, &mut examined)? {
+        chunk += 1;
+    }
+    Ok(())
+}
+
+/// Offers each row of a table to one of the sinks; as many threads as there are sinks.
+pub(crate) fn visit_shared<S: Sink + Send>(
+    table: &TableCut,
+    aside: bool,
+    sinks: &mut [S],
+    run: Run<'_>,
+) -> Result<(), ListError> {
+    check_size(table, run)?;
+    let [_, _, ..] = sinks else {
+        let Some(sink) = sinks.first_mut() else {
+            return Ok(());
+        };
+        return visit(table, aside, sink, run);
+    };
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let one = |sink: &mut S| {
+        let mut visitor = Visitor::new(table, aside, run);
+        let mut examined = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            let more = visitor.chunk(chunk, sink, &mut examined);
+            if !matches!(more, Ok(true)) {
+                // Chunks are dense: past the last there is none. An error ends the others, too.
+                stop.fetch_or(more.is_err(), Ordering::Relaxed);
+                return more.map(|_| ());
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let one = &one;
+        let (own, others) = sinks.split_at_mut(1);
+        let others = others.iter_mut();
+        let threads: Vec<_> = others.map(|sink| scope.spawn(move || one(sink))).collect();
+        let mut ended = own.iter_mut().try_for_each(one);
+        for thread in threads {
+            match thread.join() {
+                Ok(other) => ended = ended.and(other),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        ended
+    })
+}
+
+/// How many sinks a visit of a table is worth.
+pub(crate) fn sinks_for(table: &TableCut, run: Run<'_>) -> usize {
+    if table.rows < SHARED_ROWS_MIN {
+        1
+    } else {
+        run.budget.threads.max(1)
+    }
+}
+
+fn check_size(table: &TableCut, run: Run<'_>) -> Result<(), ListError> {
+    if table.rows > run.budget.rows_max {
+        return Err(ListError::TooManyRows {
+            table: table.table.identity().name.clone(),
+            rows: table.rows,
+            max: run.budget.rows_max,
+        });
+    }
+    Ok(())
+}
+
+struct Visitor<'a> {
+    table: &'a TableCut,
+    aside: Option<Vec<Version>>,
+    run: Run<'a>,
+}
+
+impl<'a> Visitor<'a> {
+    fn new(table: &'a TableCut, aside: bool, run: Run<'a>) -> Self {
+        Self {
+            table,
+            aside: aside.then(Vec::new),
+            run,
+        }
+    }
+
+    /// Offers the rows of a chunk; `false` if there is none, or no more are wanted.
+    fn chunk(
+        &mut self,
+        chunk: usize,
+        sink: &mut impl Sink,
+        examined: &mut u64,
+    ) -> Result<bool, ListError> {
+        let (table, cut) = (&self.table.table, self.run.cut);
+        let mut wanted = ControlFlow::Continue(());
+        let Some(aside) = &mut self.aside else {
+            let there = table.visit_chunk(chunk, cut, |version| {
+                *examined += 1;
+                if wanted.is_continue() {
+                    wanted = sink.offer(version);
+                }
+            });
+            look(self.table, self.run, *examined)?;
+            return Ok(there && wanted.is_continue());
+        };
+        let there = table.visit_chunk(chunk, cut, |version| aside.push(version.clone()));
+        for some in aside.chunks(ROWS_BETWEEN_LOOKS) {
+            look(self.table, self.run, *examined)?;
+            *examined += some.len() as u64;
+            if some
+                .iter()
+                .try_for_each(|version| sink.offer(version))
+                .is_break()
+            {
+                wanted = ControlFlow::Break(());
+                break;
+            }
+        }
+        aside.clear();
+        Ok(there && wanted.is_continue())
+    }
+}
+
+fn look(table: &TableCut, run: Run<'_>, examined: u64) -> Result<(), ListError> {
+    if (run.budget.is_late)() {
+        return Err(ListError::late(table, examined));
+    }
+    Ok(())
+}
