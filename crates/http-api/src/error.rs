@@ -9,7 +9,7 @@ use query::bind::BindError;
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
-use query::list::ListError;
+use query::list::{GroupError, ListError};
 use query::percent::PercentError;
 use query::relation::RelationError;
 use query::url::{Problem, SyntaxError};
@@ -218,9 +218,9 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
                     .with_hint("Groups have only what they are grouped by and the aggregates, by the names of the answer."),
             }
         }
-        BindError::Relation {
-            relation, error, ..
-        } => unfit_relation(said, &relation.name, error),
+        BindError::Relation(unrelated) => {
+            unfit_relation(said, &unrelated.relation.name, &unrelated.error)
+        }
         BindError::RelationColumns { .. } => said(ErrorCode::UnknownRelation)
             .with_hint("Mend the relation's columns in the configuration."),
         BindError::NotToOne { .. } => said(ErrorCode::BadRequest)
@@ -270,6 +270,17 @@ fn unfit_relation(
     }
 }
 
+fn ungrouped(table: &str, error: &GroupError) -> ApiError {
+    let code = match error {
+        GroupError::TooManyGroups { .. } | GroupError::TooManyBytes { .. } => {
+            ErrorCode::ScanTooLarge
+        }
+        _ => ErrorCode::TypeMismatch,
+    };
+    ApiError::new(code, format!("Table '{table}': {error}."))
+        .with_hint("Filter the rows, or group by less.")
+}
+
 /// A query that would cost more than it may.
 pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
     let name = &table.table.identity().name;
@@ -285,6 +296,7 @@ pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
     let code = match error {
         ListError::TooManyRows { .. } | ListError::TooMuch { .. } => ErrorCode::ScanTooLarge,
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
+        ListError::Group(error) => return ungrouped(name, error),
     };
     ApiError::new(
         code,
