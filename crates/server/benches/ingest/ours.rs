@@ -40,6 +40,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
         keep: Vec::new(),
+        indexes: Vec::new(),
     };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {
