@@ -217,13 +217,13 @@ async fn selected_columns_and_parts_of_them() {
         "GET /v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc",
         expect![[r#"
             200
-            content-length: 488
+            content-length: 476
             content-type: application/json
-            link: </v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc&cursor=Qokoqi0eERoOEqh60OTEruFdwi72zXa2cgH-_H_________-zf8jgQMA>; rel="next"
+            link: </v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc&cursor=Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA>; rel="next"
             rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2cgH-_H_________-zf8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;

@@ -105,9 +105,16 @@ fn full_registry() -> RegistryOptions {
     }
 }
 
-fn index(columns: &[&str], kind: IndexKind) -> IndexDefinition {
-    let columns = columns.iter().map(|&column| column.to_owned());
-    IndexDefinition::new(columns.collect(), kind).unwrap()
+fn full_indexes() -> Vec<IndexDefinition> {
+    let index = |columns: &[&str], kind| {
+        let columns = columns.iter().map(|&column| column.to_owned());
+        IndexDefinition::new(columns.collect(), kind).unwrap()
+    };
+    vec![
+        index(&["customer_id"], IndexKind::Ordered),
+        index(&["status", "created_at"], IndexKind::Ordered),
+        index(&["email"], IndexKind::Hash),
+    ]
 }
 
 #[test]
@@ -170,11 +177,7 @@ fn everything_that_can_be_written_is_understood() {
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
             keep: Some(ingest::Keep::Rows(100_000)),
-            indexes: vec![
-                index(&["customer_id"], IndexKind::Ordered),
-                index(&["status", "created_at"], IndexKind::Ordered),
-                index(&["email"], IndexKind::Hash),
-            ],
+            indexes: full_indexes(),
         }],
         memory_max_bytes: Some(4 << 30),
         quarantine_max_bytes: 128 << 20,
