@@ -149,6 +149,13 @@ async fn what_is_no_index_is_refused() {
 
         {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"The body names no index: EOF while parsing a value at line 1 column 0.","hint":"Send JSON such as {\"columns\":[\"status\",\"created_at\"],\"kind\":\"ordered\"}; kind is ordered or hash.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
+}
+
+#[tokio::test]
+async fn what_is_no_request_for_an_index_is_refused() {
+    let shop = Shop::open();
+    let api = admin(&shop);
+    let post = "POST /v1/tables/orders/indexes";
     check(
         &api,
         &format!("{post}?kind=hash"),
