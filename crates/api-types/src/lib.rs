@@ -20,4 +20,7 @@ pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,
 };
-pub use tables::{ColumnInfo, TableInfo, TablesResponse};
+pub use tables::{
+    ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse, IndexState,
+    TableInfo, TablesResponse,
+};

@@ -1,5 +1,6 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
+pub(crate) mod indexes;
 mod list;
 mod quarantine;
 pub(crate) mod rows;

@@ -1,13 +1,13 @@
 //! `GET /v1/tables` and `GET /v1/tables/{t}`: what tables there are and what their rows look like.
 
-use api_types::{ColumnInfo, TableInfo, TablesResponse};
+use api_types::{ColumnInfo, IndexState, TableInfo, TablesResponse};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use query::fresh::Fresh;
 use table_store::TableCut;
 
-use super::{answer, table, table_name};
+use super::{answer, indexes, table, table_name};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
@@ -55,6 +55,9 @@ fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
         type_name: column.kind.name().to_owned(),
         nullable: column.nullable || shape.may_lack(&column.name),
     };
+    let index_details = indexes::infos(&table.table);
+    let ready = index_details.iter();
+    let ready = ready.filter(|index| index.state == IndexState::Ready);
     TableInfo {
         name: identity.name.clone(),
         topic: identity.topic.clone(),
@@ -62,7 +65,8 @@ fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
         columns: shape.schema().columns.iter().map(column).collect(),
         former_columns: shape.former_columns().iter().map(column).collect(),
         schema_epoch: table.schema_epoch,
-        indexes: Vec::new(),
+        indexes: ready.map(|index| index.columns.clone()).collect(),
+        index_details,
         rows: table.rows,
         bytes: table.memory_bytes,
         quarantined: table.facts.quarantined,

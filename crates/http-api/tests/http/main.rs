@@ -7,6 +7,7 @@
 
 mod admin;
 mod fixture;
+mod indexes;
 mod lists;
 mod loading;
 mod lookups;

@@ -10,6 +10,7 @@ use clap::Parser;
 use debezium_decoder::{Placeholder, TopicFormats};
 use registry_client::{ClientCertificate, Login, RegistryAddress, RegistryOptions};
 use serde_json::Value;
+use table_store::{IndexDefinition, IndexKind};
 
 use super::schema::Shape;
 use super::*;
@@ -74,6 +75,7 @@ name = "orders"
 topic = "shop.public.orders"
 key = ["id"]
 keep = "100000 rows"
+indexes = [["customer_id"], ["status", "created_at"], { columns = ["email"], kind = "hash" }]
 [memory]
 max = "4GiB"
 [quarantine]
@@ -101,6 +103,18 @@ fn full_registry() -> RegistryOptions {
         }),
         timeout: Duration::from_secs(3),
     }
+}
+
+fn full_indexes() -> Vec<IndexDefinition> {
+    let index = |columns: &[&str], kind| {
+        let columns = columns.iter().map(|&column| column.to_owned());
+        IndexDefinition::new(columns.collect(), kind).unwrap()
+    };
+    vec![
+        index(&["customer_id"], IndexKind::Ordered),
+        index(&["status", "created_at"], IndexKind::Ordered),
+        index(&["email"], IndexKind::Hash),
+    ]
 }
 
 #[test]
@@ -163,6 +177,7 @@ fn everything_that_can_be_written_is_understood() {
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
             keep: Some(ingest::Keep::Rows(100_000)),
+            indexes: full_indexes(),
         }],
         memory_max_bytes: Some(4 << 30),
         quarantine_max_bytes: 128 << 20,
