@@ -26,6 +26,7 @@ pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
+pub mod postgrest;
 mod predicate;
 pub mod relation;
 mod run;
