@@ -10,6 +10,7 @@
 
 pub mod as_of;
 pub mod bind;
+pub mod cast;
 mod compare;
 pub mod cursor;
 mod embed;
