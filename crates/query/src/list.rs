@@ -88,9 +88,9 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Page {
     /// In order, at most as many as asked for.
-    rows: Vec<Node>,
+    pub(crate) rows: Vec<Node>,
     /// There are rows after these.
-    more: bool,
+    pub more: bool,
     binding: Binding,
     /// Rows that meet the filter, if they were counted.
     pub total: Option<u64>,

@@ -241,7 +241,9 @@ mod tests {
             Moment::NEG_INFINITY,
         ];
         let values: Vec<Value<'_>> = moments.into_iter().flat_map(both).collect();
-        check(&values, &expect![[r#"
+        check(
+            &values,
+            &expect![[r#"
             "2024-02-29T12:34:56.789" | 2024-02-29 12:34:56.789 | 2024-02-29 12:34:56.789
             "2024-02-29T12:34:56.789+00:00" | 2024-02-29 12:34:56.789+00 | 2024-02-29 12:34:56.789+00
             "1970-01-01T00:00:00" | 1970-01-01 00:00:00 | 1970-01-01 00:00:00
@@ -254,7 +256,8 @@ mod tests {
             "infinity" | infinity | infinity
             "-infinity" | -infinity | -infinity
             "-infinity" | -infinity | -infinity
-        "#]]);
+        "#]],
+        );
         check(
             &[
                 Value::Date(19_782),
