@@ -192,6 +192,16 @@ fn page_by(
 }
 
 impl Page {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Appends the rows as long as they stay below `bytes_max`; JSON's are separated by `separator`.
     pub fn render(
         &self,
