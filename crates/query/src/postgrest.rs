@@ -12,11 +12,13 @@ mod filter;
 mod name;
 mod order;
 mod reader;
+mod respell;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use error::ReadError;
+pub use respell::{NoOperator, respell};
 
 use crate::tree::{Place, Query};
 use assemble::{Filtered, Level, Levels};

@@ -236,7 +236,9 @@ async fn check_bodies(queries: &[&str], expected: Expect) {
 
 #[tokio::test]
 async fn a_list() {
-    check("GET /rest/v1/clients", expect![[r#"
+    check(
+        "GET /rest/v1/clients",
+        expect![[r#"
         200
         content-length: 53
         content-type: application/json; charset=utf-8
@@ -245,8 +247,12 @@ async fn a_list() {
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         [{"id":1,"name":"Microsoft"},{"id":2,"name":"Apple"}]
-    "#]]).await;
-    check("GET /rest/v1/clients?name=eq.x&id=gt.0", expect![[r#"
+    "#]],
+    )
+    .await;
+    check(
+        "GET /rest/v1/clients?name=eq.x&id=gt.0",
+        expect![[r#"
         200
         content-length: 2
         content-type: application/json; charset=utf-8
@@ -255,7 +261,9 @@ async fn a_list() {
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         []
-    "#]]).await;
+    "#]],
+    )
+    .await;
     check(
         "HEAD /rest/v1/projects?limit=2&offset=1&order=id\nprefer: count=exact",
         expect![[r#"
@@ -425,7 +433,9 @@ async fn ranges_and_counts() {
         "#]],
     )
     .await;
-    check("GET /rest/v1/projects?offset=100", expect![[r#"
+    check(
+        "GET /rest/v1/projects?offset=100",
+        expect![[r#"
         200
         content-length: 2
         content-type: application/json; charset=utf-8
@@ -434,7 +444,9 @@ async fn ranges_and_counts() {
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         []
-    "#]]).await;
+    "#]],
+    )
+    .await;
     check("GET /rest/v1/projects\nrange: 1-0", expect![[r#"
         416
         content-length: 177
@@ -454,7 +466,9 @@ async fn ranges_and_counts() {
 
         {"code":"PGRST103","details":"Limit should be greater than or equal to zero.","hint":null,"message":"Requested range not satisfiable"}
     "#]]).await;
-    check("GET /rest/v1/projects?limit=0", expect![[r#"
+    check(
+        "GET /rest/v1/projects?limit=0",
+        expect![[r#"
         200
         content-length: 2
         content-type: application/json; charset=utf-8
@@ -463,7 +477,9 @@ async fn ranges_and_counts() {
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         []
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -523,13 +539,17 @@ async fn refusals_before_a_table_is_looked_at() {
 
         {"code":"PGRST117","details":null,"hint":"Rowtide is read-only: write to the source database.","message":"Unsupported HTTP method: POST"}
     "#]]).await;
-    check("OPTIONS /rest/v1/projects", expect![[r#"
+    check(
+        "OPTIONS /rest/v1/projects",
+        expect![[r#"
         200
         allow: OPTIONS,GET,HEAD
         content-length: 0
 
 
-    "#]]).await;
+    "#]],
+    )
+    .await;
     check("GET /rest/v1/", expect![[r#"
         404
         content-length: 142
@@ -728,7 +748,7 @@ async fn embedded_relations() {
             clients?select=*,nothing!x(*)
                 400 {"code":"PGRST200","details":"Searched for a foreign key relationship between 'clients' and 'nothing' using the hint 'x' in the schema 'test', but no matches were found.","hint":null,"message":"Could not find a relationship between 'clients' and 'nothing' in the schema cache"}
             messages?select=*,users(*)
-                300 {"code":"PGRST201","details":[{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_sender_fkey using messages(sender) and users(id)"},{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_recipient_fkey using messages(recipient) and users(id)"}],"hint":"Try changing 'users' to one of the following: 'users!sender', 'users!recipient'. Find the desired relationship in the 'details' key.","message":"Could not embed because more than one relationship was found for 'messages' and 'users'"}
+                300 {"code":"PGRST201","details":[{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_sender_fkey using messages(sender) and users(id)"},{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_recipient_fkey using messages(recipient) and users(id)"}],"hint":"Try changing 'users' to one of the following: 'users!messages_sender_fkey', 'users!messages_recipient_fkey'. Find the desired relationship in the 'details' key.","message":"Could not embed because more than one relationship was found for 'messages' and 'users'"}
             projects?select=*,clients(*)&clients=eq.1
                 400 {"code":"PGRST120","details":"Only is null or not is null filters are allowed on embedded resources","hint":null,"message":"Bad operator on the 'clients' embedded resource"}
             clients?select=*&non_existent_projects.name=like.*x*
@@ -791,7 +811,7 @@ async fn filters() {
             projects?select=id&id=not.in.()&order=id
                 200 [{"id":1},{"id":2},{"id":3},{"id":4},{"id":5}]
             projects?select=id&id=in.( 1, 2 )&order=id
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \" 2 \""}
+                200 [{"id":1},{"id":2}]
             projects?select=id&client_id=is.null
                 200 [{"id":5}]
             projects?select=id&name=match.^W.*7$
@@ -799,27 +819,27 @@ async fn filters() {
             projects?select=id&name=imatch.^os
                 200 [{"id":4}]
             things?select=id&tags=cs.{1}
-                200 []
+                200 [{"id":1}]
             things?select=id&tags=cd.{1,2,4}
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type array: \"{1,2,4}\""}
+                200 [{"id":1}]
             things?select=id&tags=ov.{2,9}
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type array: \"{2,9}\""}
+                200 [{"id":1}]
             things?select=id&doc=cs.{"a":{"b":[1]}}
                 200 [{"id":1}]
             things?select=id&tags=eq.{1,2}
-                200 []
+                200 [{"id":1}]
             things?select=id,doc->a->b,n:doc->a->b->0,doc->>name&id=eq.1
                 200 [{"id":1,"b":[1,null],"n":1,"name":"x, \"y\""}]
             things?select=id&ok=eq.t
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type boolean: \"t\""}
+                200 [{"id":1}]
             things?select=id&seen=eq.2024-02-29 12:34:56.789%2B00
-                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type timestamp with time zone: \"2024-02-29 12:34:56.789+00\""}
+                200 [{"id":1}]
             things?select=id&seen=gt.2024-02-29&made=lt.2024-03-01
-                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type timestamp with time zone: \"2024-02-29\""}
+                200 [{"id":1}]
             things?select=id&raw=eq.\xdead
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type bytea: \"\\xdead\""}
+                200 [{"id":1}]
             things?select=id&price=eq. 19.9
-                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type numeric: \" 19.9\""}
+                200 [{"id":1}]
             messages?read=is.true&select=id
                 200 [{"id":1}]
             projects?select=id&name=fts.x
@@ -845,7 +865,7 @@ async fn filters() {
             projects?select=id::fakecolumntype
                 400 {"code":"42704","details":null,"hint":null,"message":"type \"fakecolumntype\" does not exist"}
             projects?select=name&name=cs.x
-                200 []
+                404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text @> unknown"}
             projects?select=*,id
                 400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"id\" specified more than once"}
         "#]],

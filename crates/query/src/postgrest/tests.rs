@@ -21,6 +21,7 @@ fn check(texts: &[&str], expected: &Expect) {
     let mut out = String::new();
     for text in texts {
         let line = match read_text(text) {
+            Ok(query) if query == Query::default() => "everything".to_owned(),
             Ok(query) => shown(&query),
             Err(ReadError::Syntax {
                 message, details, ..
@@ -155,7 +156,7 @@ fn columns_are_selected_renamed_and_cast() {
         ],
         &expect![[r#"
 
-    
+                everything
             select=
                 show []
             select=*
@@ -428,7 +429,7 @@ fn ranges() {
             offset=
                 "failed to parse offset ()" (line 1, column 1): unexpected end of input expecting "-" or digit
             columns=id,name&on_conflict=id
-    
+                everything
             columns=
                 "failed to parse columns parameter ()" (line 1, column 1): unexpected end of input expecting field name (* or [a..z0..9_$])
             limit=1&limit=2

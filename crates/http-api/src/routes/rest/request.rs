@@ -148,8 +148,11 @@ impl Request {
         table: &Arc<TableCut>,
         schema: &str,
     ) -> Result<BoundQuery, Refusal> {
-        let name = &table.table.identity().name;
-        bind::bind(&self.query, table, &state.world(cut))
+        let (name, world) = (&table.table.identity().name, state.world(cut));
+        let mut query = self.query.clone();
+        postgrest::respell(&mut query, table, &world)
+            .map_err(|refused| unfit::no_such_operator(&refused))?;
+        bind::bind(&query, table, &world)
             .map_err(|refused| unfit::unfit(&refused, &self.query, name, schema))
     }
 

@@ -5,7 +5,7 @@ use query::bind::BindError;
 use query::cast::type_name;
 use query::group::GroupError;
 use query::list::ListError;
-use query::postgrest::ReadError;
+use query::postgrest::{NoOperator, ReadError};
 use query::relation::{Candidate, Cardinality, RelationError};
 use query::tree::{Condition, Operand, Place, Query, RelationRef, Selected, SelectedWhat};
 use row_model::ColumnType;
@@ -129,6 +129,13 @@ pub(super) fn unfit(error: &BindError, query: &Query, table: &str, schema: &str)
     refusal.place(place(error))
 }
 
+/// Containment is asked of values that contain nothing.
+pub(super) fn no_such_operator(error: &NoOperator) -> Refusal {
+    Refusal::new(404, "42883", no_operator(error.operator, error.kind))
+        .hint(CAST_HINT)
+        .place(Some(&error.at))
+}
+
 fn place(error: &BindError) -> Option<&Place> {
     match error {
         BindError::UnknownColumn { at, .. }
@@ -247,9 +254,12 @@ fn ambiguous(table: &str, name: &str, candidates: &[Candidate]) -> Refusal {
         embedding: format!("{table} with {}", candidate.target),
         relationship: candidate.through.clone(),
     });
-    let hinted = candidates
-        .iter()
-        .map(|candidate| format!("'{}!{}'", candidate.target, candidate.hint));
+    let hinted = candidates.iter().map(|candidate| {
+        // A constraint or a junction, if there is one.
+        let through = candidate.through.split_once(" using ");
+        let hint = through.map_or(&*candidate.hint, |(name, _)| name);
+        format!("'{}!{hint}'", candidate.target)
+    });
     let hinted: Vec<String> = hinted.collect();
     Refusal::new(
         300,
