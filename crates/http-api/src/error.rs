@@ -294,9 +294,7 @@ pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
         None => "The table has no key by which less could be looked at.".to_owned(),
     };
     let code = match error {
-        ListError::TooManyRows { .. } | ListError::TooMuch { .. } | ListError::Group(_) => {
-            ErrorCode::ScanTooLarge
-        }
+        ListError::TooManyRows { .. } | ListError::TooMuch { .. } => ErrorCode::ScanTooLarge,
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
         ListError::Group(error) => return ungrouped(name, error),
     };

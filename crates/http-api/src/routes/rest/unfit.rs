@@ -1,13 +1,13 @@
 //! What a query is refused for, from what went wrong to the words of `PostgREST` and `PostgreSQL`.
 
 use api_types::RestRelation;
-use query::bind::BindError;
+use query::bind::{BindError, Unrelated};
 use query::cast::type_name;
 use query::group::GroupError;
 use query::list::ListError;
 use query::postgrest::{NoOperator, ReadError};
 use query::relation::{Candidate, Cardinality, RelationError};
-use query::tree::{Condition, Operand, Place, Query, RelationRef, Selected, SelectedWhat};
+use query::tree::{Condition, Operand, Place, Query, Selected, SelectedWhat};
 use row_model::ColumnType;
 
 use super::refusal::Refusal;
@@ -70,12 +70,7 @@ pub(super) fn unfit(error: &BindError, query: &Query, table: &str, schema: &str)
             Some(table) => unknown_column(table, column, known, query, at),
             None => Refusal::new(400, "42703", format!("column \"{column}\" does not exist")),
         },
-        BindError::Relation {
-            table: of,
-            relation,
-            error,
-            ..
-        } => unrelated(of, relation, error, schema),
+        BindError::Relation(unmet) => unrelated(unmet, schema),
         BindError::NotToOne { relation, .. } => {
             let label = label_of(query, relation);
             Refusal::new(
@@ -138,8 +133,8 @@ pub(super) fn no_such_operator(error: &NoOperator) -> Refusal {
 
 fn place(error: &BindError) -> Option<&Place> {
     match error {
+        BindError::Relation(unmet) => Some(&unmet.at),
         BindError::UnknownColumn { at, .. }
-        | BindError::Relation { at, .. }
         | BindError::RelationColumns { at, .. }
         | BindError::NotToOne { at, .. }
         | BindError::RelationOfGroup { at, .. }
@@ -205,7 +200,13 @@ fn unknown_column(
     )
 }
 
-fn unrelated(table: &str, relation: &RelationRef, error: &RelationError, schema: &str) -> Refusal {
+fn unrelated(unmet: &Unrelated, schema: &str) -> Refusal {
+    let Unrelated {
+        table,
+        relation,
+        error,
+        ..
+    } = unmet;
     let name = &relation.name;
     match error {
         RelationError::Unknown { known } => {
