@@ -3,6 +3,7 @@
 pub(crate) mod indexes;
 mod list;
 mod quarantine;
+pub(crate) mod rest;
 pub(crate) mod rows;
 mod status;
 mod tables;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::{Method, Uri};
 use query::percent;
 use table_store::{Cut, NameError, TableCut};
@@ -48,6 +49,9 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
+        .route("/rest/v1", any(rest::rest))
+        .route("/rest/v1/", any(rest::rest))
+        .route("/rest/v1/{*below}", any(rest::rest))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(DataState {

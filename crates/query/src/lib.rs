@@ -13,6 +13,7 @@
 
 pub mod as_of;
 pub mod bind;
+pub mod cast;
 mod compare;
 pub mod cursor;
 mod embed;
@@ -29,6 +30,7 @@ pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
+pub mod postgrest;
 mod predicate;
 pub mod relation;
 mod run;

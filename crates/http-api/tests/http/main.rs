@@ -13,5 +13,6 @@ mod loading;
 mod lookups;
 mod queries;
 mod refusals;
+mod rest;
 mod serving;
 mod tables;
