@@ -20,4 +20,4 @@ pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,
 };
-pub use tables::{ColumnInfo, TableInfo, TablesResponse};
+pub use tables::{Cardinality, ColumnInfo, RelationInfo, TableInfo, TablesResponse};

@@ -15,6 +15,14 @@ pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
     fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
+/// How fresh an answer is that rests on several tables.
+pub(crate) fn of_tables<'a>(
+    tables: impl Iterator<Item = &'a TableCut> + Clone,
+    now_ms: i64,
+) -> Fresh {
+    fresh::of(tables, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+}
+
 /// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
 pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     let tables = cut.tables().iter().map(|table| &**table);

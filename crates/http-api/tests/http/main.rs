@@ -6,11 +6,13 @@
 )]
 
 mod admin;
+mod dsl;
 mod fixture;
 mod lists;
 mod loading;
 mod lookups;
 mod queries;
 mod refusals;
+mod relations;
 mod serving;
 mod tables;

@@ -217,13 +217,13 @@ async fn selected_columns_and_parts_of_them() {
         "GET /v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc",
         expect![[r#"
             200
-            content-length: 488
+            content-length: 476
             content-type: application/json
-            link: </v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc&cursor=Qokoqi0eERoOEqh60OTEruFdwi72zXa2cgH-_H_________-zf8jgQMA>; rel="next"
+            link: </v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc&cursor=Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA>; rel="next"
             rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2cgH-_H_________-zf8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -561,9 +561,9 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
         &queries,
         expect![[r#"
             customer.tier=eq.gold
-              400 "unknown_parameter" "Conditions on relations (here 'customer.tier') are not supported by this version." null "GET /v1/tables/sales lists all columns."
+              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the parameter name 'customer.tier'." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             select=customer(name)
-              400 "unknown_parameter" "The query cannot be read: relations in select (here 'customer') are not supported by this version, in the value of 'select' at character 1." null null
+              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the value of 'select' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             or=(id.eq.1
               400 "bad_request" "The query cannot be read: expected ',' or ')', in the value of 'or' at character 9." null "In groups and lists a value that has a comma, a parenthesis or a quote stands in double quotes; inside them a backslash goes before a quote or a backslash."
             count=planned
@@ -577,13 +577,13 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             order=id&order=status
               400 "bad_request" "The parameter 'order' was sent more than once." null null
             group_by=status
-              400 "unknown_parameter" "The parameter 'group_by' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              200 null null null null
             include=customer
-              400 "unknown_parameter" "The parameter 'include' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             at_least=tx:7
-              400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
             since=x
-              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
         "#]],
     )
     .await;
