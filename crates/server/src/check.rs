@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use query::relation::Relation;
 use registry_client::{Login, RegistryAddress, RegistryOptions};
 use serde_json::{Map, Value, json};
 
@@ -45,6 +46,7 @@ fn text(config: &Config) -> String {
         lines.push(format!("table {name} from {}, {key}", table.topic));
         lines.extend(columns(&table.columns).map(|columns| format!("  {columns}")));
     }
+    lines.extend(config.relations.iter().flat_map(relation));
     lines.push(
         "any other table is called by the shortest suffix of its topic that is free".to_owned(),
     );
@@ -64,6 +66,27 @@ fn text(config: &Config) -> String {
         config.listen.data, config.listen.admin
     ));
     lines.join("\n")
+}
+
+/// A relation as it is followed from either side.
+fn relation(relation: &Relation) -> [String; 2] {
+    let Relation { from, to, .. } = relation;
+    let equal = from.columns.iter().zip(&to.columns);
+    let equal: Vec<String> = equal
+        .map(|(own, other)| format!("{own} = {other}"))
+        .collect();
+    let (name, inverse) = (&relation.name, relation.inverse_name());
+    let columns = equal.join(", ");
+    [
+        format!(
+            "relation {}.{name} leads to a row of {} ({columns})",
+            from.table, to.table
+        ),
+        format!(
+            "  and {}.{inverse} back to its rows of {}",
+            to.table, from.table
+        ),
+    ]
 }
 
 /// What is done to single columns of a table.
@@ -172,6 +195,14 @@ fn json(config: &Config) -> Value {
             "drop": columns.drop, "hash": columns.hash, "types": types,
         })
     });
+    let relations = config.relations.iter().map(|relation| {
+        let Relation { from, to, .. } = relation;
+        json!({
+            "name": relation.name, "inverse": relation.inverse_name(), "constraint": relation.constraint,
+            "from": {"table": from.table, "columns": from.columns},
+            "to": {"table": to.table, "columns": to.columns},
+        })
+    });
     let data_dir = match &config.storage {
         Storage::Directory(path) => json!(path),
         Storage::Memory => Value::Null,
@@ -180,6 +211,7 @@ fn json(config: &Config) -> Value {
         "usable": true,
         "sources": sources.collect::<Vec<_>>(),
         "tables": tables.collect::<Vec<_>>(),
+        "relations": relations.collect::<Vec<_>>(),
         "data_dir": data_dir,
         "listen": {"data": config.listen.data.to_string(), "admin": config.listen.admin.to_string()},
         "memory_max_bytes": config.memory_max_bytes,
@@ -225,6 +257,37 @@ mod tests {
             json.contains("sasl.password") && !json.contains("hunter2"),
             "{json}"
         );
+    }
+
+    #[test]
+    fn relations_are_told_from_both_sides() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let relations = [
+            "name = 'customer'\nfrom = 'orders.customer_id'\nto = 'customers.id'",
+            "name = 'order'\nfrom = 'items.(tenant, order_id)'\nto = 'orders.(tenant, id)'\ninverse = 'lines'",
+        ];
+        let text_of = |relation: &&str| format!("[[relations]]\n{relation}\n");
+        let relations: String = relations.iter().map(text_of).collect();
+        std::fs::write(file.path(), relations).unwrap();
+        let flags = ConfigArgs {
+            brokers: Some("kafka:9092".to_owned()),
+            topics: vec!["shop.public.*".to_owned()],
+            config: Some(file.path().into()),
+            ..ConfigArgs::default()
+        };
+        let config = config::load(&flags, &BTreeMap::new()).unwrap();
+        let text = text(&config);
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains(" its ") || line.contains("relation "))
+            .collect();
+        expect![[r#"
+            relation orders.customer leads to a row of customers (customer_id = id)
+              and customers.orders back to its rows of orders
+            relation items.order leads to a row of orders (tenant = tenant, order_id = id)
+              and orders.lines back to its rows of items
+            any other table is called by the shortest suffix of its topic that is free"#]].assert_eq(&lines.join("\n"));
+        expect![[r#"[{"constraint":null,"from":{"columns":["customer_id"],"table":"orders"},"inverse":"orders","name":"customer","to":{"columns":["id"],"table":"customers"}},{"constraint":null,"from":{"columns":["tenant","order_id"],"table":"items"},"inverse":"lines","name":"order","to":{"columns":["tenant","id"],"table":"orders"}}]"#]].assert_eq(&json(&config)["relations"].to_string());
     }
 
     #[test]

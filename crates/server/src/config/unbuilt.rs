@@ -7,7 +7,6 @@ pub fn missing_feature(key: &str) -> Option<&'static str> {
         "sources.transaction_wait" => "transactions are not yet kept whole",
         "sources.heartbeat_table" => "lag against the source database is not yet measured",
         "tables.indexes" => "there are no indexes yet",
-        "relations" => "there are no joins yet",
         "versions" => "past versions of rows cannot be asked for yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",
         "webhooks" => "there is no change feed yet",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use debezium_decoder::{HashKey, Placeholder, TopicFormats};
 use ingest::Keep;
+use query::relation::Relation;
 use registry_client::RegistryOptions;
 
 use super::columns::{self, ColumnsConfig};
@@ -15,6 +16,7 @@ use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
 use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
+use super::relations::relations;
 use super::sources;
 use super::units::{ListenAddress, Unusable, parse_duration, parse_size};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// Names and topics are unique.
     pub tables: Vec<TableConfig>,
+    /// Names are unique for each table they are followed from.
+    pub relations: Vec<Relation>,
     /// `None`: no limit.
     pub memory_max_bytes: Option<u64>,
     pub quarantine_max_bytes: u64,
@@ -135,6 +139,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
     let secret_given = raw.secrets.hash_key.is_some();
     let hash_key = columns::hash_key(raw.secrets.hash_key, &mut findings);
     let tables = tables(raw.tables, secret_given, &mut findings);
+    let relations = relations(raw.relations, &tables, &mut findings);
     tables_that_are_served(&sources, &tables, &mut findings);
     let listen = Listen {
         data: findings.or_default("listen.data", raw.listen.data, LISTEN_DATA, data_address),
@@ -189,6 +194,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         listen,
         sources,
         tables,
+        relations,
         memory_max_bytes,
         quarantine_max_bytes,
         checkpoint_interval,
@@ -236,7 +242,7 @@ impl Findings<'_> {
 }
 
 /// A key outside of any list, as it is written with dots.
-fn path(dotted: &str) -> KeyPath {
+pub fn path(dotted: &str) -> KeyPath {
     dotted
         .split('.')
         .fold(KeyPath::default(), |path, key| path.key(key))
