@@ -13,7 +13,7 @@ use query::key::KeyError;
 use query::list::ListError;
 use query::percent::PercentError;
 use query::relation::RelationError;
-use query::tree::Place;
+use query::tree::{AggregateFunction, Place};
 use query::url::{Problem, SyntaxError};
 use table_store::{NameError, TableCut};
 
@@ -348,6 +348,11 @@ fn unfit_relation(
     error: &RelationError,
 ) -> ApiError {
     match error {
+        RelationError::Unknown { .. } if AggregateFunction::from_spelling(name).is_some() => {
+            said(ErrorCode::UnknownRelation).with_hint(
+                "An aggregate stands after its column, as in select=status,total.sum(), or in a parameter of its own, as in aggregate=sum(total).",
+            )
+        }
         RelationError::Unknown { known } => said(ErrorCode::UnknownRelation)
             .with_candidates(candidates::of(name, known.iter().map(String::as_str)))
             .with_hint("Relations are said in the configuration ([[relations]]): change events carry no foreign keys."),

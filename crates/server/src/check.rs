@@ -286,7 +286,8 @@ mod tests {
               and customers.orders back to its rows of orders
             relation items.order leads to a row of orders (tenant = tenant, order_id = id)
               and orders.lines back to its rows of items
-            any other table is called by the shortest suffix of its topic that is free"#]].assert_eq(&lines.join("\n"));
+            any other table is called by the shortest suffix of its topic that is free"#]]
+        .assert_eq(&lines.join("\n"));
         expect![[r#"[{"constraint":null,"from":{"columns":["customer_id"],"table":"orders"},"inverse":"orders","name":"customer","to":{"columns":["id"],"table":"customers"}},{"constraint":null,"from":{"columns":["tenant","order_id"],"table":"items"},"inverse":"lines","name":"order","to":{"columns":["tenant","id"],"table":"orders"}}]"#]].assert_eq(&json(&config)["relations"].to_string());
     }
 

@@ -28,6 +28,7 @@ async fn queries() {
             r#"{"from":"orders","select":["id","total"],"include":[{"rel":"customer","select":["name","tier"]},{"rel":"items","select":["sku","qty"],"where":[{"column":"qty","op":"gt","value":1}],"order":["-qty"],"limit":5,"required":true}],"where":[{"column":"status","op":"in","value":["paid","shipped"]},{"or":[{"column":"total","op":"gte","value":100},{"column":"customer.tier","op":"eq","value":"gold"}]}],"order":["-id"],"limit":50}"#,
             r#"{"from":"orders","select":["id","customer.name"],"format":"arrays","count":"exact","explain":true,"limit":"1","int64":"string"}"#,
             r#"{"from":"orders","select":"id","include":[{"rel":"customer","select":["name"],"flatten":true}],"where":{"column":"id","op":"eq","value":7}}"#,
+            r#"{"from":"orders","where":[],"group_by":["customer.tier"],"aggregate":[{"fn":"count","as":"n"},{"fn":"sum","column":"total","as":"revenue"}],"having":[{"column":"n","op":"gt","value":1}],"order":["-revenue"]}"#,
             r#"{"queries":{"order":{"from":"orders","select":["id"],"limit":1},"stock":{"from":"items","select":["sku"],"where":[{"column":"qty","op":"gt","value":1}],"format":"arrays"}}}"#,
         ],
         expect![[r#"
@@ -37,6 +38,8 @@ async fn queries() {
                 200 {"columns":["id","name"],"count":1,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","plan":{"access":"scan","rows_examined":4},"rows":[["7","Ada"]],"total":4,"truncated":false}
             {"from":"orders","select":"id","include":[{"rel":"customer","select":["name"],"flatten":true}],"where":{"column":"id","op":"eq","value":7}}
                 200 {"count":1,"next":null,"rows":[{"customer_name":"Ada","id":7}],"truncated":false}
+            {"from":"orders","where":[],"group_by":["customer.tier"],"aggregate":[{"fn":"count","as":"n"},{"fn":"sum","column":"total","as":"revenue"}],"having":[{"column":"n","op":"gt","value":1}],"order":["-revenue"]}
+                200 {"count":1,"next":null,"rows":[{"n":2,"revenue":"259.90","tier":"gold"}],"truncated":false}
             {"queries":{"order":{"from":"orders","select":["id"],"limit":1},"stock":{"from":"items","select":["sku"],"where":[{"column":"qty","op":"gt","value":1}],"format":"arrays"}}}
                 200 {"results":{"order":{"count":1,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","rows":[{"id":7}],"truncated":false},"stock":{"columns":["sku"],"count":2,"next":null,"rows":[["A1"],["A1"]],"truncated":false}}}
         "#]],

@@ -169,7 +169,10 @@ async fn a_table_names_its_relations() {
 #[tokio::test]
 async fn an_answer_is_as_fresh_as_the_worst_of_its_tables() {
     let mut shop = sales();
-    shop.set_facts("items", |facts| facts.state = ReadState::CatchingUp);
+    shop.set_facts("items", |facts| {
+        facts.state = ReadState::CatchingUp;
+        facts.quarantined = 2;
+    });
     shop.publish();
     let api = shop.api();
     for (path, state) in [
@@ -183,4 +186,73 @@ async fn an_answer_is_as_fresh_as_the_worst_of_its_tables() {
         let (_, body) = get(&api, &format!("/v1/tables/{path}")).await;
         assert_eq!(body["fresh"]["state"], json!(state), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_table_that_is_touched_twice_counts_once() {
+    let mut shop = sales();
+    shop.set_facts("items", |facts| facts.quarantined = 2);
+    shop.publish();
+    let api = shop.api();
+    let (_, twice) = get(
+        &api,
+        "/v1/tables/items/rows?order.items.qty=gt.1&include=order(items(sku))",
+    )
+    .await;
+    let (_, once) = get(&api, "/v1/tables/items/rows?include=order").await;
+    assert_eq!(twice["fresh"], once["fresh"]);
+    assert_eq!(twice["fresh"]["quarantined"], 2);
+}
+
+#[tokio::test]
+async fn rows_are_grouped_and_aggregated() {
+    answers(
+        &[
+            "orders/rows?group_by=status&aggregate=n:count(),revenue:sum(total)&order=revenue.desc",
+            "orders/rows?group_by=status,customer.tier&aggregate=count()&having=(count.gte.1)&format=arrays",
+            "orders/rows?group_by=status&aggregate=n:count()&having=n.gt.1",
+            "orders/rows?aggregate=count(),max(total),avg(items.qty)",
+            "orders/rows?aggregate=n:count(customer_id),sum:total.sum()",
+            "orders/rows?select=status,total.sum()&customer.tier=eq.gold",
+            "customers/rows?select=name,orders(total.sum(),n:count())",
+            "orders/rows?group_by=status",
+            "orders/rows?group_by=status&aggregate=n:count()&limit=1",
+            "orders/rows?aggregate=sum(status)",
+            "orders/rows?group_by=status&aggregate=count()&having=totl.gt.1",
+            "orders/rows?group_by=sttus",
+            "orders/rows?select=id,sum(total)",
+            "orders/rows?having=n.gt.1",
+        ],
+        expect![[r#"
+            orders/rows?group_by=status&aggregate=n:count(),revenue:sum(total)&order=revenue.desc
+                200 {"count":3,"next":null,"rows":[{"n":1,"revenue":"240.00","status":"shipped"},{"n":2,"revenue":"119.90","status":"paid"},{"n":1,"revenue":"1.00","status":"open"}],"truncated":false}
+            orders/rows?group_by=status,customer.tier&aggregate=count()&having=(count.gte.1)&format=arrays
+                200 {"columns":["status","tier","count"],"count":4,"next":null,"rows":[["open",null,1],["paid","gold",1],["paid","silver",1],["shipped","gold",1]],"truncated":false}
+            orders/rows?group_by=status&aggregate=n:count()&having=n.gt.1
+                200 {"count":1,"next":null,"rows":[{"n":2,"status":"paid"}],"truncated":false}
+            orders/rows?aggregate=count(),max(total),avg(items.qty)
+                400 {"code":"bad_request","detail":"Table 'orders': relation 'items' leads to several rows, in the value of 'aggregate' at character 24.","hint":"Show its rows inside the row, as in items(sku), or ask for one of them in a condition."}
+            orders/rows?aggregate=n:count(customer_id),sum:total.sum()
+                200 {"count":1,"next":null,"rows":[{"n":3,"sum":"360.90"}],"truncated":false}
+            orders/rows?select=status,total.sum()&customer.tier=eq.gold
+                200 {"count":2,"next":null,"rows":[{"status":"paid","sum":"19.90"},{"status":"shipped","sum":"240.00"}],"truncated":false}
+            customers/rows?select=name,orders(total.sum(),n:count())
+                200 {"count":2,"next":null,"rows":[{"name":"Ada","orders":[{"n":2,"sum":"259.90"}]},{"name":"Bob","orders":[{"n":1,"sum":"100.00"}]}],"truncated":false}
+            orders/rows?group_by=status
+                200 {"count":3,"next":null,"rows":[{"status":"open"},{"status":"paid"},{"status":"shipped"}],"truncated":false}
+            orders/rows?group_by=status&aggregate=n:count()&limit=1
+                200 {"count":1,"next":"QkS4gE2baFS5wPMawL_Be_mb-DfR7CrXa0BvcGVuAAA","rows":[{"n":1,"status":"open"}],"truncated":false}
+            orders/rows?aggregate=sum(status)
+                400 {"code":"type_mismatch","detail":"Table 'orders': sum cannot be made of column 'status', which is of type text, in the value of 'aggregate' at character 1.","hint":"Only numbers and durations are summed; count, min and max take others too."}
+            orders/rows?group_by=status&aggregate=count()&having=totl.gt.1
+                400 {"candidates":["count","status"],"code":"unknown_column","detail":"Table 'orders': there is no column 'totl' among what is shown of the groups, in the value of 'having' at character 1.","hint":"Groups have only what they are grouped by and the aggregates, by the names of the answer."}
+            orders/rows?group_by=sttus
+                400 {"candidates":["status"],"code":"unknown_column","detail":"Table 'orders' has no column 'sttus'.","hint":"GET /v1/tables/orders lists all columns."}
+            orders/rows?select=id,sum(total)
+                400 {"code":"unknown_relation","detail":"Table 'orders': 'orders' has no relation 'sum', in the value of 'select' at character 4.","hint":"An aggregate stands after its column, as in select=status,total.sum(), or in a parameter of its own, as in aggregate=sum(total)."}
+            orders/rows?having=n.gt.1
+                400 {"code":"bad_request","detail":"The query cannot be read: having goes with group_by or aggregate only, in the value of 'having' at character 1."}
+        "#]],
+    )
+    .await;
 }

@@ -180,14 +180,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         CHECKPOINT_INTERVAL,
         |text| parse_duration(text, CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX),
     );
-    let data_dir = raw.data_dir.unwrap_or_else(|| DATA_DIR.to_owned());
-    if data_dir.is_empty() {
-        findings.find(
-            &path("data_dir"),
-            "`data_dir` is empty",
-            "name a directory, or remove the key",
-        );
-    }
+    let data_dir = data_dir(raw.data_dir, &mut findings);
     ConfigErrors::check(findings.errors)?;
     Ok(Config {
         storage: Storage::Directory(data_dir.into()),
@@ -200,6 +193,18 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         checkpoint_interval,
         hash_key,
     })
+}
+
+fn data_dir(written: Option<String>, findings: &mut Findings<'_>) -> String {
+    let data_dir = written.unwrap_or_else(|| DATA_DIR.to_owned());
+    if data_dir.is_empty() {
+        findings.find(
+            &path("data_dir"),
+            "`data_dir` is empty",
+            "name a directory, or remove the key",
+        );
+    }
+    data_dir
 }
 
 /// What was found wrong so far. Going on after a finding lets a person mend everything at once.

@@ -284,9 +284,18 @@ to = "customers.id"
 inverse = "sales"
 inversed = "x"
 "#;
-    check_wrong(text, &[], &[], &expect!["rowtide.toml:31: unknown key `relations[4].inversed`: did you mean `inverse`?"]);
+    check_wrong(
+        text,
+        &[],
+        &[],
+        &expect!["rowtide.toml:31: unknown key `relations[4].inversed`: did you mean `inverse`?"],
+    );
     let text = text.replace("inversed = \"x\"\n", "");
-    check_wrong(&text, &[], &[], &expect![[r#"
+    check_wrong(
+        &text,
+        &[],
+        &[],
+        &expect![[r#"
         rowtide.toml:10: `relations[0]` has no from: add from = "orders.customer_id"
         rowtide.toml:10: `relations[0]` has no to: add to = "customers.id"
         rowtide.toml:13: "a.b" cannot name a relation: write a name without `. , : ! ( )` and quotes
@@ -298,5 +307,6 @@ inversed = "x"
         rowtide.toml:22: two relations of orders are called buyer: give each its own name
         rowtide.toml:24: `relations[3].to` names a column twice: write TABLE.COLUMN, or TABLE.(COLUMN, COLUMN)
         rowtide.toml:24: `relations[3]` has 1 columns in `from` and 2 in `to`: name as many columns on both sides, in the same order
-        rowtide.toml:30: two relations of customers are called sales: give each its own name"#]]);
+        rowtide.toml:30: two relations of customers are called sales: give each its own name"#]],
+    );
 }
