@@ -14,6 +14,8 @@ pub const BATCH_KEYS_MAX: usize = 1_000;
 /// Columns of one key.
 const KEY_COLUMNS_MAX: usize = 64;
 
+const KEY_NAME_BYTES_MAX: usize = 256;
+
 /// What a request asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchGet {
@@ -106,6 +108,10 @@ fn key(node: &Node<'_>) -> Result<KeyAsked, SyntaxError> {
                 return Err(node.too_many("columns of a key", KEY_COLUMNS_MAX));
             }
             object.distinct()?;
+            let is_long = |(name, _): &(String, Node<'_>)| name.len() > KEY_NAME_BYTES_MAX;
+            if object.fields().iter().any(is_long) {
+                return Err(node.too_many("bytes in the name of a column", KEY_NAME_BYTES_MAX));
+            }
             let value = |(name, node): &(String, Node<'_>)| Ok((name.clone(), scalar(node)?));
             KeyValues::ByColumn(
                 object

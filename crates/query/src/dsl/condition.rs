@@ -16,6 +16,8 @@ const CONDITION: &str =
     "a condition, as in {\"column\":\"status\",\"op\":\"eq\",\"value\":\"paid\"}";
 /// Conditions that an error writes out as they should have been.
 const EXAMPLES_MAX: usize = 4;
+/// Longer ones are not repeated.
+const EXAMPLE_BYTES_MAX: usize = 400;
 const FIELDS: &[&str] = &["column", "op", "value", "and", "or", "not", "rel", "where"];
 
 /// Conditions that are all to be met: a list of them, or one.
@@ -182,7 +184,7 @@ fn operand(operator: Operator, value: &Node<'_>) -> Result<(Operator, Operand), 
 /// A value as text: of a text what is in its quotes, else as it is written, to the digit.
 pub(super) fn scalar(node: &Node<'_>) -> Result<String, SyntaxError> {
     match node.kind() {
-        Kind::Text => node.text(),
+        Kind::Text => node.value_text(),
         Kind::Null => Err(node.expected("a value; null is asked for with \"op\":\"is_null\"")),
         _ => Ok(node.raw().to_owned()),
     }
@@ -195,7 +197,7 @@ fn values(node: &Node<'_>) -> Result<Vec<String>, SyntaxError> {
     let list = match node.kind() {
         Kind::List => node.clone(),
         Kind::Text => {
-            text = node.text()?;
+            text = node.value_text()?;
             let trimmed = text.trim();
             if !trimmed.starts_with('[') {
                 return Err(node.expected(LIST));
@@ -247,7 +249,7 @@ fn in_words(text: &str) -> Option<String> {
         None if serde_json::from_str::<IgnoredAny>(value).is_ok() => value.to_owned(),
         None => serde_json::Value::from(value).to_string(),
     };
-    Some(example(column, operator.spelling(), &value))
+    Some(example(column, operator.spelling(), &value)).filter(|text| text.len() < EXAMPLE_BYTES_MAX)
 }
 
 /// Fields that are columns, `{"status":"paid"}`, as conditions.
@@ -255,6 +257,13 @@ fn as_conditions(object: &Object<'_>) -> Option<String> {
     let is_column = |(name, _): &(String, Node<'_>)| !FIELDS.contains(&&**name);
     let fields = object.fields();
     if fields.is_empty() || fields.len() > EXAMPLES_MAX || !fields.iter().all(is_column) {
+        return None;
+    }
+    let bytes: usize = fields
+        .iter()
+        .map(|(name, node)| name.len() + node.raw().len())
+        .sum();
+    if bytes > EXAMPLE_BYTES_MAX {
         return None;
     }
     let condition = |(name, node): &(String, Node<'_>)| example(name, "eq", node.raw());

@@ -13,6 +13,11 @@ const LATER: &[&str] = &[
     "at_least", "at_exact", "max_lag", "wait", "on_miss", "since",
 ];
 
+/// Bytes of a text that is no value: a name, a path, a list of columns.
+const TEXT_BYTES_MAX: usize = 4_096;
+/// Characters of a field's name that errors repeat.
+const NAME_SHOWN_MAX: usize = 60;
+
 /// One value.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'a> {
@@ -95,7 +100,16 @@ impl<'a> Node<'a> {
         self.error(Problem::TooMuch { what, max })
     }
 
+    /// A name, or other text of the grammar.
     pub fn text(&self) -> Result<String, SyntaxError> {
+        if self.raw.len() > TEXT_BYTES_MAX {
+            return Err(self.too_many("bytes in one name or list", TEXT_BYTES_MAX));
+        }
+        self.value_text()
+    }
+
+    /// Text of any length.
+    pub fn value_text(&self) -> Result<String, SyntaxError> {
         if self.kind() != Kind::Text {
             return Err(self.expected("a text in quotes"));
         }
@@ -130,8 +144,11 @@ impl<'a> Node<'a> {
 
     /// Which of these words it is.
     pub fn word(&self, words: &[&str], expected: &'static str) -> Result<usize, SyntaxError> {
-        let text = (self.kind() == Kind::Text).then(|| self.parsed::<String>());
-        let text = text.transpose()?.unwrap_or_default();
+        let text = if self.kind() == Kind::Text {
+            self.text()?
+        } else {
+            String::new()
+        };
         let known = words.iter().position(|word| *word == text);
         known.ok_or_else(|| self.expected(expected))
     }
@@ -162,7 +179,7 @@ impl<'a> Node<'a> {
         }
         let fields: Fields<'a> = self.parsed()?;
         let field = |(name, raw): (String, &'a RawValue)| {
-            let escaped = name.replace('~', "~0").replace('/', "~1");
+            let escaped = shown(&name).replace('~', "~0").replace('/', "~1");
             let node = Node {
                 raw: raw.get(),
                 pointer: format!("{}/{escaped}", self.pointer),
@@ -231,7 +248,7 @@ impl<'a> Object<'a> {
             let problem = if LATER.contains(&&**name) {
                 Problem::Unsupported(format!("bounds on freshness (here '{name}')"))
             } else {
-                let name = name.clone();
+                let name = shown(name);
                 Problem::UnknownField { name, known }
             };
             return Err(node.error(problem));
@@ -247,6 +264,14 @@ impl<'a> Object<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// A name as errors repeat it.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(NAME_SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 

@@ -406,6 +406,31 @@ fn a_request_has_bounds() {
     assert!(groups(7).is_ok() && groups(8).is_err() && groups(10_000).is_err());
 }
 
+#[test]
+fn an_error_repeats_little_of_what_was_sent() {
+    let long = "x".repeat(100_000);
+    for body in [
+        json!({ &long: 1 }),
+        json!({"from": &long}),
+        json!({"from": "t", "where": [{&long: "a"}]}),
+        json!({"from": "t", "where": [{"status": &long}]}),
+        json!({"from": "t", "where": [format!("status = '{long}'")]}),
+        json!({"from": "t", "where": [{"column": &long, "op": "eq", "value": 1}]}),
+        json!({"from": "t", "where": [{"column": "a", "op": &long, "value": 1}]}),
+        json!({"from": "t", "limit": &long}),
+        json!({"queries": {&long: {"from": 1}}}),
+        json!({"get": [{"table": "t", "keys": [{&long: 1}]}]}),
+    ] {
+        let body = body.to_string();
+        for error in [
+            read(body.as_bytes(), LIMIT_MAX).unwrap_err(),
+            read_batch(body.as_bytes()).unwrap_err(),
+        ] {
+            assert!(error.to_string().len() < 500, "{error}");
+        }
+    }
+}
+
 /// A condition as JSON says it.
 fn to_json(condition: &Condition) -> Value {
     let all = |parts: &[Condition]| parts.iter().map(to_json).collect::<Vec<_>>();
