@@ -20,4 +20,7 @@ pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,
 };
-pub use tables::{Cardinality, ColumnInfo, RelationInfo, TableInfo, TablesResponse};
+pub use tables::{
+    Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
+    IndexState, RelationInfo, TableInfo, TablesResponse,
+};

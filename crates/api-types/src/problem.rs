@@ -126,6 +126,8 @@ error_codes! {
     /// No endpoint has this path.
     UnknownPath = "unknown_path", 404, "Unknown path";
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
+    UnknownIndex = "unknown_index", 404, "Unknown index";
+    IndexExists = "index_exists", 409, "Index exists";
     SnapshotExpired = "snapshot_expired", 410, "Snapshot expired";
     PositionUnknown = "position_unknown", 410, "Position of another source timeline";
     CursorExpired = "cursor_expired", 410, "Cursor expired";

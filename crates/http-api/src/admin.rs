@@ -1,4 +1,5 @@
-//! The admin listener: the probes and the metrics. Reached by the kubelet and by Prometheus, never by readers.
+//! The admin listener: the probes, the metrics, and what changes the process. Reached by the kubelet, by
+//! Prometheus and by who runs it, never by readers.
 
 use std::fmt::Write;
 
@@ -6,32 +7,41 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::{HeaderValue, StatusCode, Uri, header};
+use axum::routing::{get, post};
+use http::{HeaderValue, Request, StatusCode, Uri, header};
 use telemetry::{MetricsPage, TableGauges};
 
 use crate::params::{self, Params};
 use crate::problem::ApiError;
 use crate::respond::NO_CACHE;
 use crate::route::Route;
-use crate::routes::{answer, method_not_allowed};
-use crate::{ApiState, Health, error, fresh};
+use crate::routes::{answer, indexes, method_not_allowed};
+use crate::{ApiState, Health, Limits, error, fresh};
 
 #[derive(Clone)]
 struct AdminState {
     api: ApiState,
     metrics: MetricsPage,
+    limits: Limits,
 }
 
-pub(crate) fn router(api: ApiState, metrics: MetricsPage) -> Router {
+pub(crate) fn router(api: ApiState, metrics: MetricsPage, limits: Limits) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/startupz", get(startupz))
         .route("/metrics", get(metrics_page))
+        .route(
+            "/v1/tables/{table}/indexes",
+            post(add_index).delete(remove_index),
+        )
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(AdminState { api, metrics })
+        .with_state(AdminState {
+            api,
+            metrics,
+            limits,
+        })
 }
 
 async fn unknown_path(uri: Uri) -> Response {
@@ -109,6 +119,18 @@ async fn metrics_page(State(state): State<AdminState>, uri: Uri) -> Response {
             )
         }),
     )
+}
+
+async fn add_index(State(state): State<AdminState>, request: Request<Body>) -> Response {
+    let bytes_max = state.limits.body_bytes_max;
+    let added = indexes::add(&state.api, request, bytes_max).await;
+    answer(Route::Indexes, added)
+}
+
+async fn remove_index(State(state): State<AdminState>, request: Request<Body>) -> Response {
+    let bytes_max = state.limits.body_bytes_max;
+    let removed = indexes::remove(&state.api, request, bytes_max).await;
+    answer(Route::Indexes, removed)
 }
 
 /// Brings the gauges up to the newest cut.

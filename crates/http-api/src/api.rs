@@ -64,7 +64,12 @@ impl Api {
     /// The admin listener: probes and metrics. Answers to any host: the kubelet asks by the pod's address.
     #[must_use]
     pub fn admin(state: ApiState, metrics: MetricsPage, limits: Limits) -> Self {
-        Self::new(admin::router(state, metrics), None, Hosts::any(), limits)
+        Self::new(
+            admin::router(state, metrics, limits),
+            None,
+            Hosts::any(),
+            limits,
+        )
     }
 
     fn new(router: Router, data: Option<ApiState>, hosts: Hosts, limits: Limits) -> Self {

@@ -8,14 +8,13 @@ use http::Method;
 use query::bind::BindError;
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
-use query::group::GroupError;
 use query::key::KeyError;
-use query::list::ListError;
+use query::list::{GroupError, ListError};
 use query::percent::PercentError;
 use query::relation::RelationError;
 use query::tree::{AggregateFunction, Place};
 use query::url::{Problem, SyntaxError};
-use table_store::{NameError, TableCut};
+use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 use crate::problem::ApiError;
 use crate::{candidates, params};
@@ -40,7 +39,7 @@ pub(crate) fn unknown_admin_path(path: &str) -> ApiError {
         ErrorCode::UnknownPath,
         format!("The admin listener has no path '{path}'."),
     )
-    .with_hint("It has /livez, /readyz, /startupz and /metrics. Tables are on the data listener.")
+    .with_hint("It has /livez, /readyz, /startupz, /metrics and /v1/tables/{table}/indexes. Tables are on the data listener.")
 }
 
 /// The path takes other methods; the `Allow` header names them.
@@ -310,9 +309,9 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
                     .with_hint("Groups have only what they are grouped by and the aggregates, by the names of the answer."),
             }
         }
-        BindError::Relation {
-            relation, error, ..
-        } => unfit_relation(said, &relation.name, error),
+        BindError::Relation(unrelated) => {
+            unfit_relation(said, &unrelated.relation.name, &unrelated.error)
+        }
         BindError::RelationColumns { .. } => said(ErrorCode::UnknownRelation)
             .with_hint("Mend the relation's columns in the configuration."),
         BindError::NotToOne { .. } => said(ErrorCode::BadRequest)
@@ -517,6 +516,52 @@ pub(crate) fn body_too_large(max: u64) -> ApiError {
         ErrorCode::BodyTooLarge,
         format!("A request's body has at most {max} bytes."),
     )
+}
+
+/// The body did not come whole.
+pub(crate) fn body_cut_off() -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, "The body did not come whole.")
+}
+
+/// The body names no index.
+pub(crate) fn no_index_request(error: &serde_json::Error) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The body names no index: {error}."),
+    )
+    .with_hint(r#"Send JSON such as {"columns":["status","created_at"],"kind":"ordered"}; kind is ordered or hash."#)
+}
+
+/// These columns make no index.
+pub(crate) fn bad_index(table: &str, error: &DefinitionError) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, format!("Table '{table}': {error}."))
+        .with_hint("Name each column once, the one that counts most first.")
+}
+
+/// There is one already.
+pub(crate) fn index_exists(table: &str, columns: &[String]) -> ApiError {
+    ApiError::new(
+        ErrorCode::IndexExists,
+        format!("Table '{table}' has an index of ({}).", columns.join(", ")),
+    )
+    .with_hint("To change its kind, DELETE it first.")
+}
+
+pub(crate) fn too_many_indexes(table: &str, error: AddIndexError) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, format!("Table '{table}': {error}."))
+        .with_hint("DELETE one that is not needed.")
+}
+
+/// There is no index to be removed.
+pub(crate) fn no_index(table: &str, columns: &[String], known: &[String]) -> ApiError {
+    let error = ApiError::new(
+        ErrorCode::UnknownIndex,
+        format!("Table '{table}' has no index of ({}).", columns.join(", ")),
+    );
+    let near = candidates::of(&columns.join(","), known.iter().map(String::as_str));
+    error
+        .with_candidates(near)
+        .with_hint(format!("GET /v1/tables/{table} lists its indexes."))
 }
 
 pub(crate) fn overloaded() -> ApiError {

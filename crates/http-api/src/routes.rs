@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+pub(crate) mod indexes;
 mod list;
 mod page;
 mod quarantine;

@@ -89,6 +89,7 @@ impl TableState {
     pub fn notes(&self) -> Vec<String> {
         let lacks = self.lacks.notes(self.format).into_iter().map(str::to_owned);
         let columns = self.column_notes.iter().cloned();
-        lacks.chain(self.retention_note()).chain(columns).collect()
+        let told = lacks.chain(self.retention_note()).chain(columns);
+        told.chain(self.index_notes()).collect()
     }
 }

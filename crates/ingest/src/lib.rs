@@ -28,6 +28,7 @@ mod epochs;
 mod freshness;
 mod held;
 mod holding;
+mod indexes;
 mod key_changes;
 mod keyed_twin;
 mod keyless;

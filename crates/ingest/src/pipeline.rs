@@ -14,6 +14,7 @@ use telemetry::clock;
 
 use crate::checkpoints::Pending;
 use crate::decode_worker::{self, DecodedSource};
+use crate::indexes;
 use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
 use crate::schemas_thread::{self, SchemasLinks};
 use crate::sequencer::Sequencer;
@@ -267,7 +268,13 @@ fn run_sequencer(mut thread: SequencerThread, go: Sender<()>, failed: &Sender<Pi
     match thread.load() {
         Ok(()) => {
             drop(go);
-            thread.run();
+            let builds = thread.sequencer.take_index_builds();
+            match indexes::start_builds(builds) {
+                Ok(()) => thread.run(),
+                Err(error) => {
+                    let _ = failed.send(error.into());
+                }
+            }
         }
         Err(error) => {
             thread.stop.store(true, Ordering::Release);

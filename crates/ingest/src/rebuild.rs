@@ -10,6 +10,7 @@ use row_model::TableId;
 
 use crate::beside;
 use crate::checkpoints::Pending;
+use crate::indexes;
 use crate::multisets::Keyless;
 use crate::notes::{self, TableNote};
 use crate::partitions::PartitionState;
@@ -130,6 +131,7 @@ impl Sequencer {
         state.prepared = self.preparation(source, &topic);
         state.rebuilding = Some(told(&state, rebuild));
         state.shapes_saved = self.tables[at].shapes_saved;
+        indexes::take_over(&self.tables[at], &state);
         self.tables[at] = state;
         self.forget(source, &topic, id);
     }

@@ -12,6 +12,7 @@ use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
+use crate::indexes::IndexBuild;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
@@ -70,6 +71,8 @@ pub struct Sequencer {
     pub(crate) scrub: Scrub,
     /// What is known of the snapshots of each connector of each source.
     pub(crate) snapshots: BTreeMap<(usize, String), Snapshots>,
+    /// Indexes of tables that were loaded, still to be built.
+    pub(crate) index_builds: Vec<IndexBuild>,
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
@@ -112,12 +115,18 @@ impl Sequencer {
             forgotten: Vec::new(),
             scrub: Scrub::default(),
             snapshots: BTreeMap::new(),
+            index_builds: Vec::new(),
             orders: Vec::new(),
             unpublished: 0,
             over_memory: None,
             started: false,
             waits_changed: BTreeSet::new(),
         }
+    }
+
+    /// Indexes of loaded tables that somebody has to build.
+    pub(crate) fn take_index_builds(&mut self) -> Vec<IndexBuild> {
+        std::mem::take(&mut self.index_builds)
     }
 
     /// Where readers find the tables.
@@ -355,6 +364,7 @@ impl Sequencer {
 
     /// Takes a table up, under the name it brings.
     pub(crate) fn add_table(&mut self, source: usize, state: TableState) -> usize {
+        self.declare_indexes(&state);
         let identity = &state.identity;
         let topic_is_new = self
             .names

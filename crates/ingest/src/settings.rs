@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use change_feed::{Decoder, SchemaRegistry, SchemaShelf, Source};
+use table_store::IndexDefinition;
 
 use crate::preparation::Preparations;
 
@@ -117,4 +118,6 @@ pub struct Settings {
     pub unserved: Vec<(String, String)>,
     /// How much is kept of the append-only tables of these topics.
     pub keep: Vec<(String, Keep)>,
+    /// Indexes of the tables of these topics.
+    pub indexes: Vec<(String, Vec<IndexDefinition>)>,
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use row_model::ColumnType;
 use table_store::TableCut;
 
-pub use error::BindError;
+pub use error::{BindError, Unrelated};
 pub(crate) use groups::BoundGroup;
 
 use crate::cursor::{self, Binding};

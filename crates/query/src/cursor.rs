@@ -3,6 +3,8 @@
 //!
 //! What is shown of the rows, and how many at a time, may change from page to page.
 
+use std::fmt::Write;
+
 use row_model::Column;
 use table_store::TableIdentity;
 
@@ -43,7 +45,7 @@ pub(crate) fn what_rows(query: &Query) -> String {
         match &item.what {
             SelectedWhat::Embed(embed) if embed.required || grouped => {
                 let RelationRef { name, hint } = &embed.relation;
-                words += &format!(",{name:?}!{hint:?}{}", what_rows(&embed.query));
+                let _ = write!(words, ",{name:?}!{hint:?}{}", what_rows(&embed.query));
             }
             SelectedWhat::Path(path) if grouped => {
                 let by = [Ordered {
@@ -51,7 +53,7 @@ pub(crate) fn what_rows(query: &Query) -> String {
                     descending: false,
                     nulls_first: false,
                 }];
-                words += &format!(",{}", url::print_order(&by));
+                let _ = write!(words, ",{}", url::print_order(&by));
             }
             _ => {}
         }

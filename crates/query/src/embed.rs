@@ -10,12 +10,16 @@ use std::sync::Arc;
 use row_model::Version;
 use smallvec::SmallVec;
 
+use crate::bind::scope::BoundLink;
 use crate::bind::{BoundEmbed, BoundGroup, BoundQuery, BoundThrough};
 use crate::group::Groups;
 use crate::grouped::{self, Grouper};
 use crate::least::{Candidate, Least, Looker, Window};
 use crate::list::{ListError, NODES_MAX};
 use crate::run::{ColumnReader, Finder, JoinKey, Prepared, Reader, Run, Sink, visit};
+
+/// Keys that are looked up between two looks at the clock.
+const LOOKUPS_BETWEEN_LOOKS: usize = 64;
 
 /// A row of an answer, with all that stands inside it.
 #[derive(Debug)]
@@ -166,25 +170,10 @@ impl<'a> Fetch<'a> {
     }
 
     fn offer_targets(&self, chosen: &mut Chosen<'_>, run: Run<'_>) -> Result<(), ListError> {
-        let link = &self.embed.link;
-        let Some(finder) = &self.finder else {
-            let mut sink = Matching {
-                columns: ColumnReader::new(link),
-                key: Vec::new(),
-                each: |key: &[u8], version: &Version| match self.keys.get(key) {
-                    Some(number) => chosen.offer(*number, version),
-                    None => ControlFlow::Continue(()),
-                },
-            };
-            visit(&link.target, true, &mut sink, run)?;
-            return chosen.checked();
-        };
-        for (key, number) in &self.keys {
-            let _ = finder.each(key, run.cut, |version| chosen.offer(*number, version));
-            if (run.budget.is_late)() {
-                return Err(ListError::late(&link.target, chosen.examined));
-            }
-        }
+        let (link, finder) = (&self.embed.link, self.finder.as_ref());
+        each_match(link, finder, &self.keys, run, |number, version| {
+            chosen.offer(*number, version)
+        })?;
         chosen.checked()
     }
 
@@ -195,62 +184,64 @@ impl<'a> Fetch<'a> {
         chosen: &mut Chosen<'_>,
         run: Run<'_>,
     ) -> Result<(), ListError> {
-        let finder = Finder::for_some(&through.link, self.keys.len() as u64);
-        let order = finder.as_ref().map(|finder| finder.order(&through.link));
-        let mut columns =
-            ColumnReader::of(&self.embed.link.target, &through.from, order.as_deref());
+        let (link, beyond) = (&self.embed.link, &through.link);
+        let finder = Finder::for_some(beyond, self.keys.len() as u64);
+        let order = finder.as_ref().map(|finder| finder.order(beyond));
+        let mut columns = ColumnReader::of(&link.target, &through.from, order.as_deref());
         let mut wanted: HashMap<JoinKey, SmallVec<[usize; 2]>> = HashMap::new();
         let mut key = Vec::new();
-        let mut note = |number: usize, junction: &Version| {
-            if columns.key(junction, &mut key) {
-                let numbers = wanted.entry(SmallVec::from_slice(&key)).or_default();
-                numbers.push(number);
-            }
-            ControlFlow::Continue(())
-        };
-        match &self.finder {
-            Some(finder) => {
-                for (key, number) in &self.keys {
-                    let _ = finder.each(key, run.cut, |version| note(*number, version));
+        each_match(
+            link,
+            self.finder.as_ref(),
+            &self.keys,
+            run,
+            |number, row| {
+                if columns.key(row, &mut key) {
+                    let numbers = wanted.entry(SmallVec::from_slice(&key)).or_default();
+                    numbers.push(*number);
                 }
-            }
-            None => {
-                let mut sink = Matching {
-                    columns: ColumnReader::new(&self.embed.link),
-                    key: Vec::new(),
-                    each: |key: &[u8], version: &Version| match self.keys.get(key) {
-                        Some(number) => note(*number, version),
-                        None => ControlFlow::Continue(()),
-                    },
-                };
-                visit(&self.embed.link.target, false, &mut sink, run)?;
-            }
-        }
-        let mut offer = |numbers: &[usize], version: &Version| {
-            numbers
-                .iter()
-                .try_for_each(|number| chosen.offer(*number, version))
-        };
-        match finder {
-            Some(finder) => {
-                for (key, numbers) in &wanted {
-                    let _ = finder.each(key, run.cut, |version| offer(numbers, version));
-                }
-            }
-            None => {
-                let mut sink = Matching {
-                    columns: ColumnReader::new(&through.link),
-                    key: Vec::new(),
-                    each: |key: &[u8], version: &Version| match wanted.get(key) {
-                        Some(numbers) => offer(numbers, version),
-                        None => ControlFlow::Continue(()),
-                    },
-                };
-                visit(&through.link.target, true, &mut sink, run)?;
-            }
-        }
+                ControlFlow::Continue(())
+            },
+        )?;
+        each_match(beyond, finder.as_ref(), &wanted, run, |numbers, version| {
+            let mut numbers = numbers.iter();
+            numbers.try_for_each(|number| chosen.offer(*number, version))
+        })?;
         chosen.checked()
     }
+}
+
+/// Calls `each` for every row of a link's target whose values are a key of `keys`, with what stands there.
+fn each_match<T>(
+    link: &BoundLink,
+    finder: Option<&Finder>,
+    keys: &HashMap<JoinKey, T>,
+    run: Run<'_>,
+    mut each: impl FnMut(&T, &Version) -> ControlFlow<()>,
+) -> Result<(), ListError> {
+    let Some(finder) = finder else {
+        let mut sink = Matching {
+            columns: ColumnReader::new(link),
+            key: Vec::new(),
+            each: |key: &[u8], version: &Version| match keys.get(key) {
+                Some(of) => each(of, version),
+                None => ControlFlow::Continue(()),
+            },
+        };
+        return visit(&link.target, true, &mut sink, run);
+    };
+    for (looked_up, (key, of)) in keys.iter().enumerate() {
+        if finder
+            .each(key, run.cut, |version| each(of, version))
+            .is_break()
+        {
+            return Ok(());
+        }
+        if looked_up % LOOKUPS_BETWEEN_LOOKS == 0 && (run.budget.is_late)() {
+            return Err(ListError::late(&link.target, looked_up as u64));
+        }
+    }
+    Ok(())
 }
 
 /// What is taken of the rows of each of several parents.
@@ -258,7 +249,6 @@ struct Chosen<'q> {
     taken: Taken<'q>,
     /// Rows that may still be held.
     room: usize,
-    examined: u64,
 }
 
 enum Taken<'q> {
@@ -286,15 +276,10 @@ impl<'q> Chosen<'q> {
                 Taken::Groups(grouper, group, groups.collect())
             }
         };
-        Self {
-            taken,
-            room,
-            examined: 0,
-        }
+        Self { taken, room }
     }
 
     fn offer(&mut self, number: usize, version: &Version) -> ControlFlow<()> {
-        self.examined += 1;
         let (looker, least) = match &mut self.taken {
             Taken::Rows(looker, least) => (looker, &mut least[number]),
             Taken::Groups(grouper, _, groups) => {

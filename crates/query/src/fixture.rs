@@ -1,5 +1,7 @@
 //! A small table for tests: orders with an id and a status, written and published as a pipeline would.
 
+pub(crate) mod site;
+
 use std::sync::Arc;
 
 use row_model::{

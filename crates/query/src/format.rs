@@ -215,8 +215,7 @@ impl Level<'_> {
             shape.write_row(node.version(), out);
             // What stands inside the row follows within the same braces.
             out.pop();
-            let embeds = &self.query.fields[self.query.fields.len() - self.query.embeds.len()..];
-            embeds
+            &self.query.fields[self.query.fields.len() - self.query.embeds.len()..]
         } else {
             out.push(b'{');
             &self.query.fields[..]
@@ -273,7 +272,7 @@ impl Level<'_> {
             let field = &self.query.fields[field];
             match self.reader.view_with(node.version(), &node.related) {
                 Some(view) => {
-                    write_field(field, &view, node, self.query, &mut self.embeds, style, out)
+                    write_field(field, &view, node, self.query, &mut self.embeds, style, out);
                 }
                 None => out.extend_from_slice(b"null"),
             }

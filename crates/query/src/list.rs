@@ -14,7 +14,7 @@ use crate::bind::BoundQuery;
 use crate::cursor::Binding;
 use crate::embed::{self, Node};
 use crate::format::{Format, RowWriter};
-use crate::group::GroupError;
+pub use crate::group::GroupError;
 use crate::grouped::{self, GroupSink, Grouper};
 use crate::least::{Collector, Found, Window};
 use crate::run::{Prepared, Run, Way, sinks_for};
@@ -135,11 +135,16 @@ pub fn page(
         counted: request.counted,
     };
     let way = query.access.choose(&query.table, &window);
-    page_by(&way, query, window, run)
+    page_by(&way, query, &window, run)
 }
 
 /// The same by a way that was chosen.
-fn page_by(way: &Way, query: &BoundQuery, window: Window, run: Run<'_>) -> Result<Page, ListError> {
+fn page_by(
+    way: &Way,
+    query: &BoundQuery,
+    window: &Window,
+    run: Run<'_>,
+) -> Result<Page, ListError> {
     let prepared = Prepared::new(&query.scope, way.expected(&query.table), run)?;
     let aside = query.predicate.is_costly() || prepared.locks();
     let shares = match way {
@@ -157,7 +162,7 @@ fn page_by(way: &Way, query: &BoundQuery, window: Window, run: Run<'_>) -> Resul
                 }
             };
             let mut sinks: Vec<_> = std::iter::repeat_with(collector).take(shares).collect();
-            way.offer(query, &window, aside, &mut sinks, run)?;
+            way.offer(query, window, aside, &mut sinks, run)?;
             Collector::finish(sinks)
         }
         Some(group) => {
@@ -168,7 +173,7 @@ fn page_by(way: &Way, query: &BoundQuery, window: Window, run: Run<'_>) -> Resul
                 None => Found::default(),
                 Some((groups, examined)) => Found {
                     examined,
-                    ..grouped::pick(query, group, groups, &window, run)?
+                    ..grouped::pick(query, group, groups, window, run)?
                 },
             }
         }
@@ -226,5 +231,7 @@ mod against_naive;
 mod against_sqlite;
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+mod related;
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,12 @@ fn text(config: &Config) -> String {
         };
         lines.push(format!("table {name} from {}, {key}", table.topic));
         lines.extend(columns(&table.columns).map(|columns| format!("  {columns}")));
+        lines.extend(
+            table
+                .indexes
+                .iter()
+                .map(|index| format!("  indexed {index}")),
+        );
     }
     lines.extend(config.relations.iter().flat_map(relation));
     lines.push(
@@ -190,8 +196,10 @@ fn json(config: &Config) -> Value {
         let types: Map<String, Value> = types
             .map(|(column, hint)| (column.clone(), hint.to_string().into()))
             .collect();
+        let indexes = table.indexes.iter();
+        let indexes = indexes.map(|index| json!({"columns": index.columns(), "kind": index.kind().name()}));
         json!({
-            "name": table.name, "topic": table.topic, "key": table.key,
+            "name": table.name, "topic": table.topic, "key": table.key, "indexes": indexes.collect::<Vec<_>>(),
             "drop": columns.drop, "hash": columns.hash, "types": types,
         })
     });

@@ -103,6 +103,9 @@ fn type_name(shape: Shape) -> String {
     match shape.type_name() {
         Some("string") => "text",
         Some("boolean") => "true or false",
+        Some("array") if shape.item().is_some_and(|item| item.type_name().is_none()) => {
+            "list of lists of texts"
+        }
         Some("array") => "list of texts",
         Some("object") => "section",
         None if shape

@@ -125,6 +125,9 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let keep = config.tables.iter();
     let keep = keep.filter_map(|table| Some((table.topic.clone(), table.keep?)));
     let (unserved, keep) = (unserved.collect(), keep.collect());
+    let indexes = config.tables.iter();
+    let indexes = indexes.map(|table| (table.topic.clone(), table.indexes.clone()));
+    let indexes = indexes.filter(|(_, indexes)| !indexes.is_empty()).collect();
     let named = |table: TableConfig| {
         Some(GivenTable {
             name: table.name?,
@@ -140,6 +143,7 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         preparations,
         unserved,
         keep,
+        indexes,
     };
     Ok(Pipeline::start(settings, catalog, setups, checkpoints)
         .context("cannot start the pipeline")?)

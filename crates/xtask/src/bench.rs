@@ -13,6 +13,8 @@ pub enum Bench {
     Decode,
     /// Whether time grows faster than records do, shape by shape
     Growth,
+    /// What indexes cost and give, over a million rows
+    Indexes,
     /// From records to rows: speed, CPU time, memory
     Ingest,
     /// Filters and orders over a million rows that are looked at one by one
@@ -25,6 +27,7 @@ impl Bench {
         match self {
             Self::Decode => ("debezium-decoder", "decode"),
             Self::Growth => ("debezium-decoder", "growth"),
+            Self::Indexes => ("table-store", "indexes"),
             Self::Ingest => ("server", "ingest"),
             Self::Query => ("query", "query"),
         }

@@ -1,6 +1,6 @@
 //! `GET /v1/tables` and `GET /v1/tables/{t}`: what tables there are and what their rows look like.
 
-use api_types::{Cardinality, ColumnInfo, RelationInfo, TableInfo, TablesResponse};
+use api_types::{Cardinality, ColumnInfo, IndexState, RelationInfo, TableInfo, TablesResponse};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -8,7 +8,7 @@ use query::fresh::Fresh;
 use query::relation::Link;
 use table_store::{Cut, TableCut};
 
-use super::{answer, table, table_name};
+use super::{answer, indexes, table, table_name};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
@@ -60,6 +60,9 @@ fn info(state: &ApiState, cut: &Cut, table: &TableCut, fresh: &Fresh) -> TableIn
         type_name: column.kind.name().to_owned(),
         nullable: column.nullable || shape.may_lack(&column.name),
     };
+    let index_details = indexes::infos(&table.table);
+    let ready = index_details.iter();
+    let ready = ready.filter(|index| index.state == IndexState::Ready);
     TableInfo {
         name: identity.name.clone(),
         topic: identity.topic.clone(),
@@ -67,7 +70,8 @@ fn info(state: &ApiState, cut: &Cut, table: &TableCut, fresh: &Fresh) -> TableIn
         columns: shape.schema().columns.iter().map(column).collect(),
         former_columns: shape.former_columns().iter().map(column).collect(),
         schema_epoch: table.schema_epoch,
-        indexes: Vec::new(),
+        indexes: ready.map(|index| index.columns.clone()).collect(),
+        index_details,
         relations: state
             .world(cut)
             .relations

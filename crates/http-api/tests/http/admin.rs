@@ -90,10 +90,10 @@ async fn the_admin_listener_has_no_tables_and_refuses_alike() {
     let api = admin(loading(), MetricsPage::empty());
     check(&api, "GET /v1/tables", expect![[r#"
         404
-        content-length: 305
+        content-length: 333
         content-type: application/problem+json
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz and /metrics. Tables are on the data listener.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz, /metrics and /v1/tables/{table}/indexes. Tables are on the data listener.","retryable":false,"request_id":"r1"}
     "#]]).await;
     check(&api, "GET /livez?exclude=tables", expect![[r#"
         400

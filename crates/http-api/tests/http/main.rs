@@ -8,6 +8,7 @@
 mod admin;
 mod dsl;
 mod fixture;
+mod indexes;
 mod lists;
 mod loading;
 mod lookups;

@@ -107,6 +107,7 @@ impl Default for Site {
                 preparations: Preparations::default(),
                 unserved: Vec::new(),
                 keep: Vec::new(),
+                indexes: Vec::new(),
             },
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,

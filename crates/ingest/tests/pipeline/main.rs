@@ -16,6 +16,7 @@ mod completeness;
 mod confirmations;
 mod framed;
 mod harness;
+mod indexes;
 mod key_changes;
 mod keyless;
 mod logs_that_changed;

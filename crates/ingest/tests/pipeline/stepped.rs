@@ -41,6 +41,7 @@ impl Stepped {
             preparations: ingest::Preparations::default(),
             unserved: Vec::new(),
             keep: Vec::new(),
+            indexes: Vec::new(),
         };
         let setup = SourceSetup {
             name: "s".to_owned(),

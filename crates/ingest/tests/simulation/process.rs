@@ -279,6 +279,7 @@ fn settings() -> Settings {
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
         keep: Vec::new(),
+        indexes: Vec::new(),
     }
 }
 

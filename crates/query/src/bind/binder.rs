@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::scope::{BoundLink, Exists, Join, Level, Scope, plain};
 use super::{
-    BindError, BoundEmbed, Field, FieldWhat, SortColumn, bind_at, embeds, is_unordered, tests_of,
+    BindError, BoundEmbed, Field, FieldWhat, SortColumn, Unrelated, bind_at, embeds, is_unordered,
+    tests_of,
 };
 use crate::predicate::{Predicate, Source};
 use crate::relation::{Link, World};
@@ -139,11 +140,13 @@ impl<'a> Binder<'a> {
             .world
             .relations
             .resolve(self.world.cut, table, reference);
-        found.map_err(|error| BindError::Relation {
-            table: table.table.identity().name.clone(),
-            relation: reference.clone(),
-            error,
-            at: at.clone(),
+        found.map_err(|error| {
+            BindError::Relation(Box::new(Unrelated {
+                table: table.table.identity().name.clone(),
+                relation: reference.clone(),
+                error,
+                at: at.clone(),
+            }))
         })
     }
 
@@ -276,7 +279,7 @@ impl<'a> Binder<'a> {
         let mut shown = Shown {
             fields: Vec::new(),
             embeds: Vec::new(),
-            is_whole_row: self.begins_with_whole_row(select),
+            is_whole_row: begins_with_whole_row(select),
         };
         self.show(0, select, "", &mut shown)?;
         let mut labels = HashSet::new();
@@ -287,15 +290,6 @@ impl<'a> Binder<'a> {
             }
         }
         Ok(shown)
-    }
-
-    /// Everything, and then embeds that stand for themselves.
-    fn begins_with_whole_row(&self, select: &[Selected]) -> bool {
-        let is_nested = |item: &Selected| match &item.what {
-            SelectedWhat::Embed(embed) => embed.lift == Lift::Nested,
-            _ => false,
-        };
-        matches!(select, [Selected { what: SelectedWhat::Star, .. }, rest @ ..] if rest.iter().all(is_nested))
     }
 
     /// Adds what is selected of a level's row; `prefix` stands before the names.
@@ -413,4 +407,13 @@ impl<'a> Binder<'a> {
 pub(super) fn own_name<'a>(item: &'a Selected, path: &'a ColumnPath) -> &'a str {
     let own = path.steps.last().map_or(&path.column, |step| &step.0);
     item.alias.as_ref().unwrap_or(own)
+}
+
+/// Everything, and then embeds that stand for themselves.
+fn begins_with_whole_row(select: &[Selected]) -> bool {
+    let is_nested = |item: &Selected| match &item.what {
+        SelectedWhat::Embed(embed) => embed.lift == Lift::Nested,
+        _ => false,
+    };
+    matches!(select, [Selected { what: SelectedWhat::Star, .. }, rest @ ..] if rest.iter().all(is_nested))
 }

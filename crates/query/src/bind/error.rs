@@ -16,13 +16,8 @@ pub enum BindError {
         known: Vec<String>,
     },
     /// No single relation of the table is meant.
-    #[error("{}, {at}", unrelated(table, relation, error))]
-    Relation {
-        table: String,
-        relation: RelationRef,
-        error: RelationError,
-        at: Place,
-    },
+    #[error(transparent)]
+    Relation(Box<Unrelated>),
     /// Config names columns that the tables do not have.
     #[error("the columns of relation '{relation}' are not all there, {at}")]
     RelationColumns { relation: String, at: Place },
@@ -94,6 +89,16 @@ pub enum BindError {
     /// Two columns of the answer would be called the same.
     #[error("two columns of the answer would be called '{name}'")]
     SameName { name: String },
+}
+
+/// No single relation of a table is meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}, {at}", unrelated(table, relation, error))]
+pub struct Unrelated {
+    pub table: String,
+    pub relation: RelationRef,
+    pub error: RelationError,
+    pub at: Place,
 }
 
 fn of(table: Option<&str>) -> String {

@@ -175,7 +175,7 @@ impl Access {
         let used = fixed + usize::from(within.is_some());
         let ranges: Vec<KeyBounds> = beginnings
             .into_iter()
-            .map(|beginning| stretch(beginning, within.as_ref()))
+            .map(|beginning| stretch(&beginning, within.as_ref()))
             .collect();
         let estimate = ranges
             .iter()
@@ -236,17 +236,17 @@ impl Access {
 }
 
 /// The keys that begin so and then lie within bounds.
-fn stretch(beginning: Vec<u8>, within: Option<&KeyBounds>) -> KeyBounds {
+fn stretch(beginning: &[u8], within: Option<&KeyBounds>) -> KeyBounds {
     let Some(within) = within else {
-        let to = (!beginning.is_empty()).then(|| beginning.clone());
+        let to = (!beginning.is_empty()).then(|| beginning.to_vec());
         return KeyBounds {
             from: to.clone(),
             to,
         };
     };
     let bound = |bound: &Option<Vec<u8>>| match bound {
-        Some(bound) => Some([&beginning[..], bound].concat()),
-        None => (!beginning.is_empty()).then(|| beginning.clone()),
+        Some(bound) => Some([beginning, bound].concat()),
+        None => (!beginning.is_empty()).then(|| beginning.to_vec()),
     };
     KeyBounds {
         from: bound(&within.from),

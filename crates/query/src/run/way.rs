@@ -178,9 +178,10 @@ impl InOrder {
         let mut rest = place;
         for (column, follows) in order.iter().zip(&self.follows) {
             // Descending sort keys are ascending ones with all bits turned.
-            let upright: Vec<u8> = match column.descending {
-                true => rest.iter().map(|byte| !byte).collect(),
-                false => rest.to_vec(),
+            let upright: Vec<u8> = if column.descending {
+                rest.iter().map(|byte| !byte).collect()
+            } else {
+                rest.to_vec()
             };
             let len = sort_key_len(&upright, 1)?;
             if *follows {

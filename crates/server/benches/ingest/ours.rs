@@ -40,6 +40,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
         keep: Vec::new(),
+        indexes: Vec::new(),
     };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {
@@ -54,12 +55,11 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         std::thread::park_timeout(Duration::from_millis(1));
     }
     let seconds = (clock::monotonic() - began).as_secs_f64();
-    let cpu_seconds = cpu_seconds() - cpu_began;
     let grown_bytes = status_bytes("VmRSS").saturating_sub(rss_began);
     let pinned = pipeline.store().pin();
     let mut measured = Measured {
         seconds,
-        cpu_seconds,
+        cpu_seconds: cpu_seconds() - cpu_began,
         peak_bytes: status_bytes("VmHWM"),
         grown_bytes,
         ..Measured::default()

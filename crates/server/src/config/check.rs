@@ -121,6 +121,12 @@ impl Checker<'_> {
                 "true or false",
                 "write true or false, without quotes".to_owned(),
             ),
+            None if !shape
+                .choices()
+                .any(|choice| choice.type_name() == Some("string")) =>
+            {
+                ("a list", format!("write it in brackets: [{value}]"))
+            }
             _ if value.is_array() || value.is_object() => ("text", "write one text".to_owned()),
             _ if is_secret => ("text", "write it in quotes".to_owned()),
             _ => ("text", format!("write it in quotes: \"{value}\"")),

@@ -10,6 +10,7 @@ mod document;
 mod environment;
 mod error;
 mod flags;
+mod indexes;
 mod interpolate;
 mod keep;
 mod load;

@@ -204,6 +204,13 @@ pub struct RawTable {
     /// tables nothing is dropped, and the status says so.
     #[schemars(extend("examples" = ["24h", "100000 rows"]))]
     pub keep: Option<String>,
+    /// Indexes, so that rows are found by other columns than the key's: each a list of its columns, the first
+    /// counting most, or `{ columns = ["customer_id"], kind = "hash" }`. An `"ordered"` one (without `kind`) finds
+    /// equal values of its first columns, ranges and beginnings, and gives rows in its order; a `"hash"` one finds
+    /// equal values of all its columns. They are built while the table is served. `POST /v1/tables/{t}/indexes` on the admin
+    /// listener adds one until the process ends.
+    #[schemars(extend("examples" = [[["customer_id"], ["status", "created_at"]]]))]
+    pub indexes: Vec<RawIndex>,
     pub columns: RawColumns,
 }
 
@@ -227,6 +234,31 @@ pub struct RawRelation {
     /// Name of the foreign key in the database. Queries may tell relations apart by it.
     #[schemars(extend("examples" = ["orders_customer_id_fkey"]))]
     pub constraint: Option<String>,
+}
+
+/// Columns alone, or with what is to be made of them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RawIndex {
+    Columns(Vec<String>),
+    Section(RawIndexSection),
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawIndexSection {
+    #[serde(default)]
+    pub columns: Vec<String>,
+    #[serde(default)]
+    pub kind: RawIndexKind,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawIndexKind {
+    #[default]
+    Ordered,
+    Hash,
 }
 
 /// What becomes of single columns. A change of it rebuilds the table from the log; where the log has

@@ -10,10 +10,12 @@ use debezium_decoder::{HashKey, Placeholder, TopicFormats};
 use ingest::Keep;
 use query::relation::Relation;
 use registry_client::RegistryOptions;
+use table_store::IndexDefinition;
 
 use super::columns::{self, ColumnsConfig};
 use super::document::{Document, KeyPath};
 use super::error::{ConfigError, ConfigErrors};
+use super::indexes;
 use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
 use super::relations::relations;
@@ -127,6 +129,7 @@ pub struct TableConfig {
     pub columns: ColumnsConfig,
     /// `None`: every row.
     pub keep: Option<Keep>,
+    pub indexes: Vec<IndexDefinition>,
 }
 
 /// Gives meaning to what was written, or says everything that is wrong with it.
@@ -307,6 +310,7 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
             topic,
             key,
             keep,
+            indexes,
             columns,
         } = raw;
         let Some(topic) = topic else {
@@ -340,6 +344,7 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
             kept.map_err(|error| findings.unusable(&at.key("keep"), error))
                 .ok()
         });
+        let indexes = indexes::indexes(indexes, &columns.drop, &at.key("indexes"), findings);
         let at = at.key("columns");
         let columns = columns::columns(columns, &key, &at, findings);
         if !columns.hash.is_empty() && !secret_given {
@@ -356,6 +361,7 @@ fn tables(raw: Vec<RawTable>, secret_given: bool, findings: &mut Findings<'_>) -
             key,
             columns,
             keep,
+            indexes,
         });
     }
     tables

@@ -42,6 +42,16 @@ pub struct IndexDefinition {
     kind: IndexKind,
 }
 
+impl std::fmt::Display for IndexDefinition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "({})", self.columns.join(", "))?;
+        match self.kind {
+            IndexKind::Ordered => Ok(()),
+            IndexKind::Hash => f.write_str(" by hash"),
+        }
+    }
+}
+
 /// Why columns make no index.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {

@@ -12,7 +12,7 @@ use row_model::SlotId;
 use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf};
 
 /// Leaves that are counted one by one for an estimate, from either end.
-const COUNTED_LEAVES_MAX: usize = 256;
+const COUNTED_LEAVES_MAX: usize = 64;
 
 /// A leaf of fewer entries is merged with the next, if both fit one.
 const SMALL_LEAF: usize = LEAF_ENTRIES_MAX / 4;

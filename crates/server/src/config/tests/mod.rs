@@ -11,6 +11,7 @@ use debezium_decoder::{Placeholder, TopicFormats};
 use query::relation::{Endpoint, Relation};
 use registry_client::{ClientCertificate, Login, RegistryAddress, RegistryOptions};
 use serde_json::Value;
+use table_store::{IndexDefinition, IndexKind};
 
 use super::schema::Shape;
 use super::*;
@@ -75,6 +76,7 @@ name = "orders"
 topic = "shop.public.orders"
 key = ["id"]
 keep = "100000 rows"
+indexes = [["customer_id"], ["status", "created_at"], { columns = ["email"], kind = "hash" }]
 [[relations]]
 name = "customer"
 from = "orders.customer_id"
@@ -112,6 +114,18 @@ fn full_registry() -> RegistryOptions {
         }),
         timeout: Duration::from_secs(3),
     }
+}
+
+fn full_indexes() -> Vec<IndexDefinition> {
+    let index = |columns: &[&str], kind| {
+        let columns = columns.iter().map(|&column| column.to_owned());
+        IndexDefinition::new(columns.collect(), kind).unwrap()
+    };
+    vec![
+        index(&["customer_id"], IndexKind::Ordered),
+        index(&["status", "created_at"], IndexKind::Ordered),
+        index(&["email"], IndexKind::Hash),
+    ]
 }
 
 #[test]
@@ -174,6 +188,7 @@ fn everything_that_can_be_written_is_understood() {
             topic: "shop.public.orders".to_owned(),
             key: vec!["id".to_owned()],
             keep: Some(ingest::Keep::Rows(100_000)),
+            indexes: full_indexes(),
         }],
         relations: full_relations(),
         memory_max_bytes: Some(4 << 30),

@@ -310,3 +310,29 @@ inversed = "x"
         rowtide.toml:30: two relations of customers are called sales: give each its own name"#]],
     );
 }
+
+#[test]
+fn indexes_that_cannot_be() {
+    check_wrong(
+        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\n[[tables]]\ntopic = 'a'\nindexes = [\n['x'],\n[],\n['y', 'y'],\n['z', ''],\n{ columns = ['x'], kind = 'hash' },\n{ kind = 'hash' },\n['secret', 'x'],\n['1', '2', '3', '4', '5', '6', '7', '8', '9'],\n]\n[tables.columns]\ndrop = ['secret']\n",
+        &[],
+        &[],
+        &expect![[r#"
+            rowtide.toml:9: `tables[0].indexes[1]`: an index needs a column: write the columns of an index as ["status", "created_at"], each once
+            rowtide.toml:10: `tables[0].indexes[2]`: `y` is twice in one index: write the columns of an index as ["status", "created_at"], each once
+            rowtide.toml:11: `tables[0].indexes[3]`: a column of an index has an empty name: write the columns of an index as ["status", "created_at"], each once
+            rowtide.toml:12: `tables[0].indexes[4]` has the columns of another index: remove one of them: an ordered index finds equal values too
+            rowtide.toml:13: `tables[0].indexes[5]`: an index needs a column: write the columns of an index as ["status", "created_at"], each once
+            rowtide.toml:14: `tables[0].indexes[6]` is of secret, a column that is dropped: leave it out of one of them
+            rowtide.toml:15: `tables[0].indexes[7]`: an index of 9 columns; 8 are the most: write the columns of an index as ["status", "created_at"], each once"#]],
+    );
+    check_wrong(
+        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\n[[tables]]\ntopic = 'a'\nindexes = ['x', ['y'], { columns = ['z'], kind = 'btree', colums = 1 }]\n",
+        &[],
+        &[],
+        &expect![[r#"
+            rowtide.toml:7: `tables[0].indexes[0]` is text, not a list: write it in brackets: ["x"]
+            rowtide.toml:7: `tables[0].indexes[2].kind` cannot be "btree": write one of "ordered", "hash"
+            rowtide.toml:7: unknown key `tables[0].indexes[2].colums`: did you mean `columns`?"#]],
+    );
+}
