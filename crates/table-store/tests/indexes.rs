@@ -428,9 +428,8 @@ fn an_index_is_built_while_the_writer_writes() {
     let store = Arc::clone(shop.publisher.store());
     std::thread::scope(|scope| {
         let builder = scope.spawn(|| {
-            for round in 0..INDEXES.len() {
+            for (columns, kind) in INDEXES {
                 let before = store.pin();
-                let (columns, kind) = INDEXES[round];
                 let columns: Vec<_> = columns.iter().map(|at| NAMES[*at].to_owned()).collect();
                 let definition = IndexDefinition::new(columns.clone(), kind).unwrap();
                 let index = table.add_index(definition).unwrap();
