@@ -5,7 +5,7 @@
 
 use api_types::ErrorCode;
 use http::Method;
-use query::bind::BindError;
+use query::bind::{BindError, BoundQuery};
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
@@ -377,19 +377,19 @@ fn uncast(table: &str, error: &CastError) -> ApiError {
 }
 
 /// A query that would cost more than it may.
-pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
-    let name = &table.table.identity().name;
+pub(crate) fn too_costly(query: &BoundQuery, error: &ListError) -> ApiError {
+    let name = &query.table().table.identity().name;
     if let ListError::Group(error) = error {
         return ungrouped(name, error);
     }
-    let schema = table.schema.and_then(|id| table.table.schemas().get(id));
-    let key = schema.and_then(|schema| schema.key.clone());
-    let how = match key {
-        Some(key) => format!(
-            "Name the key to have it looked up ({} with eq or in): this version has no other indexes.",
-            key.join(" and ")
-        ),
-        None => "The table has no key by which less could be looked at.".to_owned(),
+    let wished = query.wished_index();
+    let how = if wished.is_empty() {
+        "Ask for less: name the key, or filter by a column that an index could have.".to_owned()
+    } else {
+        format!(
+            "An index on ({}) would help: add it to `indexes` of [[tables]] '{name}', or POST it to /v1/tables/{name}/indexes on the admin listener.",
+            wished.join(", ")
+        )
     };
     let code = match error {
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,

@@ -57,7 +57,7 @@ fn find(state: &DataState, asked: &BatchGet, mut timing: Timing) -> Result<Respo
         let rows = within_budget(&state.limits, &timing, |budget| {
             fetch::rows(&cut, &get.query, &get.keys, budget)
         });
-        let rows = rows.map_err(|refused| error::too_costly(get.query.table(), &refused));
+        let rows = rows.map_err(|refused| error::too_costly(&get.query, &refused));
         found.push(rows.map_err(|refused| refused.at(fresh.clone()))?);
     }
     timing.found();

@@ -73,7 +73,7 @@ impl PageAsked {
         let page = within_budget(limits, timing, |budget| {
             list::page(cut, &self.query, &self.page, budget)
         });
-        page.map_err(|refused| error::too_costly(self.query.table(), &refused))
+        page.map_err(|refused| error::too_costly(&self.query, &refused))
     }
 
     /// Appends it, at most about so many bytes of rows. Without `fresh` it is part of a larger answer.

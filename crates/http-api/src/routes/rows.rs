@@ -97,7 +97,7 @@ fn shown_at(
     let found = within_budget(&state.limits, &timing, |budget| {
         fetch::rows(cut, &query, std::slice::from_ref(&key), budget)
     });
-    let found = found.map_err(|refused| error::too_costly(table, &refused))?;
+    let found = found.map_err(|refused| error::too_costly(&query, &refused))?;
     timing.found();
     if !found.has(0) {
         return Err(error::row_not_found(table, fresh));

@@ -656,7 +656,7 @@ async fn a_query_past_its_budget_is_given_up_and_says_so() {
     });
     let (status, body) = get(&few, "/v1/tables/sales/rows?status=eq.paid").await;
     assert_eq!(status, 422);
-    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows of 'sales', and may look at 2." "Name the key to have it looked up (id with eq or in): this version has no other indexes.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
+    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows of 'sales', and may look at 2." "An index on (status) would help: add it to `indexes` of [[tables]] 'sales', or POST it to /v1/tables/sales/indexes on the admin listener.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
     // A lookup examines what it finds, whatever the table's size.
     assert_eq!(get(&few, "/v1/tables/sales/rows?id=eq.1").await.0, 200);
 }
