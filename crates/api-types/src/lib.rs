@@ -8,6 +8,7 @@
 mod fresh;
 mod problem;
 mod quarantine;
+mod rest;
 mod rows;
 mod status;
 mod tables;
@@ -15,6 +16,7 @@ mod tables;
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,

@@ -113,7 +113,7 @@ impl Api {
                 error::internal().into_response()
             }
         };
-        let mut response = problem::write(response, &id);
+        let mut response = problem::write(response, uri.path(), &id);
         let took = clock::monotonic().duration_since(started);
         self.inner.observe(&mut response, took);
         debug!(id = request_id::as_str(&id), %method, path = uri.path(), status = response.status().as_u16(), took_us = took.as_micros() as u64, "answered");
@@ -191,7 +191,8 @@ impl Inner {
             return error;
         };
         let cut = state.store().published();
-        let table = query::percent::decode(route::table_of(uri.path()))
+        let named = route::rest_of(uri.path()).unwrap_or_else(|| route::table_of(uri.path()));
+        let table = query::percent::decode(named)
             .ok()
             .and_then(|name| cut.table(&name).ok());
         error.at(match table {

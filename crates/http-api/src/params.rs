@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use query::percent;
+use query::percent::{self, PercentError};
 
 use crate::error;
 use crate::problem::ApiError;
@@ -45,6 +45,11 @@ pub(crate) struct Params<'a> {
 
 impl<'a> Params<'a> {
     pub fn read(query: Option<&'a str>) -> Result<Self, ApiError> {
+        Self::decoded(query).map_err(error::bad_query_string)
+    }
+
+    /// The same, for those whose errors are others.
+    pub fn decoded(query: Option<&'a str>) -> Result<Self, PercentError> {
         let parts = query
             .unwrap_or_default()
             .split('&')
@@ -54,9 +59,7 @@ impl<'a> Params<'a> {
             Ok((percent::decode_form(name)?, percent::decode_form(value)?))
         };
         let pairs: Result<_, _> = parts.map(pair).collect();
-        Ok(Self {
-            pairs: pairs.map_err(error::bad_query_string)?,
-        })
+        Ok(Self { pairs: pairs? })
     }
 
     /// Refuses all parameters but these.

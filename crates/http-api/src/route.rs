@@ -12,6 +12,7 @@ pub(crate) enum Route {
     Status,
     Quarantine,
     Indexes,
+    Rest,
     Livez,
     Readyz,
     Startupz,
@@ -32,6 +33,7 @@ impl Route {
             Self::Status => "/v1/status",
             Self::Quarantine => "/v1/quarantine",
             Self::Indexes => "/v1/tables/{table}/indexes",
+            Self::Rest => "/rest/v1/{table}",
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Startupz => "/startupz",
@@ -39,6 +41,15 @@ impl Route {
             Self::Unmatched => "unmatched",
         }
     }
+}
+
+/// What stands below `/rest/v1/` in a path, still percent-encoded; `None` for every other path.
+pub(crate) fn rest_of(path: &str) -> Option<&str> {
+    let below = path.strip_prefix("/rest/v1")?;
+    if below.is_empty() {
+        return Some("");
+    }
+    below.strip_prefix('/')
 }
 
 /// The table of a path below `/v1/tables/`, still percent-encoded.

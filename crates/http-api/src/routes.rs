@@ -7,6 +7,7 @@ mod list;
 mod page;
 mod quarantine;
 mod query;
+pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
 mod status;
@@ -55,6 +56,9 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/batch-get", any(batch::get))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
+        .route("/rest/v1", any(rest::rest))
+        .route("/rest/v1/", any(rest::rest))
+        .route("/rest/v1/{*below}", any(rest::rest))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(DataState {

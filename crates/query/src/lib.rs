@@ -1,10 +1,13 @@
-//! What a question means: reads keys and literals, looks rows up, lists them, renders them, and says how fresh they are.
+//! What a question means: reads it, finds and relates the rows, groups and orders them, renders them, and says how fresh they are.
 //!
-//! Pure over `table-store`: knows no request, clock, thread or wire; the time is an argument.
-//! A question is answered from one cut. Each module is one step of it: [`url`] and [`dsl`] read a query into the
-//! [`tree`] and [`bind`] fits it to a table, [`literal`] and [`key`] read values, [`lookup`], [`fetch`] and [`list`]
-//! are the access paths, [`json`] and [`format`] render, [`fresh`] and [`as_of`] say where the
-//! answer stands. Nothing is ever ignored: what cannot be answered is an error.
+//! Pure over `table-store`: knows no request, clock or wire; the time is an argument. It begins no threads but
+//! those that share one visit of a table, and end with it.
+//!
+//! One way for every spelling: [`url`], [`dsl`] and the others read a query into the [`tree`]; [`bind`] fits it to the
+//! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
+//! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
+//! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer
+//! stands. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +15,7 @@
 mod any_tree;
 pub mod as_of;
 pub mod bind;
+pub mod cast;
 mod compare;
 pub mod cursor;
 pub mod dsl;
@@ -30,6 +34,7 @@ pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
+pub mod postgrest;
 mod predicate;
 pub mod relation;
 mod run;

@@ -88,9 +88,9 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Page {
     /// In order, at most as many as asked for.
-    rows: Vec<Node>,
+    pub(crate) rows: Vec<Node>,
     /// There are rows after these.
-    more: bool,
+    pub more: bool,
     binding: Binding,
     /// Rows that meet the filter, if they were counted.
     pub total: Option<u64>,
@@ -192,6 +192,16 @@ fn page_by(
 }
 
 impl Page {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Appends the rows as long as they stay below `bytes_max`; JSON's are separated by `separator`.
     pub fn render(
         &self,

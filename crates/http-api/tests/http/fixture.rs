@@ -210,7 +210,15 @@ impl Shop {
     }
 
     pub fn state(&self, status: Status) -> ApiState {
-        let relations = Relations::from(self.relations.clone());
+        self.related(status, Relations::from(self.relations.clone()))
+    }
+
+    /// The state of a shop whose tables are related.
+    pub fn state_with(&self, relations: Relations) -> ApiState {
+        self.related(Status::default(), relations)
+    }
+
+    fn related(&self, status: Status, relations: Relations) -> ApiState {
         ApiState::new(
             Arc::clone(self.store()),
             || NOW_MS,

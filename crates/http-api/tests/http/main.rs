@@ -15,5 +15,6 @@ mod lookups;
 mod queries;
 mod refusals;
 mod relations;
+mod rest;
 mod serving;
 mod tables;
