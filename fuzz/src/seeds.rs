@@ -34,6 +34,7 @@ pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
         )?,
         "record_files" => lines()?,
         "config" => configurations()?,
+        "postgrest" => query_strings(),
         "query_body" => query_bodies(),
         _ => query_texts(),
     };
@@ -148,6 +149,18 @@ fn configurations() -> io::Result<Vec<Vec<u8>>> {
     let short = "data_dir = '${env:SECRET}'\n[[sources]]\nname = 's'\nkind = 'file'\npath = 'x'\n";
     let texts = [template, switched_on, short.to_owned()];
     Ok(texts.map(String::into_bytes).to_vec())
+}
+
+/// What `PostgREST` documents.
+fn query_strings() -> Vec<Vec<u8>> {
+    let texts = [
+        "select=full_name,birth:birth_date::text,data->phones->0->>number,count(),amount.sum()::int",
+        "select=*,a:roles!inner!fk(character,...films(title))&a.character=in.(Chico,\"x,y\")&a.order=x.desc",
+        "or=(age.lt.18,not.and(age.gte.11,grade.in.(1,2)))&order=films(year).desc.nullslast&limit=5&offset=2",
+        "name=like(any).{O*,P*}&a=not.is.null&b=cs.{1,2}&c=isdistinct.2024-02-29T12:34:56.789+00:00",
+        "x=eq.-1.5e3&y=eq.b68a35a7-17ad-35b3-af2a-ae46edb4545a&z=eq.{\"a\":1}",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 /// A query with every field, several of them, and a batch of keys.

@@ -9,7 +9,7 @@ use query::bind::BindError;
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
-use query::list::{GroupError, ListError};
+use query::list::{CastError, GroupError, ListError};
 use query::percent::PercentError;
 use query::relation::RelationError;
 use query::tree::{AggregateFunction, Place};
@@ -366,6 +366,16 @@ fn unfit_relation(
     }
 }
 
+/// Which value it was is not said: rows can carry text that is meant to be obeyed.
+fn uncast(table: &str, error: &CastError) -> ApiError {
+    let (CastError::Syntax { to, .. } | CastError::Range { to } | CastError::Kind { to }) = error;
+    ApiError::new(
+        ErrorCode::TypeMismatch,
+        format!("Table '{table}': a value cannot be turned into {to}."),
+    )
+    .with_hint("Filter out the rows that have other values, or take the value as text.")
+}
+
 /// A query that would cost more than it may.
 pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
     let name = &table.table.identity().name;
@@ -383,6 +393,7 @@ pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
     };
     let code = match error {
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
+        ListError::Cast(error) => return uncast(name, error),
         _ => ErrorCode::ScanTooLarge,
     };
     ApiError::new(

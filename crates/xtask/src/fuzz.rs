@@ -24,6 +24,7 @@ const TARGETS: &[&str] = &[
     "record_files",
     "config",
     "query_text",
+    "postgrest",
     "query_body",
 ];
 

@@ -210,7 +210,8 @@ impl Shop {
     }
 
     pub fn state(&self, status: Status) -> ApiState {
-        self.related(status, Relations::from(self.relations.clone()))
+        let relations = Relations::from(self.relations.clone());
+        self.related(status, relations)
     }
 
     /// The state of a shop whose tables are related.
