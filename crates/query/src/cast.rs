@@ -90,7 +90,10 @@ impl Cast {
         scratch: &'v mut Vec<u8>,
     ) -> Result<Value<'v>, CastError> {
         match (self.0, value) {
-            (_, Value::Null | Value::Unavailable) | (ColumnType::Text, Value::Text(_)) => Ok(value),
+            (_, Value::Null | Value::Unavailable)
+            | (ColumnType::Text, Value::Text(_))
+            | (ColumnType::Uuid, Value::Uuid(_))
+            | (ColumnType::Bytes, Value::Bytes(_)) => Ok(value),
             (ColumnType::Text, _) => Ok(Value::Text(spelled(value, scratch))),
             (ColumnType::Bool, value) => self.truth(value),
             (ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64, value) => self.whole(value),
@@ -104,7 +107,6 @@ impl Cast {
                 | ColumnType::TimestampTz,
                 value,
             ) => self.time(value, scratch),
-            (ColumnType::Uuid, Value::Uuid(_)) | (ColumnType::Bytes, Value::Bytes(_)) => Ok(value),
             (ColumnType::Uuid, Value::Text(text)) => {
                 let canonical = text.trim().to_ascii_lowercase();
                 let uuid = row_model::parse_uuid(&canonical);
