@@ -9,7 +9,7 @@ use query::bind::BindError;
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
-use query::list::{GroupError, ListError};
+use query::list::{CastError, GroupError, ListError};
 use query::percent::PercentError;
 use query::relation::RelationError;
 use query::url::{Problem, SyntaxError};
@@ -270,6 +270,16 @@ fn unfit_relation(
     }
 }
 
+/// Which value it was is not said: rows can carry text that is meant to be obeyed.
+fn uncast(table: &str, error: &CastError) -> ApiError {
+    let (CastError::Syntax { to, .. } | CastError::Range { to } | CastError::Kind { to }) = error;
+    ApiError::new(
+        ErrorCode::TypeMismatch,
+        format!("Table '{table}': a value cannot be turned into {to}."),
+    )
+    .with_hint("Filter out the rows that have other values, or take the value as text.")
+}
+
 fn ungrouped(table: &str, error: &GroupError) -> ApiError {
     let code = match error {
         GroupError::TooManyGroups { .. } | GroupError::TooManyBytes { .. } => {
@@ -297,6 +307,7 @@ pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
         ListError::TooManyRows { .. } | ListError::TooMuch { .. } => ErrorCode::ScanTooLarge,
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
         ListError::Group(error) => return ungrouped(name, error),
+        ListError::Cast(error) => return uncast(name, error),
     };
     ApiError::new(
         code,

@@ -254,6 +254,22 @@ impl BoundQuery {
         }
     }
 
+    /// Values of the answer that are turned into others: that may fail.
+    pub(crate) fn casts(&self) -> Vec<&Source> {
+        fn add<'a>(fields: &'a [Field], casts: &mut Vec<&'a Source>) {
+            for field in fields {
+                match &field.what {
+                    FieldWhat::Value { source, .. } if source.cast.is_some() => casts.push(source),
+                    FieldWhat::Object(fields) => add(fields, casts),
+                    _ => {}
+                }
+            }
+        }
+        let mut casts = Vec::new();
+        add(&self.fields, &mut casts);
+        casts
+    }
+
     /// Of the rows of the answer.
     pub(crate) fn output(&self) -> &Arc<Scope> {
         self.group

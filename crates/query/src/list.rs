@@ -11,6 +11,7 @@
 use table_store::{PinnedCut, TableCut};
 
 use crate::bind::BoundQuery;
+pub use crate::cast::CastError;
 use crate::cursor::Binding;
 use crate::embed::{self, Node};
 use crate::format::{Format, RowWriter};
@@ -65,6 +66,9 @@ pub enum ListError {
     /// Rows cannot be grouped.
     #[error("{0}")]
     Group(#[from] GroupError),
+    /// A value is none of the type that it was to be turned into.
+    #[error(transparent)]
+    Cast(#[from] CastError),
 }
 
 impl ListError {
@@ -163,7 +167,7 @@ fn page_by(
             };
             let mut sinks: Vec<_> = std::iter::repeat_with(collector).take(shares).collect();
             way.offer(query, window, aside, &mut sinks, run)?;
-            Collector::finish(sinks)
+            Collector::finish(sinks)?
         }
         Some(group) => {
             let sink = || GroupSink::new(Grouper::new(query, group, &prepared, run.cut));

@@ -4,7 +4,7 @@ use api_types::RestRelation;
 use query::bind::{BindError, Unrelated};
 use query::cast::type_name;
 use query::group::GroupError;
-use query::list::ListError;
+use query::list::{CastError, ListError};
 use query::postgrest::{NoOperator, ReadError};
 use query::relation::{Candidate, Cardinality, RelationError};
 use query::tree::{Condition, Operand, Place, Query, Selected, SelectedWhat};
@@ -164,6 +164,14 @@ pub(super) fn too_costly(error: &ListError) -> Refusal {
             format!("function {function}({what}) does not exist"),
         )
         .hint(FUNCTION_HINT),
+        ListError::Cast(error) => {
+            let code = match error {
+                CastError::Syntax { .. } => "22P02",
+                CastError::Range { .. } => "22003",
+                CastError::Kind { .. } => "42846",
+            };
+            Refusal::new(400, code, error.to_string())
+        }
         ListError::Group(GroupError::OutOfRange) => {
             Refusal::new(400, "22008", "interval out of range")
         }
