@@ -90,8 +90,10 @@ impl Cast {
         scratch: &'v mut Vec<u8>,
     ) -> Result<Value<'v>, CastError> {
         match (self.0, value) {
-            (_, Value::Null | Value::Unavailable) => Ok(value),
-            (ColumnType::Text, Value::Text(_)) => Ok(value),
+            (_, Value::Null | Value::Unavailable)
+            | (ColumnType::Text, Value::Text(_))
+            | (ColumnType::Uuid, Value::Uuid(_))
+            | (ColumnType::Bytes, Value::Bytes(_)) => Ok(value),
             (ColumnType::Text, _) => Ok(Value::Text(spelled(value, scratch))),
             (ColumnType::Bool, value) => self.truth(value),
             (ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64, value) => self.whole(value),
@@ -105,7 +107,6 @@ impl Cast {
                 | ColumnType::TimestampTz,
                 value,
             ) => self.time(value, scratch),
-            (ColumnType::Uuid, Value::Uuid(_)) | (ColumnType::Bytes, Value::Bytes(_)) => Ok(value),
             (ColumnType::Uuid, Value::Text(text)) => {
                 let canonical = text.trim().to_ascii_lowercase();
                 let uuid = row_model::parse_uuid(&canonical);
@@ -122,7 +123,7 @@ impl Cast {
         }
     }
 
-    fn truth<'v>(self, value: Value<'v>) -> Result<Value<'v>, CastError> {
+    fn truth(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
         match value {
             Value::Bool(_) => Ok(value),
             Value::Int(number) => Ok(Value::Bool(number != 0)),
@@ -138,7 +139,7 @@ impl Cast {
     }
 
     /// Fractions are rounded: decimals away from zero at the half, floats to the even number.
-    fn whole<'v>(self, value: Value<'v>) -> Result<Value<'v>, CastError> {
+    fn whole(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
         let number = match value {
             Value::Bool(truth) => i64::from(truth),
             Value::Int(number) => number,
@@ -212,7 +213,7 @@ impl Cast {
         i64::try_from(number).map_err(|_| self.too_great())
     }
 
-    fn float<'v>(self, value: Value<'v>) -> Result<Value<'v>, CastError> {
+    fn float(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
         let number = match value {
             Value::Int(number) => number as f64,
             Value::UInt(number) => number as f64,

@@ -40,7 +40,7 @@ pub(super) async fn rest(
     let response = match below {
         "" => root(&state.api, &method),
         below => match target(below) {
-            Err(refused) => Err(*refused),
+            Err(refused) => Err(refused),
             Ok(_) if method == Method::OPTIONS => Ok(options()),
             Ok(name) if matches!(method, Method::GET | Method::HEAD) => {
                 rows(&state, name, &uri, headers).await
@@ -58,18 +58,15 @@ pub(super) async fn rest(
 }
 
 /// The table of what stands below `/rest/v1/`, decoded.
-fn target(below: &str) -> Result<String, Box<Refusal>> {
-    let refused = |refusal: Refusal| Err(Box::new(refusal));
+fn target(below: &str) -> Result<String, Refusal> {
     if let Some(function) = below.strip_prefix("rpc/") {
         let name = format!("Could not find the function {function} in the schema cache");
-        return refused(
-            Refusal::new(404, "PGRST202", name)
-                .details("Rowtide has no functions: it knows tables from their change events."),
-        );
+        return Err(Refusal::new(404, "PGRST202", name)
+            .details("Rowtide has no functions: it knows tables from their change events."));
     }
     match percent::decode(below) {
         Ok(name) if !below.contains('/') => Ok(name.into_owned()),
-        _ => refused(Refusal::new(
+        _ => Err(Refusal::new(
             404,
             "PGRST125",
             "Invalid path specified in request URL",

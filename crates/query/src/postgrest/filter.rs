@@ -1,7 +1,7 @@
 //! Filters: `column=operator.value`, and the groups `and=(…)` and `or=(…)`.
 
 use super::name::{Field, field, identifier, quoted};
-use super::reader::{Failed, Read, Reader};
+use super::reader::{Failed, Read, Reader, Way};
 use crate::tree::{IsWhat, Operator};
 
 /// Groups inside groups.
@@ -110,9 +110,7 @@ fn parts(reader: &mut Reader, depth: usize) -> Read<Logic> {
     })
 }
 
-type ValueReader<'a> = &'a dyn Fn(&mut Reader) -> Read<String>;
-
-fn test(reader: &mut Reader, value: ValueReader<'_>) -> Read<Test> {
+fn test(reader: &mut Reader, value: Way<'_, String>) -> Read<Test> {
     let not = reader.optional(|reader| {
         reader.attempt(|reader| {
             reader.word("not")?;
@@ -133,8 +131,8 @@ fn test(reader: &mut Reader, value: ValueReader<'_>) -> Read<Test> {
     })
 }
 
-fn operation(reader: &mut Reader, value: ValueReader<'_>) -> Read<Operation> {
-    let ways: [&dyn Fn(&mut Reader) -> Read<Operation>; 6] = [
+fn operation(reader: &mut Reader, value: Way<'_, String>) -> Read<Operation> {
+    let ways: [Way<'_, Operation>; 6] = [
         &|reader| {
             prefix(reader, "in")?;
             list(reader).map(Operation::In)
@@ -182,7 +180,7 @@ fn is_what(reader: &mut Reader) -> Read<IsWhat> {
     })
 }
 
-fn text_search(reader: &mut Reader, value: ValueReader<'_>) -> Read<Operation> {
+fn text_search(reader: &mut Reader, value: Way<'_, String>) -> Read<Operation> {
     word_of(reader, &["fts", "plfts", "phfts", "wfts"])?;
     reader.optional(|reader| {
         reader.attempt(|reader| {
@@ -208,7 +206,7 @@ const SIMPLE: [(&str, Option<Operator>); 9] = [
     ("adj", None),
 ];
 
-fn simple(reader: &mut Reader, value: ValueReader<'_>) -> Read<Operation> {
+fn simple(reader: &mut Reader, value: Way<'_, String>) -> Read<Operation> {
     let operator = word_of(reader, &SIMPLE.map(|(word, _)| word))?;
     delimiter(reader)?;
     let value = value(reader)?;
@@ -230,7 +228,7 @@ const QUANTIFIED: [(&str, Operator); 9] = [
     ("imatch", Operator::Imatch),
 ];
 
-fn quantified(reader: &mut Reader, value: ValueReader<'_>) -> Read<Operation> {
+fn quantified(reader: &mut Reader, value: Way<'_, String>) -> Read<Operation> {
     let operator = QUANTIFIED[word_of(reader, &QUANTIFIED.map(|(word, _)| word))?].1;
     let quantifier = reader.optional(|reader| {
         reader.attempt(|reader| {
@@ -284,7 +282,7 @@ fn is_in_element(found: char) -> bool {
 
 /// A value inside a group ends at a comma or a parenthesis, unless it is quoted or an array.
 fn value_in_group(reader: &mut Reader) -> Read<String> {
-    let ways: [&dyn Fn(&mut Reader) -> Read<String>; 3] = [
+    let ways: [Way<'_, String>; 3] = [
         &|reader| reader.attempt(|reader| quoted_whole(reader).map(|(text, _)| text)),
         &|reader| reader.attempt(array),
         &|reader| reader.run(is_in_element),
@@ -314,7 +312,7 @@ fn word_of(reader: &mut Reader, words: &[&str]) -> Read<usize> {
     )
 }
 
-fn first_of<T>(reader: &mut Reader, ways: &[&dyn Fn(&mut Reader) -> Read<T>]) -> Read<T> {
+fn first_of<T>(reader: &mut Reader, ways: &[Way<'_, T>]) -> Read<T> {
     let Some((first, others)) = ways.split_first() else {
         return Err(Failed);
     };

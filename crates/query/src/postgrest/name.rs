@@ -1,6 +1,6 @@
 //! Names of columns and relations, paths into JSON, and quoted text.
 
-use super::reader::{Read, Reader};
+use super::reader::{Read, Reader, Way};
 
 /// A column, or a part of the JSON in it, as it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn place(reader: &mut Reader) -> Read<String> {
     let minus = reader.optional(|reader| reader.character('-'))?;
     let first = digit(reader)?;
     let rest = reader.many(digit)?;
-    let ends: [&dyn Fn(&mut Reader) -> Read<()>; 5] = [
+    let ends: [Way<'_, ()>; 5] = [
         &|reader| reader.word("->"),
         &|reader| reader.word("::"),
         &|reader| reader.word("."),
@@ -130,7 +130,7 @@ fn key(reader: &mut Reader) -> Read<String> {
 }
 
 /// One of these must come next, and is not taken.
-pub(super) fn before(reader: &mut Reader, ends: &[&dyn Fn(&mut Reader) -> Read<()>]) -> Read<()> {
+pub(super) fn before(reader: &mut Reader, ends: &[Way<'_, ()>]) -> Read<()> {
     let Some((first, others)) = ends.split_first() else {
         return Err(super::reader::Failed);
     };

@@ -13,6 +13,9 @@ pub(super) struct Failed;
 
 pub(super) type Read<T> = Result<T, Failed>;
 
+/// One way to read something, of several.
+pub(super) type Way<'a, T> = &'a dyn Fn(&mut Reader) -> Read<T>;
+
 /// One thing that is said of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Note {

@@ -99,7 +99,8 @@ fn relation(relation: &RelationRef) -> String {
 
 fn path(of: &ColumnPath) -> String {
     let via: String = of.via.iter().map(|via| relation(via) + ".").collect();
-    let steps: String = of.steps.iter().map(|step| format!("/{}", step.0)).collect();
+    let steps = of.steps.iter().flat_map(|step| ["/", &*step.0]);
+    let steps: String = steps.collect();
     let text = if of.as_text { "#" } else { "" };
     format!("{via}{}{steps}{text}{}", of.column, cast(of.cast.as_ref()))
 }
@@ -441,7 +442,7 @@ fn ranges() {
 }
 
 #[test]
-fn failures_read_as_postgrests_do() {
+fn filters_fail_as_postgrests_do() {
     check(
         &[
             "id=0",
@@ -452,38 +453,6 @@ fn failures_read_as_postgrests_do() {
             "id=eq().1",
             "id=in.1",
             "id=fts().x",
-            "or=()",
-            "or=(id.in.1,2,id.eq.3)",
-            "or=)(",
-            "and=(ord(id.eq.1,id.eq.1),id.eq.2)",
-            "or=(id.eq.1,not.xor(id.eq.2,id.eq.3))",
-            "or=(id.eq.1",
-            "order=id.ac",
-            "order=id.descc",
-            "order=id.nulsfist",
-            "order=id.nullslasttt",
-            "order=id.asc.nlsfst",
-            "order=id.asc.smth34",
-            "order=clients(name,id)",
-            "order=",
-            "select=id,clients(name[])",
-            "select=data->>-78xy",
-            "select=data->>--34",
-            "select=name!hint",
-            "select=*!hint",
-            "select=name::",
-            "select=:",
-            "select=id,,name",
-            "select=rel(a",
-            "select=rel->jsonpath(*)",
-            "select=...rel->jsonpath(*)",
-            "select=\"unterminated",
-            "select=id)",
-            "select=ä,\u{1f980}",
-            "is.nullx=eq.1)",
-            "a=is.nullx",
-            "a(b)=eq.1",
-            "a..b=eq.1",
         ],
         &expect![[r#"
             id=0
@@ -502,6 +471,22 @@ fn failures_read_as_postgrests_do() {
                 "failed to parse filter (in.1)" (line 1, column 4): unexpected "1" expecting "("
             id=fts().x
                 "failed to parse filter (fts().x)" (line 1, column 5): unexpected ")" expecting operator (eq, gt, ...)
+        "#]],
+    );
+}
+
+#[test]
+fn groups_fail_as_postgrests_do() {
+    check(
+        &[
+            "or=()",
+            "or=(id.in.1,2,id.eq.3)",
+            "or=)(",
+            "and=(ord(id.eq.1,id.eq.1),id.eq.2)",
+            "or=(id.eq.1,not.xor(id.eq.2,id.eq.3))",
+            "or=(id.eq.1",
+        ],
+        &expect![[r#"
             or=()
                 "failed to parse logic tree (())" (line 1, column 4): unexpected ")" expecting field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)
             or=(id.in.1,2,id.eq.3)
@@ -514,6 +499,24 @@ fn failures_read_as_postgrests_do() {
                 "failed to parse logic tree ((id.eq.1,not.xor(id.eq.2,id.eq.3)))" (line 1, column 16): unexpected "x" expecting logic operator (and, or)
             or=(id.eq.1
                 "failed to parse logic tree ((id.eq.1)" (line 1, column 11): unexpected end of input expecting "," or ")"
+        "#]],
+    );
+}
+
+#[test]
+fn orders_fail_as_postgrests_do() {
+    check(
+        &[
+            "order=id.ac",
+            "order=id.descc",
+            "order=id.nulsfist",
+            "order=id.nullslasttt",
+            "order=id.asc.nlsfst",
+            "order=id.asc.smth34",
+            "order=clients(name,id)",
+            "order=",
+        ],
+        &expect![[r#"
             order=id.ac
                 "failed to parse order (id.ac)" (line 1, column 4): unexpected "c" expecting "asc", "desc", "nullsfirst" or "nullslast"
             order=id.descc
@@ -530,6 +533,30 @@ fn failures_read_as_postgrests_do() {
                 "failed to parse order (clients(name,id))" (line 1, column 8): unexpected '(' expecting letter, digit, "-", "->>", "->", delimiter (.), "," or end of input
             order=
                 "failed to parse order ()" (line 1, column 1): unexpected end of input expecting field name (* or [a..z0..9_$])
+        "#]],
+    );
+}
+
+#[test]
+fn selections_fail_as_postgrests_do() {
+    check(
+        &[
+            "select=id,clients(name[])",
+            "select=data->>-78xy",
+            "select=data->>--34",
+            "select=name!hint",
+            "select=*!hint",
+            "select=name::",
+            "select=:",
+            "select=id,,name",
+            "select=rel(a",
+            "select=rel->jsonpath(*)",
+            "select=...rel->jsonpath(*)",
+            "select=\"unterminated",
+            "select=id)",
+            "select=ä,\u{1f980}",
+        ],
+        &expect![[r#"
             select=id,clients(name[])
                 "failed to parse select parameter (id,clients(name[]))" (line 1, column 16): unexpected '[' expecting letter, digit, "-", "->>", "->", "::", ".", ")", "," or end of input
             select=data->>-78xy
@@ -558,6 +585,15 @@ fn failures_read_as_postgrests_do() {
                 "failed to parse select parameter (id))" (line 1, column 3): unexpected ')' expecting letter, digit, "-", "->>", "->", "::", ".", "," or end of input
             select=ä,🦀
                 "failed to parse select parameter (ä,🦀)" (line 1, column 3): unexpected "\129408" expecting "...", "..", field name (* or [a..z0..9_$]), "*" or "count()"
+        "#]],
+    );
+}
+
+#[test]
+fn names_fail_as_postgrests_do() {
+    check(
+        &["is.nullx=eq.1)", "a=is.nullx", "a(b)=eq.1", "a..b=eq.1"],
+        &expect![[r#"
             is.nullx=eq.1)
                 NotEmbedded { name: "is", at: Place { parameter: "is.nullx", offset: None } }
             a=is.nullx
@@ -585,7 +621,7 @@ fn what_has_no_end_is_refused() {
             max: 256
         }
     );
-    let many = vec!["id"; 9].join(",");
+    let many = ["id"; 9].join(",");
     let error = read([("order", &*many)]).unwrap_err();
     assert_eq!(
         error,

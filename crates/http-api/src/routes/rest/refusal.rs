@@ -17,7 +17,10 @@ const POSITION: HeaderName = HeaderName::from_static("rowtide-position");
 
 /// An error on its way out.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct Refusal(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     status: StatusCode,
     body: RestError,
     position: Option<String>,
@@ -27,7 +30,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             body: RestError {
                 code: code.to_owned(),
@@ -38,66 +41,67 @@ impl Refusal {
             position: None,
             content_range: None,
             fresh: None,
-        }
+        }))
     }
 
     pub fn details(mut self, details: impl Into<String>) -> Self {
-        self.body.details = Some(RestDetails::Text(details.into()));
+        self.0.body.details = Some(RestDetails::Text(details.into()));
         self
     }
 
     pub fn relations(mut self, relations: Vec<RestRelation>) -> Self {
-        self.body.details = Some(RestDetails::Relations(relations));
+        self.0.body.details = Some(RestDetails::Relations(relations));
         self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.body.hint = Some(hint.into());
+        self.0.body.hint = Some(hint.into());
         self
     }
 
     pub fn hint_if_any(mut self, hint: Option<String>) -> Self {
-        self.body.hint = hint;
+        self.0.body.hint = hint;
         self
     }
 
     pub fn place(mut self, place: Option<&Place>) -> Self {
-        self.position = place.map(Place::to_string);
+        self.0.position = place.map(Place::to_string);
         self
     }
 
     pub fn content_range(mut self, range: String) -> Self {
-        self.content_range = Some(range);
+        self.0.content_range = Some(range);
         self
     }
 
     pub fn at(mut self, fresh: Fresh) -> Self {
-        self.fresh = Some(fresh);
+        self.0.fresh = Some(fresh);
         self
     }
 
     /// The same, unless it is known already how fresh something is.
     pub fn at_least_at(mut self, fresh: impl FnOnce() -> Fresh) -> Self {
-        self.fresh.get_or_insert_with(fresh);
+        self.0.fresh.get_or_insert_with(fresh);
         self
     }
 
     pub fn into_response(self) -> Response {
+        let parts = *self.0;
         let mut body = Vec::new();
-        respond::write_json(&self.body, &mut body);
+        respond::write_json(&parts.body, &mut body);
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = parts.status;
         let headers = response.headers_mut();
-        insert_common(headers, &self.body.code);
+        insert_common(headers, &parts.body.code);
         for (name, text) in [
-            (POSITION, self.position),
-            (header::CONTENT_RANGE, self.content_range),
+            (POSITION, parts.position),
+            (header::CONTENT_RANGE, parts.content_range),
         ] {
             if let Some(text) = text {
                 respond::insert(headers, name, text);
             }
         }
-        if let Some(fresh) = &self.fresh {
+        if let Some(fresh) = &parts.fresh {
             respond::insert_fresh(headers, fresh);
         }
         response
