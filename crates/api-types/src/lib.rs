@@ -23,6 +23,6 @@ pub use status::{
     SourceKind, SourceStatus, StatusResponse, TableStatus,
 };
 pub use tables::{
-    ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse, IndexState,
-    TableInfo, TablesResponse,
+    Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
+    IndexState, RelationInfo, TableInfo, TablesResponse,
 };

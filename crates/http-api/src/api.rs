@@ -3,7 +3,7 @@
 //!
 //! Written as one function rather than as a stack of layers: each layer costs an allocation and a
 //! clone of all that is inside it, and together they would cost more than a lookup. For the same
-//! reason a lookup is answered before the router, once it has passed everything but the timeout: it waits for nothing.
+//! reason a bare lookup is answered before the router, once it has passed everything but the timeout: it waits for nothing.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -142,8 +142,9 @@ impl Inner {
         if let Some(state) = &self.data
             && request.method() == Method::GET
             && let Some((table, key)) = route::row_of(uri.path())
+            && uri.query().is_none_or(str::is_empty)
         {
-            return rows::lookup(state, table, key, uri.query());
+            return rows::lookup(state, table, key);
         }
         let uri = uri.clone();
         let span = debug_span!("request", id = request_id::as_str(id), method = %request.method(), path = uri.path());

@@ -32,6 +32,11 @@ pub(crate) const RESERVED: &[&str] = &[
     "not",
 ];
 
+/// Those of them that this version does not have anywhere.
+const LATER: &[&str] = &[
+    "since", "at_least", "at_exact", "max_lag", "wait", "on_miss",
+];
+
 /// The parameters of a request, decoded.
 #[derive(Debug)]
 pub(crate) struct Params<'a> {
@@ -59,9 +64,14 @@ impl<'a> Params<'a> {
 
     /// Refuses all parameters but these.
     pub fn only(&self, supported: &[&str]) -> Result<(), ApiError> {
+        self.only_or(supported, &[])
+    }
+
+    /// Refuses all parameters but these, and others that need not be named in an error.
+    pub fn only_or(&self, supported: &[&str], others: &[&str]) -> Result<(), ApiError> {
         for (name, _) in &self.pairs {
-            if !supported.contains(&&**name) {
-                return Err(if RESERVED.contains(&&**name) {
+            if !supported.contains(&&**name) && !others.contains(&&**name) {
+                return Err(if LATER.contains(&&**name) {
                     error::unsupported_parameter(name, supported)
                 } else {
                     error::unknown_parameter(name, supported)

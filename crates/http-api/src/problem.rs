@@ -40,6 +40,12 @@ impl ApiError {
         self
     }
 
+    /// How fresh the table in question is, unless it says already how fresh more than that is.
+    pub fn or_at(mut self, fresh: Fresh) -> Self {
+        self.0.fresh.get_or_insert(fresh);
+        self
+    }
+
     /// How fresh the table in question is.
     pub fn at(mut self, fresh: Fresh) -> Self {
         self.0.fresh = Some(fresh);

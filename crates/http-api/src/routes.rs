@@ -1,22 +1,27 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
+mod batch;
+mod body;
 pub(crate) mod indexes;
 mod list;
+mod page;
 mod quarantine;
+mod query;
 pub(crate) mod rest;
 pub(crate) mod rows;
+mod scan;
 mod status;
 mod tables;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use ::query::percent;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{Method, Uri};
-use query::percent;
 use table_store::{Cut, NameError, TableCut};
 use tokio::sync::Semaphore;
 
@@ -47,6 +52,8 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
+        .route("/v1/query", any(query::ask))
+        .route("/v1/batch-get", any(batch::get))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/rest/v1", any(rest::rest))

@@ -237,6 +237,12 @@ impl BoundQuery {
         &self.table
     }
 
+    /// The columns of an index by which fewer rows would be looked at; none if no index would help.
+    #[must_use]
+    pub fn wished_index(&self) -> Vec<String> {
+        self.access.wished()
+    }
+
     /// Every table whose rows the answer rests on, the own one first; one may come more than once.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<TableCut>> {

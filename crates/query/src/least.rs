@@ -270,6 +270,12 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// A row whose place is its key.
+    pub fn by_key(version: Version) -> Self {
+        let place = [].into();
+        Self { place, version }
+    }
+
     pub fn place(&self) -> &[u8] {
         if self.place.is_empty() {
             self.version.key()

@@ -25,6 +25,7 @@ const TARGETS: &[&str] = &[
     "config",
     "query_text",
     "postgrest",
+    "query_body",
 ];
 
 /// Limits of every run, in libFuzzer's words. An input that takes longer than the timeout is a finding.

@@ -9,7 +9,7 @@ use std::ops::Bound;
 use parking_lot::RwLock;
 use row_model::SlotId;
 
-use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf};
+use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf, Separator};
 
 /// Leaves that are counted one by one for an estimate, from either end.
 const COUNTED_LEAVES_MAX: usize = 64;
@@ -26,7 +26,8 @@ pub(super) struct OrderedEntries {
 #[derive(Debug)]
 struct Tree {
     /// By a lower bound of what the leaf holds. The first bound is empty, so that every entry has a leaf.
-    leaves: BTreeMap<Box<[u8]>, Leaf>,
+    /// Leaves are boxed and bounds are not: a search looks at many bounds, which should lie together.
+    leaves: BTreeMap<Separator, Box<Leaf>>,
     len: usize,
     /// Of leaves and separators, without the tree's nodes.
     bytes: usize,
@@ -94,9 +95,9 @@ impl Batch {
 impl Default for OrderedEntries {
     fn default() -> Self {
         let tree = Tree {
-            leaves: BTreeMap::from([(Box::default(), Leaf::default())]),
+            leaves: BTreeMap::from([(Separator::new(), Box::default())]),
             len: 0,
-            bytes: 0,
+            bytes: size_of::<Leaf>(),
         };
         Self {
             tree: RwLock::new(tree),
@@ -112,7 +113,7 @@ impl OrderedEntries {
     /// Exact but for the nodes of the tree, which are taken to be two thirds full.
     pub fn memory_bytes(&self) -> usize {
         let tree = self.tree.read();
-        tree.bytes + tree.leaves.len() * size_of::<(Box<[u8]>, Leaf)>() * 3 / 2
+        tree.bytes + tree.leaves.len() * size_of::<(Separator, Box<Leaf>)>() * 3 / 2
     }
 
     pub fn insert(&self, entry: &[u8], slot: SlotId) {
@@ -198,7 +199,7 @@ impl OrderedEntries {
 
 impl Tree {
     /// The leaf that an entry belongs to, and all after it.
-    fn leaves_from(&self, entry: &[u8]) -> impl Iterator<Item = (&Box<[u8]>, &Leaf)> {
+    fn leaves_from(&self, entry: &[u8]) -> impl Iterator<Item = (&Separator, &Box<Leaf>)> {
         let upto = (Bound::Unbounded, Bound::Included(entry));
         let own = self.leaves.range::<[u8], _>(upto).next_back();
         let beyond = (Bound::Excluded(entry), Bound::Unbounded);
@@ -229,8 +230,8 @@ impl Tree {
                     };
                     let (separator, upper) = leaf.split(at, entry);
                     self.bytes = self.bytes + leaf.memory_bytes() + upper.memory_bytes() - before;
-                    self.bytes += separator.len();
-                    self.leaves.insert(separator, upper);
+                    self.bytes += spilled(&separator);
+                    self.leaves.insert(separator, Box::new(upper));
                 }
             }
         }
@@ -264,8 +265,10 @@ impl Tree {
             return;
         };
         if leaf.is_empty() && !first.is_empty() {
-            self.bytes -= leaf.memory_bytes() + first.len();
-            self.leaves.remove(first);
+            self.bytes -= leaf.memory_bytes();
+            if let Some((first, _)) = self.leaves.remove_entry(first) {
+                self.bytes -= spilled(&first);
+            }
             return;
         }
         let Some((separator, next)) = from.next() else {
@@ -275,9 +278,9 @@ impl Tree {
             return;
         };
         let separator = separator.clone();
-        self.bytes -= leaf.memory_bytes() + next.memory_bytes() + separator.len();
+        self.bytes -= leaf.memory_bytes() + next.memory_bytes() + spilled(&separator);
         self.bytes += merged.memory_bytes();
-        *leaf = merged;
+        **leaf = merged;
         self.leaves.remove(&separator);
     }
 
@@ -295,6 +298,15 @@ impl Tree {
             count += to.saturating_sub(from);
         }
         Some(count)
+    }
+}
+
+/// What a separator takes beside its place in the tree.
+fn spilled(separator: &Separator) -> usize {
+    if separator.spilled() {
+        separator.len()
+    } else {
+        0
     }
 }
 
