@@ -355,12 +355,23 @@ fn test(filter: &Filter, filtered: &Filtered, children: &[Child]) -> Result<Cond
                 text: array.clone(),
                 at: at.clone(),
             })?;
-            let parts = elements.into_iter().map(|element| match element.text {
-                Some(text) => Ok(one(*operator, Operand::One(text))),
-                None => Err(ReadError::Unsupported {
-                    what: "null among the values of any or all",
-                    at: at.clone(),
-                }),
+            let parts = elements.into_iter().map(|element| {
+                let at = Place {
+                    offset: at.offset.map(|offset| offset + element.at),
+                    ..at.clone()
+                };
+                match element.text {
+                    Some(text) => Ok(Condition::Test(Test {
+                        column: column.clone(),
+                        operator: *operator,
+                        operand: Operand::One(text),
+                        at,
+                    })),
+                    None => Err(ReadError::Unsupported {
+                        what: "null among the values of any or all",
+                        at,
+                    }),
+                }
             });
             let parts = parts.collect::<Result<_, _>>()?;
             if *of_all {
