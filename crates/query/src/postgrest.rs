@@ -7,6 +7,7 @@
 
 pub(crate) mod array;
 mod assemble;
+mod condition;
 mod error;
 mod filter;
 mod name;
