@@ -77,9 +77,9 @@ fn nodes_within(
             let view = reader.view(&row.version);
             related.push(levels.map(|level| view?.related(level)).collect());
             if let Some(view) = view {
-                casts
-                    .iter()
-                    .for_each(|source| view.with_value(source, |_| {}));
+                for source in &casts {
+                    view.with_value(source, |_| {});
+                }
             }
         }
         reader.checked()?;

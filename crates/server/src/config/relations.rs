@@ -104,7 +104,7 @@ fn endpoint(
         },
     };
     let is_unusable = |name: &&str| name.is_empty() || name.contains(['(', ')']);
-    if is_unusable(&table) || columns.is_empty() || columns.iter().any(|name| is_unusable(name)) {
+    if is_unusable(&table) || columns.is_empty() || columns.iter().any(is_unusable) {
         findings.find(at, format!("`{at}`: {text:?} names no column"), HELP);
         return None;
     }

@@ -13,6 +13,8 @@ use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf, Separator};
 
 /// Leaves that are counted one by one for an estimate, from either end.
 const COUNTED_LEAVES_MAX: usize = 64;
+/// Leaves that an estimate passes, taking those it does not look into for usual ones.
+const PASSED_LEAVES_MAX: usize = 1_024;
 
 /// A leaf of fewer entries is merged with the next, if both fit one.
 const SMALL_LEAF: usize = LEAF_ENTRIES_MAX / 4;
@@ -170,7 +172,7 @@ impl OrderedEntries {
         }
     }
 
-    /// About how many entries a range has: exact if they are few, or nearly all.
+    /// About how many entries a range has: exact if they are few.
     pub fn estimate(&self, range: &EntryRange) -> u64 {
         if range.is_empty() {
             return 0;
@@ -193,7 +195,7 @@ impl OrderedEntries {
         });
         let above = above.map_or(Some(0), |above| tree.count(&above));
         let others = tree.count(&below).zip(above).map(|(one, two)| one + two);
-        (tree.len - others.unwrap_or(tree.len / 2)) as u64
+        tree.len.saturating_sub(others.unwrap_or(tree.len / 2)) as u64
     }
 }
 
@@ -284,18 +286,23 @@ impl Tree {
         self.leaves.remove(&separator);
     }
 
-    /// Entries of a range; `None` if they are in too many leaves to look at.
+    /// About how many entries a range has; `None` if they are in too many leaves to pass.
     fn count(&self, range: &EntryRange) -> Option<usize> {
+        let usual = self.len / self.leaves.len().max(1);
         let mut count = 0;
         for (at, (separator, leaf)) in self.leaves_from(&range.from).enumerate() {
             if range.is_below(separator) {
                 break;
             }
-            if at == COUNTED_LEAVES_MAX {
-                return None;
+            match at {
+                0..COUNTED_LEAVES_MAX => {
+                    let (from, to) = places(leaf, range);
+                    count += to.saturating_sub(from);
+                }
+                // To look into each would take longer than the answer is worth.
+                COUNTED_LEAVES_MAX..PASSED_LEAVES_MAX => count += usual,
+                _ => return None,
             }
-            let (from, to) = places(leaf, range);
-            count += to.saturating_sub(from);
         }
         Some(count)
     }
