@@ -5,7 +5,7 @@ use super::array;
 use super::assemble::{Child, Filtered, column_path, place};
 use super::error::ReadError;
 use super::filter::{self, Filter, Logic, Operation};
-use crate::tree::{Condition, IsWhat, Operand, Operator, Place, Test};
+use crate::tree::{ColumnPath, Condition, IsWhat, Operand, Operator, Place, Test};
 
 /// The condition that a filter or a group is.
 pub(super) fn condition(
@@ -74,29 +74,7 @@ fn test(filter: &Filter, filtered: &Filtered, children: &[Child]) -> Result<Cond
             of_all,
             array,
         } => {
-            let elements = array::read(array).ok_or_else(|| ReadError::Array {
-                text: array.clone(),
-                at: at.clone(),
-            })?;
-            let parts = elements.into_iter().map(|element| {
-                let at = Place {
-                    offset: at.offset.map(|offset| offset + element.at),
-                    ..at.clone()
-                };
-                match element.text {
-                    Some(text) => Ok(Condition::Test(Test {
-                        column: column.clone(),
-                        operator: *operator,
-                        operand: Operand::One(text),
-                        at,
-                    })),
-                    None => Err(ReadError::Unsupported {
-                        what: "null among the values of any or all",
-                        at,
-                    }),
-                }
-            });
-            let parts = parts.collect::<Result<_, _>>()?;
+            let parts = each(array, &column, *operator, &at)?;
             if *of_all {
                 Condition::All(parts)
             } else {
@@ -106,6 +84,38 @@ fn test(filter: &Filter, filtered: &Filtered, children: &[Child]) -> Result<Cond
         Operation::Unsupported(what) => return Err(ReadError::Unsupported { what, at }),
     };
     Ok(not_if(*negated, condition))
+}
+
+/// A test for each element of an array.
+fn each(
+    array: &str,
+    column: &ColumnPath,
+    operator: Operator,
+    at: &Place,
+) -> Result<Vec<Condition>, ReadError> {
+    let elements = array::read(array).ok_or_else(|| ReadError::Array {
+        text: array.to_owned(),
+        at: at.clone(),
+    })?;
+    let parts = elements.into_iter().map(|element| {
+        let at = Place {
+            offset: at.offset.map(|offset| offset + element.at),
+            ..at.clone()
+        };
+        let Some(text) = element.text else {
+            return Err(ReadError::Unsupported {
+                what: "null among the values of any or all",
+                at,
+            });
+        };
+        Ok(Condition::Test(Test {
+            column: column.clone(),
+            operator,
+            operand: Operand::One(text),
+            at,
+        }))
+    });
+    parts.collect()
 }
 
 fn not_if(negated: bool, condition: Condition) -> Condition {

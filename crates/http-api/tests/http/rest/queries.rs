@@ -230,6 +230,7 @@ async fn conditions_that_cannot_be() {
             "projects?select=id&name=fts.x",
             "projects?select=id&id=eq.abc",
             "projects?select=id&id=in.(1,b)",
+            "projects?select=id&or=(id.in.(1,2),id.in.(3,c))",
             "projects?select=id&id=eq(any).{1,2,x}",
             "things?select=id&day=eq.yesterday",
             "projects?select=id&id=like.1*",
@@ -250,6 +251,8 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"abc\""}
             projects?select=id&id=in.(1,b)
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"b\""}
+            projects?select=id&or=(id.in.(1,2),id.in.(3,c))
+                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"c\""}
             projects?select=id&id=eq(any).{1,2,x}
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"x\""}
             things?select=id&day=eq.yesterday
