@@ -242,7 +242,8 @@ async fn conditions_that_cannot_be() {
             "things?order=doc",
             "projects?select=id::fakecolumntype",
             "projects?select=name&name=cs.x",
-            "projects?select=*,id",
+            "projects?select=*,id&id=eq.1",
+            "projects?select=*,name:id&id=eq.1",
         ],
         expect![[r#"
             projects?select=id&name=fts.x
@@ -275,8 +276,10 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"42704","details":null,"hint":null,"message":"type \"fakecolumntype\" does not exist"}
             projects?select=name&name=cs.x
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text @> unknown"}
-            projects?select=*,id
-                400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"id\" specified more than once"}
+            projects?select=*,id&id=eq.1
+                200 [{"id":1,"name":"Windows 7","client_id":1}]
+            projects?select=*,name:id&id=eq.1
+                400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"name\" specified more than once"}
         "#]],
     )
     .await;
