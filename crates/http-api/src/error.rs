@@ -310,6 +310,7 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
             }
         }
         BindError::Relation(unrelated) => {
+            let said = |code| ApiError::new(code, format!("Table {unrelated}."));
             unfit_relation(said, &unrelated.relation.name, &unrelated.error)
         }
         BindError::RelationColumns { .. } => said(ErrorCode::UnknownRelation)

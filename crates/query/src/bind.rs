@@ -13,6 +13,7 @@ mod ranges;
 pub(crate) mod scope;
 mod tests_of;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use row_model::ColumnType;
@@ -243,11 +244,13 @@ impl BoundQuery {
         self.access.wished()
     }
 
-    /// Every table whose rows the answer rests on, the own one first; one may come more than once.
+    /// Every table whose rows the answer rests on, the own one first.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<TableCut>> {
         let mut tables = Vec::new();
         self.add_tables(&mut tables);
+        let mut seen = HashSet::new();
+        tables.retain(|table| seen.insert(table.table.identity().id));
         tables
     }
 

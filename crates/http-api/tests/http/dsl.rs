@@ -97,7 +97,7 @@ async fn bodies_that_are_no_queries_are_refused_with_the_place() {
             {"from":"orders","where":[{"column":"status","op":"equal","value":"paid"}]}
                 400 {"candidates":["eq","neq","cd","gt","gte","ilike","in","is","is_null","like"],"code":"bad_request","detail":"The body cannot be read: 'equal' is not known here, at /where/0/op."}
             {"from":"orders","include":[{"rel":"client"}]}
-                400 {"candidates":["items","customer"],"code":"unknown_relation","detail":"Table 'orders': 'orders' has no relation 'client', at /include/0/rel.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
+                400 {"candidates":["items","customer"],"code":"unknown_relation","detail":"Table 'orders' has no relation 'client', at /include/0/rel.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
             {"from":"orders","include":["items(skew)"]}
                 400 {"candidates":["sku"],"code":"unknown_column","detail":"Table 'items' has no column 'skew'.","hint":"GET /v1/tables/items lists all columns."}
             {"queries":{"a":{"from":"orders"},"b":{"from":"orders","select":["x"]}}}

@@ -561,9 +561,9 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
         &queries,
         expect![[r#"
             customer.tier=eq.gold
-              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the parameter name 'customer.tier'." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the parameter name 'customer.tier'." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             select=customer(name)
-              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the value of 'select' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'select' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             or=(id.eq.1
               400 "bad_request" "The query cannot be read: expected ',' or ')', in the value of 'or' at character 9." null "In groups and lists a value that has a comma, a parenthesis or a quote stands in double quotes; inside them a backslash goes before a quote or a backslash."
             count=planned
@@ -579,7 +579,7 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             group_by=status
               200 null null null null
             include=customer
-              400 "unknown_relation" "Table 'sales': 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             at_least=tx:7
               400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
             since=x

@@ -139,9 +139,9 @@ async fn unknown_relations_name_candidates() {
         ],
         expect![[r#"
             orders/rows?custmer.tier=eq.gold
-                400 {"candidates":["customer"],"code":"unknown_relation","detail":"Table 'orders': 'orders' has no relation 'custmer', in the parameter name 'custmer.tier'.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
+                400 {"candidates":["customer"],"code":"unknown_relation","detail":"Table 'orders' has no relation 'custmer', in the parameter name 'custmer.tier'.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
             orders/rows?select=id,item(sku)
-                400 {"candidates":["items"],"code":"unknown_relation","detail":"Table 'orders': 'orders' has no relation 'item', in the value of 'select' at character 4.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
+                400 {"candidates":["items"],"code":"unknown_relation","detail":"Table 'orders' has no relation 'item', in the value of 'select' at character 4.","hint":"Relations are said in the configuration ([[relations]]): change events carry no foreign keys."}
             orders/rows?customer.teir=eq.gold
                 400 {"candidates":["tier"],"code":"unknown_column","detail":"Table 'customers' has no column 'teir'.","hint":"GET /v1/tables/customers lists all columns."}
             orders/rows?include=customer(nmae)
@@ -249,7 +249,7 @@ async fn rows_are_grouped_and_aggregated() {
             orders/rows?group_by=sttus
                 400 {"candidates":["status"],"code":"unknown_column","detail":"Table 'orders' has no column 'sttus'.","hint":"GET /v1/tables/orders lists all columns."}
             orders/rows?select=id,sum(total)
-                400 {"code":"unknown_relation","detail":"Table 'orders': 'orders' has no relation 'sum', in the value of 'select' at character 4.","hint":"An aggregate stands after its column, as in select=status,total.sum(), or in a parameter of its own, as in aggregate=sum(total)."}
+                400 {"code":"unknown_relation","detail":"Table 'orders' has no relation 'sum', in the value of 'select' at character 4.","hint":"An aggregate stands after its column, as in select=status,total.sum(), or in a parameter of its own, as in aggregate=sum(total)."}
             orders/rows?having=n.gt.1
                 400 {"code":"bad_request","detail":"The query cannot be read: having goes with group_by or aggregate only, in the value of 'having' at character 1."}
         "#]],
