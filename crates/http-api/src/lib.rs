@@ -25,6 +25,7 @@ mod route;
 mod routes;
 mod serve;
 mod state;
+mod told;
 
 pub use api::Api;
 pub use hosts::Hosts;
