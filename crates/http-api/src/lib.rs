@@ -13,6 +13,7 @@ mod api;
 mod candidates;
 mod error;
 mod fresh;
+mod head_timer;
 mod hosts;
 mod limits;
 mod listener;
