@@ -19,7 +19,7 @@ pub enum Bench {
     Http,
     /// From records to rows: speed, CPU time, memory
     Ingest,
-    /// Filters and orders over a million rows that are looked at one by one
+    /// Questions to a million rows, beside SQLite and DuckDB
     Query,
 }
 
