@@ -23,7 +23,7 @@ impl DuckDb {
         let python = python()?;
         let data = tempfile::tempdir()?;
         write_tables(data.path())?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/query/duckdb.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/query/questions.py");
         let picks = [
             shop::ORDERS,
             shop::CUSTOMERS,
@@ -113,7 +113,7 @@ fn write_tables(directory: &Path) -> io::Result<()> {
             order.cents / 100,
             order.cents % 100,
             shop::CURRENCY,
-            order.items,
+            order.lines,
             order.note.unwrap_or_default(),
             order.address,
             order.email,

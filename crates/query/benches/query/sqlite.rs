@@ -9,7 +9,7 @@ use crate::shop::{self, Picks};
 
 const TABLES: &str = "
     CREATE TABLE orders (
-        id INTEGER PRIMARY KEY, customer_id INTEGER, status TEXT, total REAL, currency TEXT, items INTEGER,
+        id INTEGER PRIMARY KEY, customer_id INTEGER, status TEXT, total REAL, currency TEXT, lines INTEGER,
         note TEXT, address TEXT, email TEXT, paid INTEGER, created_at INTEGER, updated_at INTEGER
     );
     CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
@@ -112,7 +112,7 @@ fn fill(connection: &Connection) -> rusqlite::Result<()> {
             order.status,
             order.cents as f64 / 100.0,
             shop::CURRENCY,
-            order.items,
+            order.lines,
             order.note,
             order.address,
             order.email,

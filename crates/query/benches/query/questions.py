@@ -17,7 +17,7 @@ connection.execute(
     f"""
     CREATE TABLE orders (
         id BIGINT PRIMARY KEY, customer_id BIGINT, status VARCHAR, total DECIMAL(12, 2), currency VARCHAR,
-        items BIGINT, note VARCHAR, address VARCHAR, email VARCHAR, paid BOOLEAN, created_at BIGINT, updated_at BIGINT
+        lines BIGINT, note VARCHAR, address VARCHAR, email VARCHAR, paid BOOLEAN, created_at BIGINT, updated_at BIGINT
     );
     CREATE TABLE customers (id BIGINT PRIMARY KEY, name VARCHAR, country VARCHAR);
     CREATE TABLE items (id BIGINT PRIMARY KEY, order_id BIGINT, article VARCHAR, quantity BIGINT);
