@@ -19,7 +19,7 @@ pub enum Bench {
     Http,
     /// From records to rows: speed, CPU time, memory
     Ingest,
-    /// Questions to a million rows, beside SQLite and DuckDB
+    /// Questions to a million rows, beside two databases
     Query,
 }
 

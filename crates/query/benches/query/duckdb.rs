@@ -1,4 +1,4 @@
-//! DuckDB's side: a Python process with the published wheel, because its C++ takes longer to build than
+//! `DuckDB`'s side: a Python process with the published wheel, because its C++ takes longer to build than
 //! all of Rowtide. Made under `target/` at the first run.
 
 use std::fs::File;

@@ -1,8 +1,8 @@
-//! How fast questions are answered: a million orders and a hundred thousand customers, beside SQLite and
-//! DuckDB with the same rows and indexes in memory.
+//! How fast questions are answered: a million orders and a hundred thousand customers, beside `SQLite` and
+//! `DuckDB` with the same rows and indexes in memory.
 //!
 //! All sides take turns, and medians are printed. Rowtide is asked with a tree that is bound anew each time, and
-//! writes its answer as JSON; SQLite's statements are prepared, and every value is read; DuckDB is asked
+//! writes its answer as JSON; `SQLite`'s statements are prepared, and every value is read; `DuckDB` is asked
 //! from Python, and its rows are fetched. Run by `cargo xtask bench query`.
 
 #![expect(
@@ -33,11 +33,11 @@ const ROUNDS: u64 = 7;
 /// A question, and how each side answers it: with a number that is the same on all sides where it is not picked.
 struct Case {
     title: &'static str,
-    /// What the script of DuckDB calls it.
+    /// What the script of `DuckDB` calls it.
     name: &'static str,
     /// Asked so often in one turn, ...
     times: u32,
-    /// ... but by DuckDB so often.
+    /// ... but by `DuckDB` so often.
     times_duckdb: u32,
     wanted: Duration,
     ours: fn(&Ours, &mut Picks) -> u64,

@@ -352,7 +352,9 @@ impl Tables {
             fill(number, &mut |values| {
                 row.clear();
                 key.clear();
-                values.iter().for_each(|value| builder.push(*value));
+                for value in values {
+                    builder.push(*value);
+                }
                 builder.finish(&mut row);
                 encode_key([values[0]], &mut key).expect("a number is a short key");
                 let schema = schema.expect("the first shape of a table has a number");

@@ -1,4 +1,4 @@
-//! SQLite's side: the same rows and indexes in memory, statements prepared once.
+//! `SQLite`'s side: the same rows and indexes in memory, statements prepared once.
 
 use std::hint::black_box;
 
