@@ -81,6 +81,10 @@ impl Peer {
             if clock::monotonic() - started > PATIENCE {
                 bail!("{} does not answer", command.get_program().display());
             }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "another process tells in no other way that it answers"
+            )]
             std::thread::sleep(PAUSE);
         }
         Ok(peer)
