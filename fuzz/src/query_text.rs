@@ -135,9 +135,7 @@ fn conditions(text: &str) {
 
 /// The name of a parameter is one of a few words, a column, or a path.
 fn names(text: &str) {
-    if let Ok(Some(url::About::Column(column))) = url::about(text) {
-        assert!(!column.is_empty());
-    }
+    let _ = url::about(text);
     let _ = url::read([("select", "items(sku)"), (text, "eq.1")]);
 }
 
