@@ -108,7 +108,7 @@ fn answer(orders: &Orders, parameters: &[(&str, &str)]) -> usize {
     };
     let budget = Budget {
         rows_max: u64::MAX,
-        threads: 1,
+        workers: &list::Alone,
         is_late: &|| false,
     };
     let page = list::page(&cut, &query, &request, budget);
