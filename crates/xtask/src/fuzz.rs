@@ -23,9 +23,9 @@ const TARGETS: &[&str] = &[
     "protobuf",
     "record_files",
     "config",
+    "query_body",
     "query_text",
     "postgrest",
-    "query_body",
 ];
 
 /// Limits of every run, in libFuzzer's words. An input that takes longer than the timeout is a finding.
