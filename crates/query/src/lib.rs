@@ -32,6 +32,7 @@ pub mod percent;
 mod predicate;
 pub mod relation;
 mod run;
+pub mod sql;
 
 mod token;
 pub mod tree;
