@@ -9,6 +9,7 @@ mod fresh;
 mod problem;
 mod quarantine;
 mod rows;
+mod sql;
 mod status;
 mod tables;
 
@@ -16,6 +17,7 @@ pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
+pub use sql::{SqlRequest, SqlResponse, SqlTail};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,

@@ -4,6 +4,8 @@ pub(crate) mod indexes;
 mod list;
 mod quarantine;
 pub(crate) mod rows;
+mod scan;
+mod sql;
 mod status;
 mod tables;
 
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{Method, Uri};
 use query::percent;
 use table_store::{Cut, NameError, TableCut};
@@ -46,6 +48,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
+        .route("/v1/sql", post(sql::ask))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .fallback(unknown_path)

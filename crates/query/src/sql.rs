@@ -8,13 +8,16 @@
 //! unqualified column is and which relation a join follows. Tables are joined along declared relations
 //! only: rows of the table from which every other is one row away are what is asked for.
 
+mod comparison;
 mod condition;
 mod error;
 mod from;
 mod group;
 mod join;
+mod list;
 mod literal;
 mod names;
+mod parameter;
 mod parse;
 mod path;
 mod refusal;
@@ -23,13 +26,13 @@ mod types;
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use table_store::TableCut;
 
 pub use error::{Spot, SqlError};
+pub use parameter::Parameter;
 pub use types::postgresql_name;
 
-use crate::bind::{self, BindError, BoundQuery};
+use crate::bind::{self, BindError, BoundQuery, FieldWhat};
 use crate::relation::World;
 use crate::tree::Query;
 
@@ -55,7 +58,7 @@ pub struct SqlQuery {
 ///
 /// # Errors
 /// At the first part that cannot be read, is not supported, or names what is not there.
-pub fn read(text: &str, parameters: &[Json], world: &World<'_>) -> Result<SqlQuery, SqlError> {
+pub fn read(text: &str, parameters: &[Parameter], world: &World<'_>) -> Result<SqlQuery, SqlError> {
     let statement = parse::statement(text)?;
     let reading = literal::Reading::new(text, parameters)?;
     let query = select::read(&statement, &reading, world)?;
@@ -75,7 +78,19 @@ impl SqlQuery {
     }
 }
 
+/// `PostgreSQL`'s names for the types of an answer's columns.
+#[must_use]
+pub fn types(query: &BoundQuery) -> Vec<&'static str> {
+    let kind = |field: &bind::Field| match &field.what {
+        FieldWhat::Value { kind, .. } => postgresql_name(*kind),
+        _ => "jsonb",
+    };
+    query.fields.iter().map(kind).collect()
+}
+
 #[cfg(test)]
-pub(crate) mod fixture;
+mod against_sqlite;
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;

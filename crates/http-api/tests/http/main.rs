@@ -14,4 +14,5 @@ mod lookups;
 mod queries;
 mod refusals;
 mod serving;
+mod sql;
 mod tables;

@@ -115,7 +115,9 @@ fn written(
     for values in rows {
         row.clear();
         key.clear();
-        values.iter().for_each(|value| builder.push(*value));
+        for value in values {
+            builder.push(*value);
+        }
         builder.finish(&mut row);
         encode_key([values[0]], &mut key).unwrap();
         let cut = publisher.next_cut();

@@ -1,9 +1,11 @@
 //! `FROM` and its joins, and `EXISTS`, which asks for rows of a relation.
 
+use std::sync::Arc;
+
 use row_model::ColumnType;
 use sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr, Spanned, TableFactor,
-    TableWithJoins,
+    BinaryOperator, Expr, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr,
+    Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
 use super::TABLES_MAX;
@@ -166,7 +168,45 @@ fn used(scope: &Scope<'_>, name: &ObjectName) -> Result<Pair, SqlError> {
 
 fn source(factor: &TableFactor, world: &World<'_>) -> Result<Source, SqlError> {
     let at = Spot::from(factor.span());
-    let (name, alias) = match factor {
+    let (name, alias) = named(factor)?;
+    let parts = names::parts(name)?;
+    let written: Vec<&str> = parts.iter().map(|part| &*part.value).collect();
+    let whole = written.join(".");
+    let found = world.cut.table(&whole).or_else(|error| {
+        // Unquoted names are the same whatever their case.
+        if parts.iter().any(|part| part.quote_style.is_some()) {
+            return Err(error);
+        }
+        world.cut.table(&whole.to_lowercase()).map_err(|_| error)
+    });
+    let table = found.map_err(|error| SqlError::NoTable {
+        name: whole.clone(),
+        error,
+        at,
+    })?;
+    let called = match alias {
+        Some(alias) if alias.columns.is_empty() && alias.at.is_none() => names::label(&alias.name),
+        Some(alias) => {
+            return Err(unsupported(
+                "an alias that names the columns of a table",
+                "Name columns in SELECT with AS.",
+                alias.name.span,
+            ));
+        }
+        None => written.last().copied().unwrap_or_default().to_owned(),
+    };
+    Ok(Source {
+        name: called,
+        written: alias.is_none().then_some(whole),
+        table: Arc::clone(table),
+        via: Vec::new(),
+        at,
+    })
+}
+
+/// The name and the alias of a table that stands for itself.
+fn named(factor: &TableFactor) -> Result<(&ObjectName, &Option<TableAlias>), SqlError> {
+    let (construct, nearest) = match factor {
         TableFactor::Table {
             name,
             alias,
@@ -179,71 +219,21 @@ fn source(factor: &TableFactor, world: &World<'_>) -> Result<Source, SqlError> {
             sample: None,
             index_hints,
         } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
-            (name, alias)
+            return Ok((name, alias));
         }
-        TableFactor::Derived { .. } => {
-            return Err(unsupported(
-                "a subquery in FROM",
-                "Select from the table itself; aggregates go with GROUP BY and HAVING.",
-                at,
-            ));
-        }
+        TableFactor::Derived { .. } => (
+            "a subquery in FROM",
+            "Select from the table itself; aggregates go with GROUP BY and HAVING.",
+        ),
         TableFactor::NestedJoin { .. } => {
-            return Err(unsupported(
-                "a join in brackets",
-                "Write the joins one after another.",
-                at,
-            ));
+            ("a join in brackets", "Write the joins one after another.")
         }
-        _ => {
-            return Err(unsupported(
-                "what is no table in FROM",
-                "Select from a table by its name; GET /v1/tables lists all tables.",
-                at,
-            ));
-        }
+        _ => (
+            "what is no table in FROM",
+            "Select from a table by its name; GET /v1/tables lists all tables.",
+        ),
     };
-    let parts = names::parts(name)?;
-    let whole = parts
-        .iter()
-        .map(|part| &*part.value)
-        .collect::<Vec<_>>()
-        .join(".");
-    let found = world.cut.table(&whole).or_else(|error| {
-        // Unquoted names are the same whatever their case.
-        let is_quoted = parts.iter().any(|part| part.quote_style.is_some());
-        let lower = whole.to_lowercase();
-        if is_quoted {
-            Err(error)
-        } else {
-            world.cut.table(&lower).map_err(|_| error)
-        }
-    });
-    let table = found.map_err(|error| SqlError::NoTable {
-        name: whole.clone(),
-        error,
-        at,
-    })?;
-    let called = match alias {
-        Some(alias) if alias.columns.is_empty() && alias.at.is_none() => names::label(&alias.name),
-        Some(alias) => {
-            return Err(unsupported(
-                "names for the columns of a table",
-                "Name columns in SELECT with AS.",
-                alias.name.span,
-            ));
-        }
-        None => parts
-            .last()
-            .map_or_else(String::new, |last| last.value.clone()),
-    };
-    Ok(Source {
-        name: called,
-        written: alias.is_none().then_some(whole),
-        table: std::sync::Arc::clone(table),
-        via: Vec::new(),
-        at,
-    })
+    Err(unsupported(construct, nearest, factor.span()))
 }
 
 /// That the rows of these tables are there. One that is reached over another says so of that, too.
@@ -358,7 +348,7 @@ impl Subject for Rows<'_, '_> {
 fn inner_pair(both: &Scope<'_>, inner: usize, expr: &Expr) -> Result<Option<Pair>, SqlError> {
     let Expr::BinaryOp {
         left,
-        op: sqlparser::ast::BinaryOperator::Eq,
+        op: BinaryOperator::Eq,
         right,
     } = expr
     else {

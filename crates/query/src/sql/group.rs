@@ -134,7 +134,7 @@ impl<'s, 'a> Groups<'s, 'a> {
     fn label(&mut self, expr: &Expr) -> Result<String, SqlError> {
         let at = Spot::from(expr.span());
         if let Some(aggregate) = aggregate(self.scope, expr)? {
-            return self.label_of(SelectedWhat::Aggregate(aggregate), at);
+            return Ok(self.label_of(SelectedWhat::Aggregate(aggregate), at));
         }
         match self.scope.path(expr) {
             Ok(path) => self.label_of_key(&path, at),
@@ -194,13 +194,13 @@ impl<'s, 'a> Groups<'s, 'a> {
         if !self.keys.contains(path) {
             return Err(ungrouped(&path.column, at));
         }
-        self.label_of(SelectedWhat::Path(path.clone()), at)
+        Ok(self.label_of(SelectedWhat::Path(path.clone()), at))
     }
 
     /// What is selected already is called so; else it is, and not shown.
-    fn label_of(&mut self, what: SelectedWhat, at: Spot) -> Result<String, SqlError> {
+    fn label_of(&mut self, what: SelectedWhat, at: Spot) -> String {
         if let Some(known) = self.outputs.iter().find(|output| output.what == what) {
-            return Ok(known.label.clone());
+            return known.label.clone();
         }
         // No name of a statement begins so.
         let label = format!("\u{1}{}", self.outputs.len());
@@ -209,7 +209,7 @@ impl<'s, 'a> Groups<'s, 'a> {
             label: label.clone(),
             at,
         });
-        Ok(label)
+        label
     }
 }
 

@@ -241,25 +241,22 @@ pub(super) fn root(scope: &mut Scope<'_>, edges: &[Edge]) -> Result<(usize, Vec<
     let optional = edges
         .iter()
         .find(|edge| edge.is_optional && edge.forward.is_many);
-    let name = |edge: &Edge| scope.sources[edge.right].name.clone();
-    Err(match optional {
-        Some(edge) => unsupported(
+    if let Some(edge) = optional {
+        return Err(unsupported(
             "LEFT JOIN to several rows",
             format!(
                 "Use JOIN, or ask of '{}' by itself; rows without any are found with NOT EXISTS.",
-                name(edge)
+                scope.sources[edge.right].name
             ),
             edge.at,
-        ),
-        None => {
-            let many = edges.iter().rev().find(|edge| edge.forward.is_many);
-            unsupported(
-                "joins that lead to several rows in more than one way",
-                "Join one such table, and ask for the others with EXISTS (SELECT 1 FROM …), or in statements of their own.",
-                many.map_or_else(Spot::default, |edge| edge.at),
-            )
-        }
-    })
+        ));
+    }
+    let many = edges.iter().rev().find(|edge| edge.forward.is_many);
+    Err(unsupported(
+        "joins that lead to several rows in more than one way",
+        "Join one such table, and ask for the others with EXISTS (SELECT 1 FROM …), or in statements of their own.",
+        many.map_or_else(Spot::default, |edge| edge.at),
+    ))
 }
 
 type Paths = Vec<Vec<RelationRef>>;

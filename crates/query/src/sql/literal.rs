@@ -5,12 +5,11 @@ use std::cell::RefCell;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use row_model::ColumnType;
-use serde_json::Value as Json;
 use sqlparser::ast::{Array, CastKind, DataType, Expr, Spanned, TypedString, UnaryOperator, Value};
 
-use super::PARAMETERS_MAX;
 use super::error::{Spot, SqlError, meaningless, unsupported};
 use super::types;
+use super::{PARAMETERS_MAX, Parameter};
 use crate::literal::each_value;
 use crate::tree::Place;
 
@@ -19,7 +18,7 @@ const STATEMENT: &str = "sql";
 
 /// What a statement is read with: its parameters, and where its lines begin.
 pub(super) struct Reading<'a> {
-    parameters: &'a [Json],
+    parameters: &'a [Parameter],
     used: RefCell<Vec<bool>>,
     /// Characters before each line.
     lines: Vec<usize>,
@@ -41,7 +40,7 @@ pub(super) enum LiteralKind {
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(text: &str, parameters: &'a [Json]) -> Result<Self, SqlError> {
+    pub fn new(text: &str, parameters: &'a [Parameter]) -> Result<Self, SqlError> {
         if parameters.len() > PARAMETERS_MAX {
             return Err(SqlError::TooMuch {
                 what: "parameters",
@@ -120,18 +119,17 @@ impl<'a> Reading<'a> {
     pub fn array(&self, expr: &Expr) -> Result<Option<Vec<Literal>>, SqlError> {
         let at = Spot::from(expr.span());
         match expr {
-            Expr::Nested(inner) => self.array(inner),
-            Expr::Cast { expr: inner, .. } => self.array(inner),
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.array(inner),
             Expr::Array(Array { elem, .. }) => {
                 let literals = elem.iter().map(|element| self.literal(element));
                 literals.collect()
             }
             Expr::Value(value) => match &value.value {
                 Value::Placeholder(name) => match self.parameter(name, at)? {
-                    Json::Array(elements) => {
+                    Parameter::List(elements) => {
                         let elements = elements.iter();
                         elements
-                            .map(|element| of_json(element, at).map(Some))
+                            .map(|element| of_parameter(element, at).map(Some))
                             .collect()
                     }
                     _ => Ok(None),
@@ -161,7 +159,7 @@ impl<'a> Reading<'a> {
                 kind: LiteralKind::Text,
                 at,
             },
-            Value::Placeholder(name) => of_json(self.parameter(name, at)?, at)?,
+            Value::Placeholder(name) => of_parameter(self.parameter(name, at)?, at)?,
             other => {
                 return Err(unsupported(
                     format!("the literal {other}"),
@@ -172,7 +170,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn parameter(&self, name: &str, at: Spot) -> Result<&'a Json, SqlError> {
+    fn parameter(&self, name: &str, at: Spot) -> Result<&'a Parameter, SqlError> {
         let number = name
             .strip_prefix('$')
             .and_then(|digits| digits.parse::<usize>().ok());
@@ -196,13 +194,13 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn of_json(value: &Json, at: Spot) -> Result<Literal, SqlError> {
+fn of_parameter(value: &Parameter, at: Spot) -> Result<Literal, SqlError> {
     let (kind, text) = match value {
-        Json::Null => (LiteralKind::Text, None),
-        Json::Bool(truth) => (LiteralKind::Truth, Some(truth.to_string())),
-        Json::Number(number) => (LiteralKind::Number, Some(number.to_string())),
-        Json::String(text) => (LiteralKind::Text, Some(text.clone())),
-        Json::Array(_) | Json::Object(_) => {
+        Parameter::Null => (LiteralKind::Text, None),
+        Parameter::Truth(truth) => (LiteralKind::Truth, Some(truth.to_string())),
+        Parameter::Number(digits) => (LiteralKind::Number, Some(digits.clone())),
+        Parameter::Text(text) => (LiteralKind::Text, Some(text.clone())),
+        Parameter::List(_) | Parameter::Object => {
             return Err(unsupported(
                 "an array or object as a parameter",
                 "Pass one value for each parameter, JSON as a text; an array goes with column = ANY ($1).",

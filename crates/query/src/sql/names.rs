@@ -49,9 +49,9 @@ pub(super) fn columns(table: &TableCut) -> Vec<String> {
 }
 
 /// The parts of a name.
-pub(super) fn parts(name: &ObjectName) -> Result<Vec<&Ident>, SqlError> {
-    let part = |part| match part {
-        &ObjectNamePart::Identifier(ref ident) => Ok(ident),
+pub(super) fn parts<'a>(name: &'a ObjectName) -> Result<Vec<&'a Ident>, SqlError> {
+    let part = |part: &'a ObjectNamePart| match part {
+        ObjectNamePart::Identifier(ident) => Ok(ident),
         ObjectNamePart::Function(function) => Err(unsupported(
             "a name that is computed",
             "Write the table's name.",

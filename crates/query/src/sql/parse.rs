@@ -57,7 +57,8 @@ pub(super) fn statement(text: &str) -> Result<Parsed, SqlError> {
     check_calls(&tokens)?;
     let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX);
     let mut parser = parser.with_tokens_with_locations(tokens.clone());
-    let statements = parser.parse_statements().map_err(syntax)?;
+    let statements = parser.parse_statements();
+    let statements = statements.map_err(|error| syntax(error, text))?;
     one(statements, tokens)
 }
 
@@ -153,7 +154,7 @@ fn is_link(token: &Token) -> bool {
 }
 
 /// The parser says where only in words: `Expected: …, found: … at Line: 1, Column: 8`.
-fn syntax(error: ParserError) -> SqlError {
+fn syntax(error: ParserError, text: &str) -> SqlError {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
             return SqlError::TooMuch {
@@ -168,7 +169,11 @@ fn syntax(error: ParserError) -> SqlError {
         let location = Location::new(line.parse().ok()?, column.parse().ok()?);
         Some((said.to_owned(), location))
     });
-    let (message, location) = place.unwrap_or((message, Location::new(1, 1)));
+    // What is missing at the end has no place of its own.
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    let lines = text.trim_end().lines().count().max(1) as u64;
+    let end = Location::new(lines, last.chars().count() as u64 + 1);
+    let (message, location) = place.unwrap_or((message, end));
     SqlError::Syntax {
         message: message.replacen("Expected: ", "expected ", 1).replacen(
             ", found: ",
