@@ -13,6 +13,7 @@ pub mod memory;
 pub mod query_text;
 pub mod record_files;
 pub mod seeds;
+pub mod sql;
 
 // Two parsers that their crates keep to themselves, compiled in from where they are.
 #[allow(dead_code, reason = "the parser's crate uses all of it")]

@@ -3,7 +3,7 @@
 //! Pure over `table-store`: knows no request, clock or wire; the time is an argument. It begins no threads but
 //! those that share one visit of a table, and end with it.
 //!
-//! One way for every spelling: [`url`] and the others read a query into the [`tree`]; [`bind`] fits it to the
+//! One way for every spelling: [`url`], [`sql`] and the others read a query into the [`tree`]; [`bind`] fits it to the
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
 //! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
 //! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer

@@ -24,6 +24,7 @@ const TARGETS: &[&str] = &[
     "record_files",
     "config",
     "query_text",
+    "sql",
 ];
 
 /// Limits of every run, in libFuzzer's words. An input that takes longer than the timeout is a finding.
