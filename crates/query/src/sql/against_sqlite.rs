@@ -199,11 +199,21 @@ fn any_condition(joined: Joined) -> impl Strategy<Value = String> {
             .prop_map(|(a, b)| format!("({a} is not distinct from {b})")),
         select(joined.exists.to_vec()).prop_map(str::to_owned),
     ];
-    leaf.prop_recursive(2, 6, 2, |inner| {
+    // What binds tighter is left to both parsers where there are no brackets.
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        let two = (
+            inner.clone(),
+            inner.clone(),
+            any::<bool>(),
+            select(vec!["and", "or"]),
+        );
         prop_oneof![
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
-            inner.prop_map(|a| format!("not ({a})")),
+            2 => two.prop_map(|(a, b, brackets, word)| {
+                if brackets { format!("({a} {word} {b})") } else { format!("{a} {word} {b}") }
+            }),
+            1 => (inner, any::<bool>()).prop_map(|(a, brackets)| {
+                if brackets { format!("not ({a})") } else { format!("not {a}") }
+            }),
         ]
     })
 }
