@@ -10,6 +10,8 @@ pub mod decoding;
 pub mod input;
 pub mod meaning;
 pub mod memory;
+pub mod postgrest;
+pub mod query_body;
 pub mod query_text;
 pub mod record_files;
 pub mod seeds;

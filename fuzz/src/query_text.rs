@@ -55,6 +55,7 @@ pub fn check(data: &[u8]) {
         keys(text, &types);
         tokens(text);
         conditions(text);
+        names(text);
         if let Some(kind) = types.first() {
             literals(*kind, text);
         }
@@ -102,7 +103,21 @@ fn tokens(text: &str) {
 
 /// What is read as conditions prints as ones that read the same.
 fn conditions(text: &str) {
-    for name in ["select", "order", "and", "or", "not.and", "status"] {
+    for name in [
+        "select",
+        "include",
+        "order",
+        "group_by",
+        "aggregate",
+        "having",
+        "and",
+        "or",
+        "not.and",
+        "status",
+        "customer.tier",
+        "items.and",
+        "items.where",
+    ] {
         let Ok(query) = url::read([(name, text)]) else {
             continue;
         };
@@ -116,6 +131,14 @@ fn conditions(text: &str) {
             assert_eq!(again.filter, [Condition::All(query.filter)], "{text:?}");
         }
     }
+}
+
+/// The name of a parameter is one of a few words, a column, or a path.
+fn names(text: &str) {
+    if let Ok(Some(url::About::Column(column))) = url::about(text) {
+        assert!(!column.is_empty());
+    }
+    let _ = url::read([("select", "items(sku)"), (text, "eq.1")]);
 }
 
 /// What a text stands for is found again by the spelling that answers give it.

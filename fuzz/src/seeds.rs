@@ -34,6 +34,8 @@ pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
         )?,
         "record_files" => lines()?,
         "config" => configurations()?,
+        "postgrest" => query_strings(),
+        "query_body" => query_bodies(),
         "sql" => statements(),
         _ => query_texts(),
     };
@@ -169,9 +171,32 @@ fn statements() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What `PostgREST` documents.
+fn query_strings() -> Vec<Vec<u8>> {
+    let texts = [
+        "select=full_name,birth:birth_date::text,data->phones->0->>number,count(),amount.sum()::int",
+        "select=*,a:roles!inner!fk(character,...films(title))&a.character=in.(Chico,\"x,y\")&a.order=x.desc",
+        "or=(age.lt.18,not.and(age.gte.11,grade.in.(1,2)))&order=films(year).desc.nullslast&limit=5&offset=2",
+        "name=like(any).{O*,P*}&a=not.is.null&b=cs.{1,2}&c=isdistinct.2024-02-29T12:34:56.789+00:00",
+        "x=eq.-1.5e3&y=eq.b68a35a7-17ad-35b3-af2a-ae46edb4545a&z=eq.{\"a\":1}",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// A query with every field, several of them, and a batch of keys.
+fn query_bodies() -> Vec<Vec<u8>> {
+    let bodies = [
+        r#"{"from":"orders","select":["id","plan:meta->>plan","customer.name"],"include":[{"rel":"items!fk","as":"lines","select":["sku"],"where":[{"column":"qty","op":"gt","value":1}],"order":["-qty"],"limit":5,"offset":1,"required":true,"include":["product(name)"]},{"rel":"customer","hint":"buyer","flatten":true}],"where":[{"column":"status","op":"in","value":["paid","shipped"]},{"or":[{"column":"total","op":"gte","value":"100"},{"column":"customer.tier","op":"eq","value":"gold"},{"not":{"rel":"items","where":[]}}]}],"order":["-created_at","id"],"limit":"50","cursor":null,"count":"exact","explain":true,"format":"arrays","int64":"string"}"#,
+        r#"{"from":"orders","group_by":["status"],"aggregate":[{"fn":"count","as":"n"},"revenue:sum(total)"],"having":{"and":[{"column":"n","op":"between","value":[1,10]},{"column":"n","op":"is_null"}]}}"#,
+        r#"{"queries":{"a":{"from":"orders"},"b":{"from":"items","where":["qty > 1"]}}}"#,
+        r#"{"get":[{"table":"orders","keys":[[7],"9",{"id":8}],"select":"id"}],"int64":"number"}"#,
+    ];
+    bodies.map(|body| body.as_bytes().to_vec()).to_vec()
+}
+
 /// A number of key columns, their types, and a text.
 fn query_texts() -> Vec<Vec<u8>> {
-    let texts: [(&[u8], &str); 22] = [
+    let texts: [(&[u8], &str); 28] = [
         (&[0], "x"),
         (&[0], "true"),
         (&[0], "null"),
@@ -192,6 +217,21 @@ fn query_texts() -> Vec<Vec<u8>> {
         (&[14], "2024-02-29T12:34:56.789Z"),
         (&[15], "P1DT2H3M4.5S"),
         (&[0, 2, 5], "1,7,a"),
+        (
+            &[],
+            "(a.eq.1,or(b.in.(1,\"x\"),not.and(c->d->>e.is.null,f.gt.column(g))))",
+        ),
+        (
+            &[],
+            "(customer.tier.eq.gold,items.and(qty.gt.1,sku.eq.A),customer!fk.region.name.not.eq.EU)",
+        ),
+        (
+            &[],
+            "id,buyer:customer!fk!inner(name,region(code)),...items(sku),total.sum()::text,n:count()",
+        ),
+        (&[], "customer.name.desc.nullslast,customer(age).asc,-id"),
+        (&[], "n:count(),revenue:sum(total),avg(customer.age)"),
+        (&[], "customer!fk.region.\"a.b\"->x->>y::text"),
         (&[], "AQAAAAAAAAAAAAEBAQEH"),
         (&[], "QQAAAAAAAAAAAQI"),
     ];

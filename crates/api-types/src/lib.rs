@@ -8,6 +8,7 @@
 mod fresh;
 mod problem;
 mod quarantine;
+mod rest;
 mod rows;
 mod sql;
 mod status;
@@ -16,6 +17,7 @@ mod tables;
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use sql::{SqlRequest, SqlResponse, SqlTail};
 pub use status::{
@@ -23,6 +25,6 @@ pub use status::{
     SourceKind, SourceStatus, StatusResponse, TableStatus,
 };
 pub use tables::{
-    ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse, IndexState,
-    TableInfo, TablesResponse,
+    Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
+    IndexState, RelationInfo, TableInfo, TablesResponse,
 };

@@ -57,7 +57,9 @@ pub struct ListTail {
     pub hint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<ListPlan>,
-    pub fresh: Fresh,
+    /// `None` if the list is part of an answer that says it for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Fresh>,
 }
 
 #[cfg(test)]
@@ -85,7 +87,7 @@ mod tests {
             truncated: false,
             hint: None,
             plan: None,
-            fresh,
+            fresh: Some(fresh),
         };
         let tail = serde_json::to_string(&tail).unwrap();
         let text = format!(r#"{{"rows":[{{"id":7,"total":1.10}}],{}"#, &tail[1..]);

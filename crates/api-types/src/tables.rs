@@ -27,6 +27,9 @@ pub struct TableInfo {
     pub schema_epoch: u64,
     /// Columns of each index that is ready.
     pub indexes: Vec<Vec<String>>,
+    /// What leads from its rows to others.
+    #[serde(default)]
+    pub relations: Vec<RelationInfo>,
     /// All indexes, also those that are being built.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub index_details: Vec<IndexInfo>,
@@ -43,6 +46,32 @@ pub struct ColumnInfo {
     #[serde(rename = "type")]
     pub type_name: String,
     pub nullable: bool,
+}
+
+/// A relation as a query on the table names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationInfo {
+    pub name: String,
+    /// The table it leads to.
+    pub table: String,
+    pub cardinality: Cardinality,
+    /// Columns of this table, ...
+    pub columns: Vec<String>,
+    /// ... and those of the other that are equal to them; of the table in between, if there is one.
+    pub target_columns: Vec<String>,
+    /// The table in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
+}
+
+/// How many related rows a row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cardinality {
+    /// One or none: shown as an object, or null.
+    ToOne,
+    /// Any number: shown as an array.
+    ToMany,
 }
 
 /// An index, as the admin listener is asked for it and told to remove it.

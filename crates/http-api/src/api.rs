@@ -3,7 +3,7 @@
 //!
 //! Written as one function rather than as a stack of layers: each layer costs an allocation and a
 //! clone of all that is inside it, and together they would cost more than a lookup. For the same
-//! reason a lookup is answered before the router, once it has passed everything but the timeout: it waits for nothing.
+//! reason a bare lookup is answered before the router, once it has passed everything but the timeout: it waits for nothing.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -113,7 +113,7 @@ impl Api {
                 error::internal().into_response()
             }
         };
-        let mut response = problem::write(response, &id);
+        let mut response = problem::write(response, uri.path(), &id);
         let took = clock::monotonic().duration_since(started);
         self.inner.observe(&mut response, took);
         debug!(id = request_id::as_str(&id), %method, path = uri.path(), status = response.status().as_u16(), took_us = took.as_micros() as u64, "answered");
@@ -142,8 +142,9 @@ impl Inner {
         if let Some(state) = &self.data
             && request.method() == Method::GET
             && let Some((table, key)) = route::row_of(uri.path())
+            && uri.query().is_none_or(str::is_empty)
         {
-            return rows::lookup(state, table, key, uri.query());
+            return rows::lookup(state, table, key);
         }
         let uri = uri.clone();
         let span = debug_span!("request", id = request_id::as_str(id), method = %request.method(), path = uri.path());
@@ -190,7 +191,8 @@ impl Inner {
             return error;
         };
         let cut = state.store().published();
-        let table = query::percent::decode(route::table_of(uri.path()))
+        let named = route::rest_of(uri.path()).unwrap_or_else(|| route::table_of(uri.path()));
+        let table = query::percent::decode(named)
             .ok()
             .and_then(|name| cut.table(&name).ok());
         error.at(match table {

@@ -5,13 +5,14 @@
 
 use api_types::ErrorCode;
 use http::Method;
-use query::bind::BindError;
+use query::bind::{BindError, BoundQuery};
 use query::cursor::CursorError;
 use query::fresh::{Fresh, State};
 use query::key::KeyError;
-use query::list::{GroupError, ListError};
+use query::list::{CastError, GroupError, ListError};
 use query::percent::PercentError;
 use query::relation::RelationError;
+use query::tree::{AggregateFunction, Place};
 use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
@@ -99,7 +100,9 @@ pub(crate) fn bad_key(table: &str, error: &KeyError) -> ApiError {
             .with_hint("The values stand in key order with a comma between; a comma inside a value is written %2C."),
         KeyError::Literal { .. } => ApiError::new(ErrorCode::TypeMismatch, detail)
             .with_hint(format!("Write the value as answers do. GET /v1/tables/{table} lists the key and its types.")),
-        KeyError::Percent(_) | KeyError::TooLong | KeyError::TooManyReadings => {
+        KeyError::OtherColumns { .. }
+        | KeyError::Percent(_)
+        | KeyError::TooLong | KeyError::TooManyReadings => {
             ApiError::new(ErrorCode::BadRequest, detail)
         }
     }
@@ -149,16 +152,104 @@ pub(crate) fn bad_syntax(error: &SyntaxError) -> ApiError {
         Problem::Unsupported(_) => ErrorCode::UnknownParameter,
         _ => ErrorCode::BadRequest,
     };
-    let refused = ApiError::new(code, format!("The query cannot be read: {error}."));
+    let mut refused = ApiError::new(code, format!("The query cannot be read: {error}."));
+    if let Some((written, known)) = error.candidates() {
+        refused = refused.with_candidates(candidates::of(written, known));
+    }
     match &error.problem {
-        Problem::UnknownOperator(word) => refused
-            .with_candidates(candidates::of(word, error.known().iter().copied()))
-            .with_hint("A filter is column=operator.value, as in status=eq.paid."),
+        Problem::UnknownOperator(_) => {
+            refused.with_hint("A filter is column=operator.value, as in status=eq.paid.")
+        }
+        Problem::NotShown { .. } => {
+            refused.with_hint("Name the relation in select or include, as in select=id,items(sku).")
+        }
         Problem::Expected(_) | Problem::Trailing(_) => refused.with_hint(
             "In groups and lists a value that has a comma, a parenthesis or a quote stands in double quotes; inside them a backslash goes before a quote or a backslash.",
         ),
-        Problem::Unsupported(_) | Problem::TooMuch { .. } => refused,
+        _ => refused,
     }
+}
+
+/// A body that is no query.
+pub(crate) fn bad_query(error: &SyntaxError) -> ApiError {
+    bad_body(
+        error,
+        "A query is an object, as in {\"from\":\"orders\",\"where\":[{\"column\":\"status\",\"op\":\"eq\",\"value\":\"paid\"}],\"order\":[\"-id\"],\"limit\":20}.",
+    )
+}
+
+/// A body that is no batch of keys.
+pub(crate) fn bad_batch(error: &SyntaxError) -> ApiError {
+    bad_body(
+        error,
+        "A batch is an object, as in {\"get\":[{\"table\":\"orders\",\"keys\":[[7],[9]]}]}.",
+    )
+}
+
+fn bad_body(error: &SyntaxError, example: &str) -> ApiError {
+    let code = match error.problem {
+        Problem::Unsupported(_) | Problem::UnknownField { .. } => ErrorCode::UnknownParameter,
+        _ => ErrorCode::BadRequest,
+    };
+    let refused = ApiError::new(code, format!("The body cannot be read: {error}."));
+    let refused = match error.candidates() {
+        Some((written, known)) => refused.with_candidates(candidates::of(written, known)),
+        None => refused,
+    };
+    match &error.problem {
+        Problem::UnknownField { name, .. } if name == "offset" => refused.with_hint(
+            "Rows that come and go would be shown twice or not at all: pass next of the previous page as cursor.",
+        ),
+        Problem::UnknownField { known, .. } => {
+            refused.with_hint(format!("The fields here are {}.", known.join(", ")))
+        }
+        Problem::Unsupported(_) => {
+            refused.with_hint("Leave it out; fresh in every answer says how fresh it is.")
+        }
+        Problem::Clash(_)
+        | Problem::TooMuch { .. }
+        | Problem::Instead(_)
+        | Problem::UnknownWord { .. } => refused,
+        _ => refused.with_hint(example),
+    }
+}
+
+/// A body that did not come whole.
+pub(crate) fn unreadable_body() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "The request's body broke off before its end.",
+    )
+}
+
+/// A key in a batch that is none of its table.
+pub(crate) fn bad_batch_key(table: &str, error: &KeyError, at: &Place) -> ApiError {
+    let code = match error {
+        KeyError::Literal { .. } => ErrorCode::TypeMismatch,
+        _ => ErrorCode::BadRequest,
+    };
+    ApiError::new(code, format!("Table '{table}': {error}, {at}.")).with_hint(format!(
+        "A key is a list of its values in key order. GET /v1/tables/{table} lists the key and its types."
+    ))
+}
+
+/// Rows that have no pages and are too many bytes for one answer.
+pub(crate) fn batch_too_large(max: usize) -> ApiError {
+    let max = max >> 20;
+    ApiError::new(
+        ErrorCode::ScanTooLarge,
+        format!("The rows of these keys are more than {max} MiB."),
+    )
+    .with_hint("Ask for fewer keys at a time, or select fewer columns.")
+}
+
+/// A row that was looked up is no group of rows.
+pub(crate) fn aggregated_lookup(table: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "A row that is looked up by its key cannot be aggregated.",
+    )
+    .with_hint(format!("Aggregate rows with GET /v1/tables/{table}/rows?aggregate=n:count(). Related rows are aggregated within their own brackets: select=*,items(qty.sum())."))
 }
 
 /// A name that is neither a parameter nor a column, where both may stand.
@@ -219,6 +310,7 @@ pub(crate) fn unfit(table: &str, error: &BindError) -> ApiError {
             }
         }
         BindError::Relation(unrelated) => {
+            let said = |code| ApiError::new(code, format!("Table {unrelated}."));
             unfit_relation(said, &unrelated.relation.name, &unrelated.error)
         }
         BindError::RelationColumns { .. } => said(ErrorCode::UnknownRelation)
@@ -256,6 +348,11 @@ fn unfit_relation(
     error: &RelationError,
 ) -> ApiError {
     match error {
+        RelationError::Unknown { .. } if AggregateFunction::from_spelling(name).is_some() => {
+            said(ErrorCode::UnknownRelation).with_hint(
+                "An aggregate stands after its column, as in select=status,total.sum(), or in a parameter of its own, as in aggregate=sum(total).",
+            )
+        }
         RelationError::Unknown { known } => said(ErrorCode::UnknownRelation)
             .with_candidates(candidates::of(name, known.iter().map(String::as_str)))
             .with_hint("Relations are said in the configuration ([[relations]]): change events carry no foreign keys."),
@@ -270,39 +367,61 @@ fn unfit_relation(
     }
 }
 
-fn ungrouped(table: &str, error: &GroupError) -> ApiError {
-    let code = match error {
-        GroupError::TooManyGroups { .. } | GroupError::TooManyBytes { .. } => {
-            ErrorCode::ScanTooLarge
-        }
-        _ => ErrorCode::TypeMismatch,
-    };
-    ApiError::new(code, format!("Table '{table}': {error}."))
-        .with_hint("Filter the rows, or group by less.")
+/// Which value it was is not said: rows can carry text that is meant to be obeyed.
+fn uncast(table: &str, error: &CastError) -> ApiError {
+    let (CastError::Syntax { to, .. } | CastError::Range { to } | CastError::Kind { to }) = error;
+    ApiError::new(
+        ErrorCode::TypeMismatch,
+        format!("Table '{table}': a value cannot be turned into {to}."),
+    )
+    .with_hint("Filter out the rows that have other values, or take the value as text.")
 }
 
 /// A query that would cost more than it may.
-pub(crate) fn too_costly(table: &TableCut, error: &ListError) -> ApiError {
-    let name = &table.table.identity().name;
-    let schema = table.schema.and_then(|id| table.table.schemas().get(id));
-    let key = schema.and_then(|schema| schema.key.clone());
-    let how = match key {
-        Some(key) => format!(
-            "Name the key to have it looked up ({} with eq or in): this version has no other indexes.",
-            key.join(" and ")
-        ),
-        None => "The table has no key by which less could be looked at.".to_owned(),
+pub(crate) fn too_costly(query: &BoundQuery, error: &ListError) -> ApiError {
+    let name = &query.table().table.identity().name;
+    if let ListError::Group(error) = error {
+        return ungrouped(name, error);
+    }
+    let wished = query.wished_index();
+    let how = if wished.is_empty() {
+        "Ask for less: name the key, or filter by a column that an index could have.".to_owned()
+    } else {
+        format!(
+            "An index on ({}) would help: add it to `indexes` of [[tables]] '{name}', or POST it to /v1/tables/{name}/indexes on the admin listener.",
+            wished.join(", ")
+        )
     };
     let code = match error {
-        ListError::TooManyRows { .. } | ListError::TooMuch { .. } => ErrorCode::ScanTooLarge,
         ListError::TooLate { .. } => ErrorCode::QueryTimeout,
-        ListError::Group(error) => return ungrouped(name, error),
+        ListError::Cast(error) => return uncast(name, error),
+        _ => ErrorCode::ScanTooLarge,
     };
     ApiError::new(
         code,
         format!("Table '{name}': the query was given up: {error}."),
     )
     .with_hint(how)
+}
+
+/// Rows that cannot be grouped, or their values not aggregated.
+fn ungrouped(table: &str, error: &GroupError) -> ApiError {
+    let (code, hint) = match error {
+        GroupError::TooManyGroups { .. } | GroupError::TooManyBytes { .. } => (
+            ErrorCode::ScanTooLarge,
+            "Group by fewer columns, or filter the rows first.",
+        ),
+        GroupError::KeyTooLong => (
+            ErrorCode::ScanTooLarge,
+            "Group by a shorter column, or by a part of it.",
+        ),
+        GroupError::NotSummable { .. } | GroupError::TooManyDigits | GroupError::OutOfRange => (
+            ErrorCode::TypeMismatch,
+            "Leave out the rows whose value cannot be summed, or say the column's type in the configuration.",
+        ),
+    };
+    let detail = format!("Table '{table}': the query was given up: {error}.");
+    ApiError::new(code, detail).with_hint(hint)
 }
 
 /// A parameter that takes a few words only.
@@ -324,16 +443,13 @@ pub(crate) fn not_in_csv(name: &str) -> ApiError {
     .with_hint("CSV has rows only. Leave the parameter out, or accept application/json.")
 }
 
-/// A filter or an option of a relation, which this version does not have yet.
-pub(crate) fn unsupported_relation(table: &TableCut, name: &str) -> ApiError {
+/// Rows are never counted off: they may have changed places since.
+pub(crate) fn no_offset() -> ApiError {
     ApiError::new(
         ErrorCode::UnknownParameter,
-        format!("Conditions on relations (here '{name}') are not supported by this version."),
+        "There is no parameter 'offset': rows that come and go would be shown twice or not at all.",
     )
-    .with_hint(format!(
-        "GET /v1/tables/{} lists all columns.",
-        table.table.identity().name
-    ))
+    .with_hint("Pass next of the previous page as cursor.")
 }
 
 /// A limit that is none.

@@ -15,6 +15,18 @@ pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
     fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
+/// How fresh an answer is that rests on these tables, however often it does on each.
+pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: i64) -> Fresh {
+    let mut distinct: Vec<&TableCut> = Vec::new();
+    for table in tables {
+        let id = |table: &TableCut| table.table.identity().id;
+        if distinct.iter().all(|known| id(known) != id(table)) {
+            distinct.push(table);
+        }
+    }
+    fresh::of(distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+}
+
 /// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
 pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     let tables = cut.tables().iter().map(|table| &**table);

@@ -70,5 +70,8 @@ pub(crate) const QUARANTINE_LIMIT_MAX: usize = 1_000;
 /// Longer values are left out of headers, which clients bound to a few kilobytes. The body has them all.
 pub(crate) const HEADER_BYTES_MAX: usize = 2_048;
 
+/// Bytes of the rows of one batch, which has no pages.
+pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
+
 /// Candidates named in an error.
 pub(crate) const CANDIDATES_MAX: usize = 10;

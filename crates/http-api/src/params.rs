@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use query::percent;
+use query::percent::{self, PercentError};
 
 use crate::error;
 use crate::problem::ApiError;
@@ -32,6 +32,11 @@ pub(crate) const RESERVED: &[&str] = &[
     "not",
 ];
 
+/// Those of them that this version does not have anywhere.
+const LATER: &[&str] = &[
+    "since", "at_least", "at_exact", "max_lag", "wait", "on_miss",
+];
+
 /// The parameters of a request, decoded.
 #[derive(Debug)]
 pub(crate) struct Params<'a> {
@@ -40,6 +45,11 @@ pub(crate) struct Params<'a> {
 
 impl<'a> Params<'a> {
     pub fn read(query: Option<&'a str>) -> Result<Self, ApiError> {
+        Self::decoded(query).map_err(error::bad_query_string)
+    }
+
+    /// The same, for those whose errors are others.
+    pub fn decoded(query: Option<&'a str>) -> Result<Self, PercentError> {
         let parts = query
             .unwrap_or_default()
             .split('&')
@@ -49,16 +59,19 @@ impl<'a> Params<'a> {
             Ok((percent::decode_form(name)?, percent::decode_form(value)?))
         };
         let pairs: Result<_, _> = parts.map(pair).collect();
-        Ok(Self {
-            pairs: pairs.map_err(error::bad_query_string)?,
-        })
+        Ok(Self { pairs: pairs? })
     }
 
     /// Refuses all parameters but these.
     pub fn only(&self, supported: &[&str]) -> Result<(), ApiError> {
+        self.only_or(supported, &[])
+    }
+
+    /// Refuses all parameters but these, and others that need not be named in an error.
+    pub fn only_or(&self, supported: &[&str], others: &[&str]) -> Result<(), ApiError> {
         for (name, _) in &self.pairs {
-            if !supported.contains(&&**name) {
-                return Err(if RESERVED.contains(&&**name) {
+            if !supported.contains(&&**name) && !others.contains(&&**name) {
+                return Err(if LATER.contains(&&**name) {
                     error::unsupported_parameter(name, supported)
                 } else {
                     error::unknown_parameter(name, supported)

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use query::fresh::Fresh;
 
-use crate::{fresh, request_id, respond};
+use crate::routes::rest;
+use crate::{fresh, request_id, respond, route};
 
 /// An error on its way out. The constructors are in `error.rs`.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ impl ApiError {
         self
     }
 
+    /// How fresh the table in question is, unless it says already how fresh more than that is.
+    pub fn or_at(mut self, fresh: Fresh) -> Self {
+        self.0.fresh.get_or_insert(fresh);
+        self
+    }
+
     /// How fresh the table in question is.
     pub fn at(mut self, fresh: Fresh) -> Self {
         self.0.fresh = Some(fresh);
@@ -56,8 +63,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes out the error that a response carries, if it does.
-pub(crate) fn write(mut response: Response, id: &HeaderValue) -> Response {
+/// Writes out the error that a response carries, if it does, in the form that the path's clients know.
+pub(crate) fn write(mut response: Response, path: &str, id: &HeaderValue) -> Response {
     let Some(ApiError(refusal)) = response.extensions_mut().remove() else {
         return response;
     };
@@ -65,23 +72,28 @@ pub(crate) fn write(mut response: Response, id: &HeaderValue) -> Response {
     problem.request_id = Some(request_id::as_str(id).to_owned());
     problem.fresh = fresh.as_ref().map(fresh::to_wire);
     let mut body = Vec::new();
-    respond::write_json(&problem, &mut body);
-    let length = body.len();
-    *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
-    // The router has counted the body that was not there yet.
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(PROBLEM_CONTENT_TYPE),
-    );
     headers.insert(header::CACHE_CONTROL, respond::NO_CACHE);
+    if route::rest_of(path).is_some() {
+        let (error, its_headers) = rest::body_of(&problem);
+        respond::write_json(&error, &mut body);
+        headers.extend(its_headers);
+    } else {
+        respond::write_json(&problem, &mut body);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(PROBLEM_CONTENT_TYPE),
+        );
+    }
+    // The router has counted the body that was not there yet.
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     if let Some(ms) = problem.retry_after_ms {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
     }
     if let Some(fresh) = &fresh {
         respond::insert_fresh(headers, fresh);
     }
+    *response.body_mut() = Body::from(body);
     response
 }
 

@@ -7,9 +7,12 @@ pub(crate) enum Route {
     Table,
     Rows,
     Row,
+    Query,
+    BatchGet,
     Status,
     Quarantine,
     Indexes,
+    Rest,
     Sql,
     Livez,
     Readyz,
@@ -26,9 +29,12 @@ impl Route {
             Self::Table => "/v1/tables/{table}",
             Self::Rows => "/v1/tables/{table}/rows",
             Self::Row => "/v1/tables/{table}/rows/{key}",
+            Self::Query => "/v1/query",
+            Self::BatchGet => "/v1/batch-get",
             Self::Status => "/v1/status",
             Self::Quarantine => "/v1/quarantine",
             Self::Indexes => "/v1/tables/{table}/indexes",
+            Self::Rest => "/rest/v1/{table}",
             Self::Sql => "/v1/sql",
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
@@ -37,6 +43,15 @@ impl Route {
             Self::Unmatched => "unmatched",
         }
     }
+}
+
+/// What stands below `/rest/v1/` in a path, still percent-encoded; `None` for every other path.
+pub(crate) fn rest_of(path: &str) -> Option<&str> {
+    let below = path.strip_prefix("/rest/v1")?;
+    if below.is_empty() {
+        return Some("");
+    }
+    below.strip_prefix('/')
 }
 
 /// The table of a path below `/v1/tables/`, still percent-encoded.

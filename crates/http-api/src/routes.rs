@@ -1,8 +1,13 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
+mod batch;
+mod body;
 pub(crate) mod indexes;
 mod list;
+mod page;
 mod quarantine;
+mod query;
+pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
 mod sql;
@@ -12,12 +17,12 @@ mod tables;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use ::query::percent;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http::{Method, Uri};
-use query::percent;
 use table_store::{Cut, NameError, TableCut};
 use tokio::sync::Semaphore;
 
@@ -49,8 +54,13 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
         .route("/v1/sql", post(sql::ask))
+        .route("/v1/query", any(query::ask))
+        .route("/v1/batch-get", any(batch::get))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
+        .route("/rest/v1", any(rest::rest))
+        .route("/rest/v1/", any(rest::rest))
+        .route("/rest/v1/{*below}", any(rest::rest))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(DataState {

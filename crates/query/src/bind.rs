@@ -13,6 +13,7 @@ mod ranges;
 pub(crate) mod scope;
 mod tests_of;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use row_model::ColumnType;
@@ -237,11 +238,19 @@ impl BoundQuery {
         &self.table
     }
 
-    /// Every table whose rows the answer rests on, the own one first; one may come more than once.
+    /// The columns of an index by which fewer rows would be looked at; none if no index would help.
+    #[must_use]
+    pub fn wished_index(&self) -> Vec<String> {
+        self.access.wished()
+    }
+
+    /// Every table whose rows the answer rests on, the own one first.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<TableCut>> {
         let mut tables = Vec::new();
         self.add_tables(&mut tables);
+        let mut seen = HashSet::new();
+        tables.retain(|table| seen.insert(table.table.identity().id));
         tables
     }
 
@@ -252,6 +261,22 @@ impl BoundQuery {
             tables.push(Arc::clone(&embed.link.target));
             embed.query.add_tables(tables);
         }
+    }
+
+    /// Values of the answer that are turned into others: that may fail.
+    pub(crate) fn casts(&self) -> Vec<&Source> {
+        fn add<'a>(fields: &'a [Field], casts: &mut Vec<&'a Source>) {
+            for field in fields {
+                match &field.what {
+                    FieldWhat::Value { source, .. } if source.cast.is_some() => casts.push(source),
+                    FieldWhat::Object(fields) => add(fields, casts),
+                    _ => {}
+                }
+            }
+        }
+        let mut casts = Vec::new();
+        add(&self.fields, &mut casts);
+        casts
     }
 
     /// Of the rows of the answer.

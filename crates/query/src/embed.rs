@@ -68,14 +68,21 @@ fn nodes_within(
     let output = query.output();
     let mut embeds: Vec<Vec<Arc<Related>>> = rows.iter().map(|_| Vec::new()).collect();
     let mut related: Vec<Box<[Option<Version>]>> = Vec::new();
-    if output.levels.len() > 1 || !query.embeds.is_empty() {
+    let casts = query.casts();
+    if output.levels.len() > 1 || !query.embeds.is_empty() || !casts.is_empty() {
         let prepared = Prepared::new(output, rows.len() as u64, run)?;
         let mut reader = Reader::new(output, &prepared, run.cut);
         for row in &rows {
             let levels = 1..output.levels.len();
             let view = reader.view(&row.version);
             related.push(levels.map(|level| view?.related(level)).collect());
+            if let Some(view) = view {
+                for source in &casts {
+                    view.with_value(source, |_| {});
+                }
+            }
         }
+        reader.checked()?;
         for embed in &query.embeds {
             let found = Fetch::new(embed, &rows, &mut reader, run)?.run(run, room)?;
             for (embeds, found) in embeds.iter_mut().zip(found) {

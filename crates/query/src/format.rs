@@ -6,6 +6,8 @@
 //! named beside the rows; in CSV it is an empty field, as null is. Related rows that were cut off at a
 //! limit are named in their row's `truncated`.
 
+pub mod postgres;
+
 use std::sync::Arc;
 
 use row_model::{ColumnType, Value};

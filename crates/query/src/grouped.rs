@@ -65,6 +65,7 @@ impl<'q> Grouper<'q> {
     }
 
     pub fn checked(&self) -> Result<(), ListError> {
+        self.reader.checked()?;
         match self.refused {
             Some(error) => Err(error.into()),
             None => Ok(()),
@@ -126,7 +127,7 @@ pub(crate) fn pick(
     for row in &rows {
         let _ = collector.offer(row);
     }
-    Ok(Collector::finish(vec![collector]))
+    Collector::finish(vec![collector])
 }
 
 impl BoundGroup {

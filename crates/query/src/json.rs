@@ -5,6 +5,7 @@
 //! A column that the row's shape lacks is left out, because nobody said that it is null; one whose
 //! value was never sent is left out too, and named in `unavailable`.
 
+pub mod postgres;
 mod shape;
 mod value;
 

@@ -26,6 +26,12 @@ pub enum KeyError {
     Keyless,
     #[error("the key has {} ({}), not {given}", values(expected.len()), expected.join(","))]
     WrongCount { expected: Vec<String>, given: usize },
+    /// Its values were given by the names of columns, and these are not those of the key.
+    #[error("the key is made of {}, not {}", expected.join(","), given.join(","))]
+    OtherColumns {
+        expected: Vec<String>,
+        given: Vec<String>,
+    },
     #[error("the key is not percent-encoded text: {0}")]
     Percent(#[from] PercentError),
     #[error("key column '{column}' is of type {kind}: {error}")]
@@ -51,18 +57,23 @@ impl RowKey {
     /// If it cannot be a key of a table of this shape.
     pub fn read(segment: &str, schema: &Schema) -> Result<Self, KeyError> {
         let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
-        let given = segment.split(',').count();
-        if given != names.len() {
-            return Err(KeyError::WrongCount {
-                expected: names.clone(),
-                given,
-            });
-        }
-        let mut columns = Vec::with_capacity(given);
-        for (name, text) in names.iter().zip(segment.split(',')) {
-            let text = percent::decode(text)?;
+        // Counted first: of a table with another key nothing else is worth saying.
+        checked_count(names, segment.split(',').count())?;
+        let texts: Result<Vec<_>, _> = segment.split(',').map(percent::decode).collect();
+        Self::of_values(&texts?, schema)
+    }
+
+    /// The key of these values, in key order, each as it is spelled in a URL.
+    ///
+    /// # Errors
+    /// If they cannot be a key of a table of this shape.
+    pub fn of_values(texts: &[impl AsRef<str>], schema: &Schema) -> Result<Self, KeyError> {
+        let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
+        checked_count(names, texts.len())?;
+        let mut columns = Vec::with_capacity(texts.len());
+        for (name, text) in names.iter().zip(texts) {
             let column = schema.column(name).map(|at| &schema.columns[at]);
-            columns.push(encodings(name, column, &text)?);
+            columns.push(encodings(name, column, text.as_ref())?);
         }
         let longest = columns
             .iter()
@@ -79,6 +90,14 @@ impl RowKey {
             return Err(KeyError::TooManyReadings);
         }
         Ok(Self { columns })
+    }
+
+    /// A key that no row has, of a table that has had none.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self {
+            columns: vec![Vec::new()],
+        }
     }
 
     /// The first answer `look_up` gives for one of the encoded keys this key stands for.
@@ -104,6 +123,16 @@ impl RowKey {
             turned?;
         }
     }
+}
+
+fn checked_count(names: &[String], given: usize) -> Result<(), KeyError> {
+    if given == names.len() {
+        return Ok(());
+    }
+    Err(KeyError::WrongCount {
+        expected: names.to_vec(),
+        given,
+    })
 }
 
 /// Every encoding of a key column's text.

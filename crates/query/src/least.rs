@@ -12,6 +12,7 @@ use row_model::{CutId, Version};
 
 use crate::bind::{BoundGroup, BoundQuery, SortColumn};
 use crate::compare::push_sort_key;
+use crate::list::ListError;
 use crate::predicate::Predicate;
 use crate::run::{Prepared, Reader, Sink, View};
 
@@ -209,12 +210,14 @@ impl<'q> Collector<'q> {
     }
 
     /// What all of them found together.
-    pub fn finish(collectors: Vec<Self>) -> Found {
+    pub fn finish(collectors: Vec<Self>) -> Result<Found, ListError> {
         let mut collectors = collectors.into_iter();
         let Some(mut all) = collectors.next() else {
-            return Found::default();
+            return Ok(Found::default());
         };
+        all.looker.reader.checked()?;
         for other in collectors {
+            other.looker.reader.checked()?;
             all.examined += other.examined;
             all.matched += other.matched;
             for candidate in other.least.rows {
@@ -224,12 +227,12 @@ impl<'q> Collector<'q> {
             }
         }
         let (rows, more) = all.least.finish(&all.window);
-        Found {
+        Ok(Found {
             rows,
             more,
             examined: all.examined,
             matched: all.matched,
-        }
+        })
     }
 }
 
@@ -267,6 +270,12 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// A row whose place is its key.
+    pub fn by_key(version: Version) -> Self {
+        let place = [].into();
+        Self { place, version }
+    }
+
     pub fn place(&self) -> &[u8] {
         if self.place.is_empty() {
             self.version.key()

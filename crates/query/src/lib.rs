@@ -3,19 +3,24 @@
 //! Pure over `table-store`: knows no request, clock or wire; the time is an argument. It begins no threads but
 //! those that share one visit of a table, and end with it.
 //!
-//! One way for every spelling: [`url`], [`sql`] and the others read a query into the [`tree`]; [`bind`] fits it to the
+//! One way for every spelling: [`url`], [`dsl`], [`sql`] and the others read a query into the [`tree`]; [`bind`] fits it to the
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
 //! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
 //! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer
-//! stands. [`lookup`] is the short way to one row by its [`key`]. Nothing is ever ignored: what cannot be answered is an error.
+//! stands. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod any_tree;
 pub mod as_of;
 pub mod bind;
+pub mod cast;
 mod compare;
 pub mod cursor;
+pub mod dsl;
 mod embed;
+pub mod fetch;
 #[cfg(test)]
 mod fixture;
 pub mod format;
@@ -29,11 +34,14 @@ pub mod list;
 pub mod literal;
 pub mod lookup;
 pub mod percent;
+pub mod postgrest;
 mod predicate;
 pub mod relation;
 mod run;
+#[cfg(test)]
+mod said;
+pub mod shown;
 pub mod sql;
-
 mod token;
 pub mod tree;
 pub mod url;

@@ -11,6 +11,7 @@
 use table_store::{PinnedCut, TableCut};
 
 use crate::bind::BoundQuery;
+pub use crate::cast::CastError;
 use crate::cursor::Binding;
 use crate::embed::{self, Node};
 use crate::format::{Format, RowWriter};
@@ -65,6 +66,9 @@ pub enum ListError {
     /// Rows cannot be grouped.
     #[error("{0}")]
     Group(#[from] GroupError),
+    /// A value is none of the type that it was to be turned into.
+    #[error(transparent)]
+    Cast(#[from] CastError),
 }
 
 impl ListError {
@@ -88,9 +92,9 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Page {
     /// In order, at most as many as asked for.
-    rows: Vec<Node>,
+    pub(crate) rows: Vec<Node>,
     /// There are rows after these.
-    more: bool,
+    pub more: bool,
     binding: Binding,
     /// Rows that meet the filter, if they were counted.
     pub total: Option<u64>,
@@ -163,7 +167,7 @@ fn page_by(
             };
             let mut sinks: Vec<_> = std::iter::repeat_with(collector).take(shares).collect();
             way.offer(query, window, aside, &mut sinks, run)?;
-            Collector::finish(sinks)
+            Collector::finish(sinks)?
         }
         Some(group) => {
             let sink = || GroupSink::new(Grouper::new(query, group, &prepared, run.cut));
@@ -192,6 +196,16 @@ fn page_by(
 }
 
 impl Page {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Appends the rows as long as they stay below `bytes_max`; JSON's are separated by `separator`.
     pub fn render(
         &self,

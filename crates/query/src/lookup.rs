@@ -77,7 +77,7 @@ fn row_at(cut: &Cut, table: &str, key: &str) -> Result<Option<Found>, LookupErro
 }
 
 /// The first row that is there among the keys this key stands for.
-fn find(table: &TableCut, key: &RowKey, cut: CutId) -> Lookup {
+pub(crate) fn find(table: &TableCut, key: &RowKey, cut: CutId) -> Lookup {
     let found = key.find(|key| match table.table.lookup(key, cut) {
         Lookup::Missing => None,
         found => Some(found),

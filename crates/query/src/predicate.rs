@@ -9,6 +9,7 @@ use regex::Regex;
 use row_model::Value;
 pub(crate) use table_store::Layouts;
 
+use crate::cast::Cast;
 use crate::compare::{Constant, JsonPath, Kind, Pattern, contains, overlaps, uuid_text};
 use crate::run::View;
 use crate::tree::IsWhat;
@@ -41,6 +42,8 @@ pub(crate) struct Source {
     /// Which of the columns in use there.
     pub slot: usize,
     pub path: Option<JsonPath>,
+    /// What the value is turned into.
+    pub cast: Option<Cast>,
 }
 
 /// What is asked of a value.
@@ -159,6 +162,7 @@ impl Source {
             level: 0,
             slot,
             path: None,
+            cast: None,
         }
     }
 }

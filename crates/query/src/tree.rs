@@ -189,10 +189,28 @@ pub struct Ordered {
 /// Where a part of a query was written. Two queries that differ in it only are equal.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// The parameter, as it was named.
+    /// The parameter, as it was named; of a body the JSON pointer, `/` for all of it.
     pub parameter: String,
-    /// Characters before it in the parameter's decoded value; `None` if it stands in the name.
+    /// Characters before it in the decoded value; `None` if it stands in the name, or is the whole of what is pointed to.
     pub offset: Option<usize>,
+}
+
+impl Place {
+    /// What a JSON pointer points to.
+    #[must_use]
+    pub fn in_body(pointer: &str) -> Self {
+        let whole = pointer.is_empty();
+        Self {
+            parameter: if whole { "/" } else { pointer }.to_owned(),
+            offset: None,
+        }
+    }
+
+    /// It is a place in a body. No parameter begins with a slash, unless it is in quotes.
+    #[must_use]
+    pub fn is_in_body(&self) -> bool {
+        self.parameter.starts_with('/')
+    }
 }
 
 impl PartialEq for Place {
@@ -206,6 +224,11 @@ impl Eq for Place {}
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.offset {
+            None if self.parameter == "/" => f.write_str("in the body"),
+            None if self.is_in_body() => write!(f, "at {}", self.parameter),
+            Some(offset) if self.is_in_body() => {
+                write!(f, "at {}, character {}", self.parameter, offset + 1)
+            }
             Some(offset) => write!(
                 f,
                 "in the value of '{}' at character {}",
@@ -269,6 +292,17 @@ operators! {
     ContainedIn = "cd";
     /// An array that shares an element with the operand.
     Overlaps = "ov";
+}
+
+impl Operator {
+    /// Whether two values can be compared so, wherever they come from.
+    #[must_use]
+    pub fn is_comparison(self) -> bool {
+        matches!(
+            self,
+            Self::Eq | Self::Neq | Self::Gt | Self::Gte | Self::Lt | Self::Lte
+        )
+    }
 }
 
 impl Condition {

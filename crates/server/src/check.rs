@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use query::relation::{Endpoint, Relation};
 use registry_client::{Login, RegistryAddress, RegistryOptions};
 use serde_json::{Map, Value, json};
+use table_store::{IndexDefinition, IndexKind};
 
-use crate::config::{self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage};
+use crate::config::{
+    self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage, TableConfig,
+};
 use crate::failure::Failure;
 use crate::output::{self, Style, bytes};
 
@@ -51,6 +55,10 @@ fn text(config: &Config) -> String {
                 .map(|index| format!("  indexed {index}")),
         );
     }
+    for related in &config.relations {
+        lines.extend(relation(related));
+        lines.extend(missing_index(related, config));
+    }
     lines.push(
         "any other table is called by the shortest suffix of its topic that is free".to_owned(),
     );
@@ -70,6 +78,51 @@ fn text(config: &Config) -> String {
         config.listen.data, config.listen.admin
     ));
     lines.join("\n")
+}
+
+/// A relation as it is followed from either side.
+fn relation(relation: &Relation) -> [String; 2] {
+    let Relation { from, to, .. } = relation;
+    let equal = from.columns.iter().zip(&to.columns);
+    let equal: Vec<String> = equal
+        .map(|(own, other)| format!("{own} = {other}"))
+        .collect();
+    let (name, inverse) = (&relation.name, relation.inverse_name());
+    let columns = equal.join(", ");
+    [
+        format!(
+            "relation {}.{name} leads to a row of {} ({columns})",
+            from.table, to.table
+        ),
+        format!(
+            "  and {}.{inverse} back to its rows of {}",
+            to.table, from.table
+        ),
+    ]
+}
+
+/// What would help to follow a relation back, where config shows that nothing does yet.
+fn missing_index(relation: &Relation, config: &Config) -> Option<String> {
+    let Endpoint { table, columns } = &relation.from;
+    let is_this =
+        |config: &&TableConfig| config.name.as_ref() == Some(table) || config.topic == *table;
+    let begins = |with: &[String]| {
+        let first = with.get(..columns.len());
+        first.is_some_and(|first| columns.iter().all(|column| first.contains(column)))
+    };
+    if let Some(table) = config.tables.iter().find(is_this) {
+        let finds = |index: &IndexDefinition| {
+            begins(index.columns())
+                && (index.kind() == IndexKind::Ordered || index.columns().len() == columns.len())
+        };
+        if begins(&table.key) || table.indexes.iter().any(finds) {
+            return None;
+        }
+    }
+    let columns = columns.join("\", \"");
+    Some(format!(
+        "  quicker with indexes = [[\"{columns}\"]] in [[tables]] of {table}, unless its key begins so"
+    ))
 }
 
 /// What is done to single columns of a table.
@@ -180,6 +233,14 @@ fn json(config: &Config) -> Value {
             "drop": columns.drop, "hash": columns.hash, "types": types,
         })
     });
+    let relations = config.relations.iter().map(|relation| {
+        let Relation { from, to, .. } = relation;
+        json!({
+            "name": relation.name, "inverse": relation.inverse_name(), "constraint": relation.constraint,
+            "from": {"table": from.table, "columns": from.columns},
+            "to": {"table": to.table, "columns": to.columns},
+        })
+    });
     let data_dir = match &config.storage {
         Storage::Directory(path) => json!(path),
         Storage::Memory => Value::Null,
@@ -188,6 +249,7 @@ fn json(config: &Config) -> Value {
         "usable": true,
         "sources": sources.collect::<Vec<_>>(),
         "tables": tables.collect::<Vec<_>>(),
+        "relations": relations.collect::<Vec<_>>(),
         "data_dir": data_dir,
         "listen": {"data": config.listen.data.to_string(), "admin": config.listen.admin.to_string()},
         "memory_max_bytes": config.memory_max_bytes,
@@ -233,6 +295,44 @@ mod tests {
             json.contains("sasl.password") && !json.contains("hunter2"),
             "{json}"
         );
+    }
+
+    #[test]
+    fn relations_are_told_from_both_sides() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let relations = [
+            "name = 'customer'\nfrom = 'orders.customer_id'\nto = 'customers.id'",
+            "name = 'order'\nfrom = 'items.(tenant, order_id)'\nto = 'orders.(tenant, id)'\ninverse = 'lines'",
+            "name = 'seller'\nfrom = 'orders.seller_id'\nto = 'customers.id'\ninverse = 'sales'",
+        ];
+        let text_of = |relation: &&str| format!("[[relations]]\n{relation}\n");
+        let relations: String = relations.iter().map(text_of).collect();
+        let indexed = "[[tables]]\nname = 'orders'\ntopic = 'shop.public.orders'\nindexes = [['seller_id', 'id']]\n";
+        std::fs::write(file.path(), format!("{indexed}{relations}")).unwrap();
+        let flags = ConfigArgs {
+            brokers: Some("kafka:9092".to_owned()),
+            topics: vec!["shop.public.*".to_owned()],
+            config: Some(file.path().into()),
+            ..ConfigArgs::default()
+        };
+        let config = config::load(&flags, &BTreeMap::new()).unwrap();
+        let text = text(&config);
+        let lines: Vec<&str> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("relation"))
+            .take_while(|line| !line.starts_with("any other"))
+            .collect();
+        expect![[r#"
+            relation orders.customer leads to a row of customers (customer_id = id)
+              and customers.orders back to its rows of orders
+              quicker with indexes = [["customer_id"]] in [[tables]] of orders, unless its key begins so
+            relation items.order leads to a row of orders (tenant = tenant, order_id = id)
+              and orders.lines back to its rows of items
+              quicker with indexes = [["tenant", "order_id"]] in [[tables]] of items, unless its key begins so
+            relation orders.seller leads to a row of customers (seller_id = id)
+              and customers.sales back to its rows of orders"#]]
+        .assert_eq(&lines.join("\n"));
+        expect![[r#"[{"constraint":null,"from":{"columns":["customer_id"],"table":"orders"},"inverse":"orders","name":"customer","to":{"columns":["id"],"table":"customers"}},{"constraint":null,"from":{"columns":["tenant","order_id"],"table":"items"},"inverse":"lines","name":"order","to":{"columns":["tenant","id"],"table":"orders"}},{"constraint":null,"from":{"columns":["seller_id"],"table":"orders"},"inverse":"sales","name":"seller","to":{"columns":["id"],"table":"customers"}}]"#]].assert_eq(&json(&config)["relations"].to_string());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `rowtide serve`: joins sources, tables, checkpoint and API, and runs them until a signal.
 
-use query::relation::Relations;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -9,6 +8,7 @@ use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
 use ingest::{GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup};
+use query::relation::Relations;
 use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -47,6 +47,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
     };
     let metrics =
         MetricsPage::install(env!("CARGO_PKG_VERSION")).context("cannot collect metrics")?;
+    let relations = Relations::from(config.relations.clone());
     let pipeline = start_pipeline(config)?;
     started(&bound);
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
@@ -56,7 +57,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
         Arc::clone(pipeline.store()),
         clock::now_ms,
         status,
-        Relations::default(),
+        relations,
     );
     let hosts = if data.is_unix() {
         Hosts::any()

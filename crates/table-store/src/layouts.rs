@@ -10,6 +10,7 @@ use row_model::{SchemaHistory, SchemaId, Version};
 pub struct Layouts {
     history: Arc<SchemaHistory>,
     names: Arc<[String]>,
+    /// Of shapes met before.
     known: HashMap<SchemaId, Arc<[Option<usize>]>>,
     /// Of the shape met last: nearly every row has it.
     last: Option<(SchemaId, Arc<[Option<usize>]>)>,
@@ -35,11 +36,12 @@ impl Layouts {
     /// Makes [`places`](Self::places) those of a shape.
     pub fn turn_to(&mut self, shape: SchemaId) {
         if self.last.as_ref().is_none_or(|(last, _)| *last != shape) {
-            let places = match self.known.get(&shape) {
-                Some(known) => Arc::clone(known),
-                None => self.learn(shape),
-            };
-            self.last = Some((shape, places));
+            let known = self.known.get(&shape);
+            let places = known.map_or_else(|| self.look_up(shape), Arc::clone);
+            // Most readers meet one shape, and never come to this.
+            if let Some((before, places)) = self.last.replace((shape, places)) {
+                self.known.insert(before, places);
+            }
         }
     }
 
@@ -56,11 +58,9 @@ impl Layouts {
         (version, places.unwrap_or_default())
     }
 
-    fn learn(&mut self, shape: SchemaId) -> Arc<[Option<usize>]> {
+    fn look_up(&self, shape: SchemaId) -> Arc<[Option<usize>]> {
         let written = self.history.get(shape);
         let place = |name: &String| written.as_ref()?.column(name);
-        let places: Arc<[Option<usize>]> = self.names.iter().map(place).collect();
-        self.known.insert(shape, Arc::clone(&places));
-        places
+        self.names.iter().map(place).collect()
     }
 }

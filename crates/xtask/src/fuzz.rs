@@ -23,7 +23,9 @@ const TARGETS: &[&str] = &[
     "protobuf",
     "record_files",
     "config",
+    "query_body",
     "query_text",
+    "postgrest",
     "sql",
 ];
 

@@ -5,6 +5,7 @@
 
 mod bench;
 mod fuzz;
+mod postgrest;
 mod tidy;
 
 use std::path::Path;
@@ -31,6 +32,8 @@ enum Chore {
     },
     /// Feeds every parser of outside bytes with inputs that nobody thought of
     Fuzz(fuzz::FuzzArguments),
+    /// Reads from the binary with the client of PostgREST, which comes from npm
+    Postgrest,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -39,5 +42,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Tidy => tidy::run(&root),
         Chore::Bench { what } => bench::run(&root, what),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
+        Chore::Postgrest => postgrest::run(&root),
     }
 }

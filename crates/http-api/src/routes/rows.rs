@@ -1,13 +1,19 @@
-//! `GET /v1/tables/{t}/rows/{key}`: one row by its key.
+//! `GET /v1/tables/{t}/rows/{key}`: one row by its key, and what is asked for beside it.
 
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use query::fetch;
+use query::format::{Format, RowWriter};
+use query::key::RowKey;
 use query::lookup::{self, LookupError};
 use query::percent;
+use query::url::{self, About};
+use table_store::PinnedCut;
 
-use super::{answer, no_table};
-use crate::params;
+use super::page::{self, within_budget};
+use super::{DataState, answer, no_table, scan};
+use crate::params::Params;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::{self, Route};
@@ -15,23 +21,22 @@ use crate::{ApiState, error, fresh};
 
 /// Rows rarely are longer; a longer one costs one more allocation.
 const ROW_BYTES_USUAL: usize = 1_024;
+/// What can be said of a row beside its key.
+const SUPPORTED: &[&str] = &["select", "include", "int64"];
 
-pub(super) async fn one(State(state): State<ApiState>, uri: Uri) -> Response {
-    let (table, key) = route::row_of(uri.path()).unwrap_or_default();
-    lookup(&state, table, key, uri.query())
+/// A lookup that asks for more than the row as it is.
+pub(super) async fn one(State(state): State<DataState>, uri: Uri) -> Response {
+    let timing = Timing::start();
+    let find = move |state: &DataState, timing| shown(state, &uri, timing);
+    answer(Route::Row, scan::on_own_thread(&state, timing, find).await)
 }
 
 /// The point lookup. Waits for nothing; also called without a router in between.
-pub(crate) fn lookup(state: &ApiState, table: &str, key: &str, query: Option<&str>) -> Response {
-    answer(Route::Row, row(state, table, key, query))
+pub(crate) fn lookup(state: &ApiState, table: &str, key: &str) -> Response {
+    answer(Route::Row, row(state, table, key))
 }
 
-fn row(
-    state: &ApiState,
-    table: &str,
-    key: &str,
-    query: Option<&str>,
-) -> Result<Response, ApiError> {
+fn row(state: &ApiState, table: &str, key: &str) -> Result<Response, ApiError> {
     let mut timing = Timing::start();
     let name = percent::decode(table).map_err(error::bad_path)?;
     let found = lookup::row(state.store(), &name, key).map_err(|refused| match refused {
@@ -41,7 +46,6 @@ fn row(
     })?;
     timing.found();
     let fresh = fresh::of_table(&found.table, state.now_ms());
-    params::none(query).map_err(|refused| refused.at(fresh.clone()))?;
     let Some(version) = found.row else {
         return Err(error::row_not_found(&found.table, fresh));
     };
@@ -55,4 +59,65 @@ fn row(
     respond::write_json(&fresh::to_wire(&fresh), &mut body);
     body.push(b'}');
     Ok(respond::json(body, &fresh, &timing))
+}
+
+/// The same with what is selected of the row, and the rows that are related to it.
+fn shown(state: &DataState, uri: &Uri, timing: Timing) -> Result<Response, ApiError> {
+    let cut = state.api.store().pin();
+    let table = super::table(&state.api, &cut, &super::table_name(uri)?)?;
+    let fresh = fresh::of_table(table, state.api.now_ms());
+    shown_at(state, &cut, uri, timing).map_err(|refused| refused.or_at(fresh))
+}
+
+fn shown_at(
+    state: &DataState,
+    cut: &PinnedCut,
+    uri: &Uri,
+    mut timing: Timing,
+) -> Result<Response, ApiError> {
+    let api = &state.api;
+    let table = super::table(api, cut, &super::table_name(uri)?)?;
+    let name = &table.table.identity().name;
+    let params = Params::read(uri.query())?;
+    check_names(&params)?;
+    let int64_as_text = params.word("int64", &["string", "number"])? == Some(0);
+    let asked = params.pairs().filter(|(name, _)| *name != "int64");
+    let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
+    if query.is_grouped() {
+        return Err(error::aggregated_lookup(name));
+    }
+    let query = page::bound(api, cut, table, &query)?;
+    let touched = query.tables();
+    let fresh = fresh::of_tables(touched.iter().map(|table| &**table), api.now_ms());
+    let (_, segment) = route::row_of(uri.path()).unwrap_or_default();
+    let Some(schema) = table.schema.and_then(|id| table.table.schemas().get(id)) else {
+        return Err(error::row_not_found(table, fresh));
+    };
+    let key = RowKey::read(segment, &schema).map_err(|refused| error::bad_key(name, &refused))?;
+    let found = within_budget(&state.limits, &timing, |budget| {
+        fetch::rows(cut, &query, std::slice::from_ref(&key), budget)
+    });
+    let found = found.map_err(|refused| error::too_costly(&query, &refused))?;
+    timing.found();
+    if !found.has(0) {
+        return Err(error::row_not_found(table, fresh));
+    }
+    let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
+    body.extend_from_slice(b"{\"row\":");
+    let mut writer = RowWriter::new(&query, Format::Objects, int64_as_text, api.shapes());
+    found.write(&mut writer, &mut body);
+    body.extend_from_slice(b",\"fresh\":");
+    respond::write_json(&fresh::to_wire(&fresh), &mut body);
+    body.push(b'}');
+    Ok(respond::json(body, &fresh, &timing))
+}
+
+/// A row that has a key needs no filter.
+fn check_names(params: &Params<'_>) -> Result<(), ApiError> {
+    let said_of_embeds: Vec<&str> = params
+        .pairs()
+        .map(|(name, _)| name)
+        .filter(|name| matches!(url::about(name), Ok(Some(About::Embed))))
+        .collect();
+    params.only_or(SUPPORTED, &said_of_embeds)
 }

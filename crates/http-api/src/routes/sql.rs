@@ -3,11 +3,10 @@
 mod refusal;
 
 use api_types::{SqlRequest, SqlTail};
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use http_body_util::{BodyExt, LengthLimitError};
 use query::bind::BoundQuery;
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
@@ -16,7 +15,7 @@ use query::sql::{self, Parameter};
 use table_store::Cut;
 use telemetry::Event;
 
-use super::{DataState, answer, scan};
+use super::{DataState, answer, body, scan};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
@@ -29,27 +28,11 @@ const TOO_MANY_ROWS: &str = "The answer stopped at 10,000 rows. Add a LIMIT, fil
 const TOO_MANY_BYTES: &str = "The answer stopped at 1 MiB. Select fewer columns, add a LIMIT, filter with WHERE or aggregate; to read all rows, follow next of GET /v1/tables/{table}/rows.";
 
 pub(super) async fn ask(State(state): State<DataState>, uri: Uri, body: Body) -> Response {
-    let result = match read(body, state.limits.body_bytes_max).await {
-        Ok(body) => answered(&state, &uri, &body).await,
+    let result = match body::read(body, &state.limits).await {
+        Ok(sent) => answered(&state, &uri, &sent).await,
         Err(refused) => Err(refused),
     };
     answer(Route::Sql, result)
-}
-
-/// All of a body, which has been limited on its way here.
-async fn read(body: Body, bytes_max: u64) -> Result<Bytes, ApiError> {
-    let failed = match body.collect().await {
-        Ok(collected) => return Ok(collected.to_bytes()),
-        Err(failed) => failed,
-    };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&failed);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return Err(error::body_too_large(bytes_max));
-        }
-        cause = error.source();
-    }
-    Err(error::body_cut_off())
 }
 
 /// A statement as it came.
@@ -121,9 +104,8 @@ fn find(state: &DataState, asked: &Asked, mut timing: Timing) -> Result<Response
         limit: LIMIT_MAX,
         counted: false,
     };
-    let page = list::page(&cut, &bound.query, &request, budget).map_err(|refused| {
-        error::too_costly(bound.query.table(), &refused).at(bound.fresh.clone())
-    })?;
+    let page = list::page(&cut, &bound.query, &request, budget)
+        .map_err(|refused| error::too_costly(&bound.query, &refused).at(bound.fresh.clone()))?;
     timing.found();
     let body = render(&state.api, &bound, &page);
     Ok(respond::json(body, &bound.fresh, &timing))

@@ -1,11 +1,12 @@
 //! `GET /v1/tables` and `GET /v1/tables/{t}`: what tables there are and what their rows look like.
 
-use api_types::{ColumnInfo, IndexState, TableInfo, TablesResponse};
+use api_types::{Cardinality, ColumnInfo, IndexState, RelationInfo, TableInfo, TablesResponse};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use query::fresh::Fresh;
-use table_store::TableCut;
+use query::relation::Link;
+use table_store::{Cut, TableCut};
 
 use super::{answer, indexes, table, table_name};
 use crate::problem::ApiError;
@@ -26,7 +27,7 @@ fn all(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
     let tables = cut
         .tables()
         .iter()
-        .map(|table| info(state, table, &fresh::of_table(table, now_ms)));
+        .map(|table| info(state, &cut, table, &fresh::of_table(table, now_ms)));
     let body = TablesResponse {
         tables: tables.collect(),
         fresh: fresh::to_wire(&fresh),
@@ -44,10 +45,14 @@ fn described(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
     let table = table(state, &cut, &table_name(uri)?)?;
     let fresh = fresh::of_table(table, state.now_ms());
     params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
-    Ok(respond::value(&info(state, table, &fresh), &fresh, timing))
+    Ok(respond::value(
+        &info(state, &cut, table, &fresh),
+        &fresh,
+        timing,
+    ))
 }
 
-fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
+fn info(state: &ApiState, cut: &Cut, table: &TableCut, fresh: &Fresh) -> TableInfo {
     let identity = table.table.identity();
     let shape = state.shapes().of(table);
     let column = |column: &row_model::Column| ColumnInfo {
@@ -67,9 +72,32 @@ fn info(state: &ApiState, table: &TableCut, fresh: &Fresh) -> TableInfo {
         schema_epoch: table.schema_epoch,
         indexes: ready.map(|index| index.columns.clone()).collect(),
         index_details,
+        relations: state
+            .world(cut)
+            .relations
+            .links(cut, table)
+            .into_iter()
+            .map(relation)
+            .collect(),
         rows: table.rows,
         bytes: table.memory_bytes,
         quarantined: table.facts.quarantined,
         fresh: fresh::to_wire(fresh),
+    }
+}
+
+fn relation(link: Link) -> RelationInfo {
+    let name = |table: &TableCut| table.table.identity().name.clone();
+    RelationInfo {
+        name: link.name,
+        table: name(&link.target),
+        cardinality: if link.is_many {
+            Cardinality::ToMany
+        } else {
+            Cardinality::ToOne
+        },
+        columns: link.from,
+        target_columns: link.to,
+        through: link.junction.map(|junction| name(&junction.table)),
     }
 }

@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use expect_test::Expect;
 use http::{Request, Response};
 use http_api::{Api, ApiState, Check, Health, Hosts, Limits, StatusProvider};
-use query::relation::Relations;
+use query::relation::{Endpoint, Relation, Relations};
 use row_model::{
     Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
     Stamp, TableId, Value, encode_key,
@@ -29,6 +29,7 @@ pub const NOW_MS: i64 = 1_700_000_000_000;
 pub struct Shop {
     publisher: Publisher,
     tables: Vec<ShopTable>,
+    relations: Vec<Relation>,
 }
 
 struct ShopTable {
@@ -43,6 +44,7 @@ impl Shop {
         Self {
             publisher: Publisher::default(),
             tables: Vec::new(),
+            relations: Vec::new(),
         }
     }
 
@@ -141,6 +143,21 @@ impl Shop {
         });
     }
 
+    /// Rows of a table name, in a column, the `id` of another's.
+    pub fn relate(&mut self, name: &str, (table, column): (&str, &str), to: &str) {
+        let endpoint = |table: &str, column: &str| Endpoint {
+            table: table.to_owned(),
+            columns: vec![column.to_owned()],
+        };
+        self.relations.push(Relation {
+            name: name.to_owned(),
+            from: endpoint(table, column),
+            to: endpoint(to, "id"),
+            inverse: None,
+            constraint: Some(format!("{table}_{column}_fkey")),
+        });
+    }
+
     pub fn put(&mut self, table: &str, values: &[Value<'_>]) {
         let cut = self.publisher.next_cut();
         let table = self.table(table);
@@ -193,7 +210,16 @@ impl Shop {
     }
 
     pub fn state(&self, status: Status) -> ApiState {
-        let relations = Relations::default();
+        let relations = Relations::from(self.relations.clone());
+        self.related(status, relations)
+    }
+
+    /// The state of a shop whose tables are related.
+    pub fn state_with(&self, relations: Relations) -> ApiState {
+        self.related(Status::default(), relations)
+    }
+
+    fn related(&self, status: Status, relations: Relations) -> ApiState {
         ApiState::new(
             Arc::clone(self.store()),
             || NOW_MS,
@@ -359,4 +385,92 @@ pub async fn get(api: &Api, uri: &str) -> (u16, serde_json::Value) {
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// Orders of customers of regions, with their items: three tables deep either way.
+pub fn sales() -> Shop {
+    use ColumnType::{Int64, Text};
+    let mut shop = Shop::empty();
+    let id = ("id", Int64);
+    let tables: [(&str, &[(&str, ColumnType)]); 4] = [
+        ("regions", &[id, ("name", Text)]),
+        (
+            "customers",
+            &[id, ("name", Text), ("tier", Text), ("region_id", Int64)],
+        ),
+        (
+            "orders",
+            &[
+                id,
+                ("status", Text),
+                ("total", ColumnType::Decimal),
+                ("customer_id", Int64),
+            ],
+        ),
+        (
+            "items",
+            &[id, ("order_id", Int64), ("sku", Text), ("qty", Int64)],
+        ),
+    ];
+    for (name, columns) in tables {
+        shop.add(&format!("shop.public.{name}"), columns, Some(&["id"]));
+    }
+    shop.relate("region", ("customers", "region_id"), "regions");
+    shop.relate("customer", ("orders", "customer_id"), "customers");
+    shop.relate("order", ("items", "order_id"), "orders");
+    let (int, text) = (Value::Int, Value::Text);
+    shop.put("regions", &[int(1), text("EU")]);
+    shop.put("regions", &[int(2), text("US")]);
+    let customers = [(3, "Ada", "gold", 1), (4, "Bob", "silver", 2)];
+    for (id, name, tier, region) in customers {
+        shop.put("customers", &[int(id), text(name), text(tier), int(region)]);
+    }
+    let orders = [
+        (7, "paid", &[0x07, 0xc6], int(3)),
+        (8, "paid", &[0x27, 0x10], int(4)),
+        (9, "shipped", &[0x5d, 0xc0], int(3)),
+        (10, "open", &[0x00, 0x64], Value::Null),
+    ];
+    for (id, status, cents, customer) in orders {
+        let total = Value::Decimal(Decimal::new(2, cents));
+        shop.put("orders", &[int(id), text(status), total, customer]);
+    }
+    let items = [
+        (1, 7, "A1", 3),
+        (2, 7, "B2", 1),
+        (3, 9, "A1", 5),
+        (4, 8, "C3", 1),
+    ];
+    for (id, order, sku, qty) in items {
+        shop.put("items", &[int(id), int(order), text(sku), int(qty)]);
+    }
+    shop.publish();
+    shop
+}
+
+/// Status and body of the answer to a body.
+pub async fn post(api: &Api, path: &str, body: &str) -> (u16, serde_json::Value) {
+    let mut request = request(&format!("POST {path}"));
+    *request.body_mut() = Body::from(body.to_owned());
+    let response = api.answer(request).await;
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// What an answer says, without what says how fresh it is.
+pub fn said(status: u16, mut body: serde_json::Value) -> String {
+    let object = body.as_object_mut().unwrap();
+    assert!(status == 400 || object.contains_key("fresh"), "{object:?}");
+    for field in [
+        "fresh",
+        "type",
+        "title",
+        "status",
+        "retryable",
+        "request_id",
+    ] {
+        object.remove(field);
+    }
+    format!("{status} {body}")
 }

@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod dsl;
 mod fixture;
 mod indexes;
 mod lists;
@@ -13,6 +14,8 @@ mod loading;
 mod lookups;
 mod queries;
 mod refusals;
+mod relations;
+mod rest;
 mod serving;
 mod sql;
 mod tables;

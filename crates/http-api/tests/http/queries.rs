@@ -561,9 +561,9 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
         &queries,
         expect![[r#"
             customer.tier=eq.gold
-              400 "unknown_parameter" "Conditions on relations (here 'customer.tier') are not supported by this version." null "GET /v1/tables/sales lists all columns."
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the parameter name 'customer.tier'." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             select=customer(name)
-              400 "unknown_parameter" "The query cannot be read: relations in select (here 'customer') are not supported by this version, in the value of 'select' at character 1." null null
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'select' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             or=(id.eq.1
               400 "bad_request" "The query cannot be read: expected ',' or ')', in the value of 'or' at character 9." null "In groups and lists a value that has a comma, a parenthesis or a quote stands in double quotes; inside them a backslash goes before a quote or a backslash."
             count=planned
@@ -577,13 +577,13 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             order=id&order=status
               400 "bad_request" "The parameter 'order' was sent more than once." null null
             group_by=status
-              400 "unknown_parameter" "The parameter 'group_by' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              200 null null null null
             include=customer
-              400 "unknown_parameter" "The parameter 'include' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             at_least=tx:7
-              400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
             since=x
-              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, order, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
         "#]],
     )
     .await;
@@ -656,7 +656,7 @@ async fn a_query_past_its_budget_is_given_up_and_says_so() {
     });
     let (status, body) = get(&few, "/v1/tables/sales/rows?status=eq.paid").await;
     assert_eq!(status, 422);
-    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows of 'sales', and may look at 2." "Name the key to have it looked up (id with eq or in): this version has no other indexes.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
+    expect![[r#""scan_too_large" "Table 'sales': the query was given up: it would look at 3 rows of 'sales', and may look at 2." "An index on (status) would help: add it to `indexes` of [[tables]] 'sales', or POST it to /v1/tables/sales/indexes on the admin listener.""#]].assert_eq(&format!("{} {} {}", body["code"], body["detail"], body["hint"]));
     // A lookup examines what it finds, whatever the table's size.
     assert_eq!(get(&few, "/v1/tables/sales/rows?id=eq.1").await.0, 200);
 }

@@ -117,13 +117,13 @@ async fn no_parameter_is_ignored() {
         /v1/tables/orders/rows?limit=%zz
           400 "bad_request" "The query string is not percent-encoded text: '%' is not followed by two hexadecimal digits (a percent sign itself is written %25)." null null
         /v1/tables/orders/rows/7?at_least=tx:753
-          400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes no parameters."
+          400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters select, include, int64."
         /v1/tables/orders/rows/7?wait=2s
-          400 "unknown_parameter" "The parameter 'wait' is not supported by this version." null "This path takes no parameters."
+          400 "unknown_parameter" "The parameter 'wait' is not supported by this version." null "This path takes the parameters select, include, int64."
         /v1/tables/orders?verbose
           400 "unknown_parameter" "There is no parameter 'verbose' here." null "This path takes no parameters."
         /v1/tables?limit=1
-          400 "unknown_parameter" "The parameter 'limit' is not supported by this version." null "This path takes no parameters."
+          400 "unknown_parameter" "There is no parameter 'limit' here." null "This path takes no parameters."
         /v1/status?x=
           400 "unknown_parameter" "There is no parameter 'x' here." null "This path takes no parameters."
         /v1/quarantine?topic=orders

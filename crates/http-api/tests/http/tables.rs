@@ -14,12 +14,12 @@ async fn one_table() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/shop.public.orders", expect![[r#"
         200
-        content-length: 515
+        content-length: 530
         content-type: application/json
         rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"rows":3,"bytes":300,"quarantined":0,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"relations":[],"rows":3,"bytes":300,"quarantined":0,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

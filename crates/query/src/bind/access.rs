@@ -165,7 +165,8 @@ fn ways(condition: &Condition, name: &str, kind: ColumnType) -> Option<Vec<Vec<u
         Condition::Test(test) => test,
         _ => return None,
     };
-    let is_plain = test.column.steps.is_empty() && test.column.via.is_empty();
+    let is_plain =
+        test.column.steps.is_empty() && test.column.via.is_empty() && test.column.cast.is_none();
     if test.column.column != name || !is_plain || !has_one_encoding(kind) {
         return None;
     }

@@ -53,12 +53,6 @@ impl<'a> Binder<'a> {
         path: &ColumnPath,
     ) -> Result<(Source, row_model::ColumnType), BindError> {
         let level = self.reach(level, &path.via, &path.at)?;
-        if let Some(cast) = &path.cast {
-            return Err(BindError::Cast {
-                cast: cast.clone(),
-                at: path.at.clone(),
-            });
-        }
         self.scope.source(level, path)
     }
 

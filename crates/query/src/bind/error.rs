@@ -120,7 +120,9 @@ fn unrelated(table: &str, relation: &RelationRef, error: &RelationError) -> Stri
             format!("'{table}' is related to '{name}'{hinted} in several ways")
         }
         RelationError::NoTable { table: missing } => {
-            format!("relation '{name}' leads to table '{missing}', of which nothing was read yet")
+            format!(
+                "'{table}' leads by '{name}' to table '{missing}', of which nothing was read yet"
+            )
         }
     }
 }

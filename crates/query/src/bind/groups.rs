@@ -11,6 +11,7 @@ use row_model::{Column, ColumnType, Schema, SchemaHistory};
 use super::binder::{Binder, own_name};
 use super::scope::{Scope, plain};
 use super::{BindError, Field, FieldWhat};
+use crate::cast::Cast;
 use crate::group::result_kind;
 use crate::predicate::{Predicate, Source};
 use crate::tree::{
@@ -58,6 +59,7 @@ enum GroupField {
     Aggregate {
         label: String,
         number: usize,
+        cast: Option<Cast>,
     },
     Object {
         label: String,
@@ -146,10 +148,6 @@ impl Grouping {
         label: String,
         rows: &mut Binder<'_>,
     ) -> Result<GroupField, BindError> {
-        if let Some(cast) = &aggregate.cast {
-            let (cast, at) = (cast.clone(), aggregate.at.clone());
-            return Err(BindError::Cast { cast, at });
-        }
         let (of, kind, result) = match &aggregate.of {
             None => (None, ColumnType::Int64, ColumnType::Int64),
             Some(path) => {
@@ -171,8 +169,17 @@ impl Grouping {
             kind,
         });
         self.aggregate_columns.push(column(&label, result));
-        let number = self.aggregates.len() - 1;
-        Ok(GroupField::Aggregate { label, number })
+        let cast = aggregate.cast.as_ref().map(|name| {
+            Cast::from_name(name).ok_or_else(|| BindError::Cast {
+                cast: name.clone(),
+                at: aggregate.at.clone(),
+            })
+        });
+        Ok(GroupField::Aggregate {
+            label,
+            number: self.aggregates.len() - 1,
+            cast: cast.transpose()?,
+        })
     }
 
     /// A row is one of a group by what it is related to, too, if that is one row.
@@ -254,11 +261,19 @@ impl Grouping {
                 plain => {
                     let slot = self.place(plain).unwrap_or_default();
                     let mut columns = self.key_columns.iter().chain(&self.aggregate_columns);
+                    let cast = match plain {
+                        GroupField::Aggregate { cast, .. } => *cast,
+                        _ => None,
+                    };
+                    let own = columns
+                        .nth(slot)
+                        .map_or(ColumnType::Any, |column| column.kind);
                     FieldWhat::Value {
-                        source: Source::column(slot),
-                        kind: columns
-                            .nth(slot)
-                            .map_or(ColumnType::Any, |column| column.kind),
+                        source: Source {
+                            cast,
+                            ..Source::column(slot)
+                        },
+                        kind: cast.map_or(own, Cast::kind),
                     }
                 }
             };

@@ -190,6 +190,23 @@ impl Access {
         })
     }
 
+    /// The columns of an index by which fewer rows would be looked at; none if no index would help.
+    pub(super) fn wished(&self) -> Vec<String> {
+        let is_equal = |test: &&ColumnTest| matches!(test.wanted, Wanted::Equal(_));
+        let mut columns: Vec<&String> = Vec::new();
+        let equal = self.tests.iter().filter(is_equal);
+        let within = self.tests.iter().find(|test| !is_equal(test));
+        let order = self.order.iter().flatten().map(|(name, _)| name);
+        let tested = equal.chain(within).map(|test| &test.column);
+        for column in tested.chain(order.filter(|_| within.is_none())) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        columns.truncate(table_store::INDEX_COLUMNS_MAX);
+        columns.into_iter().cloned().collect()
+    }
+
     /// What is wanted of a column.
     fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ColumnTest> {
         self.tests.iter().filter(move |test| test.column == name)

@@ -6,6 +6,7 @@ use row_model::{Column, ColumnType, Schema, SchemaHistory};
 use table_store::TableCut;
 
 use super::{BindError, holds_json};
+use crate::cast::Cast;
 use crate::compare::JsonPath;
 use crate::predicate::{Layouts, Predicate, Source};
 use crate::tree::{ColumnPath, Place, RelationRef};
@@ -110,9 +111,22 @@ impl Scope {
             });
         };
         let kind = at.used[slot].kind;
-        let source = |path| Source { level, slot, path };
+        let cast = path.cast.as_ref().map(|name| {
+            Cast::from_name(name).ok_or_else(|| BindError::Cast {
+                cast: name.clone(),
+                at: path.at.clone(),
+            })
+        });
+        let cast = cast.transpose()?;
+        let source = |path| Source {
+            level,
+            slot,
+            path,
+            cast,
+        };
+        let turned = |kind| cast.map_or(kind, Cast::kind);
         if path.steps.is_empty() {
-            return Ok((source(None), kind));
+            return Ok((source(None), turned(kind)));
         }
         if !holds_json(kind) {
             return Err(BindError::NoJson {
@@ -127,7 +141,7 @@ impl Scope {
         } else {
             ColumnType::Any
         };
-        Ok((source(Some(json)), kind))
+        Ok((source(Some(json)), turned(kind)))
     }
 
     /// The columns of a level by their names; `None` if one is unknown.
@@ -138,6 +152,7 @@ impl Scope {
                 level,
                 slot,
                 path: None,
+                cast: None,
             })
         };
         names.iter().map(source).collect()

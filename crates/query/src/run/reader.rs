@@ -9,6 +9,7 @@ use row_model::{CutId, Row, Value, Version};
 use super::Prepared;
 use super::prepared::PreparedExists;
 use crate::bind::scope::Scope;
+use crate::cast::{Cast, CastError};
 use crate::predicate::{Layouts, Source};
 
 /// Belongs to one thread.
@@ -24,6 +25,8 @@ pub(crate) struct Reader {
     inner: Vec<Option<RefCell<Box<Reader>>>>,
     /// What is looked for, one buffer at a time: levels are found while others are.
     probes: RefCell<Vec<Vec<u8>>>,
+    /// A value that could not be turned into what was asked for.
+    refused: RefCell<Option<CastError>>,
 }
 
 #[derive(Debug)]
@@ -72,6 +75,7 @@ impl Reader {
             joined: joined.collect(),
             inner: inner.collect(),
             probes: RefCell::default(),
+            refused: RefCell::default(),
             scope: Arc::clone(scope),
             prepared: Arc::clone(prepared),
         }
@@ -123,6 +127,21 @@ impl Reader {
         })
     }
 
+    /// Whether every value could be turned into what was asked for.
+    pub fn checked(&self) -> Result<(), CastError> {
+        self.refused.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    fn cast<T>(&self, cast: Cast, value: Value<'_>, then: impl FnOnce(Value<'_>) -> T) -> T {
+        match cast.apply(value, &mut Vec::new()) {
+            Ok(value) => then(value),
+            Err(error) => {
+                self.refused.borrow_mut().get_or_insert(error);
+                then(Value::Null)
+            }
+        }
+    }
+
     /// The row of a level, for the row that is looked at.
     fn joined(&self, level: usize, view: &View<'_>) -> Option<&JoinedRow> {
         let joined = &self.joined[level - 1];
@@ -164,6 +183,10 @@ impl Reader {
 impl View<'_> {
     /// Calls `then` with a value of the row, or of one it is related to.
     pub fn with_value<T>(&self, source: &Source, then: impl FnOnce(Value<'_>) -> T) -> T {
+        let then = |value: Value<'_>| match source.cast {
+            None => then(value),
+            Some(cast) => self.reader.cast(cast, value, then),
+        };
         if source.level == 0 {
             return with_part(self.row, self.places, source, then);
         }

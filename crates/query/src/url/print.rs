@@ -1,6 +1,8 @@
 //! Writes conditions and orders as the URL spells them, in one form for all that mean the same tree:
 //! what a cursor is bound to, and what reads back as the same.
 
+use super::condition::is_condition_word;
+use super::order::is_direction;
 use crate::tree::{ColumnPath, Condition, IsWhat, Operand, Ordered, RelationRef, Test};
 
 /// The value of an `and` parameter that says the same.
@@ -104,8 +106,9 @@ fn test(test: &Test, negation: &str, out: &mut String) {
     }
 }
 
+/// A relation, which a dot follows.
 fn relation(relation: &RelationRef, out: &mut String) {
-    name(&relation.name, out);
+    dotted(&relation.name, out);
     if let Some(hint) = &relation.hint {
         out.push('!');
         name(hint, out);
@@ -117,7 +120,11 @@ fn path(path: &ColumnPath, out: &mut String) {
         self::relation(relation, out);
         out.push('.');
     }
-    name(&path.column, out);
+    if path.via.is_empty() {
+        name(&path.column, out);
+    } else {
+        dotted(&path.column, out);
+    }
     for (at, step) in path.steps.iter().enumerate() {
         let last = at + 1 == path.steps.len();
         out.push_str(if last && path.as_text { "->>" } else { "->" });
@@ -126,6 +133,15 @@ fn path(path: &ColumnPath, out: &mut String) {
     if let Some(cast) = &path.cast {
         out.push_str("::");
         name(cast, out);
+    }
+}
+
+/// A name beside a dot, where it may be taken for a word of the grammar.
+fn dotted(text: &str, out: &mut String) {
+    if text == "not" || is_condition_word(&format!("{text}.")) || is_direction(text) {
+        quoted(text, out);
+    } else {
+        name(text, out);
     }
 }
 

@@ -6,34 +6,34 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tree::{
-    ColumnPath, IsWhat, Operand, Operator, Ordered, Selected, SelectedWhat, Step, Test,
-};
+use crate::any_tree::{any_condition, any_order};
 
 /// What each parameter is read as, in the printed form; or why not.
 fn check(parameters: &[(&str, &str)], expected: &Expect) {
     let mut out = String::new();
-    for (name, value) in parameters {
-        let line = match read([(*name, *value)]) {
-            Ok(query) => match (&query.select, &query.order[..]) {
-                (Some(items), _) => items.iter().map(shown).collect::<Vec<_>>().join(" "),
-                (None, []) => print_conditions(&query.filter),
-                (None, order) => print_order(order),
-            },
-            Err(error) => error.to_string(),
-        };
+    for parameter in parameters {
+        let (name, value) = parameter;
+        let line = shown(read([*parameter]));
         writeln!(out, "{name}={value} -> {line}").unwrap();
     }
     expected.assert_eq(&out);
 }
 
-fn shown(item: &Selected) -> String {
-    let what = match &item.what {
-        SelectedWhat::Star => "all".to_owned(),
-        SelectedWhat::Path(path) => format!("{:?}{:?}{}", path.column, path.steps, path.as_text),
-        what => format!("{what:?}"),
-    };
-    format!("{what} as {:?}", item.alias)
+/// What each query is read as.
+fn check_queries(queries: &[&str], expected: &Expect) {
+    let mut out = String::new();
+    for query in queries {
+        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap());
+        writeln!(out, "{query}\n    {}", shown(read(pairs))).unwrap();
+    }
+    expected.assert_eq(&out);
+}
+
+fn shown(read: Result<Query, SyntaxError>) -> String {
+    read.map_or_else(
+        |error| error.to_string(),
+        |query| crate::said::query(&query),
+    )
 }
 
 #[test]
@@ -116,7 +116,176 @@ fn orders_and_selections() {
         &expect![[r#"
             order=id -> id.asc.nullslast
             order=created_at.desc,id.asc.nullsfirst, meta->>x.nullslast,"a.b".desc.nullslast -> created_at.desc.nullsfirst,id.asc.nullsfirst,meta->>x.asc.nullslast,"a.b".desc.nullslast
-            select=id, amount:total,meta->>plan,"a,b",* -> "id"[]false as None "total"[]false as Some("amount") "meta"[Step("plan")]true as None "a,b"[]false as None all as None
+            select=id, amount:total,meta->>plan,"a,b",* -> [id, total as amount, meta->>plan, "a,b", *]
+        "#]],
+    );
+}
+
+#[test]
+fn conditions_on_relations() {
+    check_queries(
+        &[
+            "customer.tier=eq.gold",
+            "customer.region.name=eq.EU",
+            "customer.tier=eq.gold&total=gt.5&customer.age=not.lt.3",
+            "customer!buyer.tier=eq.gold&customer.age=lt.3",
+            "or=(total.gte.100,customer.tier.eq.gold,customer.age.gt.3)",
+            "and=(customer.tier.eq.gold,customer.region.name.eq.EU,customer.region.code.eq.1)",
+            "or=(customer.not.and(tier.eq.gold,age.gt.3),items.or(qty.gt.1,sku.eq.A))",
+            "customer.and=(tier.eq.gold,age.gt.3)",
+            "customer.not.or=(tier.eq.gold,age.gt.3)",
+            "items.and=()",
+            "not.and=(items.and())",
+            "f.items.limit=eq.5",
+            "items.\"limit\"=eq.5",
+            "\"a.b\"=eq.x",
+            "f.\"a.b\"=eq.x",
+            "customer.meta->>plan=eq.pro",
+            "total::text=like.1*",
+            "and=(total.gt.column(paid),name.eq.column(customer.name),a.like.column)",
+        ],
+        &expect![[r#"
+            customer.tier=eq.gold
+                (customer.and(tier.eq.gold))
+            customer.region.name=eq.EU
+                (customer.and(region.and(name.eq.EU)))
+            customer.tier=eq.gold&total=gt.5&customer.age=not.lt.3
+                (customer.and(tier.eq.gold,age.not.lt.3),total.gt.5)
+            customer!buyer.tier=eq.gold&customer.age=lt.3
+                (customer!buyer.and(tier.eq.gold),customer.and(age.lt.3))
+            or=(total.gte.100,customer.tier.eq.gold,customer.age.gt.3)
+                (or(total.gte.100,customer.and(tier.eq.gold),customer.and(age.gt.3)))
+            and=(customer.tier.eq.gold,customer.region.name.eq.EU,customer.region.code.eq.1)
+                (and(customer.and(tier.eq.gold,region.and(name.eq.EU,code.eq.1))))
+            or=(customer.not.and(tier.eq.gold,age.gt.3),items.or(qty.gt.1,sku.eq.A))
+                (or(customer.and(not.and(tier.eq.gold,age.gt.3)),items.and(or(qty.gt.1,sku.eq.A))))
+            customer.and=(tier.eq.gold,age.gt.3)
+                (customer.and(tier.eq.gold,age.gt.3))
+            customer.not.or=(tier.eq.gold,age.gt.3)
+                (customer.and(not.or(tier.eq.gold,age.gt.3)))
+            items.and=()
+                (items.and())
+            not.and=(items.and())
+                (not.and(items.and()))
+            f.items.limit=eq.5
+                (items.and(limit.eq.5))
+            items."limit"=eq.5
+                (items.and(limit.eq.5))
+            "a.b"=eq.x
+                ("a.b".eq.x)
+            f."a.b"=eq.x
+                ("a.b".eq.x)
+            customer.meta->>plan=eq.pro
+                (customer.and(meta->>plan.eq.pro))
+            total::text=like.1*
+                (total::text.like."1*")
+            and=(total.gt.column(paid),name.eq.column(customer.name),a.like.column)
+                (and(total.gt.column(paid),name.eq.column(customer.name),a.like.column))
+        "#]],
+    );
+}
+
+#[test]
+fn words_of_the_grammar_are_names_in_quotes() {
+    check_queries(
+        &[
+            "customer.\"eq\"=eq.1",
+            "or=(customer.\"eq\".eq.1)",
+            "order=customer.name.desc,customer(age).asc.nullsfirst,customer.region.name,-id",
+        ],
+        &expect![[r#"
+            customer."eq"=eq.1
+                (customer.and(eq.eq.1))
+            or=(customer."eq".eq.1)
+                (or(customer.and(eq.eq.1)))
+            order=customer.name.desc,customer(age).asc.nullsfirst,customer.region.name,-id
+                customer.name.desc.nullsfirst,customer.age.asc.nullsfirst,customer.region.name.asc.nullslast,id.desc.nullsfirst
+        "#]],
+    );
+}
+
+#[test]
+fn relations_and_aggregates_that_are_shown() {
+    check_queries(
+        &[
+            "select=id,total,customer(name,tier),items(sku,qty)",
+            "select=*,buyer:customer!orders_buyer_fkey!inner(name,region(code,planet(name)))",
+            "select=...customer(name),customer!flatten(*),items!inner!\"inner\"(sku)",
+            "select=id,items(*)&items.order=qty.desc&items.limit=5&items.offset=2&items.where=(qty.gt.1,sku.neq.A)",
+            "select=lines:items(product(name))&lines.limit=3&items.product.where=name.eq.x",
+            "include=customer(name),items",
+            "select=id&include=customer",
+            "select=status,total.sum(),n:count(),customer.age.avg()::text",
+            "select=id,items(count(),qty.sum())",
+            "select=customer.tier,total::text,t:meta->>x::numeric",
+            "group_by=status,customer.tier&aggregate=n:count(),revenue:sum(total)&having=n.gt.10&order=revenue.desc",
+            "aggregate=count,count(*),count(id),total.sum(),avg(customer.age)&having=(count.gt.10,sum.lt.5)",
+            "group_by=status",
+            "select=s:status&group_by=status&aggregate=count()",
+            "select=status&aggregate=count()",
+            "select=id&group_by=status",
+            "include=customer&group_by=status",
+            "having=n.gt.1",
+        ],
+        &expect![[r#"
+            select=id,total,customer(name,tier),items(sku,qty)
+                [id, total, customer{[name, tier] limit 20}, items{[sku, qty] limit 20}]
+            select=*,buyer:customer!orders_buyer_fkey!inner(name,region(code,planet(name)))
+                [*, required customer!orders_buyer_fkey{[name, region{[code, planet{[name] limit 20}] limit 20}] limit 20} as buyer]
+            select=...customer(name),customer!flatten(*),items!inner!"inner"(sku)
+                [spread customer{[name] limit 20}, prefixed customer{[*] limit 20}, required items!inner{[sku] limit 20}]
+            select=id,items(*)&items.order=qty.desc&items.limit=5&items.offset=2&items.where=(qty.gt.1,sku.neq.A)
+                [id, items{[*] (qty.gt.1,sku.neq.A) qty.desc.nullsfirst limit 5 offset 2}]
+            select=lines:items(product(name))&lines.limit=3&items.product.where=name.eq.x
+                [items{[product{[name] (name.eq.x) limit 20}] limit 3} as lines]
+            include=customer(name),items
+                [*, customer{[name] limit 20}, items{limit 20}]
+            select=id&include=customer
+                [id, customer{limit 20}]
+            select=status,total.sum(),n:count(),customer.age.avg()::text
+                [status, sum(total), count() as n, avg(customer.age)::text]
+            select=id,items(count(),qty.sum())
+                [id, items{[count(), sum(qty)] limit 20}]
+            select=customer.tier,total::text,t:meta->>x::numeric
+                [customer.tier, total::text, meta->>x::numeric as t]
+            group_by=status,customer.tier&aggregate=n:count(),revenue:sum(total)&having=n.gt.10&order=revenue.desc
+                [status, customer.tier, count() as n, sum(total) as revenue] grouped having(n.gt.10) revenue.desc.nullsfirst
+            aggregate=count,count(*),count(id),total.sum(),avg(customer.age)&having=(count.gt.10,sum.lt.5)
+                [count(), count(), count(id), sum(total), avg(customer.age)] having(count.gt.10,sum.lt.5)
+            group_by=status
+                [status] grouped
+            select=s:status&group_by=status&aggregate=count()
+                [status as s, count()] grouped
+            select=status&aggregate=count()
+                [status, count()]
+            select=id&group_by=status
+                select and group_by name different columns: a group shows what it is grouped by, and aggregates, in the value of 'group_by' at character 1
+            include=customer&group_by=status
+                include does not go with group_by or aggregate, in the value of 'group_by' at character 1
+            having=n.gt.1
+                having goes with group_by or aggregate only, in the value of 'having' at character 1
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_said_of_a_relation_is_said_of_one_that_is_shown() {
+    check_queries(
+        &[
+            "select=a(x)&b.limit=5",
+            "select=a(x)&a.limit=0",
+            "select=a(x),a!hint(y)&a.offset=x",
+            "select=b:a(x),c:a(y)&a.limit=1",
+        ],
+        &expect![[r#"
+            select=a(x)&b.limit=5
+                no relation 'b' is shown, in the parameter name 'b.limit'
+            select=a(x)&a.limit=0
+                expected a whole number from 1 to 10000, in the value of 'a.limit' at character 1
+            select=a(x),a!hint(y)&a.offset=x
+                expected a whole number from 0 to 1000000, in the value of 'a.offset' at character 1
+            select=b:a(x),c:a(y)&a.limit=1
+                no relation 'a' is shown, in the parameter name 'a.limit'
         "#]],
     );
 }
@@ -162,8 +331,7 @@ fn what_cannot_be_read_is_refused_with_its_place() {
 }
 
 #[test]
-fn groups_and_lists_that_cannot_be_read_are_refused_with_their_place() {
-    let places = ["a"; 9].join(",");
+fn groups_that_cannot_be_read_are_refused_with_their_place() {
     check(
         &[
             ("or", "a.eq.1"),
@@ -172,19 +340,13 @@ fn groups_and_lists_that_cannot_be_read_are_refused_with_their_place() {
             ("or", "(a.eq.1))"),
             ("or", "(é.eq.1,,b.eq.2)"),
             ("or", "(a)"),
-            ("or", "(customer.tier.eq.gold)"),
+            ("or", "(customer.tier)"),
+            ("or", "(customer.tier.equal.gold)"),
+            ("or", "(total.above.5)"),
+            ("or", "(a.b.c.d.e.eq.1)"),
+            ("or", "(customer.and(tier.eq.gold)"),
+            ("or", "(a.eq.column(b)"),
             ("or", "(xor(a.eq.1))"),
-            ("order", ""),
-            ("order", "id.down"),
-            ("order", "id.nullsfirst.desc"),
-            ("order", "customer(name)"),
-            ("order", &places),
-            ("select", ""),
-            ("select", "id,"),
-            ("select", "customer(name)"),
-            ("select", "total::text"),
-            ("select", "total.sum()"),
-            ("select", "...customer(name)"),
         ],
         &expect![[r#"
             or=a.eq.1 -> expected a group in parentheses, as in (a.eq.1,b.is.null), in the value of 'or' at character 1
@@ -193,19 +355,98 @@ fn groups_and_lists_that_cannot_be_read_are_refused_with_their_place() {
             or=(a.eq.1)) -> expected the end, or the group's closing ')' there, in the value of 'or' at character 9
             or=(é.eq.1,,b.eq.2) -> expected a condition, as in status.eq.paid, and(…), or(…), not.and(…) or not.or(…), in the value of 'or' at character 9
             or=(a) -> expected '.' and an operator after the column, as in status.eq.paid, in the value of 'or' at character 3
-            or=(customer.tier.eq.gold) -> conditions on relations (here 'customer.tier') are not supported by this version, in the value of 'or' at character 11
+            or=(customer.tier) -> there is no operator 'tier', in the value of 'or' at character 2
+            or=(customer.tier.equal.gold) -> there is no operator 'equal', in the value of 'or' at character 2
+            or=(total.above.5) -> there is no operator 'above', in the value of 'or' at character 2
+            or=(a.b.c.d.e.eq.1) -> there are more than 3 relations in one path, in the value of 'or' at character 10
+            or=(customer.and(tier.eq.gold) -> expected ',' or ')', in the value of 'or' at character 28
+            or=(a.eq.column(b) -> expected ',' or ')', in the value of 'or' at character 16
             or=(xor(a.eq.1)) -> expected '.' and an operator after the column, as in status.eq.paid, in the value of 'or' at character 5
+        "#]],
+    );
+}
+
+#[test]
+fn lists_of_columns_that_cannot_be_read_are_refused_with_their_place() {
+    let places = ["a"; 9].join(",");
+    check(
+        &[
+            ("order", ""),
+            ("order", "id.down"),
+            ("order", "id.nullsfirst.desc"),
+            ("order", "customer(name"),
+            ("order", &places),
+            ("select", ""),
+            ("select", "id,"),
+            ("select", "customer("),
+            ("select", "customer(name"),
+            ("select", "customer()"),
+            ("select", "customer!a!b(name)"),
+            ("select", "customer!inner"),
+            ("select", "customer.region(name)"),
+            ("select", "total::"),
+            ("select", "total.sum"),
+            ("select", "total.sum()x"),
+            ("select", "a.b:total"),
+            ("select", "...name"),
+            ("select", "a(b(c(d(e))))"),
+            ("include", "customer,"),
+            ("group_by", "status,"),
+            ("group_by", "customer(tier)"),
+            ("aggregate", "total"),
+            ("aggregate", "sum()"),
+            ("aggregate", "mean(total)"),
+            ("aggregate", "sum(total"),
+            ("having", "n.gt.10"),
+            ("having", "n.gt.10,m.gt.1"),
+        ],
+        &expect![[r#"
             order= -> expected a column, in the value of 'order' at character 1
-            order=id.down -> expected asc or desc, then nullsfirst or nullslast, in the value of 'order' at character 4
+            order=id.down -> id.down.asc.nullslast
             order=id.nullsfirst.desc -> expected asc or desc, then nullsfirst or nullslast, in the value of 'order' at character 15
-            order=customer(name) -> orders by relations (here 'customer') are not supported by this version, in the value of 'order' at character 1
+            order=customer(name -> expected ')' after the relation's column, in the value of 'order' at character 14
             order=a,a,a,a,a,a,a,a,a -> there are more than 8 columns in order, in the value of 'order' at character 17
             select= -> expected a column, in the value of 'select' at character 1
             select=id, -> expected a column, in the value of 'select' at character 4
-            select=customer(name) -> relations in select (here 'customer') are not supported by this version, in the value of 'select' at character 1
-            select=total::text -> casts in select (here 'total') are not supported by this version, in the value of 'select' at character 1
-            select=total.sum() -> aggregates and relations in select (here 'total') are not supported by this version, in the value of 'select' at character 1
-            select=...customer(name) -> relations in select (here '...') are not supported by this version, in the value of 'select' at character 1
+            select=customer( -> expected a column, in the value of 'select' at character 10
+            select=customer(name -> expected ',' or ')', in the value of 'select' at character 14
+            select=customer() -> expected a column, in the value of 'select' at character 10
+            select=customer!a!b(name) -> expected inner, left, flatten and one hint at most, in the value of 'select' at character 12
+            select=customer!inner -> [required customer{limit 20}]
+            select=customer.region(name) -> expected a relation by its name alone, as in items(product(name)), in the value of 'select' at character 1
+            select=total:: -> expected a column, in the value of 'select' at character 8
+            select=total.sum -> [total.sum]
+            select=total.sum()x -> expected ',' or the end, in the value of 'select' at character 12
+            select=a.b:total -> expected a plain name before ':', in the value of 'select' at character 1
+            select=...name -> [spread name{limit 20}]
+            select=a(b(c(d(e)))) -> there are more than 3 relations inside each other, in the value of 'select' at character 7
+            include=customer, -> expected a column, in the value of 'include' at character 10
+            group_by=status, -> expected a column, in the value of 'group_by' at character 8
+            group_by=customer(tier) -> expected ',' or the end, in the value of 'group_by' at character 9
+            aggregate=total -> expected count(), sum(column), avg(…), min(…) or max(…), in the value of 'aggregate' at character 1
+            aggregate=sum() -> expected a column that it is made of, as in sum(total), in the value of 'aggregate' at character 1
+            aggregate=mean(total) -> expected count(), sum(column), avg(…), min(…) or max(…), in the value of 'aggregate' at character 1
+            aggregate=sum(total -> expected ')' after the column, in the value of 'aggregate' at character 10
+            having=n.gt.10 -> having goes with group_by or aggregate only, in the value of 'having' at character 1
+            having=n.gt.10,m.gt.1 -> expected the end, or parentheses around several conditions, in the value of 'having' at character 8
+        "#]],
+    );
+}
+
+#[test]
+fn names_that_cannot_be_read_are_refused_with_their_place() {
+    check(
+        &[
+            ("items.order", "qty"),
+            ("customer.and", "tier.eq.gold"),
+            ("customer!fk", "eq.1"),
+            ("customer.", "eq.1"),
+        ],
+        &expect![[r#"
+            items.order=qty -> no relation 'items' is shown, in the parameter name 'items.order'
+            customer.and=tier.eq.gold -> expected a group in parentheses, as in (a.eq.1,b.is.null), in the value of 'customer.and' at character 1
+            customer!fk=eq.1 -> expected a column after the relation, as in customer.name, in the parameter name 'customer!fk'
+            customer.=eq.1 -> expected a column, in the parameter name 'customer.'
         "#]],
     );
 }
@@ -229,87 +470,27 @@ fn a_query_has_bounds() {
     }
     let many = vec![("id", "eq.1"); 65];
     assert!(read(many).is_err());
-}
-
-fn any_path() -> impl Strategy<Value = ColumnPath> {
-    let name = "[a-zé_.>,()\"\\\\ -]{1,6}";
-    let steps = proptest::collection::vec(name.prop_map(Step), 0..3);
-    (name, steps, any::<bool>()).prop_map(|(column, steps, as_text)| ColumnPath {
-        column,
-        as_text: as_text && !steps.is_empty(),
-        steps,
-        ..ColumnPath::default()
-    })
-}
-
-fn any_test() -> impl Strategy<Value = Condition> {
-    let value = || "[a-z0-9é.,()\"\\\\ %*-]{0,6}";
-    let operand = prop_oneof![
-        (value(), 0..9_usize).prop_map(|(text, at)| {
-            use Operator::{Contains, Eq, Gt, Gte, Ilike, Like, Lt, Lte, Neq, Starts};
-            let of_one = [Eq, Neq, Gt, Gte, Lt, Lte, Like, Ilike, Starts, Contains];
-            (of_one[at], Operand::One(text))
-        }),
-        proptest::collection::vec(value(), 0..4)
-            .prop_map(|list| (Operator::In, Operand::List(list))),
-        (value(), value())
-            .prop_map(|(low, high)| (Operator::Between, Operand::List(vec![low, high]))),
-        (0..4_usize).prop_map(|at| {
-            let what = [IsWhat::Null, IsWhat::NotNull, IsWhat::True, IsWhat::False][at];
-            (Operator::Is, Operand::Is(what))
-        }),
+    let of_embed = format!("({})", vec!["a.eq.1"; 33].join(","));
+    let twice = [
+        ("select", "a(x)"),
+        ("a.where", &*of_embed),
+        ("and", &*of_embed),
     ];
-    (any_path(), operand, any::<bool>()).prop_map(|(column, (operator, operand), negated)| {
-        let test = Condition::Test(Test {
-            column,
-            operator,
-            operand,
-            at: Place::default(),
-        });
-        if negated {
-            Condition::Not(Box::new(test))
-        } else {
-            test
-        }
-    })
-}
-
-fn any_condition() -> impl Strategy<Value = Condition> {
-    any_test().prop_recursive(4, 20, 4, |inner| {
-        (
-            proptest::collection::vec(inner, 1..4),
-            any::<bool>(),
-            any::<bool>(),
-        )
-            .prop_map(|(parts, all, negated)| {
-                let group = if all {
-                    Condition::All(parts)
-                } else {
-                    Condition::Any(parts)
-                };
-                if negated {
-                    Condition::Not(Box::new(group))
-                } else {
-                    group
-                }
-            })
-    })
-}
-
-fn any_order() -> impl Strategy<Value = Vec<Ordered>> {
-    let item = (any_path(), any::<bool>(), any::<bool>());
-    let item = item.prop_map(|(by, descending, nulls_first)| Ordered {
-        by,
-        descending,
-        nulls_first,
-    });
-    proptest::collection::vec(item, 1..4)
+    let error = read(twice).unwrap_err().to_string();
+    let expected = "there are more than 64 conditions and groups, in the value of 'a.where'";
+    assert!(error.starts_with(expected), "{error}");
+    let embeds = |count: usize| {
+        let all: Vec<String> = (0..count).map(|at| format!("r{at}(x)")).collect();
+        read([("select", &*all.join(","))])
+    };
+    assert!(embeds(16).is_ok() && embeds(17).is_err());
 }
 
 proptest! {
     #[test]
     fn what_is_printed_reads_back_as_the_same(filter in proptest::collection::vec(any_condition(), 1..3), order in any_order()) {
         prop_assume!(filter.iter().map(Condition::nodes).sum::<usize>() < NODES_MAX);
+        let filter = gather(filter);
         let printed = (print_conditions(&filter), print_order(&order));
         let query = read([("and", &*printed.0), ("order", &*printed.1)]);
         let query = query.map_err(|error| TestCaseError::fail(format!("{error}: {printed:?}")))?;

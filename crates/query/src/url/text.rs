@@ -1,8 +1,8 @@
 //! The text of one parameter, read from left to right, and what can be wrong with it.
 
-use crate::tree::{Operator, Place};
-
 use super::LIST_MAX;
+use crate::shown::Clash;
+use crate::tree::{Operator, Place};
 
 /// A parameter that cannot be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,28 +27,58 @@ pub enum Problem {
     /// It is part of the grammar, but this version does not have it.
     #[error("{0} are not supported by this version")]
     Unsupported(String),
+    /// The same, with what was written in it.
+    #[error("expected {0}")]
+    Instead(String),
+    /// A body is no JSON.
+    #[error("this is no JSON: {0}")]
+    Json(String),
+    /// An object has a field that it cannot have.
+    #[error("there is no field '{name}' here")]
+    UnknownField {
+        name: String,
+        known: &'static [&'static str],
+    },
+    /// One of a few words must stand here.
+    #[error("'{word}' is not known here")]
+    UnknownWord {
+        word: String,
+        known: &'static [&'static str],
+    },
+    /// Something is said of a relation that is not shown.
+    #[error("no relation '{name}' is shown")]
+    NotShown { name: String, known: Vec<String> },
+    /// What was said does not go together.
+    #[error("{0}")]
+    Clash(Clash),
     /// A query is more than one may ask at once.
     #[error("there are more than {max} {what}")]
     TooMuch { what: &'static str, max: usize },
 }
 
 impl SyntaxError {
-    pub(super) fn new(place: Place, problem: Problem) -> Self {
+    pub(crate) fn new(place: Place, problem: Problem) -> Self {
         Self { place, problem }
     }
 
-    /// What could have been meant, if it is one of a few words.
+    /// What was written, and what could have been meant by it, if that is one of a few words.
     #[must_use]
-    pub fn known(&self) -> &'static [&'static str] {
-        match self.problem {
-            Problem::UnknownOperator(_) => Operator::SPELLINGS,
-            _ => &[],
+    pub fn candidates(&self) -> Option<(&str, Vec<&str>)> {
+        match &self.problem {
+            Problem::UnknownOperator(word) => Some((word, Operator::SPELLINGS.to_vec())),
+            Problem::NotShown { name, known } => {
+                Some((name, known.iter().map(String::as_str).collect()))
+            }
+            Problem::UnknownField { name, known } | Problem::UnknownWord { word: name, known } => {
+                Some((name, known.to_vec()))
+            }
+            _ => None,
         }
     }
 }
 
 /// A parameter's name or value, and how far it has been read.
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     parameter: &'a str,
     whole: &'a str,
     at: usize,
@@ -85,6 +115,14 @@ impl<'a> Text<'a> {
         Place {
             parameter: self.parameter.to_owned(),
             offset: (!self.is_name).then(|| self.whole[..self.at].chars().count()),
+        }
+    }
+
+    /// The place of the parameter's name.
+    pub fn name_place(&self) -> Place {
+        Place {
+            parameter: self.parameter.to_owned(),
+            offset: None,
         }
     }
 

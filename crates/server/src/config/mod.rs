@@ -16,6 +16,7 @@ mod keep;
 mod load;
 mod raw;
 mod registry;
+mod relations;
 mod schema;
 mod sources;
 mod unbuilt;

@@ -25,6 +25,9 @@ pub struct RawConfig {
     pub sources: Vec<RawSource>,
     /// Tables that need something said about them. Anything not said is discovered.
     pub tables: Vec<RawTable>,
+    /// How rows of tables belong together. Change events carry no foreign keys, so they are said here. One
+    /// section `[[relations]]` each.
+    pub relations: Vec<RawRelation>,
     pub memory: RawMemory,
     pub quarantine: RawQuarantine,
     pub checkpoint: RawCheckpoint,
@@ -209,6 +212,28 @@ pub struct RawTable {
     #[schemars(extend("examples" = [[["customer_id"], ["status", "created_at"]]]))]
     pub indexes: Vec<RawIndex>,
     pub columns: RawColumns,
+}
+
+/// Rows of one table name, in some columns, one row of another.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRelation {
+    /// What the relation is called from the table of `from`: there it leads to one row. Required.
+    #[schemars(extend("examples" = ["customer"]))]
+    pub name: Option<String>,
+    /// The columns that name the other row, as `TABLE.COLUMN` or `TABLE.(COLUMN, COLUMN)`. Required.
+    #[schemars(extend("examples" = ["orders.customer_id", "items.(tenant, order_id)"]))]
+    pub from: Option<String>,
+    /// The columns that are equal to them, mostly the key of their table. Required.
+    #[schemars(extend("examples" = ["customers.id", "orders.(tenant, id)"]))]
+    pub to: Option<String>,
+    /// What the relation is called from the table of `to`: there it leads to any number of rows. Without it
+    /// it is called as the table of `from`.
+    #[schemars(extend("examples" = ["orders"]))]
+    pub inverse: Option<String>,
+    /// Name of the foreign key in the database. Queries may tell relations apart by it.
+    #[schemars(extend("examples" = ["orders_customer_id_fkey"]))]
+    pub constraint: Option<String>,
 }
 
 /// Columns alone, or with what is to be made of them.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use debezium_decoder::{HashKey, Placeholder, TopicFormats};
 use ingest::Keep;
+use query::relation::Relation;
 use registry_client::RegistryOptions;
 use table_store::IndexDefinition;
 
@@ -17,6 +18,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::indexes;
 use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
+use super::relations::relations;
 use super::sources;
 use super::units::{ListenAddress, Unusable, parse_duration, parse_size};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// Names and topics are unique.
     pub tables: Vec<TableConfig>,
+    /// Names are unique for each table they are followed from.
+    pub relations: Vec<Relation>,
     /// `None`: no limit.
     pub memory_max_bytes: Option<u64>,
     pub quarantine_max_bytes: u64,
@@ -138,6 +142,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
     let secret_given = raw.secrets.hash_key.is_some();
     let hash_key = columns::hash_key(raw.secrets.hash_key, &mut findings);
     let tables = tables(raw.tables, secret_given, &mut findings);
+    let relations = relations(raw.relations, &tables, &mut findings);
     tables_that_are_served(&sources, &tables, &mut findings);
     let listen = Listen {
         data: findings.or_default("listen.data", raw.listen.data, LISTEN_DATA, data_address),
@@ -178,7 +183,23 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         CHECKPOINT_INTERVAL,
         |text| parse_duration(text, CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX),
     );
-    let data_dir = raw.data_dir.unwrap_or_else(|| DATA_DIR.to_owned());
+    let data_dir = data_dir(raw.data_dir, &mut findings);
+    ConfigErrors::check(findings.errors)?;
+    Ok(Config {
+        storage: Storage::Directory(data_dir.into()),
+        listen,
+        sources,
+        tables,
+        relations,
+        memory_max_bytes,
+        quarantine_max_bytes,
+        checkpoint_interval,
+        hash_key,
+    })
+}
+
+fn data_dir(written: Option<String>, findings: &mut Findings<'_>) -> String {
+    let data_dir = written.unwrap_or_else(|| DATA_DIR.to_owned());
     if data_dir.is_empty() {
         findings.find(
             &path("data_dir"),
@@ -186,17 +207,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
             "name a directory, or remove the key",
         );
     }
-    ConfigErrors::check(findings.errors)?;
-    Ok(Config {
-        storage: Storage::Directory(data_dir.into()),
-        listen,
-        sources,
-        tables,
-        memory_max_bytes,
-        quarantine_max_bytes,
-        checkpoint_interval,
-        hash_key,
-    })
+    data_dir
 }
 
 /// What was found wrong so far. Going on after a finding lets a person mend everything at once.
@@ -239,7 +250,7 @@ impl Findings<'_> {
 }
 
 /// A key outside of any list, as it is written with dots.
-fn path(dotted: &str) -> KeyPath {
+pub fn path(dotted: &str) -> KeyPath {
     dotted
         .split('.')
         .fold(KeyPath::default(), |path, key| path.key(key))

@@ -37,6 +37,14 @@ pub fn text(listen: &Listen, rate: u32, broker: &str, program: &str) -> String {
             "/v1/tables/order_items/rows/600,1",
         ),
         (
+            "What the best customers bought last, with the customer and the items",
+            "/v1/tables/orders/rows?customer.tier=eq.gold&select=id,total,customer(name),items(sku,quantity)&order=id.desc&limit=3",
+        ),
+        (
+            "How many orders there are of each kind, and what they are worth",
+            "/v1/tables/orders/rows?group_by=status&aggregate=n:count(),worth:sum(total)&order=n.desc",
+        ),
+        (
             "A question that cannot be answered, and what is said about it",
             "/v1/tables/ordes/rows/1",
         ),
@@ -80,7 +88,7 @@ mod tests {
             data: ListenAddress::parse(data).unwrap(),
             admin: ListenAddress::parse("127.0.0.1:9090").unwrap(),
         };
-        expect![[r"
+        expect![[r#"
             The shop is open. Its database changes 4 times a second, and an in-process Kafka broker at 127.0.0.1:4000
             carries the changes. Ask from another terminal, and ask again: the answers differ.
 
@@ -99,6 +107,12 @@ mod tests {
               One of its items, by a key of two columns:
                 curl -sS 'http://127.0.0.1:8080/v1/tables/order_items/rows/600,1'
 
+              What the best customers bought last, with the customer and the items:
+                curl -sS 'http://127.0.0.1:8080/v1/tables/orders/rows?customer.tier=eq.gold&select=id,total,customer(name),items(sku,quantity)&order=id.desc&limit=3'
+
+              How many orders there are of each kind, and what they are worth:
+                curl -sS 'http://127.0.0.1:8080/v1/tables/orders/rows?group_by=status&aggregate=n:count(),worth:sum(total)&order=n.desc'
+
               A question that cannot be answered, and what is said about it:
                 curl -sS 'http://127.0.0.1:8080/v1/tables/ordes/rows/1'
 
@@ -113,7 +127,7 @@ mod tests {
                 rowtide status
 
             Ctrl-C closes the shop.
-        "]]
+        "#]]
         .assert_eq(&text(&listen("127.0.0.1:8080"), 4, "127.0.0.1:4000", "rowtide"));
         let unix = text(&listen("unix:/tmp/r.sock"), 1, "b", "rowtide");
         assert!(unix.contains("changes once a second"), "{unix}");

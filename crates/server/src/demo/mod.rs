@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use clap::Args;
+use query::relation::{Endpoint, Relation};
 use telemetry::clock::now_ms;
 
 use crate::cli::LogArgs;
@@ -42,6 +43,28 @@ pub struct DemoArgs {
     log: LogArgs,
 }
 
+/// As the shop's foreign keys have it.
+fn relations() -> Vec<Relation> {
+    let endpoint = |table: &str, column: &str| Endpoint {
+        table: table.to_owned(),
+        columns: vec![column.to_owned()],
+    };
+    let keys = [
+        ("customer", "orders", "customer_id", "customers", "orders"),
+        ("order", "order_items", "order_id", "orders", "items"),
+        ("customer", "tickets", "customer_id", "customers", "tickets"),
+        ("order", "tickets", "order_id", "orders", "tickets"),
+    ];
+    let relation = |(name, table, column, to, inverse): (&str, &str, &str, &str, &str)| Relation {
+        name: name.to_owned(),
+        from: endpoint(table, column),
+        to: endpoint(to, "id"),
+        inverse: Some(inverse.to_owned()),
+        constraint: Some(format!("{table}_{column}_fkey")),
+    };
+    keys.map(relation).into()
+}
+
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     args.log.start("warn")?;
     let shop = Shop::open(args.seed, now_ms().unsigned_abs());
@@ -55,7 +78,8 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         ..ConfigArgs::default()
     };
     // Variables that configure a real server are not meant for the demo.
-    let config = config::load(&flags, &BTreeMap::new())?;
+    let mut config = config::load(&flags, &BTreeMap::new())?;
+    config.relations = relations();
     let program = std::env::args()
         .next()
         .unwrap_or_else(|| "rowtide".to_owned());

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use row_model::SlotId;
+use smallvec::SmallVec;
 
 /// Entries of one leaf: what a reader copies under the lock at most, and the writer moves.
 pub(super) const LEAF_ENTRIES_MAX: usize = 256;
@@ -14,6 +15,9 @@ pub(super) const LEAF_ENTRIES_MAX: usize = 256;
 /// Bytes of a leaf of several entries. The longest entry there can be is a leaf of its own, and its
 /// length still fits the 16 bits of an end: 8 columns of 512 bytes, doubled, and a key of 32 KiB.
 const LEAF_BYTES_MAX: usize = 16 * 1024;
+
+/// What parts two leaves: seldom longer than what fits its place in the tree.
+pub(super) type Separator = SmallVec<[u8; 24]>;
 
 #[derive(Debug, Default)]
 pub(super) struct Leaf {
@@ -45,7 +49,8 @@ impl Leaf {
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
+        size_of::<Self>()
+            + self.bytes.capacity()
             + self.ends.capacity() * size_of::<u16>()
             + self.slots.capacity() * size_of::<SlotId>()
     }
@@ -162,7 +167,7 @@ impl Leaf {
 
     /// Takes off the entries from `at` on, and answers them with the bytes that part the two: above all
     /// that stay, and not above any that went, nor above `entry` if that would have gone to their end.
-    pub fn split(&mut self, at: usize, entry: &[u8]) -> (Box<[u8]>, Self) {
+    pub fn split(&mut self, at: usize, entry: &[u8]) -> (Separator, Self) {
         let whole = |leaf: &Self, at| {
             let (prefix, rest) = leaf.entry(at);
             [prefix, rest].concat()
@@ -180,7 +185,7 @@ impl Leaf {
         let upper = Self::joined(&[(self, at..self.len())]);
         *self = Self::joined(&[(self, 0..at)]);
         let separator = &above[..=common(&below, &above)];
-        (separator.into(), upper)
+        (Separator::from_slice(separator), upper)
     }
 
     /// Both in one, if that is well below what a leaf holds; this one comes first.

@@ -9,10 +9,12 @@ use std::ops::Bound;
 use parking_lot::RwLock;
 use row_model::SlotId;
 
-use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf};
+use super::leaf::{Inserted, LEAF_ENTRIES_MAX, Leaf, Separator};
 
 /// Leaves that are counted one by one for an estimate, from either end.
 const COUNTED_LEAVES_MAX: usize = 64;
+/// Leaves that an estimate passes, taking those it does not look into for usual ones.
+const PASSED_LEAVES_MAX: usize = 1_024;
 
 /// A leaf of fewer entries is merged with the next, if both fit one.
 const SMALL_LEAF: usize = LEAF_ENTRIES_MAX / 4;
@@ -26,7 +28,8 @@ pub(super) struct OrderedEntries {
 #[derive(Debug)]
 struct Tree {
     /// By a lower bound of what the leaf holds. The first bound is empty, so that every entry has a leaf.
-    leaves: BTreeMap<Box<[u8]>, Leaf>,
+    /// Leaves are boxed and bounds are not: a search looks at many bounds, which should lie together.
+    leaves: BTreeMap<Separator, Box<Leaf>>,
     len: usize,
     /// Of leaves and separators, without the tree's nodes.
     bytes: usize,
@@ -94,9 +97,9 @@ impl Batch {
 impl Default for OrderedEntries {
     fn default() -> Self {
         let tree = Tree {
-            leaves: BTreeMap::from([(Box::default(), Leaf::default())]),
+            leaves: BTreeMap::from([(Separator::new(), Box::default())]),
             len: 0,
-            bytes: 0,
+            bytes: size_of::<Leaf>(),
         };
         Self {
             tree: RwLock::new(tree),
@@ -112,7 +115,7 @@ impl OrderedEntries {
     /// Exact but for the nodes of the tree, which are taken to be two thirds full.
     pub fn memory_bytes(&self) -> usize {
         let tree = self.tree.read();
-        tree.bytes + tree.leaves.len() * size_of::<(Box<[u8]>, Leaf)>() * 3 / 2
+        tree.bytes + tree.leaves.len() * size_of::<(Separator, Box<Leaf>)>() * 3 / 2
     }
 
     pub fn insert(&self, entry: &[u8], slot: SlotId) {
@@ -169,7 +172,7 @@ impl OrderedEntries {
         }
     }
 
-    /// About how many entries a range has: exact if they are few, or nearly all.
+    /// About how many entries a range has: exact if they are few.
     pub fn estimate(&self, range: &EntryRange) -> u64 {
         if range.is_empty() {
             return 0;
@@ -192,13 +195,13 @@ impl OrderedEntries {
         });
         let above = above.map_or(Some(0), |above| tree.count(&above));
         let others = tree.count(&below).zip(above).map(|(one, two)| one + two);
-        (tree.len - others.unwrap_or(tree.len / 2)) as u64
+        tree.len.saturating_sub(others.unwrap_or(tree.len / 2)) as u64
     }
 }
 
 impl Tree {
     /// The leaf that an entry belongs to, and all after it.
-    fn leaves_from(&self, entry: &[u8]) -> impl Iterator<Item = (&Box<[u8]>, &Leaf)> {
+    fn leaves_from(&self, entry: &[u8]) -> impl Iterator<Item = (&Separator, &Box<Leaf>)> {
         let upto = (Bound::Unbounded, Bound::Included(entry));
         let own = self.leaves.range::<[u8], _>(upto).next_back();
         let beyond = (Bound::Excluded(entry), Bound::Unbounded);
@@ -229,8 +232,8 @@ impl Tree {
                     };
                     let (separator, upper) = leaf.split(at, entry);
                     self.bytes = self.bytes + leaf.memory_bytes() + upper.memory_bytes() - before;
-                    self.bytes += separator.len();
-                    self.leaves.insert(separator, upper);
+                    self.bytes += spilled(&separator);
+                    self.leaves.insert(separator, Box::new(upper));
                 }
             }
         }
@@ -264,8 +267,10 @@ impl Tree {
             return;
         };
         if leaf.is_empty() && !first.is_empty() {
-            self.bytes -= leaf.memory_bytes() + first.len();
-            self.leaves.remove(first);
+            self.bytes -= leaf.memory_bytes();
+            if let Some((first, _)) = self.leaves.remove_entry(first) {
+                self.bytes -= spilled(&first);
+            }
             return;
         }
         let Some((separator, next)) = from.next() else {
@@ -275,26 +280,40 @@ impl Tree {
             return;
         };
         let separator = separator.clone();
-        self.bytes -= leaf.memory_bytes() + next.memory_bytes() + separator.len();
+        self.bytes -= leaf.memory_bytes() + next.memory_bytes() + spilled(&separator);
         self.bytes += merged.memory_bytes();
-        *leaf = merged;
+        **leaf = merged;
         self.leaves.remove(&separator);
     }
 
-    /// Entries of a range; `None` if they are in too many leaves to look at.
+    /// About how many entries a range has; `None` if they are in too many leaves to pass.
     fn count(&self, range: &EntryRange) -> Option<usize> {
+        let usual = self.len / self.leaves.len().max(1);
         let mut count = 0;
         for (at, (separator, leaf)) in self.leaves_from(&range.from).enumerate() {
             if range.is_below(separator) {
                 break;
             }
-            if at == COUNTED_LEAVES_MAX {
-                return None;
+            match at {
+                0..COUNTED_LEAVES_MAX => {
+                    let (from, to) = places(leaf, range);
+                    count += to.saturating_sub(from);
+                }
+                // To look into each would take longer than the answer is worth.
+                COUNTED_LEAVES_MAX..PASSED_LEAVES_MAX => count += usual,
+                _ => return None,
             }
-            let (from, to) = places(leaf, range);
-            count += to.saturating_sub(from);
         }
         Some(count)
+    }
+}
+
+/// What a separator takes beside its place in the tree.
+fn spilled(separator: &Separator) -> usize {
+    if separator.spilled() {
+        separator.len()
+    } else {
+        0
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use debezium_decoder::{Placeholder, TopicFormats};
+use query::relation::{Endpoint, Relation};
 use registry_client::{ClientCertificate, Login, RegistryAddress, RegistryOptions};
 use serde_json::Value;
 use table_store::{IndexDefinition, IndexKind};
@@ -76,6 +77,16 @@ topic = "shop.public.orders"
 key = ["id"]
 keep = "100000 rows"
 indexes = [["customer_id"], ["status", "created_at"], { columns = ["email"], kind = "hash" }]
+[[relations]]
+name = "customer"
+from = "orders.customer_id"
+to = "shop.public.customers.id"
+constraint = "orders_customer_id_fkey"
+[[relations]]
+name = "order"
+from = "items.(tenant, order_id)"
+to = "orders.(tenant, id)"
+inverse = "lines"
 [memory]
 max = "4GiB"
 [quarantine]
@@ -179,11 +190,35 @@ fn everything_that_can_be_written_is_understood() {
             keep: Some(ingest::Keep::Rows(100_000)),
             indexes: full_indexes(),
         }],
+        relations: full_relations(),
         memory_max_bytes: Some(4 << 30),
         quarantine_max_bytes: 128 << 20,
         checkpoint_interval: Duration::from_millis(250),
     };
     assert_eq!(config, expected);
+}
+
+fn full_relations() -> Vec<Relation> {
+    let endpoint = |table: &str, columns: &[&str]| Endpoint {
+        table: table.to_owned(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+    };
+    vec![
+        Relation {
+            name: "customer".to_owned(),
+            from: endpoint("orders", &["customer_id"]),
+            to: endpoint("shop.public.customers", &["id"]),
+            inverse: None,
+            constraint: Some("orders_customer_id_fkey".to_owned()),
+        },
+        Relation {
+            name: "order".to_owned(),
+            from: endpoint("items", &["tenant", "order_id"]),
+            to: endpoint("orders", &["tenant", "id"]),
+            inverse: Some("lines".to_owned()),
+            constraint: None,
+        },
+    ]
 }
 
 #[test]

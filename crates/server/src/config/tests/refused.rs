@@ -251,6 +251,67 @@ fn what_is_left_out_cannot_be_a_table_and_what_is_kept_has_a_unit() {
 }
 
 #[test]
+fn relations_that_relate_nothing_are_all_named_with_their_lines() {
+    let text = r#"
+[[sources]]
+name = "s"
+kind = "file"
+path = "r"
+[[tables]]
+name = "orders"
+topic = "shop.public.orders"
+columns = { drop = ["customer_id"] }
+[[relations]]
+name = "customer"
+[[relations]]
+name = "a.b"
+from = "orders"
+to = "customers.()"
+[[relations]]
+name = "buyer"
+from = "orders.customer_id"
+to = "customers.(tenant, id)"
+inverse = ""
+[[relations]]
+name = "buyer"
+from = "orders.seller_id"
+to = "customers.(id, id)"
+inverse = "sales"
+[[relations]]
+name = "seller"
+from = "orders.seller_id"
+to = "customers.id"
+inverse = "sales"
+inversed = "x"
+"#;
+    check_wrong(
+        text,
+        &[],
+        &[],
+        &expect!["rowtide.toml:31: unknown key `relations[4].inversed`: did you mean `inverse`?"],
+    );
+    let text = text.replace("inversed = \"x\"\n", "");
+    check_wrong(
+        &text,
+        &[],
+        &[],
+        &expect![[r#"
+        rowtide.toml:10: `relations[0]` has no from: add from = "orders.customer_id"
+        rowtide.toml:10: `relations[0]` has no to: add to = "customers.id"
+        rowtide.toml:13: "a.b" cannot name a relation: write a name without `. , : ! ( )` and quotes
+        rowtide.toml:14: `relations[1].from`: "orders" names no column: write TABLE.COLUMN, or TABLE.(COLUMN, COLUMN)
+        rowtide.toml:15: `relations[1].to`: "customers.()" names no column: write TABLE.COLUMN, or TABLE.(COLUMN, COLUMN)
+        rowtide.toml:18: `relations[2].from` uses customer_id, which is dropped from orders: hash the column instead: equal values stay equal
+        rowtide.toml:19: `relations[2]` has 1 columns in `from` and 2 in `to`: name as many columns on both sides, in the same order
+        rowtide.toml:20: "" cannot name a relation: write a name without `. , : ! ( )` and quotes
+        rowtide.toml:22: two relations of orders are called buyer: give each its own name
+        rowtide.toml:24: `relations[3].to` names a column twice: write TABLE.COLUMN, or TABLE.(COLUMN, COLUMN)
+        rowtide.toml:24: `relations[3]` has 1 columns in `from` and 2 in `to`: name as many columns on both sides, in the same order
+        rowtide.toml:30: two relations of customers are called sales: give each its own name"#]],
+    );
+}
+
+#[test]
 fn indexes_that_cannot_be() {
     check_wrong(
         "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\n[[tables]]\ntopic = 'a'\nindexes = [\n['x'],\n[],\n['y', 'y'],\n['z', ''],\n{ columns = ['x'], kind = 'hash' },\n{ kind = 'hash' },\n['secret', 'x'],\n['1', '2', '3', '4', '5', '6', '7', '8', '9'],\n]\n[tables.columns]\ndrop = ['secret']\n",

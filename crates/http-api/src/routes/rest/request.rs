@@ -1,0 +1,213 @@
+//! A request for rows: read, run on one cut, and answered with the headers that `PostgREST` sends.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use query::bind::{self, BoundQuery};
+use query::fresh::Fresh;
+use query::list::{self, Budget, PageRequest};
+use query::postgrest;
+use query::tree::Query;
+use table_store::{Cut, PinnedCut, TableCut};
+use telemetry::Event;
+
+use super::accept::Accepted;
+use super::prefer::Preferences;
+use super::range::{Empty, Window};
+use super::refusal::Refusal;
+use super::table::Profile;
+use super::unfit;
+use super::written::Written;
+use crate::params::Params;
+use crate::respond::{self, Timing};
+use crate::{ApiState, Limits, fresh};
+
+/// Rows of one answer, whatever its limit.
+const ROWS_MAX: usize = 10_000;
+
+const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// Columns of which some value was never sent.
+const UNAVAILABLE: HeaderName = HeaderName::from_static("rowtide-unavailable");
+/// Why there are fewer rows than were asked for: `rows` or `bytes`.
+const TRUNCATED: HeaderName = HeaderName::from_static("rowtide-truncated");
+
+/// What is asked, before any table is looked at.
+pub(super) struct Request {
+    table: String,
+    query: Query,
+    window: Window,
+    accepted: Accepted,
+    preferences: Preferences,
+    profile: Profile,
+    /// The parameters in the order of their names.
+    canonical: String,
+}
+
+impl Request {
+    pub fn read(table: String, uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let params = Params::decoded(uri.query()).map_err(|refused| {
+            Refusal::new(400, "PGRST100", "failed to decode the query string")
+                .details(refused.to_string())
+        })?;
+        let mut query =
+            postgrest::read(params.pairs()).map_err(|refused| unfit::unreadable(&refused))?;
+        let asked = Window {
+            offset: query.offset,
+            limit: query.limit,
+        };
+        let window = Window::of(headers, asked).map_err(|empty| {
+            unfit::unsatisfiable(match empty {
+                Empty::Header => "The lower boundary must be lower than or equal to the upper boundary in the Range header.",
+                Empty::Both => "Limit should be greater than or equal to zero.",
+            })
+        })?;
+        (query.offset, query.limit) = (window.offset, window.limit);
+        let accepted = Accepted::of(headers).map_err(|types| {
+            let message = format!(
+                "None of these media types are available: {}",
+                types.join(", ")
+            );
+            Refusal::new(406, "PGRST107", message)
+        })?;
+        let preferences = Preferences::of(headers);
+        if let Some(invalid) = preferences.refused() {
+            return Err(Refusal::new(
+                400,
+                "PGRST122",
+                "Invalid preferences given with handling=strict",
+            )
+            .details(format!("Invalid preferences: {}", invalid.join(", "))));
+        }
+        Ok(Self {
+            table,
+            query,
+            window,
+            accepted,
+            preferences,
+            profile: Profile::of(headers),
+            canonical: canonical(params.pairs()),
+        })
+    }
+
+    pub fn run(
+        self,
+        state: &ApiState,
+        limits: &Limits,
+        timing: Timing,
+    ) -> Result<Response, Refusal> {
+        let cut = state.store().pin();
+        let table = self.profile.table(state, &cut, &self.table)?;
+        let fresh = fresh::of_table(table, state.now_ms());
+        self.rows(state, &cut, table, limits, timing)
+            .map_err(|refused| refused.at_least_at(|| fresh))
+    }
+
+    fn rows(
+        &self,
+        state: &ApiState,
+        cut: &PinnedCut,
+        table: &Arc<TableCut>,
+        limits: &Limits,
+        mut timing: Timing,
+    ) -> Result<Response, Refusal> {
+        let schema = self.profile.schema_of(table);
+        let query = self.bound(state, cut, table, &schema)?;
+        let tables = query.tables();
+        let fresh = query::fresh::of(tables.iter().map(|table| &**table), state.now_ms())
+            .unwrap_or_else(|| fresh::of_table(table, state.now_ms()));
+        let budget = Budget {
+            rows_max: limits.scan_rows_max,
+            threads: limits.scans_max,
+            is_late: &|| timing.is_beyond(limits.scan_timeout()),
+        };
+        let request = PageRequest {
+            after: None,
+            limit: ROWS_MAX,
+            counted: self.preferences.count.is_some(),
+        };
+        let page = list::page(cut, &query, &request, budget)
+            .map_err(|refused| unfit::too_costly(&refused).at(fresh.clone()))?;
+        timing.found();
+        let body = Written::new(&query, &page, self.accepted, self.window)
+            .map_err(|refused| refused.at(fresh.clone()))?;
+        if body.truncated.is_some() {
+            Event::AnswerTruncated {
+                table: &table.table.identity().name,
+            }
+            .emit();
+        }
+        Ok(self.response(body, &schema, &fresh, &timing))
+    }
+
+    fn bound(
+        &self,
+        state: &ApiState,
+        cut: &Cut,
+        table: &Arc<TableCut>,
+        schema: &str,
+    ) -> Result<BoundQuery, Refusal> {
+        let (name, world) = (&table.table.identity().name, state.world(cut));
+        let mut query = self.query.clone();
+        postgrest::respell(&mut query, table, &world)
+            .map_err(|refused| unfit::no_such_operator(&refused))?;
+        bind::bind(&query, table, &world)
+            .map_err(|refused| unfit::unfit(&refused, &self.query, name, schema))
+    }
+
+    fn response(&self, body: Written, schema: &str, fresh: &Fresh, timing: &Timing) -> Response {
+        let content_type = HeaderValue::from_static(self.accepted.content_type());
+        let mut response = respond::of_type(content_type, body.bytes, fresh, timing);
+        *response.status_mut() = body.sent.status();
+        let headers = response.headers_mut();
+        let location = match &*self.canonical {
+            "" => format!("/{}", encode(&self.table)),
+            canonical => format!("/{}?{canonical}", encode(&self.table)),
+        };
+        let all = [
+            (header::CONTENT_RANGE, Some(body.sent.content_range())),
+            (header::CONTENT_LOCATION, Some(location)),
+            (
+                CONTENT_PROFILE,
+                self.profile.is_asked().then(|| schema.to_owned()),
+            ),
+            (PREFERENCE_APPLIED, self.preferences.applied()),
+            (UNAVAILABLE, body.unavailable),
+            (TRUNCATED, body.truncated.map(str::to_owned)),
+        ];
+        for (name, text) in all {
+            if let Some(text) = text {
+                respond::insert(headers, name, text);
+            }
+        }
+        response
+    }
+}
+
+/// The parameters sorted by name, encoded.
+fn canonical<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut pairs: Vec<(&str, &str)> = pairs.collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    let parts = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    parts.collect::<Vec<_>>().join("&")
+}
+
+/// Everything but letters, digits and `-_.~` as percent and two digits.
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
+                out.push(digit.to_ascii_uppercase());
+            }
+        }
+    }
+    out
+}

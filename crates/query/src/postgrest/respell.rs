@@ -1,0 +1,304 @@
+//! Literals as `PostgreSQL` writes them, respelled as everything else here reads them.
+//!
+//! What a literal may look like depends on the column's type: `t` is true, `\xff` a byte, `{1,2}` an array,
+//! `2024-02-29` the midnight of that day. Only the spelling is changed, and only where it is certain
+//! what is meant: all else is left for others to refuse.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use row_model::ColumnType;
+use table_store::TableCut;
+
+use super::array::{self, Element};
+use crate::cast::postgres_truth;
+use crate::relation::World;
+use crate::tree::{Condition, Embed, Operand, Operator, Place, Query, SelectedWhat, Test};
+
+/// The operator asks what values of the type have no answer to, though those of others here have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoOperator {
+    pub operator: &'static str,
+    pub kind: &'static str,
+    pub at: Place,
+}
+
+/// Respells the literals of a query on a table.
+///
+/// # Errors
+/// If containment is asked of a column that is neither an array nor JSON.
+pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result<(), NoOperator> {
+    for condition in &mut query.filter {
+        respell_condition(condition, table, world)?;
+    }
+    for item in query.select.iter_mut().flatten() {
+        if let SelectedWhat::Embed(Embed {
+            relation, query, ..
+        }) = &mut item.what
+            && let Ok(link) = world.relations.resolve(world.cut, table, relation)
+        {
+            respell(query, &link.target, world)?;
+        }
+    }
+    Ok(())
+}
+
+fn respell_condition(
+    condition: &mut Condition,
+    table: &TableCut,
+    world: &World<'_>,
+) -> Result<(), NoOperator> {
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => parts
+            .iter_mut()
+            .try_for_each(|part| respell_condition(part, table, world)),
+        Condition::Not(part) => respell_condition(part, table, world),
+        Condition::Related(related) => {
+            let Ok(link) = world.relations.resolve(world.cut, table, &related.relation) else {
+                return Ok(());
+            };
+            related
+                .filter
+                .iter_mut()
+                .try_for_each(|part| respell_condition(part, &link.target, world))
+        }
+        Condition::Test(test) => {
+            if !test.column.steps.is_empty() {
+                return Ok(());
+            }
+            let Some(kind) = kind_of(table, &test.column.column) else {
+                return Ok(());
+            };
+            if is_containment(test.operator) && is_scalar(kind) {
+                return Err(NoOperator {
+                    operator: test.operator.spelling(),
+                    kind: kind.name(),
+                    at: test.at.clone(),
+                });
+            }
+            if let Some(either) = respell_test(test, kind) {
+                *condition = either;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The type of a column in its newest shape.
+fn kind_of(table: &TableCut, name: &str) -> Option<ColumnType> {
+    let history = table.table.schemas();
+    let newest = table.schema.and_then(|id| history.get(id));
+    let of = |shape: &row_model::Schema| shape.column(name).map(|at| shape.columns[at].kind);
+    newest
+        .and_then(|shape| of(&shape))
+        .or_else(|| history.shapes().iter().rev().find_map(|shape| of(shape)))
+}
+
+fn is_containment(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Contains | Operator::ContainedIn | Operator::Overlaps
+    )
+}
+
+fn is_scalar(kind: ColumnType) -> bool {
+    !matches!(
+        kind,
+        ColumnType::Any
+            | ColumnType::Json
+            | ColumnType::Array
+            | ColumnType::Map
+            | ColumnType::Struct
+            | ColumnType::EnumSet
+    )
+}
+
+/// Respells a test in its place, or says what stands for it if its literal can be read in two ways.
+fn respell_test(test: &mut Test, kind: ColumnType) -> Option<Condition> {
+    let is_text_operator = matches!(
+        test.operator,
+        Operator::Like | Operator::Ilike | Operator::Match | Operator::Imatch
+    );
+    match &mut test.operand {
+        Operand::One(text) if kind == ColumnType::Array => {
+            let elements = array::read(text)?;
+            let (typed, texts) = (json_of(&elements, false), json_of(&elements, true));
+            *text = typed;
+            // Whether elements are numbers or texts is not known of arrays.
+            let mut other = test.clone();
+            other.operand = Operand::One(texts);
+            if other == *test {
+                return None;
+            }
+            let both = vec![Condition::Test(test.clone()), Condition::Test(other)];
+            Some(match test.operator {
+                Operator::Neq => Condition::All(both),
+                _ => Condition::Any(both),
+            })
+        }
+        Operand::One(text) if !is_text_operator => {
+            *text = respelled(text, kind);
+            None
+        }
+        Operand::List(texts) => {
+            for text in texts {
+                *text = respelled(text, kind);
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+/// An array as JSON; its elements as what they look like, or all as texts.
+fn json_of(elements: &[Element], as_texts: bool) -> String {
+    let parts = elements.iter().map(|element| match &element.text {
+        None => "null".to_owned(),
+        Some(text) if !element.quoted && !as_texts && is_plain_json(text) => text.clone(),
+        Some(text) => serde_json::Value::from(&**text).to_string(),
+    });
+    format!("[{}]", parts.collect::<Vec<_>>().join(","))
+}
+
+/// A number, or a word for truth.
+fn is_plain_json(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    matches!(text, "true" | "false") || begins && crate::literal::is_json(text)
+}
+
+fn respelled(text: &str, kind: ColumnType) -> String {
+    let trimmed = text.trim();
+    let new = match kind {
+        ColumnType::Bool => postgres_truth(trimmed).map(|truth| truth.to_string()),
+        ColumnType::Bytes => hexadecimal(trimmed),
+        ColumnType::Timestamp => Some(timestamp(trimmed, "")),
+        ColumnType::TimestampTz => Some(timestamp(trimmed, "Z")),
+        ColumnType::Time => Some(clock(trimmed)),
+        ColumnType::TimeTz => {
+            let local = trimmed.strip_suffix('Z').or_else(|| utc_stripped(trimmed));
+            Some(format!("{}Z", clock(local.unwrap_or(trimmed))))
+        }
+        ColumnType::Int16
+        | ColumnType::Int32
+        | ColumnType::Int64
+        | ColumnType::UInt64
+        | ColumnType::Float32
+        | ColumnType::Float64
+        | ColumnType::Decimal
+        | ColumnType::Date
+        | ColumnType::Duration
+        | ColumnType::Uuid => Some(trimmed.to_owned()),
+        _ => None,
+    };
+    new.unwrap_or_else(|| text.to_owned())
+}
+
+/// `\xdead` as base64.
+fn hexadecimal(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("\\x")?.as_bytes();
+    if digits.len() % 2 != 0 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let bytes: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8))
+        .collect();
+    Some(STANDARD.encode(bytes?))
+}
+
+/// With seconds if only they are missing.
+fn clock(text: &str) -> String {
+    let is_short = text.len() == 5 && text.as_bytes()[2] == b':';
+    if is_short {
+        format!("{text}:00")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A date with a time of day, and an offset if there must be one. `zone` is meant where none is said.
+fn timestamp(text: &str, zone: &str) -> String {
+    if text.ends_with("infinity") {
+        return text.to_owned();
+    }
+    let Some((date, time)) = text.split_once(['T', ' ']) else {
+        return format!("{text}T00:00:00{zone}");
+    };
+    let offset = time.find(['Z', '+', '-']).unwrap_or(time.len());
+    let (local, offset) = time.split_at(offset);
+    let local = clock(local.trim_end());
+    if zone.is_empty() {
+        // A timestamp without zone takes no notice of one.
+        return format!("{date}T{local}");
+    }
+    let offset = match offset.len() {
+        0 => zone.to_owned(),
+        // +02 and +0230
+        3 => format!("{offset}:00"),
+        5 if offset.is_ascii() && !offset.contains(':') => {
+            format!("{}:{}", &offset[..3], &offset[3..])
+        }
+        _ => offset.to_owned(),
+    };
+    format!("{date}T{local}{offset}")
+}
+
+fn utc_stripped(text: &str) -> Option<&str> {
+    ["+00:00", "+00", "-00"]
+        .iter()
+        .find_map(|offset| text.strip_suffix(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_respelled_by_their_columns_types() {
+        use ColumnType::{Bool, Bytes, Decimal, Int32, Text, Time, TimeTz, Timestamp, TimestampTz};
+        for (kind, text, expected) in [
+            (Int32, " 7 ", "7"),
+            (Decimal, "19.9 ", "19.9"),
+            (Bool, "t", "true"),
+            (Bool, "OFF", "false"),
+            (Bool, "maybe", "maybe"),
+            (Bytes, "\\xDEad", "3q0="),
+            (Bytes, "\\x0", "\\x0"),
+            (Bytes, "3q0=", "3q0="),
+            (Timestamp, "2024-02-29", "2024-02-29T00:00:00"),
+            (Timestamp, "2024-02-29 12:34", "2024-02-29T12:34:00"),
+            (Timestamp, "2024-02-29T12:34:56.5Z", "2024-02-29T12:34:56.5"),
+            (TimestampTz, "2024-02-29", "2024-02-29T00:00:00Z"),
+            (TimestampTz, "2024-02-29 12:34:56", "2024-02-29T12:34:56Z"),
+            (
+                TimestampTz,
+                "2024-02-29 12:34:56+02",
+                "2024-02-29T12:34:56+02:00",
+            ),
+            (
+                TimestampTz,
+                "2024-02-29 12:34:56-0230",
+                "2024-02-29T12:34:56-02:30",
+            ),
+            (
+                TimestampTz,
+                "2024-02-29T12:34:56+02:00",
+                "2024-02-29T12:34:56+02:00",
+            ),
+            (TimestampTz, "-infinity", "-infinity"),
+            (TimestampTz, "é", "éT00:00:00Z"),
+            (Time, "12:34", "12:34:00"),
+            (TimeTz, "12:34:56+00", "12:34:56Z"),
+            (Text, " x ", " x "),
+        ] {
+            assert_eq!(respelled(text, kind), expected, "{kind:?} {text}");
+        }
+    }
+
+    #[test]
+    fn arrays_may_be_of_numbers_or_of_texts() {
+        let elements = array::read("{1,a,\"2\",true,NULL}").unwrap();
+        assert_eq!(json_of(&elements, false), r#"[1,"a","2",true,null]"#);
+        assert_eq!(json_of(&elements, true), r#"["1","a","2","true",null]"#);
+    }
+}
