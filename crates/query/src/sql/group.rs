@@ -202,8 +202,11 @@ impl<'s, 'a> Groups<'s, 'a> {
         if let Some(known) = self.outputs.iter().find(|output| output.what == what) {
             return known.label.clone();
         }
-        // No name of a statement begins so.
-        let label = format!("\u{1}{}", self.outputs.len());
+        // Errors may name it.
+        let mut label = described(&what);
+        while self.outputs.iter().any(|output| output.label == label) {
+            label.push(' ');
+        }
         self.outputs.push(Output {
             what,
             label: label.clone(),
@@ -248,6 +251,18 @@ impl Subject for Groups<'_, '_> {
             "EXISTS is a condition of WHERE.",
             subquery.span(),
         ))
+    }
+}
+
+/// What a column that has no name in the statement is called.
+fn described(what: &SelectedWhat) -> String {
+    match what {
+        SelectedWhat::Path(path) => path.column.clone(),
+        SelectedWhat::Aggregate(Aggregate { function, of, .. }) => {
+            let of = of.as_ref().map_or("*", |path| &path.column);
+            format!("{}({of})", function.spelling())
+        }
+        _ => String::new(),
     }
 }
 

@@ -73,7 +73,7 @@ fn shown(read: &SqlQuery) -> String {
     if query.limit.is_some() || query.offset > 0 {
         write!(out, "\nlimit {:?} offset {}", query.limit, query.offset).unwrap();
     }
-    out.replace('\u{1}', "#")
+    out
 }
 
 fn selected(item: &Selected) -> String {
@@ -523,17 +523,17 @@ fn rows_are_grouped() {
 
             select status as s, sum(total)::int8, avg(total), min(id), max("placedAt"), count(doc) as docs from orders group by 1 having count(*) > 10 and s <> 'a' order by sum(total) desc, status
               from orders
-              select status as s, sum(total)::int8, avg(total), min(id), max(placedAt), count(doc) as docs hiding count(*) as #6, sum(total) as #7
+              select status as s, sum(total)::int8, avg(total), min(id), max(placedAt), count(doc) as docs hiding count(*) as count(*), sum(total) as sum(total)
               grouped
-              having #6 gt "10", s neq "a"
-              order #7 down, nulls first
+              having count(*) gt "10", s neq "a"
+              order sum(total) down, nulls first
               order s up, nulls last
 
             select count(*) from orders group by status, customer_id order by customer_id
               from orders
-              select count(*) hiding status as #1, customer_id as #2
+              select count(*) hiding status, customer_id
               grouped
-              order #2 up, nulls last
+              order customer_id up, nulls last
 
             select distinct status, total from orders order by 2
               from orders
@@ -550,6 +550,7 @@ fn groups_have_hidden_columns_where_they_need_them() {
             "select distinct count(*) from orders",
             "select c.tier, count(*) n, sum(o.total) from orders o join customers c on o.customer_id = c.id group by c.tier having max(c.name) < 'x'",
             "select count(1) from orders having count(*) > 0",
+            "select status as \"count(*)\" from orders group by status having count(*) > 1.5 and count(total) > 0",
             "select doc->>'k' as k, count(*) from orders group by k having doc->>'k' = 'a'",
         ],
         &expect![[r#"
@@ -560,16 +561,23 @@ fn groups_have_hidden_columns_where_they_need_them() {
 
             select c.tier, count(*) n, sum(o.total) from orders o join customers c on o.customer_id = c.id group by c.tier having max(c.name) < 'x'
               from orders
-              select customer.tier, count(*) as n, sum(total) hiding max(customer.name) as #3
+              select customer.tier, count(*) as n, sum(total) hiding max(customer.name) as max(name)
               where some customer()
               grouped
-              having #3 lt "x"
+              having max(name) lt "x"
 
             select count(1) from orders having count(*) > 0
               from orders
               select count(*)
               grouped
               having count gt "0"
+
+            select status as "count(*)" from orders group by status having count(*) > 1.5 and count(total) > 0
+              from orders
+              select status as count(*) hiding count(*) as count(*) , count(total) as count(total)
+              grouped
+              having count(*)  gt "1.5", count(total) gt "0"
+                unfit: column 'count(*) ' is of type int64: expected an integer, in the value of 'sql' at character 75
 
             select doc->>'k' as k, count(*) from orders group by k having doc->>'k' = 'a'
               from orders
