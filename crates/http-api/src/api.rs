@@ -3,7 +3,8 @@
 //!
 //! Written as one function rather than as a stack of layers: each layer costs an allocation and a
 //! clone of all that is inside it, and together they would cost more than a lookup. For the same
-//! reason a bare lookup is answered before the router, once it has passed everything but the timeout: it waits for nothing.
+//! reason a bare lookup is answered from the request's head, before the router and without a future: it has
+//! passed everything but the timeout, and waits for nothing.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +21,7 @@ use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::Limited;
 use parking_lot::RwLock;
 use telemetry::{Event, MetricsPage, RequestDuration, clock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span};
 
@@ -99,68 +100,129 @@ impl Api {
     {
         let started = clock::monotonic();
         let id = request_id::of(request.headers());
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let response = match caught(self.inner.run(request, &id)).await {
-            Ok(response) => response,
+        let inner = &self.inner;
+        let permit = match unwound(|| inner.decide(&request, started)) {
+            Ok(Step::Answered(route, response)) => {
+                let asked = Asked::of(&request, &id, started);
+                return inner.finish(&asked, Some(route), response);
+            }
+            Ok(Step::Route(permit)) => permit,
             Err(panic) => {
-                let (request_id, message) = (request_id::as_str(&id), message(&*panic));
-                Event::RequestPanicked {
-                    request_id,
-                    path: uri.path(),
-                    message,
-                }
-                .emit();
-                error::internal().into_response()
+                let asked = Asked::of(&request, &id, started);
+                return inner.finish(&asked, None, asked.panicked(&*panic));
             }
         };
-        let mut response = problem::write(response, uri.path(), &id);
-        let took = clock::monotonic().duration_since(started);
-        self.inner.observe(&mut response, took);
-        debug!(id = request_id::as_str(&id), %method, path = uri.path(), status = response.status().as_u16(), took_us = took.as_micros() as u64, "answered");
-        response.headers_mut().insert(request_id::REQUEST_ID, id);
-        if method == Method::HEAD {
-            without_body(response)
-        } else {
-            response
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let asked = Asked {
+            id: &id,
+            method: &method,
+            uri: &uri,
+            started,
+        };
+        // Boxed, because it is many times as large as all that a lookup needs.
+        let response = match Box::pin(caught(inner.routed(request, &asked))).await {
+            Ok(response) => response,
+            Err(panic) => asked.panicked(&*panic),
+        };
+        drop(permit);
+        inner.finish(&asked, None, response)
+    }
+}
+
+/// What is remembered of a request until its answer is written.
+struct Asked<'a> {
+    id: &'a HeaderValue,
+    method: &'a Method,
+    uri: &'a Uri,
+    started: Instant,
+}
+
+/// How far the head of a request brings it.
+enum Step<'a> {
+    Answered(Route, Response),
+    /// It is the router's, and in flight as long as this lives.
+    Route(SemaphorePermit<'a>),
+}
+
+impl<'a> Asked<'a> {
+    fn of<B>(request: &'a Request<B>, id: &'a HeaderValue, started: Instant) -> Self {
+        Self {
+            id,
+            method: request.method(),
+            uri: request.uri(),
+            started,
         }
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Response {
+        Event::RequestPanicked {
+            request_id: request_id::as_str(self.id),
+            path: self.uri.path(),
+            message: message(panic),
+        }
+        .emit();
+        error::internal().into_response()
     }
 }
 
 impl Inner {
-    async fn run<B>(&self, request: Request<B>, id: &HeaderValue) -> Response
+    /// Refuses a request, answers it if it is a lookup, or lets it in.
+    fn decide<B>(&self, request: &Request<B>, started: Instant) -> Step<'_> {
+        let refused = |error: ApiError| Step::Answered(Route::Unmatched, error.into_response());
+        if let Err(error) = self.admit(request) {
+            return refused(error);
+        }
+        let Ok(permit) = self.in_flight.try_acquire() else {
+            return refused(error::overloaded());
+        };
+        if let Some(state) = &self.data
+            && request.method() == Method::GET
+            && let Some((table, key)) = route::row_of(request.uri().path())
+            && request.uri().query().is_none_or(str::is_empty)
+        {
+            let answer = rows::lookup(state, table, key, started);
+            return Step::Answered(
+                Route::Row,
+                answer.unwrap_or_else(IntoResponse::into_response),
+            );
+        }
+        Step::Route(permit)
+    }
+
+    async fn routed<B>(&self, request: Request<B>, asked: &Asked<'_>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        if let Err(refused) = self.admit(&request) {
-            return refused.into_response();
-        }
-        let Ok(_permit) = self.in_flight.try_acquire() else {
-            return error::overloaded().into_response();
-        };
-        let uri = request.uri();
-        if let Some(state) = &self.data
-            && request.method() == Method::GET
-            && let Some((table, key)) = route::row_of(uri.path())
-            && uri.query().is_none_or(str::is_empty)
-        {
-            return rows::lookup(state, table, key);
-        }
-        let uri = uri.clone();
-        let span = debug_span!("request", id = request_id::as_str(id), method = %request.method(), path = uri.path());
+        let request_id = request_id::as_str(asked.id);
+        let path = asked.uri.path();
+        let span = debug_span!("request", id = request_id, method = %asked.method, path);
         let body_bytes_max = self.limits.body_bytes_max as usize;
         let request = request.map(|body| Body::new(Limited::new(body, body_bytes_max)));
         let routed = self.router.clone().oneshot(request).instrument(span);
         match tokio::time::timeout(self.limits.request_timeout, routed).await {
             Ok(Ok(response)) => response,
             Err(_) => {
-                Event::RequestTimedOut {
-                    request_id: request_id::as_str(id),
-                    path: uri.path(),
-                }
-                .emit();
-                self.timed_out(&uri).into_response()
+                Event::RequestTimedOut { request_id, path }.emit();
+                self.timed_out(asked.uri).into_response()
             }
+        }
+    }
+
+    /// What every answer has: its error written out, its id, its place in the metrics and in the log.
+    fn finish(&self, asked: &Asked<'_>, route: Option<Route>, response: Response) -> Response {
+        let mut response = problem::write(response, asked.uri.path(), asked.id);
+        let took = clock::monotonic().duration_since(asked.started);
+        let route = route.or_else(|| response.extensions_mut().remove());
+        let status = response.status().as_u16();
+        self.observe(route.unwrap_or(Route::Unmatched), status, took);
+        debug!(id = request_id::as_str(asked.id), method = %asked.method, path = asked.uri.path(), status, took_us = took.as_micros() as u64, "answered");
+        let headers = response.headers_mut();
+        headers.insert(request_id::REQUEST_ID, asked.id.clone());
+        if asked.method == Method::HEAD {
+            without_body(response)
+        } else {
+            response
         }
     }
 
@@ -201,16 +263,12 @@ impl Inner {
         })
     }
 
-    fn observe(&self, response: &mut Response, took: Duration) {
-        let route = response
-            .extensions_mut()
-            .remove()
-            .unwrap_or(Route::Unmatched);
-        let kind = (route, response.status().as_u16());
+    fn observe(&self, route: Route, status: u16, took: Duration) {
+        let kind = (route, status);
         if let Some(durations) = self.durations.read().get(&kind) {
             return durations.record(took);
         }
-        let durations = RequestDuration::of(route.label(), kind.1);
+        let durations = RequestDuration::of(route.label(), status);
         durations.record(took);
         self.durations.write().insert(kind, durations);
     }
@@ -219,14 +277,16 @@ impl Inner {
 /// Runs a future to its end, or to its panic.
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        // Unwinding leaves nothing behind that others see: requests share tables, which readers do not change.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
+    std::future::poll_fn(|context| match unwound(|| future.as_mut().poll(context)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
+}
+
+fn unwound<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    // Unwinding leaves nothing behind that others see: requests share tables, which readers do not change.
+    catch_unwind(AssertUnwindSafe(work))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

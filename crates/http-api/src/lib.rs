@@ -13,6 +13,7 @@ mod api;
 mod candidates;
 mod error;
 mod fresh;
+mod head_timer;
 mod hosts;
 mod limits;
 mod listener;
@@ -25,6 +26,7 @@ mod route;
 mod routes;
 mod serve;
 mod state;
+mod told;
 
 pub use api::Api;
 pub use hosts::Hosts;

@@ -1,6 +1,6 @@
 //! Successful answers: a JSON body, and the headers that say how fresh it is and where the time went.
 
-use std::fmt::Write;
+use std::io::{Cursor, Write};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -12,6 +12,7 @@ use telemetry::clock;
 
 use crate::fresh;
 use crate::limits::HEADER_BYTES_MAX;
+use crate::told::Told;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers change without notice, and may be for one reader's eyes only.
@@ -23,6 +24,9 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 const HEADERS_USUAL: usize = 9;
 
+/// Two durations of any length and their names fit.
+const TIMING_BYTES_MAX: usize = 80;
+
 /// Where the time of an answer went, for `Server-Timing`.
 pub(crate) struct Timing {
     started: Instant,
@@ -31,8 +35,12 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub fn start() -> Self {
+        Self::since(clock::monotonic())
+    }
+
+    pub fn since(started: Instant) -> Self {
         Self {
-            started: clock::monotonic(),
+            started,
             found: None,
         }
     }
@@ -48,31 +56,54 @@ impl Timing {
     }
 
     /// `query;dur=0.020, ser;dur=0.030`, in milliseconds.
-    fn header(&self) -> String {
+    fn header(&self) -> Option<HeaderValue> {
         let now = clock::monotonic();
         let found = self.found.unwrap_or(now);
-        let mut text = String::with_capacity(40);
-        for (name, took) in [
-            ("query", found.duration_since(self.started)),
-            (", ser", now.duration_since(found)),
-        ] {
-            let micros = took.as_micros();
-            let _ = write!(text, "{name};dur={}.{:03}", micros / 1000, micros % 1000);
-        }
-        text
+        let mut text = Cursor::new([0; TIMING_BYTES_MAX]);
+        text.write_all(b"query;dur=").ok()?;
+        write_millis(found.duration_since(self.started), &mut text).ok()?;
+        text.write_all(b", ser;dur=").ok()?;
+        write_millis(now.duration_since(found), &mut text).ok()?;
+        let len = text.position() as usize;
+        HeaderValue::from_bytes(&text.get_ref()[..len]).ok()
     }
+}
+
+/// With three digits after the point. Without the machinery of formatting, which would take longer
+/// than most of what is told here.
+fn write_millis(took: Duration, text: &mut impl Write) -> std::io::Result<()> {
+    let micros = took.as_micros() as u64;
+    let mut digits = itoa::Buffer::new();
+    text.write_all(digits.format(micros / 1000).as_bytes())?;
+    text.write_all(b".")?;
+    // The thousand in front keeps the zeros after it.
+    text.write_all(&digits.format(1000 + micros % 1000).as_bytes()[1..])
 }
 
 /// An answer with this body.
 pub(crate) fn json(body: Vec<u8>, fresh: &Fresh, timing: &Timing) -> Response {
+    let mut response = timed(body, timing);
+    insert_fresh(response.headers_mut(), fresh);
+    response
+}
+
+/// The same, where how fresh it is has been written out.
+pub(crate) fn json_told(body: Vec<u8>, told: &Told, timing: &Timing) -> Response {
+    let mut response = timed(body, timing);
+    let headers = response.headers_mut();
+    headers.extend(told.as_of.clone().map(|as_of| (AS_OF, as_of)));
+    headers.extend(told.freshness.clone().map(|told| (FRESHNESS, told)));
+    response
+}
+
+fn timed(body: Vec<u8>, timing: &Timing) -> Response {
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     // Room for these, the request's id and what hyper adds, made once.
     headers.reserve(HEADERS_USUAL);
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::CACHE_CONTROL, NO_CACHE);
-    insert_fresh(headers, fresh);
-    insert(headers, SERVER_TIMING, timing.header());
+    headers.extend(timing.header().map(|timing| (SERVER_TIMING, timing)));
     response
 }
 
@@ -101,17 +132,28 @@ pub(crate) fn value(value: &impl Serialize, fresh: &Fresh, mut timing: Timing) -
 
 /// Says in the headers how fresh an answer is, for those who cannot look into it.
 pub(crate) fn insert_fresh(headers: &mut HeaderMap, fresh: &Fresh) {
-    insert(headers, AS_OF, fresh.as_of.clone());
-    insert(headers, FRESHNESS, fresh::header(fresh));
+    headers.extend(as_of(fresh).map(|as_of| (AS_OF, as_of)));
+    headers.extend(freshness(fresh).map(|freshness| (FRESHNESS, freshness)));
+}
+
+/// The value of `Rowtide-As-Of`, `None` if a client might choke on it.
+pub(crate) fn as_of(fresh: &Fresh) -> Option<HeaderValue> {
+    short_value(fresh.as_of.clone())
+}
+
+/// The value of `Rowtide-Freshness`.
+pub(crate) fn freshness(fresh: &Fresh) -> Option<HeaderValue> {
+    short_value(fresh::header(fresh))
 }
 
 /// Leaves out what a client might choke on.
 pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if value.len() <= HEADER_BYTES_MAX
-        && let Ok(value) = HeaderValue::try_from(value)
-    {
-        headers.insert(name, value);
-    }
+    headers.extend(short_value(value).map(|value| (name, value)));
+}
+
+fn short_value(value: String) -> Option<HeaderValue> {
+    let is_short = value.len() <= HEADER_BYTES_MAX;
+    HeaderValue::try_from(value).ok().filter(|_| is_short)
 }
 
 /// Appends a wire type.

@@ -62,8 +62,9 @@ pub(crate) fn table_of(path: &str) -> &str {
 
 /// Table and key of a lookup's path, still percent-encoded; `None` if it is the path of no lookup.
 pub(crate) fn row_of(path: &str) -> Option<(&str, &str)> {
-    let (table, key) = path.strip_prefix("/v1/tables/")?.split_once("/rows/")?;
-    let is_lookup = !table.is_empty() && !table.contains('/') && !key.contains('/');
+    let (table, below) = path.strip_prefix("/v1/tables/")?.split_once('/')?;
+    let key = below.strip_prefix("rows/")?;
+    let is_lookup = !table.is_empty() && !key.contains('/');
     is_lookup.then_some((table, key))
 }
 

@@ -7,6 +7,8 @@ use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
+use crate::told::LastTold;
+
 /// Answers what no table knows. Called while a request waits: it must not block for long.
 pub trait StatusProvider: Send + Sync + 'static {
     /// Where each configured source stands.
@@ -60,6 +62,7 @@ struct Shared {
     status: Arc<dyn StatusProvider>,
     shapes: RowShapes,
     relations: Relations,
+    told: LastTold,
 }
 
 impl ApiState {
@@ -78,6 +81,7 @@ impl ApiState {
                 status,
                 shapes: RowShapes::default(),
                 relations,
+                told: LastTold::default(),
             }),
         }
     }
@@ -104,5 +108,9 @@ impl ApiState {
 
     pub(crate) fn shapes(&self) -> &RowShapes {
         &self.shared.shapes
+    }
+
+    pub(crate) fn told(&self) -> &LastTold {
+        &self.shared.told
     }
 }

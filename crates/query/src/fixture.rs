@@ -14,14 +14,28 @@ use table_store::{
 
 use crate::bind::{self, BoundQuery};
 use crate::json::{RowShape, RowShapes};
-use crate::list::Budget;
+use crate::list::{Budget, Workers};
 use crate::relation::{Relations, World};
 use crate::tree::Query;
+
+/// Every visit is shared, but by one who does both shares.
+pub(crate) struct Shared;
+
+impl Workers for Shared {
+    fn for_rows(&self, _: u64) -> usize {
+        2
+    }
+
+    fn all(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        // The last begins, so that both have some of a table of one chunk at times.
+        (0..count).rev().for_each(work);
+    }
+}
 
 /// As much as a list wants.
 pub(crate) const UNBOUND: Budget<'static> = Budget {
     rows_max: u64::MAX,
-    threads: 2,
+    workers: &Shared,
     is_late: &|| false,
 };
 

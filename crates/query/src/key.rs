@@ -12,6 +12,10 @@ use crate::percent::{self, PercentError};
 /// More combinations than this are not tried. Reached only by keys of many columns in streams without types.
 const KEYS_TRIED_MAX: usize = 4_096;
 
+/// Room for a number, and for most texts, made at once.
+const KEY_BYTES_USUAL: usize = 32;
+const WAYS_USUAL: usize = 2;
+
 /// A key as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowKey {
@@ -139,9 +143,9 @@ fn checked_count(names: &[String], given: usize) -> Result<(), KeyError> {
 fn encodings(name: &str, column: Option<&Column>, text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
     // A key column that rows do not have is known from keys only, and they say no types.
     let kind = column.map_or(ColumnType::Any, |column| column.kind);
-    let mut ways = Vec::new();
+    let mut ways = Vec::with_capacity(WAYS_USUAL);
     let read = literal::each_value(kind, text, |value| {
-        let mut key = Vec::new();
+        let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
         encode_key_value(value, &mut key);
         ways.push(key);
     });

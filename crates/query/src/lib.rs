@@ -1,7 +1,7 @@
 //! What a question means: reads it, finds and relates the rows, groups and orders them, renders them, and says how fresh they are.
 //!
-//! Pure over `table-store`: knows no request, clock or wire; the time is an argument. It begins no threads but
-//! those that share one visit of a table, and end with it.
+//! Pure over `table-store`: knows no request, clock or wire; the time is an argument, and so are those who share a visit
+//! of a large table.
 //!
 //! One way for every spelling: [`url`], [`dsl`], [`sql`] and the others read a query into the [`tree`]; [`bind`] fits it to the
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes

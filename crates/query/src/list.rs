@@ -45,10 +45,33 @@ pub struct PageRequest {
 pub struct Budget<'a> {
     /// Rows of a table that is visited.
     pub rows_max: u64,
-    /// Threads that a visit may be shared among.
-    pub threads: usize,
+    /// Who looks at the rows of a visit.
+    pub workers: &'a dyn Workers,
     /// Whether the time is up.
     pub is_late: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Several that share one piece of work, perhaps at the same time.
+pub trait Workers: Sync {
+    /// How many a visit of so many rows is to be shared among.
+    fn for_rows(&self, rows: u64) -> usize;
+
+    /// Has the work of each number below `count` done once, and comes back when all of it is done.
+    fn all(&self, count: usize, work: &(dyn Fn(usize) + Sync));
+}
+
+/// One, who does one thing after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl Workers for Alone {
+    fn for_rows(&self, _: u64) -> usize {
+        1
+    }
+
+    fn all(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(work);
+    }
 }
 
 /// Why there is no page.

@@ -7,6 +7,7 @@
 
 pub(crate) mod array;
 mod assemble;
+mod condition;
 mod error;
 mod filter;
 mod name;
@@ -111,8 +112,9 @@ fn levelled(name: &str, ending: &str, value: &str, levels: &mut Levels) -> Resul
             // The group is read behind its operator, as one inside another is.
             let text = format!("{prefix}{operator}{value}");
             let what = format!("logic tree ({value})");
-            let logic = parse(name, &text, &what, filter::group)?;
             let skipped = prefix.len() + operator.len();
+            let logic = parse(name, &text, &what, filter::group)
+                .map_err(|refused| refused.earlier_by(skipped))?;
             levels.of(path, name).filters.push(Filtered {
                 logic,
                 parameter: name.to_owned(),

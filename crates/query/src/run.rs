@@ -1,4 +1,4 @@
-//! Runs what was bound: finds related rows, visits tables, shares a visit among threads.
+//! Runs what was bound: finds related rows, visits tables, shares a visit among workers.
 //!
 //! Everything here reads one pinned cut. No chunk of a table is locked while another is asked for, because
 //! the writer may wait between the two: rows that need more than themselves are looked at aside.

@@ -70,11 +70,7 @@ pub fn encode_key_value(value: Value<'_>, out: &mut Vec<u8>) {
             scaled(false, number.into(), 0, out);
         }
         Value::Float(number) => float(number, out),
-        Value::Number(text) => match Decimal::parse(text) {
-            Ok((scale, unscaled)) => decimal(Decimal::new(scale, &unscaled), out),
-            // A number of absurd length: still a key, only not ordered among the numbers.
-            Err(_) => escaped(tag::TEXT, text.as_bytes(), out),
-        },
+        Value::Number(text) => written_number(text, out),
         Value::Decimal(value) => decimal(value, out),
         Value::Text(text) => escaped(tag::TEXT, text.as_bytes(), out),
         Value::Bytes(bytes) => escaped(tag::BYTES, bytes, out),
@@ -89,6 +85,18 @@ pub fn encode_key_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Instant(at) => moment(tag::INSTANT, at, out),
         Value::Duration(micros) => signed(tag::DURATION, micros, out),
         Value::Json(text) => escaped(tag::JSON, text.as_bytes(), out),
+    }
+}
+
+fn written_number(text: &str, out: &mut Vec<u8>) {
+    // Nearly every number that is a key.
+    if let Ok(number) = text.parse::<i64>() {
+        return encode_key_value(Value::Int(number), out);
+    }
+    match Decimal::parse(text) {
+        Ok((scale, unscaled)) => decimal(Decimal::new(scale, &unscaled), out),
+        // A number of absurd length: still a key, only not ordered among the numbers.
+        Err(_) => escaped(tag::TEXT, text.as_bytes(), out),
     }
 }
 

@@ -19,7 +19,14 @@ pub fn write_date(days: i64, out: &mut impl Write) -> fmt::Result {
     }
     let (year, month, day) = civil_from_days(days);
     match year {
-        1..=9999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        1..=9999 => {
+            let mut text = *b"0000-00-00";
+            text[..2].copy_from_slice(&pair(year as u64 / 100));
+            text[2..4].copy_from_slice(&pair(year as u64 % 100));
+            text[5..7].copy_from_slice(&pair(month as u64));
+            text[8..].copy_from_slice(&pair(day as u64));
+            write_ascii(&text, out)
+        }
         10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
         0 => write!(out, "0000-{month:02}-{day:02}"),
         _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
@@ -36,13 +43,7 @@ pub fn write_clock(nanos: i64, out: &mut impl Write) -> fmt::Result {
     }
     let all = nanos.unsigned_abs();
     let (seconds, fraction) = (all / NANOS_PER_SECOND, all % NANOS_PER_SECOND);
-    write!(
-        out,
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )?;
+    write_seconds(seconds, out)?;
     write_fraction(fraction as u32, out)
 }
 
@@ -58,14 +59,32 @@ pub fn write_timestamp(at: Moment, out: &mut impl Write) -> fmt::Result {
     }
     write_date(at.seconds.div_euclid(SECONDS_PER_DAY), out)?;
     let second = at.seconds.rem_euclid(SECONDS_PER_DAY);
-    write!(
-        out,
-        "T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )?;
+    out.write_char('T')?;
+    write_seconds(second as u64, out)?;
     write_fraction(at.nanos, out)
+}
+
+/// `12:34:56`, of more than 99 hours with as many digits as they have.
+fn write_seconds(seconds: u64, out: &mut impl Write) -> fmt::Result {
+    let hours = seconds / 3600;
+    let mut text = *b"00:00:00";
+    text[..2].copy_from_slice(&pair(hours % 100));
+    text[3..5].copy_from_slice(&pair(seconds / 60 % 60));
+    text[6..].copy_from_slice(&pair(seconds % 60));
+    if hours >= 100 {
+        write!(out, "{}", hours / 100)?;
+    }
+    write_ascii(&text, out)
+}
+
+/// The last two digits of a number. Not by the machinery of formatting: most of what an answer's row
+/// takes to write would be its times.
+fn pair(number: u64) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+}
+
+fn write_ascii(text: &[u8], out: &mut impl Write) -> fmt::Result {
+    out.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
 }
 
 /// ISO 8601: `P1DT2H3M4.5S`, `-PT0.000001S`, `PT0S`.
@@ -133,12 +152,15 @@ fn write_fraction(nanos: u32, out: &mut impl Write) -> fmt::Result {
     if nanos == 0 {
         return Ok(());
     }
-    let (mut digits, mut width) = (nanos, 9);
-    while digits % 10 == 0 {
-        digits /= 10;
-        width -= 1;
+    let (mut text, mut rest, mut end) = (*b".000000000", nanos, 1);
+    for place in (1..text.len()).rev() {
+        text[place] += (rest % 10) as u8;
+        if end == 1 && text[place] != b'0' {
+            end = place + 1;
+        }
+        rest /= 10;
     }
-    write!(out, ".{digits:0width$}")
+    write_ascii(&text[..end], out)
 }
 
 /// Proleptic Gregorian year, month and day; any year an `i64` of days can reach.
@@ -162,12 +184,34 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
         let mut out = String::new();
         write(&mut out).unwrap();
         out
+    }
+
+    proptest! {
+        #[test]
+        fn clocks_and_days_are_spelled_as_formatting_would(nanos: i64, days in -800_000..4_000_000_i64) {
+            let mut spelled = String::new();
+            write_clock(nanos, &mut spelled).unwrap();
+            let all = nanos.unsigned_abs();
+            let (seconds, fraction) = (all / NANOS_PER_SECOND, all % NANOS_PER_SECOND);
+            let (sign, hours) = (if nanos < 0 { "-" } else { "" }, seconds / 3600);
+            let whole = format!("{sign}{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
+            let fraction = format!(".{fraction:09}");
+            prop_assert_eq!(&spelled, &(whole + fraction.trim_end_matches('0').trim_end_matches('.')));
+            let (year, month, day) = civil_from_days(days);
+            let mut spelled = String::new();
+            write_date(days, &mut spelled).unwrap();
+            if (1..=9999).contains(&year) {
+                prop_assert_eq!(spelled, format!("{year:04}-{month:02}-{day:02}"));
+            }
+        }
     }
 
     #[test]

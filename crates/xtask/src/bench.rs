@@ -15,9 +15,11 @@ pub enum Bench {
     Growth,
     /// What indexes cost and give, over a million rows
     Indexes,
+    /// A row by its key over HTTP, beside a bare server and Redis
+    Http,
     /// From records to rows: speed, CPU time, memory
     Ingest,
-    /// Filters and orders over a million rows that are looked at one by one
+    /// Questions to a million rows, beside two databases
     Query,
 }
 
@@ -28,6 +30,7 @@ impl Bench {
             Self::Decode => ("debezium-decoder", "decode"),
             Self::Growth => ("debezium-decoder", "growth"),
             Self::Indexes => ("table-store", "indexes"),
+            Self::Http => ("server", "http"),
             Self::Ingest => ("server", "ingest"),
             Self::Query => ("query", "query"),
         }

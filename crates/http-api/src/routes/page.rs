@@ -12,6 +12,7 @@ use query::tree::Query;
 use table_store::{Cut, PinnedCut, TableCut};
 use telemetry::Event;
 
+use super::scan::Threads;
 use crate::media::Media;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -175,7 +176,7 @@ pub(super) fn within_budget<T>(
 ) -> T {
     work(Budget {
         rows_max: limits.scan_rows_max,
-        threads: limits.scans_max,
+        workers: &Threads(limits.scans_max),
         is_late: &|| timing.is_beyond(limits.scan_timeout()),
     })
 }

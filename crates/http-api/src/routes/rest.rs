@@ -17,18 +17,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use query::percent;
 
 use super::{DataState, answer};
 use crate::respond::Timing;
 use crate::route::{self, Route};
 use crate::{ApiState, fresh};
-use refusal::Refusal;
 pub(crate) use refusal::body_of;
+use refusal::{METHODS, Refusal};
 use request::Request;
-
-const METHODS: HeaderValue = HeaderValue::from_static("OPTIONS,GET,HEAD");
 
 pub(super) async fn rest(
     State(state): State<DataState>,

@@ -1,5 +1,7 @@
 //! `GET /v1/tables/{t}/rows/{key}`: one row by its key, and what is asked for beside it.
 
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -32,12 +34,13 @@ pub(super) async fn one(State(state): State<DataState>, uri: Uri) -> Response {
 }
 
 /// The point lookup. Waits for nothing; also called without a router in between.
-pub(crate) fn lookup(state: &ApiState, table: &str, key: &str) -> Response {
-    answer(Route::Row, row(state, table, key))
-}
-
-fn row(state: &ApiState, table: &str, key: &str) -> Result<Response, ApiError> {
-    let mut timing = Timing::start();
+pub(crate) fn lookup(
+    state: &ApiState,
+    table: &str,
+    key: &str,
+    started: Instant,
+) -> Result<Response, ApiError> {
+    let mut timing = Timing::since(started);
     let name = percent::decode(table).map_err(error::bad_path)?;
     let found = lookup::row(state.store(), &name, key).map_err(|refused| match refused {
         LookupError::Table(refused) => no_table(state, &state.store().published(), &name, &refused),
@@ -45,9 +48,9 @@ fn row(state: &ApiState, table: &str, key: &str) -> Result<Response, ApiError> {
             .at(fresh::of_table(&table, state.now_ms())),
     })?;
     timing.found();
-    let fresh = fresh::of_table(&found.table, state.now_ms());
+    let told = state.told().of(&found.table, state.now_ms());
     let Some(version) = found.row else {
-        return Err(error::row_not_found(&found.table, fresh));
+        return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
     body.extend_from_slice(b"{\"row\":");
@@ -56,9 +59,9 @@ fn row(state: &ApiState, table: &str, key: &str) -> Result<Response, ApiError> {
         .of(&found.table)
         .write_row(&version, &mut body);
     body.extend_from_slice(b",\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
+    body.extend_from_slice(&told.json);
     body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    Ok(respond::json_told(body, &told, &timing))
 }
 
 /// The same with what is selected of the row, and the rows that are related to it.

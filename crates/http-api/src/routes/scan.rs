@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use query::list::Workers;
 
 use super::DataState;
 use crate::error;
@@ -30,5 +31,47 @@ pub(super) async fn on_own_thread(
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(error::internal()),
         },
+    }
+}
+
+/// Shares the visit of a large table among so many threads, which end with it.
+pub(super) struct Threads(pub usize);
+
+/// Fewer rows are looked at before a second thread is there.
+const SHARED_ROWS_MIN: u64 = 50_000;
+
+impl Workers for Threads {
+    fn for_rows(&self, rows: u64) -> usize {
+        if rows < SHARED_ROWS_MIN { 1 } else { self.0 }
+    }
+
+    fn all(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        std::thread::scope(|scope| {
+            for number in 1..count {
+                scope.spawn(move || work(number));
+            }
+            if count > 0 {
+                work(0);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn each_share_is_done_once_and_all_before_it_comes_back() {
+        for count in 0..4 {
+            let done = [const { AtomicUsize::new(0) }; 4];
+            Threads(4).all(count, &|number| {
+                done[number].fetch_add(1, Ordering::Relaxed);
+            });
+            let done = done.map(|times| times.load(Ordering::Relaxed));
+            assert_eq!(done, std::array::from_fn(|at| usize::from(at < count)));
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
 use http::Response;
+use http_api::Api;
 
 use crate::fixture::request;
 
@@ -41,7 +42,11 @@ async fn shown(response: Response<Body>) -> String {
 
 /// Whole answers.
 async fn check(lines: &str, expected: Expect) {
-    expected.assert_eq(&shown(office::open().answer(request(lines)).await).await);
+    check_with(&office::open(), lines, expected).await;
+}
+
+async fn check_with(api: &Api, lines: &str, expected: Expect) {
+    expected.assert_eq(&shown(api.answer(request(lines)).await).await);
 }
 
 /// Statuses and bodies of answers to some `GET`s, with `Content-Range` where there is one.

@@ -1,132 +1,209 @@
-//! How fast questions are answered by looking at every row: a million orders on one thread, beside the
-//! same rows as `serde_json` maps, tested and sorted by hand.
+//! How fast questions are answered: a million orders and a hundred thousand customers, beside `SQLite` and
+//! `DuckDB` with the same rows and indexes in memory.
 //!
-//! Ours and the peer's turns are interleaved, and medians are printed. Run by `cargo xtask bench query`.
+//! All sides take turns, and medians are printed. Rowtide is asked with a tree that is bound anew each time, and
+//! writes its answer as JSON; `SQLite`'s statements are prepared, and every value is read; `DuckDB` is asked
+//! from Python, and its rows are fetched. Run by `cargo xtask bench query`.
 
 #![expect(
     clippy::expect_used,
     reason = "a bench that cannot ask its question has nothing to measure"
 )]
 
-mod naive;
-mod orders;
+mod duckdb;
+mod ours;
+mod shop;
+mod sqlite;
 
-use std::hint::black_box;
 use std::time::Duration;
 
 use mimalloc::MiMalloc;
-use query::format::{Format, RowWriter};
-use query::json::RowShapes;
-use query::list::{self, Budget, PAGE_BYTES_MAX, PageRequest};
-use query::relation::{Relations, World};
-use query::{bind, url};
 use telemetry::clock;
 
-use crate::orders::Orders;
+use crate::duckdb::DuckDb;
+use crate::ours::Ours;
+use crate::shop::Picks;
+use crate::sqlite::Sqlite;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-const ROWS: u64 = 1_000_000;
-const ROUNDS: usize = 5;
+const ROUNDS: u64 = 7;
 
-/// A question, as a URL asks it and as the peer answers it.
+/// A question, and how each side answers it: with a number that is the same on all sides where it is not picked.
 struct Case {
     title: &'static str,
-    parameters: &'static [(&'static str, &'static str)],
-    naive: fn(&[naive::Row]) -> usize,
+    /// What the script of `DuckDB` calls it.
+    name: &'static str,
+    /// Asked so often in one turn, ...
+    times: u32,
+    /// ... but by `DuckDB` so often.
+    times_duckdb: u32,
+    wanted: Duration,
+    ours: fn(&Ours, &mut Picks) -> u64,
+    sqlite: fn(&Sqlite, &mut Picks) -> u64,
 }
 
-const TWO_TERMS: (&str, &str) = ("total", "gte.900");
+const CASES: [Case; 7] = [
+    Case {
+        title: "lookup by key",
+        name: "lookup",
+        times: 20_000,
+        times_duckdb: 50,
+        wanted: Duration::from_micros(1),
+        ours: Ours::lookup,
+        sqlite: Sqlite::lookup,
+    },
+    Case {
+        title: "equality by index, 10 rows",
+        name: "equality",
+        times: 2_000,
+        times_duckdb: 50,
+        wanted: Duration::from_micros(10),
+        ours: Ours::equality,
+        sqlite: Sqlite::equality,
+    },
+    Case {
+        title: "range in order by index, 50 rows",
+        name: "ordered_range",
+        times: 1_000,
+        times_duckdb: 10,
+        wanted: Duration::from_micros(50),
+        ours: Ours::ordered_range,
+        sqlite: Sqlite::ordered_range,
+    },
+    Case {
+        title: "two terms over 1 M rows, 1 thread",
+        name: "two_terms",
+        times: 1,
+        times_duckdb: 1,
+        // 20 million rows a second.
+        wanted: Duration::from_millis(50),
+        ours: Ours::two_terms,
+        sqlite: Sqlite::two_terms,
+    },
+    Case {
+        title: "50 orders with 5 items each",
+        name: "embed",
+        times: 200,
+        times_duckdb: 10,
+        wanted: Duration::from_micros(200),
+        ours: Ours::embed,
+        sqlite: Sqlite::embed,
+    },
+    Case {
+        title: "1 M x 100 K joined, aggregated",
+        name: "join",
+        times: 1,
+        times_duckdb: 1,
+        wanted: Duration::from_millis(150),
+        ours: Ours::join,
+        sqlite: Sqlite::join,
+    },
+    Case {
+        title: "1 M rows counted by group",
+        name: "group",
+        times: 1,
+        times_duckdb: 1,
+        wanted: Duration::from_millis(60),
+        ours: Ours::group,
+        sqlite: Sqlite::group,
+    },
+];
 
 fn main() {
-    let cases = [
-        Case {
-            title: "two terms, counted",
-            parameters: &[("status", "eq.paid"), TWO_TERMS],
-            naive: naive::two_terms,
-        },
-        Case {
-            title: "two terms on numbers, counted",
-            parameters: &[("customer_id", "lt.1000"), ("id", "gt.500000")],
-            naive: naive::two_numbers,
-        },
-        Case {
-            title: "top 50 by a timestamp",
-            parameters: &[("order", "created_at.desc")],
-            naive: naive::top_by_time,
-        },
-        Case {
-            title: "two terms, top 50 by total",
-            parameters: &[("status", "eq.paid"), TWO_TERMS, ("order", "total.desc")],
-            naive: naive::top_by_total,
-        },
-    ];
-    let orders = Orders::new(ROWS);
-    let rows = naive::rows(ROWS);
-    println!("{ROWS} rows, one thread, medians of {ROUNDS} interleaved turns\n");
+    let ours = Ours::new();
+    let sqlite = Sqlite::new().expect("SQLite takes the rows");
+    let mut duckdb = DuckDb::new();
     println!(
-        "{:<32} {:>9} {:>14} {:>14} {:>7}",
-        "", "rows met", "rows/s", "JSON maps", "ratio"
+        "{} orders, {} customers; medians of {ROUNDS} interleaved turns; two threads where not said\n",
+        shop::ORDERS,
+        shop::CUSTOMERS
     );
-    for case in &cases {
-        let (mut ours, mut naive, mut met) = (Vec::new(), Vec::new(), (0, 0));
-        for _ in 0..ROUNDS {
-            ours.push(timed(|| met.0 = answer(&orders, case.parameters)));
-            naive.push(timed(|| met.1 = (case.naive)(&rows)));
+    println!(
+        "{:<34} {:>10} {:>8} {:>10} {:>10} {:>10}",
+        "", "wanted", "", "rowtide", "SQLite", "DuckDB"
+    );
+    for case in &CASES {
+        run(case, &ours, &sqlite, duckdb.as_mut().ok());
+    }
+    match duckdb {
+        Ok(_) => println!("\nDuckDB {} as its Python wheel", duckdb::VERSION),
+        Err(error) => println!("\nDuckDB: not measured, {error}"),
+    }
+    print_memory(&ours);
+}
+
+fn run(case: &Case, ours: &Ours, sqlite: &Sqlite, mut duckdb: Option<&mut DuckDb>) {
+    let mut turns = [const { Vec::new() }; 3];
+    for turn in 0..ROUNDS {
+        let (took, met) = timed(case.times, turn, |picks| (case.ours)(ours, picks));
+        turns[0].push(took);
+        let (took, met_by_sqlite) = timed(case.times, turn, |picks| (case.sqlite)(sqlite, picks));
+        turns[1].push(took);
+        if case.name != "lookup" {
+            assert_eq!(met, met_by_sqlite, "{}: one question", case.title);
         }
-        assert_eq!(met.0, met.1, "both answer the same question");
-        let (ours, naive) = (median(ours), median(naive));
-        println!(
-            "{:<32} {:>9} {:>14.0} {:>14.0} {:>7.1}",
-            case.title,
-            met.0,
-            ROWS as f64 / ours,
-            ROWS as f64 / naive,
-            naive / ours
-        );
+        if let Some(duckdb) = &mut duckdb {
+            let asked = duckdb.ask(case.name, turn, case.times_duckdb);
+            let (took, _) = asked.expect("DuckDB answers what it is asked");
+            turns[2].push(took / case.times_duckdb);
+        }
+    }
+    let [ours, sqlite, duckdb] = turns.map(median);
+    let reached = ours.is_some_and(|ours| ours <= case.wanted);
+    println!(
+        "{:<34} {:>10} {:>8} {:>10} {:>10} {:>10}",
+        case.title,
+        shown(Some(case.wanted)),
+        if reached { "reached" } else { "MISSED" },
+        shown(ours),
+        shown(sqlite),
+        shown(duckdb)
+    );
+}
+
+/// How long one of so many took, and what the last of them answered.
+fn timed(times: u32, turn: u64, mut ask: impl FnMut(&mut Picks) -> u64) -> (Duration, u64) {
+    let mut picks = Picks::of_turn(turn);
+    let mut met = 0;
+    let started = clock::monotonic();
+    for _ in 0..times {
+        met = ask(&mut picks);
+    }
+    (clock::monotonic().duration_since(started) / times, met)
+}
+
+fn median(mut turns: Vec<Duration>) -> Option<Duration> {
+    turns.sort_unstable();
+    turns.get(turns.len() / 2).copied()
+}
+
+fn shown(duration: Option<Duration>) -> String {
+    let Some(duration) = duration else {
+        return "-".to_owned();
+    };
+    let micros = duration.as_secs_f64() * 1e6;
+    match micros {
+        ..10.0 => format!("{micros:.2} us"),
+        ..1_000.0 => format!("{micros:.0} us"),
+        _ => format!("{:.1} ms", micros / 1e3),
     }
 }
 
-/// Rows that meet the filter; the first 50 of them are written out.
-fn answer(orders: &Orders, parameters: &[(&str, &str)]) -> usize {
-    let cut = orders.store().pin();
-    let Ok(table) = cut.table("orders") else {
-        return 0;
+fn print_memory(ours: &Ours) {
+    let json = ours.json_bytes as f64;
+    let line = |title: &str, bytes: usize, wanted: &str| {
+        let each = bytes as f64 / shop::ORDERS as f64;
+        let ratio = bytes as f64 / json;
+        println!("{title:<34} {each:>8.1} B {ratio:>7.2}x {wanted}");
     };
-    let query = url::read(parameters.iter().copied());
-    let query = query.expect("the bench asks what can be read");
-    let world = World {
-        cut: &cut,
-        relations: &Relations::default(),
-    };
-    let query = bind::bind(&query, table, &world).expect("the bench asks what fits");
-    let request = PageRequest {
-        after: None,
-        limit: 50,
-        counted: true,
-    };
-    let budget = Budget {
-        rows_max: u64::MAX,
-        threads: 1,
-        is_late: &|| false,
-    };
-    let page = list::page(&cut, &query, &request, budget);
-    let page = page.expect("the bench has no budget");
-    let mut writer = RowWriter::new(&query, Format::Objects, false, &RowShapes::default());
-    let mut out = Vec::new();
-    page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
-    black_box(out);
-    page.total.unwrap_or_default() as usize
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let started = clock::monotonic();
-    work();
-    clock::monotonic().duration_since(started)
-}
-
-fn median(mut turns: Vec<Duration>) -> f64 {
-    turns.sort_unstable();
-    turns[turns.len() / 2].as_secs_f64()
+    println!(
+        "\nan order of {:.1} B of compact JSON takes",
+        json / shop::ORDERS as f64
+    );
+    let [bare, indexed] = ours.memory;
+    line("row, key and stamp", bare.rows, "wanted 0.75x");
+    line("with its slot", bare.total(), "");
+    line("with two indexes", indexed.total(), "wanted 1.00x");
 }

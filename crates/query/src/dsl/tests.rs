@@ -479,6 +479,41 @@ fn relation_text(relation: &RelationRef) -> String {
     }
 }
 
+#[test]
+fn a_negation_is_the_same_in_both_spellings() {
+    for (json, url) in [
+        (r#"{"not":{"rel":"a"}}"#, "(not.and(a.and()))"),
+        (
+            r#"{"not":{"not":{"rel":"a"}}}"#,
+            "(not.and(not.and(a.and())))",
+        ),
+        (
+            r#"{"not":{"column":"a.b","op":"eq","value":1}}"#,
+            "(not.and(a.b.eq.1))",
+        ),
+        (
+            r#"{"not":{"column":"b","op":"not_eq","value":1}}"#,
+            "(not.and(b.not.eq.1))",
+        ),
+        (
+            r#"{"not":{"column":"b","op":"eq","value":1}}"#,
+            "(b.not.eq.1)",
+        ),
+        (
+            r#"{"not":{"or":[{"column":"b","op":"eq","value":1}]}}"#,
+            "(not.or(b.eq.1))",
+        ),
+    ] {
+        let body = format!(r#"{{"from":"t","where":[{json}]}}"#);
+        let Ok(Asked::One(question)) = read(body.as_bytes(), LIMIT_MAX) else {
+            panic!("{json}")
+        };
+        let by_url = url::read([("and", url)]).unwrap();
+        let by_json = [Condition::All(question.query.filter)];
+        assert_eq!(by_url.filter, by_json, "{json}");
+    }
+}
+
 proptest! {
     #[test]
     fn json_says_all_that_the_url_says(filter in proptest::collection::vec(any_condition(), 0..3), order in any_order()) {

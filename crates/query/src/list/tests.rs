@@ -189,7 +189,7 @@ fn a_query_past_its_budget_has_no_page() {
     // Keys are looked up however large the table is, and however late it is.
     let least = Budget {
         rows_max: 0,
-        threads: 1,
+        workers: &Alone,
         is_late: &|| true,
     };
     assert_eq!(asked(&[("id", "in.(1,2,-5)")], least), Ok(2));

@@ -1,8 +1,5 @@
 //! Arrays as `PostgreSQL` writes them: `{a,"b c",NULL}`.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 /// An element of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
@@ -10,22 +7,27 @@ pub(crate) struct Element {
     pub text: Option<String>,
     /// It stood in quotes, and so is neither a number nor a word.
     pub quoted: bool,
+    /// Characters before it.
+    pub at: usize,
 }
 
 /// The elements of an array of one dimension; `None` if it is none.
 pub(crate) fn read(text: &str) -> Option<Vec<Element>> {
-    let mut rest = text.trim().chars().peekable();
-    if rest.next() != Some('{') {
+    let mut rest = Rest {
+        text: text.trim_end().chars().collect(),
+        at: 0,
+    };
+    rest.skip_blanks();
+    if rest.next()? != '{' {
         return None;
     }
     let mut elements = Vec::new();
-    skip_blanks(&mut rest);
-    if rest.peek() == Some(&'}') {
-        rest.next();
+    rest.skip_blanks();
+    if rest.next_if('}') {
         return rest.next().is_none().then_some(elements);
     }
     loop {
-        elements.push(element(&mut rest)?);
+        elements.push(rest.element()?);
         match rest.next()? {
             ',' => {}
             '}' => return rest.next().is_none().then_some(elements),
@@ -34,42 +36,76 @@ pub(crate) fn read(text: &str) -> Option<Vec<Element>> {
     }
 }
 
-fn element(rest: &mut Peekable<Chars<'_>>) -> Option<Element> {
-    skip_blanks(rest);
-    let mut text = String::new();
-    if rest.next_if_eq(&'"').is_some() {
-        loop {
-            match rest.next()? {
-                '"' => break,
-                '\\' => text.push(rest.next()?),
+/// What has not been read yet.
+struct Rest {
+    text: Vec<char>,
+    at: usize,
+}
+
+impl Rest {
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.at += 1;
+        Some(next)
+    }
+
+    fn next_if(&mut self, wanted: char) -> bool {
+        let is_there = self.peek() == Some(wanted);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.peek().is_some_and(|next| next.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    fn element(&mut self) -> Option<Element> {
+        self.skip_blanks();
+        let at = self.at;
+        if self.next_if('"') {
+            let text = Some(self.quoted()?);
+            self.skip_blanks();
+            return Some(Element {
+                text,
+                quoted: true,
+                at,
+            });
+        }
+        let mut text = String::new();
+        while self.peek().is_some_and(|next| !matches!(next, ',' | '}')) {
+            match self.next()? {
+                '{' | '"' => return None,
+                '\\' => text.push(self.next()?),
                 plain => text.push(plain),
             }
         }
-        skip_blanks(rest);
-        return Some(Element {
-            text: Some(text),
-            quoted: true,
-        });
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        Some(Element {
+            text: (!text.eq_ignore_ascii_case("null")).then(|| text.to_owned()),
+            quoted: false,
+            at,
+        })
     }
-    while let Some(plain) = rest.next_if(|next| !matches!(next, ',' | '}')) {
-        match plain {
-            '{' | '"' => return None,
-            '\\' => text.push(rest.next()?),
-            plain => text.push(plain),
+
+    fn quoted(&mut self) -> Option<String> {
+        let mut text = String::new();
+        loop {
+            match self.next()? {
+                '"' => return Some(text),
+                '\\' => text.push(self.next()?),
+                plain => text.push(plain),
+            }
         }
     }
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    Some(Element {
-        text: (!text.eq_ignore_ascii_case("null")).then(|| text.to_owned()),
-        quoted: false,
-    })
-}
-
-fn skip_blanks(rest: &mut Peekable<Chars<'_>>) {
-    while rest.next_if(char::is_ascii_whitespace).is_some() {}
 }
 
 #[cfg(test)]

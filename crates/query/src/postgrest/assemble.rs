@@ -1,15 +1,15 @@
 //! Puts what the parameters say of each level together: what is selected there, and which of its rows.
 
-use super::array;
+use super::condition::condition;
 use super::error::ReadError;
-use super::filter::{self, Filter, Logic, Operation};
+use super::filter::Logic;
 use super::name::Field;
 use super::order::Term;
 use super::select::{Column, Item, Relation};
 use super::{ITEMS_MAX, NODES_MAX};
 use crate::tree::{
-    Aggregate, ColumnPath, Condition, Embed, IsWhat, Lift, Operand, Operator, Ordered, Place,
-    Query, Related, RelationRef, Selected, SelectedWhat, Step, Test,
+    Aggregate, ColumnPath, Condition, Embed, Lift, Ordered, Place, Query, Related, RelationRef,
+    Selected, SelectedWhat, Step,
 };
 
 /// What parameters say of one table, besides `select`.
@@ -98,14 +98,14 @@ fn nodes(query: &Query) -> usize {
 }
 
 /// A relation that is embedded at a level, under the name that the level's parameters call it.
-struct Child {
-    label: String,
+pub(super) struct Child {
+    pub label: String,
     embed: Embed,
 }
 
 impl Child {
     /// That there are rows to embed.
-    fn there(&self) -> Condition {
+    pub fn there(&self) -> Condition {
         Condition::Related(Related {
             relation: self.embed.relation.clone(),
             filter: required_filter(&self.embed.query),
@@ -285,104 +285,7 @@ fn ordered(term: &Term, children: &[Child], parameter: &str) -> Result<Ordered, 
     })
 }
 
-fn condition(
-    logic: &Logic,
-    filtered: &Filtered,
-    children: &[Child],
-) -> Result<Condition, ReadError> {
-    match logic {
-        Logic::Filter(filter) => test(filter, filtered, children),
-        Logic::Group {
-            negated,
-            any,
-            parts,
-        } => {
-            let parts = parts.iter().map(|part| condition(part, filtered, children));
-            let parts = parts.collect::<Result<_, _>>()?;
-            let group = if *any {
-                Condition::Any(parts)
-            } else {
-                Condition::All(parts)
-            };
-            Ok(not_if(*negated, group))
-        }
-    }
-}
-
-fn test(filter: &Filter, filtered: &Filtered, children: &[Child]) -> Result<Condition, ReadError> {
-    let filter::Test {
-        negated,
-        operation,
-        at,
-    } = &filter.test;
-    let at = place(&filtered.parameter, at.saturating_sub(filtered.skipped));
-    if let Operation::Is(what @ (IsWhat::Null | IsWhat::NotNull)) = operation
-        && filter.field.arrows.is_empty()
-        && let Some(child) = children
-            .iter()
-            .find(|child| child.label == filter.field.name)
-    {
-        let is_missing = *negated != (*what == IsWhat::Null);
-        return Ok(not_if(is_missing, child.there()));
-    }
-    let in_name = Place {
-        parameter: filtered.parameter.clone(),
-        offset: (filtered.skipped > 0).then(|| filter.field.at.saturating_sub(filtered.skipped)),
-    };
-    let column = column_path(&filter.field, in_name)?;
-    let one = |operator, operand| {
-        Condition::Test(Test {
-            column: column.clone(),
-            operator,
-            operand,
-            at: at.clone(),
-        })
-    };
-    let condition = match operation {
-        Operation::In(values) => one(Operator::In, Operand::List(values.clone())),
-        Operation::Is(what) => one(Operator::Is, Operand::Is(*what)),
-        Operation::Compare(operator, value) => one(*operator, Operand::One(value.clone())),
-        Operation::IsDistinct(value) => Condition::Any(vec![
-            one(Operator::Neq, Operand::One(value.clone())),
-            one(Operator::Is, Operand::Is(IsWhat::Null)),
-        ]),
-        Operation::Each {
-            operator,
-            of_all,
-            array,
-        } => {
-            let elements = array::read(array).ok_or_else(|| ReadError::Array {
-                text: array.clone(),
-                at: at.clone(),
-            })?;
-            let parts = elements.into_iter().map(|element| match element.text {
-                Some(text) => Ok(one(*operator, Operand::One(text))),
-                None => Err(ReadError::Unsupported {
-                    what: "null among the values of any or all",
-                    at: at.clone(),
-                }),
-            });
-            let parts = parts.collect::<Result<_, _>>()?;
-            if *of_all {
-                Condition::All(parts)
-            } else {
-                Condition::Any(parts)
-            }
-        }
-        Operation::Unsupported(what) => return Err(ReadError::Unsupported { what, at }),
-    };
-    Ok(not_if(*negated, condition))
-}
-
-fn not_if(negated: bool, condition: Condition) -> Condition {
-    if negated {
-        Condition::Not(Box::new(condition))
-    } else {
-        condition
-    }
-}
-
-fn column_path(field: &Field, at: Place) -> Result<ColumnPath, ReadError> {
+pub(super) fn column_path(field: &Field, at: Place) -> Result<ColumnPath, ReadError> {
     let (last, others) = match field.arrows.split_last() {
         Some((last, others)) => (Some(last), others),
         None => (None, &[][..]),
@@ -400,7 +303,7 @@ fn column_path(field: &Field, at: Place) -> Result<ColumnPath, ReadError> {
     })
 }
 
-fn place(parameter: &str, at: usize) -> Place {
+pub(super) fn place(parameter: &str, at: usize) -> Place {
     Place {
         parameter: parameter.to_owned(),
         offset: Some(at),

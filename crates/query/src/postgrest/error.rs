@@ -36,6 +36,14 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The same, read without so many characters before it.
+    pub(super) fn earlier_by(mut self, characters: usize) -> Self {
+        if let Self::Syntax { at, .. } = &mut self {
+            at.offset = at.offset.map(|offset| offset.saturating_sub(characters));
+        }
+        self
+    }
+
     /// Where it was written.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {

@@ -122,8 +122,10 @@ fn test(reader: &mut Reader, value: Way<'_, String>) -> Read<Test> {
         at.set(reader.at());
         value(reader)
     };
-    let operation =
-        reader.labelled("operator (eq, gt, ...)", |reader| operation(reader, &value))?;
+    let mark = |reader: &Reader| at.set(reader.at());
+    let operation = reader.labelled("operator (eq, gt, ...)", |reader| {
+        operation(reader, &value, &mark)
+    })?;
     Ok(Test {
         negated: not.is_some(),
         operation,
@@ -131,14 +133,21 @@ fn test(reader: &mut Reader, value: Way<'_, String>) -> Read<Test> {
     })
 }
 
-fn operation(reader: &mut Reader, value: Way<'_, String>) -> Read<Operation> {
+/// `mark` is called where an operand begins that is no `value`.
+fn operation(
+    reader: &mut Reader,
+    value: Way<'_, String>,
+    mark: &dyn Fn(&Reader),
+) -> Read<Operation> {
     let ways: [Way<'_, Operation>; 6] = [
         &|reader| {
             prefix(reader, "in")?;
+            mark(reader);
             list(reader).map(Operation::In)
         },
         &|reader| {
             prefix(reader, "is")?;
+            mark(reader);
             is_what(reader).map(Operation::Is)
         },
         &|reader| {

@@ -2,7 +2,7 @@
 //!
 //! What a literal may look like depends on the column's type: `t` is true, `\xff` a byte, `{1,2}` an array,
 //! `2024-02-29` the midnight of that day. Only the spelling is changed, and only where it is certain
-//! what is meant: all else is left for others to refuse.
+//! what is meant: all else is left for others to refuse. A column that is selected twice is selected once.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,9 @@ use table_store::TableCut;
 use super::array::{self, Element};
 use crate::cast::postgres_truth;
 use crate::relation::World;
-use crate::tree::{Condition, Embed, Operand, Operator, Place, Query, SelectedWhat, Test};
+use crate::tree::{
+    Condition, Embed, Operand, Operator, Place, Query, Selected, SelectedWhat, Test,
+};
 
 /// The operator asks what values of the type have no answer to, though those of others here have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +24,16 @@ pub struct NoOperator {
     pub at: Place,
 }
 
-/// Respells the literals of a query on a table.
+/// Respells the literals of a query on a table, and lets go of columns that are selected twice.
 ///
 /// # Errors
 /// If containment is asked of a column that is neither an array nor JSON.
 pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result<(), NoOperator> {
     for condition in &mut query.filter {
         respell_condition(condition, table, world)?;
+    }
+    if let Some(items) = &mut query.select {
+        drop_repeated(items, table);
     }
     for item in query.select.iter_mut().flatten() {
         if let SelectedWhat::Embed(Embed {
@@ -40,6 +45,22 @@ pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result
         }
     }
     Ok(())
+}
+
+/// A column that stands beside `*` is there already.
+fn drop_repeated(items: &mut Vec<Selected>, table: &TableCut) {
+    let is_star = |item: &Selected| item.what == SelectedWhat::Star;
+    let newest = table.schema.and_then(|id| table.table.schemas().get(id));
+    let Some(newest) = newest.filter(|_| items.iter().any(is_star)) else {
+        return;
+    };
+    items.retain(|item| match &item.what {
+        SelectedWhat::Path(path) => {
+            let is_plain = path.steps.is_empty() && path.cast.is_none() && item.alias.is_none();
+            !is_plain || newest.column(&path.column).is_none()
+        }
+        _ => true,
+    });
 }
 
 fn respell_condition(

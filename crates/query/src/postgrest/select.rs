@@ -197,7 +197,10 @@ fn plain(reader: &mut Reader) -> Read<Column> {
     let field = field(reader)?;
     let cast_before = cast(reader)?;
     let aggregate = reader.optional(|reader| reader.attempt(aggregate))?;
-    let result_cast = cast(reader)?;
+    let result_cast = match aggregate {
+        Some(_) => cast(reader)?,
+        None => None,
+    };
     item_end(reader)?;
     Ok(Column {
         alias,

@@ -348,7 +348,7 @@ fn operators() {
             last_name=like(any).{O*,P*}&x=not.eq(all).{1,"2,3"}
                 where any(last_name like "O*", last_name like "P*"), not all(x eq "1", x eq "2,3")
             x=eq(any).{1,NULL}
-                Unsupported { what: "null among the values of any or all", at: Place { parameter: "x", offset: Some(8) } }
+                Unsupported { what: "null among the values of any or all", at: Place { parameter: "x", offset: Some(11) } }
             json_data->>blood_type=eq.A-&json_data->age=gt.20&json_data->a->0=eq.1
                 where json_data/blood_type# eq "A-", json_data/age gt "20", json_data/a/0 eq "1"
             "*id*"=eq.1&Just A Model=like.*91*&"a.b".c=eq.1
@@ -547,6 +547,7 @@ fn selections_fail_as_postgrests_do() {
             "select=name!hint",
             "select=*!hint",
             "select=name::",
+            "select=name::text::int",
             "select=:",
             "select=id,,name",
             "select=rel(a",
@@ -569,6 +570,8 @@ fn selections_fail_as_postgrests_do() {
                 "failed to parse select parameter (*!hint)" (line 1, column 2): unexpected '!' expecting ")", "," or end of input
             select=name::
                 "failed to parse select parameter (name::)" (line 1, column 7): unexpected end of input expecting letter or digit
+            select=name::text::int
+                "failed to parse select parameter (name::text::int)" (line 1, column 11): unexpected ':' expecting letter, digit, ".", ")", "," or end of input
             select=:
                 "failed to parse select parameter (:)" (line 1, column 1): unexpected ':' expecting "...", "..", field name (* or [a..z0..9_$]), "*", "count()" or end of input
             select=id,,name
@@ -630,6 +633,14 @@ fn what_has_no_end_is_refused() {
             max: 8
         }
     );
+}
+
+#[test]
+fn failures_have_places_too() {
+    for (text, offset) in [("id=noop.1", 0), ("or=(id.eq.1,x)", 10), ("a.not.and=)", 0)] {
+        let error = read_text(text).unwrap_err();
+        assert_eq!(error.place().unwrap().offset, Some(offset), "{error}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use row_model::Version;
 use table_store::TableCut;
 
@@ -11,9 +12,6 @@ use crate::list::ListError;
 
 /// Costly rows that are looked at between two looks at the clock.
 const ROWS_BETWEEN_LOOKS: usize = 64;
-
-/// Tables with fewer rows are not worth a second thread.
-const SHARED_ROWS_MIN: u64 = 50_000;
 
 /// Takes the rows of a visit.
 pub(crate) trait Sink {
@@ -37,7 +35,7 @@ pub(crate) fn visit(
     Ok(())
 }
 
-/// Offers each row of a table to one of the sinks; as many threads as there are sinks.
+/// Offers each row of a table to one of the sinks.
 pub(crate) fn visit_shared<S: Sink + Send>(
     table: &TableCut,
     aside: bool,
@@ -66,29 +64,19 @@ pub(crate) fn visit_shared<S: Sink + Send>(
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        let one = &one;
-        let (own, others) = sinks.split_at_mut(1);
-        let others = others.iter_mut();
-        let threads: Vec<_> = others.map(|sink| scope.spawn(move || one(sink))).collect();
-        let mut ended = own.iter_mut().try_for_each(one);
-        for thread in threads {
-            match thread.join() {
-                Ok(other) => ended = ended.and(other),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        ended
-    })
+    let ended = Mutex::new(Ok(()));
+    let sinks: Vec<Mutex<&mut S>> = sinks.iter_mut().map(Mutex::new).collect();
+    run.budget.workers.all(sinks.len(), &|number| {
+        let worked = one(&mut sinks[number].lock());
+        let mut ended = ended.lock();
+        *ended = std::mem::replace(&mut *ended, Ok(())).and(worked);
+    });
+    ended.into_inner()
 }
 
 /// How many sinks a visit of a table is worth.
 pub(crate) fn sinks_for(table: &TableCut, run: Run<'_>) -> usize {
-    if table.rows < SHARED_ROWS_MIN {
-        1
-    } else {
-        run.budget.threads.max(1)
-    }
+    run.budget.workers.for_rows(table.rows).max(1)
 }
 
 fn check_size(table: &TableCut, run: Run<'_>) -> Result<(), ListError> {

@@ -138,7 +138,7 @@ fn path(path: &ColumnPath, out: &mut String) {
 
 /// A name beside a dot, where it may be taken for a word of the grammar.
 fn dotted(text: &str, out: &mut String) {
-    if text == "not" || is_condition_word(&format!("{text}.")) || is_direction(text) {
+    if is_condition_word(&format!("{text}.")) || is_direction(text) {
         quoted(text, out);
     } else {
         name(text, out);

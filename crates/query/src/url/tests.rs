@@ -224,6 +224,7 @@ fn relations_and_aggregates_that_are_shown() {
             "select=s:status&group_by=status&aggregate=count()",
             "select=status&aggregate=count()",
             "select=id&group_by=status",
+            "select=status&group_by=status,customer.tier",
             "include=customer&group_by=status",
             "having=n.gt.1",
         ],
@@ -259,6 +260,8 @@ fn relations_and_aggregates_that_are_shown() {
             select=status&aggregate=count()
                 [status, count()]
             select=id&group_by=status
+                select and group_by name different columns: a group shows what it is grouped by, and aggregates, in the value of 'group_by' at character 1
+            select=status&group_by=status,customer.tier
                 select and group_by name different columns: a group shows what it is grouped by, and aggregates, in the value of 'group_by' at character 1
             include=customer&group_by=status
                 include does not go with group_by or aggregate, in the value of 'group_by' at character 1

@@ -5,6 +5,8 @@
 
 mod measure;
 mod naive;
+#[path = "../order/mod.rs"]
+mod order;
 mod orders;
 mod ours;
 

@@ -103,8 +103,9 @@ fn endpoint(
             None => ("", Vec::new()),
         },
     };
-    let is_unusable = |name: &&str| name.is_empty() || name.contains(['(', ')']);
-    if is_unusable(&table) || columns.is_empty() || columns.iter().any(is_unusable) {
+    let is_unusable = |name: &&&str| name.is_empty() || name.contains(['(', ')']);
+    let unusable = [&table].into_iter().chain(&columns).find(is_unusable);
+    if unusable.is_some() || columns.is_empty() {
         findings.find(at, format!("`{at}`: {text:?} names no column"), HELP);
         return None;
     }

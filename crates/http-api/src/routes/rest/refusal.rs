@@ -11,6 +11,8 @@ use query::tree::Place;
 
 use crate::respond;
 
+/// What these routes take.
+pub(super) const METHODS: HeaderValue = HeaderValue::from_static("OPTIONS,GET,HEAD");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// Where in the request it was that was refused: bodies have no place for it.
 const POSITION: HeaderName = HeaderName::from_static("rowtide-position");
@@ -93,6 +95,13 @@ impl Refusal {
         *response.status_mut() = parts.status;
         let headers = response.headers_mut();
         insert_common(headers, &parts.body.code);
+        match parts.status {
+            StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, METHODS)),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
         for (name, text) in [
             (POSITION, parts.position),
             (header::CONTENT_RANGE, parts.content_range),

@@ -21,6 +21,7 @@ use super::unfit;
 use super::written::Written;
 use crate::params::Params;
 use crate::respond::{self, Timing};
+use crate::routes::scan::Threads;
 use crate::{ApiState, Limits, fresh};
 
 /// Rows of one answer, whatever its limit.
@@ -119,7 +120,7 @@ impl Request {
             .unwrap_or_else(|| fresh::of_table(table, state.now_ms()));
         let budget = Budget {
             rows_max: limits.scan_rows_max,
-            threads: limits.scans_max,
+            workers: &Threads(limits.scans_max),
             is_late: &|| timing.is_beyond(limits.scan_timeout()),
         };
         let request = PageRequest {

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::unfit::nearest;
 use crate::ApiState;
 
-/// The schema to which tables belong whose topics name none, and the one that is meant if none is named.
+/// The schema to which tables belong whose topics name none.
 const PUBLIC: &str = "public";
 
 pub(super) struct Profile(Option<String>);
@@ -74,7 +74,7 @@ impl Profile {
             )
             .hint("Try again in a moment.");
         }
-        let schema = self.0.as_deref().unwrap_or(PUBLIC);
+        let schema = self.0.as_deref().unwrap_or_else(|| usual_schema(cut));
         match refused {
             NameError::Unknown { .. } => {
                 let own = |table: &&Arc<TableCut>| self.0.is_none() || schema_of(table) == schema;
@@ -98,6 +98,15 @@ impl Profile {
             .details(candidates.join(", "))
             .hint("Name the schema in the header Accept-Profile, or use one of these names."),
         }
+    }
+}
+
+/// The schema that is meant if none is named: the only one there is, or `public`, or the first.
+fn usual_schema(cut: &Cut) -> &str {
+    let schemas: BTreeSet<&str> = cut.tables().iter().map(|table| schema_of(table)).collect();
+    match schemas.first() {
+        Some(first) if !schemas.contains(PUBLIC) => first,
+        _ => PUBLIC,
     }
 }
 

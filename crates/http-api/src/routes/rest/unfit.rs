@@ -7,7 +7,7 @@ use query::group::GroupError;
 use query::list::{CastError, ListError};
 use query::postgrest::{NoOperator, ReadError};
 use query::relation::{Candidate, Cardinality, RelationError};
-use query::tree::{Condition, Operand, Place, Query, Selected, SelectedWhat};
+use query::tree::{Condition, Operand, Operator, Place, Query, Selected, SelectedWhat, Test};
 use row_model::ColumnType;
 
 use super::refusal::Refusal;
@@ -83,8 +83,12 @@ pub(super) fn unfit(error: &BindError, query: &Query, table: &str, schema: &str)
             ))
         }
         BindError::Literal {
-            kind, number, at, ..
-        } => bad_literal(kind, *number, at, query),
+            kind,
+            number,
+            expected,
+            at,
+            ..
+        } => bad_literal(kind, *number, expected, at, query),
         BindError::Operator { operator, kind, .. } => {
             Refusal::new(404, "42883", no_operator(operator, kind)).hint(CAST_HINT)
         }
@@ -282,54 +286,61 @@ fn ambiguous(table: &str, name: &str, candidates: &[Candidate]) -> Refusal {
     ))
 }
 
-fn bad_literal(kind: &'static str, number: Option<usize>, at: &Place, query: &Query) -> Refusal {
-    let (code, subject) = match kind {
-        "date" | "time" | "timetz" | "timestamp" | "timestamptz" => ("22007", named(kind)),
-        _ => ("22P02", named(kind)),
+fn bad_literal(
+    kind: &'static str,
+    number: Option<usize>,
+    expected: &str,
+    at: &Place,
+    query: &Query,
+) -> Refusal {
+    let test = test_at(query, at);
+    if test.is_some_and(|test| matches!(test.operator, Operator::Match | Operator::Imatch)) {
+        return Refusal::new(
+            400,
+            "2201B",
+            format!("invalid regular expression: expected {expected}"),
+        );
+    }
+    let code = match kind {
+        "date" | "time" | "timetz" | "timestamp" | "timestamptz" => "22007",
+        _ => "22P02",
     };
-    let text = literal_at(query, at, number).unwrap_or_default();
+    let text = test.and_then(|test| match (&test.operand, number) {
+        (Operand::One(text), _) => Some(text),
+        (Operand::List(texts), Some(number)) => texts.get(number.checked_sub(1)?),
+        _ => None,
+    });
     Refusal::new(
         400,
         code,
-        format!("invalid input syntax for type {subject}: \"{text}\""),
+        format!(
+            "invalid input syntax for type {}: \"{}\"",
+            named(kind),
+            text.map_or("", String::as_str)
+        ),
     )
 }
 
-/// The literal that was written there.
-fn literal_at(query: &Query, at: &Place, number: Option<usize>) -> Option<String> {
-    let of_embeds = query
-        .select
-        .iter()
-        .flatten()
-        .filter_map(|item| match &item.what {
-            SelectedWhat::Embed(embed) => literal_at(&embed.query, at, number),
-            _ => None,
-        });
-    let own = query
-        .filter
-        .iter()
-        .filter_map(|part| literal_in(part, at, number));
-    own.chain(of_embeds).next()
+/// The test whose literal was written there.
+fn test_at<'q>(query: &'q Query, at: &Place) -> Option<&'q Test> {
+    let of_embeds = query.select.iter().flatten();
+    let mut of_embeds = of_embeds.filter_map(|item| match &item.what {
+        SelectedWhat::Embed(embed) => test_at(&embed.query, at),
+        _ => None,
+    });
+    let own = query.filter.iter().find_map(|part| test_in(part, at));
+    own.or_else(|| of_embeds.next())
 }
 
-fn literal_in(condition: &Condition, at: &Place, number: Option<usize>) -> Option<String> {
+fn test_in<'q>(condition: &'q Condition, at: &Place) -> Option<&'q Test> {
+    let among = |parts: &'q [Condition]| parts.iter().find_map(|part| test_in(part, at));
     match condition {
-        Condition::All(parts) | Condition::Any(parts) => {
-            parts.iter().find_map(|part| literal_in(part, at, number))
-        }
-        Condition::Not(part) => literal_in(part, at, number),
-        Condition::Related(related) => related
-            .filter
-            .iter()
-            .find_map(|part| literal_in(part, at, number)),
+        Condition::All(parts) | Condition::Any(parts) => among(parts),
+        Condition::Not(part) => test_in(part, at),
+        Condition::Related(related) => among(&related.filter),
         Condition::Test(test) => {
             let here = test.at.parameter == at.parameter && test.at.offset == at.offset;
-            match &test.operand {
-                _ if !here => None,
-                Operand::One(text) => Some(text.clone()),
-                Operand::List(texts) => texts.get(number?.checked_sub(1)?).cloned(),
-                _ => None,
-            }
+            here.then_some(test)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::{check, check_with, office};
 
 #[tokio::test]
 async fn a_list() {
@@ -252,6 +252,58 @@ async fn ranges_that_cannot_be() {
 
         []
     "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn more_rows_than_an_answer_has_are_cut_off_and_counted() {
+    let api = office::with_many_clients(10_001);
+    check_with(
+        &api,
+        "HEAD /rest/v1/clients?select=id\nprefer: count=exact",
+        expect![[r#"
+            206
+            content-length: 118895
+            content-type: application/json; charset=utf-8
+            content-range: 0-9999/10001
+            content-location: /clients?select=id
+            preference-applied: count=exact
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+            rowtide-truncated: rows
+
+
+        "#]],
+    )
+    .await;
+    check_with(
+        &api,
+        "HEAD /rest/v1/clients?select=id&limit=10000",
+        expect![[r#"
+            200
+            content-length: 118895
+            content-type: application/json; charset=utf-8
+            content-range: 0-9999/*
+            content-location: /clients?limit=10000&select=id
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+
+        "#]],
+    )
+    .await;
+    check_with(
+        &api,
+        "GET /rest/v1/clients?select=id&offset=10000&order=id",
+        expect![[r#"
+            200
+            content-length: 14
+            content-type: application/json; charset=utf-8
+            content-range: 10000-10000/*
+            content-location: /clients?offset=10000&order=id&select=id
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            [{"id":10001}]
+        "#]],
     )
     .await;
 }

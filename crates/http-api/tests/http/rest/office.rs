@@ -8,6 +8,21 @@ use crate::fixture::Shop;
 
 /// Clients with projects with tasks, tasks with users through a junction, messages between users.
 pub fn open() -> Api {
+    let mut shop = empty();
+    fill(&mut shop);
+    serve(shop)
+}
+
+/// The same with so many clients, and nothing else.
+pub fn with_many_clients(count: i64) -> Api {
+    let mut shop = empty();
+    for id in 1..=count {
+        shop.put("clients", &[Value::Int(id), Value::Text("x")]);
+    }
+    serve(shop)
+}
+
+fn empty() -> Shop {
     use ColumnType::{Bool, Int32, Text};
     let mut shop = Shop::empty();
     let id_name = [("id", Int32), ("name", Text)];
@@ -55,7 +70,10 @@ pub fn open() -> Api {
         ],
         Some(&["id"]),
     );
-    fill(&mut shop);
+    shop
+}
+
+fn serve(mut shop: Shop) -> Api {
     shop.publish();
     let state = shop.state_with(relations());
     Api::data(state, Hosts::loopback(&[]), Limits::default())

@@ -230,8 +230,11 @@ async fn conditions_that_cannot_be() {
             "projects?select=id&name=fts.x",
             "projects?select=id&id=eq.abc",
             "projects?select=id&id=in.(1,b)",
+            "projects?select=id&or=(id.in.(1,2),id.in.(3,c))",
+            "projects?select=id&id=eq(any).{1,2,x}",
             "things?select=id&day=eq.yesterday",
             "projects?select=id&id=like.1*",
+            "projects?select=id&name=match.(",
             "projects?select=id&nam=eq.1",
             "projects?select=nope",
             "projects?order=nope",
@@ -239,7 +242,8 @@ async fn conditions_that_cannot_be() {
             "things?order=doc",
             "projects?select=id::fakecolumntype",
             "projects?select=name&name=cs.x",
-            "projects?select=*,id",
+            "projects?select=*,id&id=eq.1",
+            "projects?select=*,name:id&id=eq.1",
         ],
         expect![[r#"
             projects?select=id&name=fts.x
@@ -248,10 +252,16 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"abc\""}
             projects?select=id&id=in.(1,b)
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"b\""}
+            projects?select=id&or=(id.in.(1,2),id.in.(3,c))
+                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"c\""}
+            projects?select=id&id=eq(any).{1,2,x}
+                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"x\""}
             things?select=id&day=eq.yesterday
                 400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type date: \"yesterday\""}
             projects?select=id&id=like.1*
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: integer ~~ unknown"}
+            projects?select=id&name=match.(
+                400 {"code":"2201B","details":null,"hint":null,"message":"invalid regular expression: expected a regular expression of moderate size, without back-references"}
             projects?select=id&nam=eq.1
                 400 {"code":"42703","details":null,"hint":"Perhaps you meant to reference the column \"projects.name\".","message":"column projects.nam does not exist"}
             projects?select=nope
@@ -266,8 +276,10 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"42704","details":null,"hint":null,"message":"type \"fakecolumntype\" does not exist"}
             projects?select=name&name=cs.x
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text @> unknown"}
-            projects?select=*,id
-                400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"id\" specified more than once"}
+            projects?select=*,id&id=eq.1
+                200 [{"id":1,"name":"Windows 7","client_id":1}]
+            projects?select=*,name:id&id=eq.1
+                400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"name\" specified more than once"}
         "#]],
     )
     .await;

@@ -58,6 +58,7 @@ async fn bad_parameters_and_headers() {
 async fn other_methods_and_paths() {
     check("POST /rest/v1/projects", expect![[r#"
         405
+        allow: OPTIONS,GET,HEAD
         content-length: 137
         content-type: application/json; charset=utf-8
         proxy-status: PostgREST; error=PGRST117

@@ -1,0 +1,91 @@
+//! How fresh tables are, written out: what a lookup says of it takes longer to write than a row to find.
+//!
+//! Nothing but the clock and the contact with the log changes it while a cut stands, and both are told
+//! in milliseconds: so all lookups of one millisecond share what the first has written.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use http::HeaderValue;
+use parking_lot::RwLock;
+use query::fresh::Fresh;
+use row_model::TableId;
+use table_store::TableCut;
+
+use crate::{fresh, respond};
+
+/// One table's freshness at one moment.
+#[derive(Debug)]
+pub(crate) struct Told {
+    moment: Moment,
+    pub fresh: Fresh,
+    /// As the body says it.
+    pub json: Vec<u8>,
+    /// As the headers do, unless they would be too long.
+    pub as_of: Option<HeaderValue>,
+    pub freshness: Option<HeaderValue>,
+}
+
+/// What a table's freshness depends on.
+#[derive(Debug)]
+struct Moment {
+    /// Weak, so that a table that was replaced is let go of. As long as this is held, no other cut has its address.
+    cut: Weak<TableCut>,
+    now_ms: i64,
+    at_end_ms: Option<i64>,
+}
+
+impl Moment {
+    fn of(cut: &Arc<TableCut>, now_ms: i64) -> Self {
+        Self {
+            cut: Arc::downgrade(cut),
+            now_ms,
+            at_end_ms: cut.facts.at_end_ms(),
+        }
+    }
+
+    fn is_of(&self, cut: &Arc<TableCut>, now_ms: i64) -> bool {
+        std::ptr::eq(self.cut.as_ptr(), Arc::as_ptr(cut))
+            && self.now_ms == now_ms
+            && self.at_end_ms == cut.facts.at_end_ms()
+    }
+}
+
+/// What was told last of each table.
+#[derive(Debug, Default)]
+pub(crate) struct LastTold {
+    /// Guards one look or one insertion.
+    by_table: RwLock<HashMap<TableId, Arc<Told>>>,
+}
+
+impl LastTold {
+    /// How fresh a table is now.
+    pub fn of(&self, table: &Arc<TableCut>, now_ms: i64) -> Arc<Told> {
+        let id = table.table.identity().id;
+        if let Some(told) = self.by_table.read().get(&id)
+            && told.moment.is_of(table, now_ms)
+        {
+            return Arc::clone(told);
+        }
+        let told = Arc::new(Told::new(table, now_ms));
+        self.by_table.write().insert(id, Arc::clone(&told));
+        told
+    }
+}
+
+impl Told {
+    fn new(table: &Arc<TableCut>, now_ms: i64) -> Self {
+        // Taken first: the contact may move on meanwhile, and then this is told to nobody else.
+        let moment = Moment::of(table, now_ms);
+        let fresh = fresh::of_table(table, now_ms);
+        let mut json = Vec::new();
+        respond::write_json(&fresh::to_wire(&fresh), &mut json);
+        Self {
+            moment,
+            json,
+            as_of: respond::as_of(&fresh),
+            freshness: respond::freshness(&fresh),
+            fresh,
+        }
+    }
+}
