@@ -15,6 +15,7 @@ pub mod query_body;
 pub mod query_text;
 pub mod record_files;
 pub mod seeds;
+pub mod sql;
 
 // Two parsers that their crates keep to themselves, compiled in from where they are.
 #[allow(dead_code, reason = "the parser's crate uses all of it")]

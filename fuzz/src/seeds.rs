@@ -36,6 +36,7 @@ pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
         "config" => configurations()?,
         "postgrest" => query_strings(),
         "query_body" => query_bodies(),
+        "sql" => statements(),
         _ => query_texts(),
     };
     fs::create_dir_all(folder)?;
@@ -149,6 +150,25 @@ fn configurations() -> io::Result<Vec<Vec<u8>>> {
     let short = "data_dir = '${env:SECRET}'\n[[sources]]\nname = 's'\nkind = 'file'\npath = 'x'\n";
     let texts = [template, switched_on, short.to_owned()];
     Ok(texts.map(String::into_bytes).to_vec())
+}
+
+/// Statements that have every clause and condition there is, and some that are refused.
+fn statements() -> Vec<Vec<u8>> {
+    let statements = [
+        "select * from orders order by id limit 5 offset $1",
+        "select o.id, o.total as t, doc->'a'->>0 from public.orders o where (o.status in ('a', 'b') or not total >= $1) and doc->>'k' = 'v'",
+        "select i.sku, o.status from items i join orders o on i.order_id = o.id and i.fresh where o.placed > '2026-11-20' and i.sku like 'a%'",
+        "select sku from items left join orders using (id) where fresh is not true or status is null",
+        "select status, count(*) n, sum(total)::numeric, min(placed) from orders group by 1 having count(*) > 2 order by n desc nulls last, status",
+        "select distinct status from orders where id between 1 and $1 and total is distinct from $2",
+        "select id from orders o where not exists (select 1 from items i where i.order_id = o.id and i.sku = any($3))",
+        "with x as (select 1) select * from x union select cast(a as int) from b; delete from c",
+        "select case when (select 1) then 'a' else now() - interval '1 day' end from generate_series(1, 2) where a ilike 'x!%' escape '!'",
+    ];
+    statements
+        .iter()
+        .map(|statement| statement.as_bytes().to_vec())
+        .collect()
 }
 
 /// What `PostgREST` documents.

@@ -10,6 +10,7 @@ mod problem;
 mod quarantine;
 mod rest;
 mod rows;
+mod sql;
 mod status;
 mod tables;
 
@@ -18,6 +19,7 @@ pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
 pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
+pub use sql::{SqlRequest, SqlResponse, SqlTail};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
     SourceKind, SourceStatus, StatusResponse, TableStatus,

@@ -10,6 +10,7 @@ mod query;
 pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
+mod sql;
 mod status;
 mod tables;
 
@@ -20,7 +21,7 @@ use ::query::percent;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use http::{Method, Uri};
 use table_store::{Cut, NameError, TableCut};
 use tokio::sync::Semaphore;
@@ -52,6 +53,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
+        .route("/v1/sql", post(sql::ask))
         .route("/v1/query", any(query::ask))
         .route("/v1/batch-get", any(batch::get))
         .route("/v1/status", get(status::status))

@@ -3,7 +3,7 @@
 //! Pure over `table-store`: knows no request, clock or wire; the time is an argument, and so are those who share a visit
 //! of a large table.
 //!
-//! One way for every spelling: [`url`], [`dsl`] and the others read a query into the [`tree`]; [`bind`] fits it to the
+//! One way for every spelling: [`url`], [`dsl`], [`sql`] and the others read a query into the [`tree`]; [`bind`] fits it to the
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
 //! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
 //! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer
@@ -41,6 +41,7 @@ mod run;
 #[cfg(test)]
 mod said;
 pub mod shown;
+pub mod sql;
 mod token;
 pub mod tree;
 pub mod url;

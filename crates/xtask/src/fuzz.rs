@@ -26,6 +26,7 @@ const TARGETS: &[&str] = &[
     "query_body",
     "query_text",
     "postgrest",
+    "sql",
 ];
 
 /// Limits of every run, in libFuzzer's words. An input that takes longer than the timeout is a finding.

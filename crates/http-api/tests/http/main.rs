@@ -17,4 +17,5 @@ mod refusals;
 mod relations;
 mod rest;
 mod serving;
+mod sql;
 mod tables;
