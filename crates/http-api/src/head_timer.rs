@@ -66,7 +66,7 @@ impl Future for Until {
 mod tests {
     use super::*;
 
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_later_deadline_is_waited_for_though_the_first_sleep_rings() {

@@ -15,6 +15,7 @@ use query::sql::{self, Parameter};
 use table_store::Cut;
 use telemetry::Event;
 
+use super::scan::Threads;
 use super::{DataState, answer, body, scan};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -96,7 +97,7 @@ fn find(state: &DataState, asked: &Asked, mut timing: Timing) -> Result<Response
     let limits = &state.limits;
     let budget = Budget {
         rows_max: limits.scan_rows_max,
-        threads: limits.scans_max,
+        workers: &Threads(limits.scans_max),
         is_late: &|| timing.is_beyond(limits.scan_timeout()),
     };
     let request = PageRequest {
