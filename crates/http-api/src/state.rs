@@ -100,10 +100,7 @@ impl ApiState {
 
     /// Where a query's names are looked up.
     pub(crate) fn world<'a>(&'a self, cut: &'a Cut) -> World<'a> {
-        World {
-            cut,
-            relations: &self.shared.relations,
-        }
+        World::new(cut, &self.shared.relations)
     }
 
     pub(crate) fn shapes(&self) -> &RowShapes {

@@ -42,10 +42,7 @@ pub(crate) const UNBOUND: Budget<'static> = Budget {
 /// Binds a query to the orders at a cut, where nothing is related.
 pub(crate) fn bound(query: &Query, cut: &Cut) -> BoundQuery {
     let relations = Relations::default();
-    let world = World {
-        cut,
-        relations: &relations,
-    };
+    let world = World::new(cut, &relations);
     bind::bind(query, cut.table("orders").unwrap(), &world).unwrap()
 }
 

@@ -106,6 +106,72 @@ impl From<Vec<Relation>> for Relations {
 pub struct World<'a> {
     pub cut: &'a Cut,
     pub relations: &'a Relations,
+    /// A name means a table before it means a relation, as with `PostgREST`.
+    pub tables_first: bool,
+}
+
+impl<'a> World<'a> {
+    #[must_use]
+    pub fn new(cut: &'a Cut, relations: &'a Relations) -> Self {
+        Self {
+            cut,
+            relations,
+            tables_first: false,
+        }
+    }
+
+    /// The relation that is meant by a name and perhaps a hint.
+    ///
+    /// A relation that is called so is meant before a table that one leads to, and that before a
+    /// column or constraint.
+    pub fn resolve(
+        &self,
+        table: &TableCut,
+        reference: &RelationRef,
+    ) -> Result<Link, RelationError> {
+        let cut = self.cut;
+        let mut ways = self.relations.ways(cut, table);
+        let known = |ways: &[Way<'_>]| ways.iter().map(|way| way.link.name.clone()).collect();
+        if let Some(hint) = &reference.hint {
+            let fits = |way: &Way<'_>| way.link.name == *hint || way.names.contains(&&**hint);
+            if !ways.iter().any(fits) {
+                return Err(RelationError::Unknown {
+                    known: known(&ways),
+                });
+            }
+            ways.retain(fits);
+        }
+        let name = &*reference.name;
+        let target = cut.table(name).map(|table| table.table.identity().id).ok();
+        let leads_there = |way: &Way<'_>| Some(way.link.target.table.identity().id) == target;
+        let is_called = |way: &Way<'_>| way.link.name == name;
+        // A column means the row that it names, not the rows that name this one by it.
+        let goes_by =
+            |way: &Way<'_>| way.names.contains(&name) && !way.link.to.iter().any(|to| to == name);
+        let all_known = known(&ways);
+        let mut fitting: [&dyn Fn(&Way<'_>) -> bool; 3] = [&is_called, &leads_there, &goes_by];
+        if self.tables_first {
+            fitting.swap(0, 1);
+        }
+        let Some(fits) = fitting.into_iter().find(|fits| ways.iter().any(fits)) else {
+            return Err(self
+                .relations
+                .missing_table(cut, name)
+                .unwrap_or(RelationError::Unknown { known: all_known }));
+        };
+        let mut found: Vec<Way<'_>> = ways.into_iter().filter(|way| fits(way)).collect();
+        // What is related directly is meant before what a junction relates.
+        let is_direct = |way: &Way<'_>| way.link.junction.is_none() && way.link.name == name;
+        if !self.tables_first && reference.hint.is_none() && found.iter().any(is_direct) {
+            found.retain(is_direct);
+        }
+        match found.len() {
+            1 => Ok(found.remove(0).link),
+            _ => Err(RelationError::Ambiguous {
+                candidates: found.iter().map(Way::candidate).collect(),
+            }),
+        }
+    }
 }
 
 /// A way from a table to another, before it is known to be the one that is meant.
@@ -128,55 +194,6 @@ impl Relations {
     pub fn links(&self, cut: &Cut, table: &TableCut) -> Vec<Link> {
         let ways = self.ways(cut, table).into_iter();
         ways.map(|way| way.link).collect()
-    }
-
-    /// The relation that is meant by a name and perhaps a hint.
-    ///
-    /// A relation that is called so is meant before a table that one leads to, and that before a
-    /// column or constraint.
-    pub fn resolve(
-        &self,
-        cut: &Cut,
-        table: &TableCut,
-        reference: &RelationRef,
-    ) -> Result<Link, RelationError> {
-        let mut ways = self.ways(cut, table);
-        let known = |ways: &[Way<'_>]| ways.iter().map(|way| way.link.name.clone()).collect();
-        if let Some(hint) = &reference.hint {
-            let fits = |way: &Way<'_>| way.link.name == *hint || way.names.contains(&&**hint);
-            if !ways.iter().any(fits) {
-                return Err(RelationError::Unknown {
-                    known: known(&ways),
-                });
-            }
-            ways.retain(fits);
-        }
-        let name = &*reference.name;
-        let target = cut.table(name).map(|table| table.table.identity().id).ok();
-        let leads_there = |way: &Way<'_>| Some(way.link.target.table.identity().id) == target;
-        let is_called = |way: &Way<'_>| way.link.name == name;
-        let goes_by = |way: &Way<'_>| way.names.contains(&name);
-        let all_known = known(&ways);
-        let fitting: [&dyn Fn(&Way<'_>) -> bool; 3] = [&is_called, &leads_there, &goes_by];
-        let Some(fits) = fitting.into_iter().find(|fits| ways.iter().any(fits)) else {
-            return Err(self
-                .missing_table(cut, name)
-                .unwrap_or(RelationError::Unknown { known: all_known }));
-        };
-        let mut found: Vec<Way<'_>> = ways.into_iter().filter(|way| fits(way)).collect();
-        // What is related directly is meant before what a junction relates.
-        if found.iter().any(|way| way.link.junction.is_none())
-            && reference.hint.is_none()
-            && found[0].link.name == name
-        {
-            found.retain(|way| way.link.junction.is_none());
-        }
-        match found.len() {
-            1 => Ok(found.remove(0).link),
-            _ => Err(RelationError::Ambiguous {
-                candidates: found.iter().map(Way::candidate).collect(),
-            }),
-        }
     }
 
     fn missing_table(&self, cut: &Cut, name: &str) -> Option<RelationError> {

@@ -222,10 +222,7 @@ impl Ours {
     ) -> u64 {
         let cut = self.store.pin();
         let orders = cut.table("orders").expect("the bench has made it");
-        let world = World {
-            cut: &cut,
-            relations: &self.relations,
-        };
+        let world = World::new(&cut, &self.relations);
         let query = bind::bind(query, orders, &world).expect("the bench asks what fits");
         let request = PageRequest {
             after: None,

@@ -130,10 +130,7 @@ impl<'a> Binder<'a> {
                 at: at.clone(),
             });
         };
-        let found = self
-            .world
-            .relations
-            .resolve(self.world.cut, table, reference);
+        let found = self.world.resolve(table, reference);
         found.map_err(|error| {
             BindError::Relation(Box::new(Unrelated {
                 table: table.table.identity().name.clone(),

@@ -460,10 +460,7 @@ fn with_bound<T>(
 ) -> T {
     let cut = site.store().pin();
     let relations = relations();
-    let world = World {
-        cut: &cut,
-        relations: &relations,
-    };
+    let world = World::new(&cut, &relations);
     let table = cut.table(SHAPES[table].name).unwrap();
     let bound = bind::bind(query, table, &world);
     then(

@@ -39,7 +39,7 @@ pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result
         if let SelectedWhat::Embed(Embed {
             relation, query, ..
         }) = &mut item.what
-            && let Ok(link) = world.relations.resolve(world.cut, table, relation)
+            && let Ok(link) = world.resolve(table, relation)
         {
             respell(query, &link.target, world)?;
         }
@@ -74,7 +74,7 @@ fn respell_condition(
             .try_for_each(|part| respell_condition(part, table, world)),
         Condition::Not(part) => respell_condition(part, table, world),
         Condition::Related(related) => {
-            let Ok(link) = world.relations.resolve(world.cut, table, &related.relation) else {
+            let Ok(link) = world.resolve(table, &related.relation) else {
                 return Ok(());
             };
             related

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use row_model::{CutId, Value, Version, encode_key_value, sort_key_of_key};
+use row_model::{CutId, Row, RowBuilder, Value, Version, encode_key_value, sort_key_of_key};
 use smallvec::SmallVec;
 use table_store::{Index, IndexGone, IndexKind, Lookup, TableCut};
 
 use super::{Prepared, Reader, Run, Sink, View, visit};
 use crate::bind::access;
-use crate::bind::scope::{BoundLink, Scope};
+use crate::bind::scope::{BoundLink, Join, Scope};
 use crate::list::ListError;
 use crate::predicate::{Layouts, Predicate};
 
@@ -36,21 +36,53 @@ pub(crate) enum Finder {
         columns: Vec<String>,
     },
     /// All rows of the table that count, by these columns.
-    Rows(Arc<HashMap<JoinKey, SmallVec<[Version; 1]>, foldhash::fast::FixedState>>),
+    Rows(Arc<RowTable>),
+}
+
+/// One row for each of the values that lead to one. What is read of the rows lies close together: a join of many
+/// rows finds it without going to the rows themselves.
+#[derive(Debug, Default)]
+pub(crate) struct RowTable {
+    numbers: HashMap<JoinKey, u32, foldhash::fast::FixedState>,
+    versions: Vec<Version>,
+    /// Where each row's cells begin.
+    starts: Vec<u32>,
+    cells: Vec<u8>,
+}
+
+impl RowTable {
+    /// The number of the row that these values lead to.
+    pub fn find(&self, probe: &[u8]) -> Option<u32> {
+        self.numbers.get(probe).copied()
+    }
+
+    pub fn version(&self, number: u32) -> &Version {
+        &self.versions[number as usize]
+    }
+
+    /// What is read of a row: the columns in use, in their order.
+    pub fn row(&self, number: u32) -> Row<'_> {
+        let number = number as usize;
+        let end = self
+            .starts
+            .get(number + 1)
+            .map_or(self.cells.len(), |end| *end as usize);
+        Row::new(&self.cells[self.starts[number] as usize..end])
+    }
 }
 
 impl Finder {
-    /// The way to be used for so many rows. `filter` is what rows must meet to count; they are tested again by who asks.
+    /// The way to be used for so many rows. `in_use` are the columns that will be read.
     pub fn new(
-        link: &BoundLink,
+        join: &Join,
+        in_use: Layouts,
         expected: u64,
-        filter: Option<(&Arc<Scope>, &Predicate)>,
         run: Run<'_>,
     ) -> Result<Self, ListError> {
-        let looked_up = Self::without_visit(link);
-        match looked_up {
-            Some(finder) if expected.saturating_mul(LOOKUP_COST) < link.target.rows => Ok(finder),
-            _ => Self::of_rows(link, filter, run),
+        let target = &join.link.target;
+        match Self::without_visit(&join.link) {
+            Some(finder) if expected.saturating_mul(LOOKUP_COST) < target.rows => Ok(finder),
+            _ => Self::of_rows(join, in_use, run),
         }
     }
 
@@ -105,26 +137,25 @@ impl Finder {
         !matches!(self, Self::Rows(_))
     }
 
-    fn of_rows(
-        link: &BoundLink,
-        filter: Option<(&Arc<Scope>, &Predicate)>,
-        run: Run<'_>,
-    ) -> Result<Self, ListError> {
+    fn of_rows(join: &Join, in_use: Layouts, run: Run<'_>) -> Result<Self, ListError> {
+        let target = &join.link.target;
         let none = Predicate::All(Vec::new());
-        let (scope, predicate) = match filter {
+        let (scope, predicate) = match &join.filter {
             Some((scope, predicate)) => (Arc::clone(scope), predicate),
-            None => (Arc::new(Scope::of_table(&link.target)), &none),
+            None => (Arc::new(Scope::of_table(target)), &none),
         };
-        let prepared = Prepared::new(&scope, link.target.rows, run)?;
+        let prepared = Prepared::new(&scope, target.rows, run)?;
         let mut sink = RowsByColumns {
             reader: Reader::new(&scope, &prepared, run.cut),
-            columns: ColumnReader::new(link),
+            columns: ColumnReader::new(&join.link),
             predicate,
-            rows: HashMap::default(),
+            in_use,
+            rows: RowTable::default(),
             key: Vec::new(),
+            builder: RowBuilder::default(),
         };
         let aside = predicate.is_costly() || prepared.locks();
-        visit(&link.target, aside, &mut sink, run)?;
+        visit(target, aside, &mut sink, run)?;
         Ok(Self::Rows(Arc::new(sink.rows)))
     }
 
@@ -159,10 +190,10 @@ impl Finder {
                 columns,
                 ..
             } => each_by_index(table, index, columns, probe, cut, &mut each),
-            Self::Rows(rows) => {
-                let mut found = rows.get(probe).into_iter().flatten();
-                found.try_for_each(each)
-            }
+            Self::Rows(rows) => match rows.find(probe) {
+                Some(number) => each(rows.version(number)),
+                None => ControlFlow::Continue(()),
+            },
         }
     }
 }
@@ -259,17 +290,34 @@ struct RowsByColumns<'a> {
     reader: Reader,
     columns: ColumnReader,
     predicate: &'a Predicate,
-    rows: HashMap<JoinKey, SmallVec<[Version; 1]>, foldhash::fast::FixedState>,
+    in_use: Layouts,
+    rows: RowTable,
     key: Vec<u8>,
+    builder: RowBuilder,
 }
 
 impl Sink for RowsByColumns<'_> {
     fn offer(&mut self, version: &Version) -> ControlFlow<()> {
         let meets = |view: View<'_>| self.predicate.test(&view) == Some(true);
-        if self.reader.view(version).is_some_and(meets) && self.columns.key(version, &mut self.key)
+        let is_one = self.reader.view(version).is_some_and(meets)
+            && self.columns.key(version, &mut self.key)
+            && !self.rows.numbers.contains_key(&self.key[..]);
+        // Beyond four gigabytes of cells there would be no memory for the rows either.
+        if let (true, Some(row), Ok(start)) =
+            (is_one, version.row(), self.rows.cells.len().try_into())
         {
-            let rows = self.rows.entry(SmallVec::from_slice(&self.key));
-            rows.or_default().push(version.clone());
+            let number = self.rows.versions.len() as u32;
+            self.builder.clear();
+            for place in self.in_use.of(version.schema()) {
+                let value = place.and_then(|place| row.get(place));
+                self.builder.push(value.unwrap_or(Value::Null));
+            }
+            self.rows
+                .numbers
+                .insert(SmallVec::from_slice(&self.key), number);
+            self.rows.versions.push(version.clone());
+            self.rows.starts.push(start);
+            self.builder.finish(&mut self.rows.cells);
         }
         ControlFlow::Continue(())
     }

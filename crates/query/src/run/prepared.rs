@@ -45,10 +45,12 @@ pub(crate) enum PreparedExists {
 impl Prepared {
     /// For about so many rows.
     pub fn new(scope: &Scope, expected: u64, run: Run<'_>) -> Result<Arc<Self>, ListError> {
-        let joins = scope.levels.iter().filter_map(|level| level.join.as_ref());
-        let joins = joins.map(|join| {
-            let filter = join.filter.as_ref().map(|(scope, filter)| (scope, filter));
-            let finder = Finder::new(&join.link, expected, filter, run)?;
+        let joins = scope
+            .levels
+            .iter()
+            .filter_map(|level| Some((level, level.join.as_ref()?)));
+        let joins = joins.map(|(level, join)| {
+            let finder = Finder::new(join, level.layouts(), expected, run)?;
             let filter = match &join.filter {
                 Some((scope, _)) if finder.locks() => Some(Self::new(scope, expected, run)?),
                 _ => None,

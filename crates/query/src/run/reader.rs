@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use row_model::{CutId, Row, Value, Version};
 
-use super::Prepared;
+use super::finder::RowTable;
 use super::prepared::PreparedExists;
+use super::{Finder, Prepared};
 use crate::bind::scope::Scope;
 use crate::cast::{Cast, CastError};
 use crate::predicate::{Layouts, Source};
@@ -35,10 +36,18 @@ struct Joined {
     /// For the row looked at now; found when first asked for.
     found: OnceCell<Option<JoinedRow>>,
     filter: Option<RefCell<Box<Reader>>>,
+    /// Where columns in use lie in rows that have nothing else.
+    own_places: Box<[Option<usize>]>,
 }
 
-/// A related row, and where the columns in use lie in it.
-type JoinedRow = (Version, Arc<[Option<usize>]>);
+/// A related row.
+#[derive(Debug)]
+enum JoinedRow {
+    /// With the places of the columns in use.
+    Found(Version, Arc<[Option<usize>]>),
+    /// By its number among those that were prepared.
+    Prepared(u32),
+}
 
 /// The row that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +64,7 @@ impl Reader {
             let prepared = prepared.joins.get(at).and_then(|join| join.filter.as_ref());
             Joined {
                 layouts: RefCell::new(level.layouts()),
+                own_places: (0..level.used.len()).map(Some).collect(),
                 found: OnceCell::new(),
                 filter: filter.zip(prepared).map(|((scope, _), prepared)| {
                     RefCell::new(Box::new(Self::new(scope, prepared, cut)))
@@ -112,9 +122,10 @@ impl Reader {
     ) -> Option<View<'a>> {
         for (joined, related) in self.joined.iter_mut().zip(related) {
             joined.found.take();
-            let found = related
-                .clone()
-                .map(|version| joined.layouts.get_mut().laid_out(version));
+            let found = related.clone().map(|version| {
+                let (version, places) = joined.layouts.get_mut().laid_out(version);
+                JoinedRow::Found(version, places)
+            });
             let set = joined.found.set(found);
             debug_assert!(set.is_ok(), "it was just emptied");
         }
@@ -148,11 +159,26 @@ impl Reader {
         joined.found.get_or_init(|| self.find(level, view)).as_ref()
     }
 
+    /// The rows of a level, if all of them were prepared.
+    fn prepared(&self, level: usize) -> Option<&RowTable> {
+        match &self.prepared.joins.get(level - 1)?.finder {
+            Finder::Rows(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
     fn find(&self, level: usize, view: &View<'_>) -> Option<JoinedRow> {
         let join = self.scope.levels[level].join.as_ref()?;
         let finder = &self.prepared.joins.get(level - 1)?.finder;
         let joined = &self.joined[level - 1];
         let mut found = None;
+        if let Finder::Rows(rows) = finder {
+            let number = self.with_probe(|probe| {
+                let whole = finder.probe(view, &join.link, probe);
+                whole.then(|| rows.find(probe)).flatten()
+            });
+            return number.map(JoinedRow::Prepared);
+        }
         self.with_probe(|probe| {
             if !finder.probe(view, &join.link, probe) {
                 return;
@@ -169,7 +195,8 @@ impl Reader {
                 ControlFlow::Break(())
             });
         });
-        Some(joined.layouts.borrow_mut().laid_out(found?))
+        let (version, places) = joined.layouts.borrow_mut().laid_out(found?);
+        Some(JoinedRow::Found(version, places))
     }
 
     fn with_probe<T>(&self, then: impl FnOnce(&mut Vec<u8>) -> T) -> T {
@@ -191,8 +218,15 @@ impl View<'_> {
             return with_part(self.row, self.places, source, then);
         }
         match self.reader.joined(source.level, self) {
-            Some((version, places)) => match version.row() {
+            Some(JoinedRow::Found(version, places)) => match version.row() {
                 Some(row) => with_part(row, places, source, then),
+                None => then(Value::Null),
+            },
+            Some(JoinedRow::Prepared(number)) => match self.reader.prepared(source.level) {
+                Some(rows) => {
+                    let places = &self.reader.joined[source.level - 1].own_places;
+                    with_part(rows.row(*number), places, source, then)
+                }
                 None => then(Value::Null),
             },
             None => then(Value::Null),
@@ -201,8 +235,13 @@ impl View<'_> {
 
     /// The related row of a level.
     pub fn related(&self, level: usize) -> Option<Version> {
-        let found = self.reader.joined(level, self);
-        found.map(|(version, _)| version.clone())
+        match self.reader.joined(level, self)? {
+            JoinedRow::Found(version, _) => Some(version.clone()),
+            JoinedRow::Prepared(number) => {
+                let rows = self.reader.prepared(level)?;
+                Some(rows.version(*number).clone())
+            }
+        }
     }
 
     /// Whether there is a row as the scope's relation of this number wants it.

@@ -341,10 +341,7 @@ fn any_statement() -> impl Strategy<Value = String> {
 
 fn our_rows(tables: &Tables, statement: &str) -> Vec<Vec<Json>> {
     let cut = tables.store().pin();
-    let world = World {
-        cut: &cut,
-        relations: &tables.relations,
-    };
+    let world = World::new(&cut, &tables.relations);
     let read =
         read(statement, &[], &world).unwrap_or_else(|refused| panic!("{statement}: {refused}"));
     let bound = read

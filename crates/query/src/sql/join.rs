@@ -181,8 +181,7 @@ fn way(world: &World<'_>, table: &TableCut, link: &Link, at: Spot) -> Result<Way
                 && found.is_many == link.is_many
         };
         if world
-            .relations
-            .resolve(world.cut, table, &reference)
+            .resolve(table, &reference)
             .is_ok_and(|found| is_it(&found))
         {
             return Ok(Way {

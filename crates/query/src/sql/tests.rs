@@ -19,10 +19,7 @@ fn none() -> Tables {
 fn asked(text: &str, parameters: &[Json]) -> String {
     let tables = none();
     let cut = tables.store().pin();
-    let world = World {
-        cut: &cut,
-        relations: &tables.relations,
-    };
+    let world = World::new(&cut, &tables.relations);
     let raw: Vec<Box<RawValue>> =
         serde_json::from_str(&Json::from(parameters).to_string()).unwrap();
     let parameters: Vec<Parameter> = raw.iter().map(|json| Parameter::of_json(json)).collect();

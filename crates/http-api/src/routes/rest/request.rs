@@ -8,6 +8,7 @@ use query::bind::{self, BoundQuery};
 use query::fresh::Fresh;
 use query::list::{self, Budget, PageRequest};
 use query::postgrest;
+use query::relation::World;
 use query::tree::Query;
 use table_store::{Cut, PinnedCut, TableCut};
 use telemetry::Event;
@@ -150,6 +151,10 @@ impl Request {
         schema: &str,
     ) -> Result<BoundQuery, Refusal> {
         let (name, world) = (&table.table.identity().name, state.world(cut));
+        let world = World {
+            tables_first: true,
+            ..world
+        };
         let mut query = self.query.clone();
         postgrest::respell(&mut query, table, &world)
             .map_err(|refused| unfit::no_such_operator(&refused))?;
