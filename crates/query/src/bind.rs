@@ -40,8 +40,8 @@ pub struct BoundQuery {
     /// Of the rows of the table.
     pub(crate) scope: Arc<Scope>,
     pub(crate) predicate: Predicate,
-    pub(crate) group: Option<BoundGroup>,
-    /// What follows is about the rows of the answer: those of the table, or groups of them.
+    /// What the rows of the answer are. What follows is about them.
+    pub(crate) output: Output,
     pub(crate) order: Vec<SortColumn>,
     pub(crate) fields: Vec<Field>,
     pub(crate) embeds: Vec<BoundEmbed>,
@@ -51,6 +51,15 @@ pub struct BoundQuery {
     pub(crate) is_whole_row: bool,
     pub(crate) access: access::Access,
     binding: Binding,
+}
+
+/// The rows of an answer.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Those of the table; what is read of them to be shown.
+    Rows(Arc<Scope>),
+    /// Groups of them.
+    Groups(BoundGroup),
 }
 
 /// A column that rows are ordered by.
@@ -137,11 +146,14 @@ fn bind_at(
     } else {
         None
     };
-    let (order, shown, group, binding) = match group {
+    let (order, shown, output, binding) = match group {
         None => {
             let order = rows.order(&query.order)?;
             let binding = binding(query, table, &rows.scope);
-            (order, rows.shown(query)?, None, binding)
+            // Rows are looked at by what decides about them, and only those that are shown by the rest.
+            let mut all = Binder::new(Scope::of_table(table), world, depth);
+            let shown = all.shown(query)?;
+            (order, shown, Output::Rows(Arc::new(all.scope)), binding)
         }
         Some(group) => {
             let mut groups = Binder::new(group.output(), world, depth);
@@ -153,12 +165,10 @@ fn bind_at(
                 is_whole_row: false,
             };
             let binding = binding(query, table, &rows.scope);
-            (
-                order,
-                shown,
-                Some(group.ready(having, groups.scope)),
-                binding,
-            )
+            {
+                let output = Output::Groups(group.ready(having, groups.scope));
+                (order, shown, output, binding)
+            }
         }
     };
     let access = access::Access::new(query, table);
@@ -166,7 +176,7 @@ fn bind_at(
         table: Arc::clone(table),
         scope: Arc::new(rows.scope),
         predicate: Predicate::All(filter),
-        group,
+        output,
         order,
         fields: shown.fields,
         embeds: shown.embeds,
@@ -257,6 +267,7 @@ impl BoundQuery {
     fn add_tables(&self, tables: &mut Vec<Arc<TableCut>>) {
         tables.push(Arc::clone(&self.table));
         self.scope.add_tables(tables);
+        self.output().add_tables(tables);
         for embed in &self.embeds {
             tables.push(Arc::clone(&embed.link.target));
             embed.query.add_tables(tables);
@@ -281,8 +292,16 @@ impl BoundQuery {
 
     /// Of the rows of the answer.
     pub(crate) fn output(&self) -> &Arc<Scope> {
-        self.group
-            .as_ref()
-            .map_or(&self.scope, |group| &group.scope)
+        match &self.output {
+            Output::Rows(scope) => scope,
+            Output::Groups(group) => &group.scope,
+        }
+    }
+
+    pub(crate) fn group(&self) -> Option<&BoundGroup> {
+        match &self.output {
+            Output::Rows(_) => None,
+            Output::Groups(group) => Some(group),
+        }
     }
 }

@@ -272,7 +272,7 @@ impl<'q> Chosen<'q> {
         room: usize,
         run: Run<'_>,
     ) -> Self {
-        let taken = match &query.group {
+        let taken = match query.group() {
             None => {
                 let least = (0..parents).map(|_| Least::new(window));
                 Taken::Rows(Looker::new(query, prepared, run.cut), least.collect())

@@ -215,6 +215,9 @@ impl Level<'_> {
         let start = out.len();
         let fields = if let Some(shape) = &self.whole {
             shape.write_row(node.version(), out);
+            if self.query.embeds.is_empty() {
+                return;
+            }
             // What stands inside the row follows within the same braces.
             out.pop();
             &self.query.fields[self.query.fields.len() - self.query.embeds.len()..]

@@ -29,6 +29,13 @@ pub(crate) struct Window {
     pub counted: bool,
 }
 
+impl Window {
+    /// Rows that are looked at if they come in order, and all of them count.
+    pub fn rows(&self) -> u64 {
+        self.offset.saturating_add(self.limit).saturating_add(1) as u64
+    }
+}
+
 /// The least rows so far.
 #[derive(Debug)]
 pub(crate) struct Least {

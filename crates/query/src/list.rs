@@ -178,7 +178,7 @@ fn page_by(
         Way::Scan => sinks_for(&query.table, run),
         _ => 1,
     };
-    let found = match &query.group {
+    let found = match query.group() {
         None => {
             let collector = || {
                 let collector = Collector::new(query, &prepared, window.clone(), run.cut);

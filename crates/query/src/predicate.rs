@@ -108,7 +108,17 @@ impl Predicate {
                 any
             }
             Self::Not(part) => part.test(row).map(|is| !is),
-            Self::Test { source, check } => row.with_value(source, |value| check.test(&value)),
+            Self::Test { source, check } => {
+                // What most filters ask, without reading the value.
+                if let Check::Compare(comparison, constants) = check
+                    && let [Constant::Text(text)] = &constants[..]
+                    && let Some(equal) = comparison.for_equal()
+                    && let Some(is_it) = row.is_text(source, text)
+                {
+                    return Some(is_it == equal);
+                }
+                row.with_value(source, |value| check.test(&value))
+            }
             Self::Compare {
                 source,
                 comparison,
@@ -260,6 +270,15 @@ fn is_among(value: &Value<'_>, constants: &[Constant]) -> bool {
 }
 
 impl Comparison {
+    /// What it says of equal values, if it asks for nothing else.
+    fn for_equal(self) -> Option<bool> {
+        match self {
+            Self::Equal => Some(true),
+            Self::NotEqual => Some(false),
+            _ => None,
+        }
+    }
+
     fn test(self, value: &Value<'_>, constants: &[Constant]) -> Option<bool> {
         let mut comparable = constants
             .iter()

@@ -245,6 +245,12 @@ impl<'a> Row<'a> {
     /// The value of a column; `None` if the row has no such column.
     #[must_use]
     pub fn get(&self, column: usize) -> Option<Value<'a>> {
+        let (tagged, cell) = self.cell(column)?;
+        read(tagged, cell)
+    }
+
+    /// A column's tag and bytes.
+    fn cell(&self, column: usize) -> Option<(u8, &'a [u8])> {
         let count = self.len();
         if column >= count {
             return None;
@@ -258,7 +264,14 @@ impl<'a> Row<'a> {
             end_at(ends, column - 1, width)?
         };
         let end = end_at(ends, column, width)?;
-        read(self.0[HEADER_BYTES + column], cells.get(start..end)?)
+        Some((self.0[HEADER_BYTES + column], cells.get(start..end)?))
+    }
+
+    /// Whether a column holds exactly this text; `None` if it holds none. Cheaper than to read it.
+    #[must_use]
+    pub fn is_text(&self, column: usize, text: &str) -> Option<bool> {
+        let (tagged, cell) = self.cell(column)?;
+        (tagged & tag::KIND == tag::TEXT).then(|| cell == text.as_bytes())
     }
 
     /// True if some column's value is to be taken from the row that is held.
@@ -296,13 +309,16 @@ impl std::fmt::Debug for Row<'_> {
 }
 
 fn end_at(ends: &[u8], column: usize, width: usize) -> Option<usize> {
-    let bytes = ends.get(column * width..(column + 1) * width)?;
-    Some(
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |end, byte| end << 8 | usize::from(*byte)),
-    )
+    // Nearly all rows have ends of one byte or two, and every value that is read asks for two of them.
+    if width == 1 {
+        return ends.get(column).copied().map(usize::from);
+    }
+    let bytes = ends.get(column * width..)?;
+    if let (2, Some(end)) = (width, bytes.first_chunk()) {
+        return Some(usize::from(u16::from_le_bytes(*end)));
+    }
+    let bytes = bytes.get(..width)?.iter().rev();
+    Some(bytes.fold(0, |end, byte| end << 8 | usize::from(*byte)))
 }
 
 fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {

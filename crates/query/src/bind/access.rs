@@ -58,7 +58,7 @@ impl Access {
     /// The way that looks at least.
     pub fn choose(&self, table: &TableCut, window: &Window) -> Way {
         let mut best = (table.rows, Way::Scan);
-        for way in self.ways(table) {
+        for way in self.ways(table, window) {
             let cost = match &way {
                 Way::Keys(_) => 0,
                 Way::Index(index) => self.cost(index, window),
@@ -72,18 +72,18 @@ impl Access {
     }
 
     /// Every way there is but that of looking at all rows.
-    pub fn ways(&self, table: &TableCut) -> Vec<Way> {
+    pub fn ways(&self, table: &TableCut, window: &Window) -> Vec<Way> {
         if let Some(keys) = &self.keys {
             return vec![Way::Keys(keys.clone())];
         }
         let indexes = table.table.indexes();
         let ready = indexes.iter().filter(|index| index.is_ready());
-        let ways = ready.filter_map(|index| self.by_index(index));
+        let ways = ready.filter_map(|index| self.by_index(index, window));
         ways.map(Way::Index).collect()
     }
 
     fn cost(&self, way: &IndexWay, window: &Window) -> u64 {
-        let wanted = window.offset.saturating_add(window.limit).saturating_add(1) as u64;
+        let wanted = window.rows();
         let looked_at = match way.in_order {
             Some(_) if window.counted => way.estimate,
             // Who knows how many of them are not wanted.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::scope::{BoundLink, Exists, Join, Level, Scope, plain};
+use super::scope::{BoundLink, Exists, Join, Level, Scope};
 use super::{
     BindError, BoundEmbed, Field, FieldWhat, SortColumn, Unrelated, bind_at, embeds, is_unordered,
     tests_of,
@@ -294,12 +294,20 @@ impl<'a> Binder<'a> {
         for item in select {
             match &item.what {
                 SelectedWhat::Star => {
-                    for name in self.scope.levels[level].names() {
-                        let (source, kind) = self.scope.source(level, &plain(&name))?;
-                        let label = format!("{prefix}{name}");
-                        let what = FieldWhat::Value { source, kind };
-                        shown.fields.push(Field { label, what });
-                    }
+                    let fields = self
+                        .scope
+                        .all(level)
+                        .into_iter()
+                        .map(|(name, source, kind)| {
+                            let label = if prefix.is_empty() {
+                                name
+                            } else {
+                                prefix.to_owned() + &name
+                            };
+                            let what = FieldWhat::Value { source, kind };
+                            Field { label, what }
+                        });
+                    shown.fields.extend(fields);
                 }
                 SelectedWhat::Path(path) => {
                     let (source, kind) = self.source_at(level, path)?;

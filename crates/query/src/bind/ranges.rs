@@ -8,6 +8,7 @@ use table_store::{Direction, Index, IndexKind, TableCut};
 use super::access::{Access, has_one_encoding};
 use super::scope::{column_of, newest};
 use super::tests_of::is_modest;
+use crate::least::Window;
 use crate::literal;
 use crate::run::{InOrder, IndexWay, KeyBounds};
 use crate::tree::{Condition, IsWhat, Operand, Operator, Test};
@@ -129,7 +130,7 @@ fn key_of(value: Value<'_>) -> Vec<u8> {
 
 impl Access {
     /// How an index leads to the rows; `None` if it is of no use.
-    pub(super) fn by_index(&self, index: &Arc<Index>) -> Option<IndexWay> {
+    pub(super) fn by_index(&self, index: &Arc<Index>, window: &Window) -> Option<IndexWay> {
         let definition = index.definition();
         let columns = definition.columns();
         let mut beginnings = vec![Vec::new()];
@@ -177,15 +178,19 @@ impl Access {
             .into_iter()
             .map(|beginning| stretch(&beginning, within.as_ref()))
             .collect();
-        let estimate = ranges
-            .iter()
-            .map(|bounds| index.estimate(bounds.range()))
-            .sum();
+        let covers = !self.has_more && self.tests.len() <= used;
+        // Of rows that come in order, and are all wanted, only so many are looked at: they need not be counted.
+        let estimate = if in_order.is_some() && covers && !window.counted {
+            window.rows()
+        } else {
+            let counts = ranges.iter().map(|bounds| index.estimate(bounds.range()));
+            counts.sum()
+        };
         Some(IndexWay {
             index: Arc::clone(index),
             ranges,
             estimate,
-            covers: !self.has_more && self.tests.len() <= used,
+            covers,
             in_order,
         })
     }

@@ -144,6 +144,31 @@ impl Scope {
         Ok((source(Some(json)), turned(kind)))
     }
 
+    /// All columns of a level's newest shape.
+    pub fn all(&mut self, level: usize) -> Vec<(String, Source, ColumnType)> {
+        let at = &mut self.levels[level];
+        let newest = Arc::clone(&at.newest);
+        let fresh = at.used.is_empty();
+        let columns = newest
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, column)| {
+                let slot = if fresh {
+                    at.used.push(column.clone());
+                    place
+                } else {
+                    at.slot(&column.name)?
+                };
+                let source = Source {
+                    level,
+                    ..Source::column(slot)
+                };
+                Some((column.name.clone(), source, column.kind))
+            });
+        columns.collect()
+    }
+
     /// The columns of a level by their names; `None` if one is unknown.
     pub fn columns(&mut self, level: usize, names: &[String]) -> Option<Vec<Source>> {
         let source = |name: &String| {

@@ -501,7 +501,7 @@ proptest! {
                 prop_assert_eq!(written(&site, bound, &found), expected.clone(), "by choice");
                 let run = Run { cut: cut.id, budget: UNBOUND };
                 let window = || Window { offset: query.offset, limit: query.limit.unwrap_or(1_000), ..Window::default() };
-                for way in bound.access.ways(bound.table()).into_iter().chain([Way::Scan]) {
+                for way in bound.access.ways(bound.table(), &Window::default()).into_iter().chain([Way::Scan]) {
                     let found = page_by(&way, bound, &window(), run).unwrap();
                     prop_assert_eq!(written(&site, bound, &found), expected.clone(), "{:?}", way);
                 }
@@ -522,7 +522,7 @@ proptest! {
         let site = Site::new(&rows, INDEXES);
         with_bound(&site, &query, ORDERS, |cut, bound| -> Result<(), TestCaseError> {
             let run = Run { cut: cut.id, budget: UNBOUND };
-            for way in bound.access.ways(bound.table()).into_iter().chain([Way::Scan]) {
+            for way in bound.access.ways(bound.table(), &Window::default()).into_iter().chain([Way::Scan]) {
                 let (mut after, mut all) = (None, Vec::new());
                 loop {
                     let window = Window { after, limit, ..Window::default() };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use row_model::{CutId, Row, RowBuilder, Value, Version, encode_key_value, sort_key_of_key};
 use smallvec::SmallVec;
 use table_store::{Index, IndexGone, IndexKind, Lookup, TableCut};
@@ -43,7 +44,9 @@ pub(crate) enum Finder {
 /// rows finds it without going to the rows themselves.
 #[derive(Debug, Default)]
 pub(crate) struct RowTable {
-    numbers: HashMap<JoinKey, u32, foldhash::fast::FixedState>,
+    /// Of keys of eight bytes at most, as [`packed`]: what most tables have, in half the room.
+    short: HashMap<u64, u32, FixedState>,
+    long: HashMap<JoinKey, u32, FixedState>,
     versions: Vec<Version>,
     /// Where each row's cells begin.
     starts: Vec<u32>,
@@ -53,7 +56,18 @@ pub(crate) struct RowTable {
 impl RowTable {
     /// The number of the row that these values lead to.
     pub fn find(&self, probe: &[u8]) -> Option<u32> {
-        self.numbers.get(probe).copied()
+        let found = match packed(probe) {
+            Some(key) => self.short.get(&key),
+            None => self.long.get(probe),
+        };
+        found.copied()
+    }
+
+    fn insert(&mut self, key: &[u8], number: u32) {
+        match packed(key) {
+            Some(key) => self.short.insert(key, number),
+            None => self.long.insert(SmallVec::from_slice(key), number),
+        };
     }
 
     pub fn version(&self, number: u32) -> &Version {
@@ -286,6 +300,13 @@ impl ColumnReader {
     }
 }
 
+/// The bytes of a short key as a number. No key begins another, so zeros behind it change nothing.
+fn packed(key: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..key.len())?.copy_from_slice(key);
+    Some(u64::from_le_bytes(bytes))
+}
+
 struct RowsByColumns<'a> {
     reader: Reader,
     columns: ColumnReader,
@@ -301,7 +322,7 @@ impl Sink for RowsByColumns<'_> {
         let meets = |view: View<'_>| self.predicate.test(&view) == Some(true);
         let is_one = self.reader.view(version).is_some_and(meets)
             && self.columns.key(version, &mut self.key)
-            && !self.rows.numbers.contains_key(&self.key[..]);
+            && self.rows.find(&self.key).is_none();
         // Beyond four gigabytes of cells there would be no memory for the rows either.
         if let (true, Some(row), Ok(start)) =
             (is_one, version.row(), self.rows.cells.len().try_into())
@@ -312,9 +333,7 @@ impl Sink for RowsByColumns<'_> {
                 let value = place.and_then(|place| row.get(place));
                 self.builder.push(value.unwrap_or(Value::Null));
             }
-            self.rows
-                .numbers
-                .insert(SmallVec::from_slice(&self.key), number);
+            self.rows.insert(&self.key, number);
             self.rows.versions.push(version.clone());
             self.rows.starts.push(start);
             self.builder.finish(&mut self.rows.cells);

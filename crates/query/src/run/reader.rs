@@ -233,6 +233,15 @@ impl View<'_> {
         }
     }
 
+    /// Whether a plain column of the row itself holds exactly this text; `None` if that is to be found out by its value.
+    pub fn is_text(&self, source: &Source, text: &str) -> Option<bool> {
+        if source.level > 0 || source.path.is_some() || source.cast.is_some() {
+            return None;
+        }
+        let place = self.places.get(source.slot).copied().flatten()?;
+        self.row.is_text(place, text)
+    }
+
     /// The related row of a level.
     pub fn related(&self, level: usize) -> Option<Version> {
         match self.reader.joined(level, self)? {
