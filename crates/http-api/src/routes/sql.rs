@@ -10,12 +10,12 @@ use http::Uri;
 use query::bind::BoundQuery;
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
-use query::list::{self, Budget, LIMIT_MAX, PAGE_BYTES_MAX, Page, PageRequest};
+use query::list::{self, LIMIT_MAX, PAGE_BYTES_MAX, Page, PageRequest};
 use query::sql::{self, Parameter};
 use table_store::Cut;
 use telemetry::Event;
 
-use super::scan::Threads;
+use super::page::within_budget;
 use super::{DataState, answer, body, scan};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -94,19 +94,16 @@ fn find(state: &DataState, asked: &Asked, mut timing: Timing) -> Result<Response
     let cut = state.api.store().pin();
     // Bound again: this cut is newer than the one it was checked against.
     let bound = bound(&state.api, &cut, asked)?;
-    let limits = &state.limits;
-    let budget = Budget {
-        rows_max: limits.scan_rows_max,
-        workers: &Threads(limits.scans_max),
-        is_late: &|| timing.is_beyond(limits.scan_timeout()),
-    };
     let request = PageRequest {
         after: None,
         limit: LIMIT_MAX,
         counted: false,
     };
-    let page = list::page(&cut, &bound.query, &request, budget)
-        .map_err(|refused| error::too_costly(&bound.query, &refused).at(bound.fresh.clone()))?;
+    let page = within_budget(&state.limits, &timing, |budget| {
+        list::page(&cut, &bound.query, &request, budget)
+    });
+    let page =
+        page.map_err(|refused| error::too_costly(&bound.query, &refused).at(bound.fresh.clone()))?;
     timing.found();
     let body = render(&state.api, &bound, &page);
     Ok(respond::json(body, &bound.fresh, &timing))

@@ -236,42 +236,9 @@ pub(super) fn between(
             let operand = Operand::List(bounds.into());
             Ok(test(column, Operator::Between, operand, at, subject))
         }
-        (Side::Column(column), low, high) => {
-            let above = compare(
-                Side::Column(column.clone()),
-                Operator::Gte,
-                low,
-                negated,
-                at,
-                subject,
-            )?;
-            let below = compare(
-                Side::Column(column),
-                Operator::Lte,
-                high,
-                negated,
-                at,
-                subject,
-            )?;
-            Ok(Condition::All(vec![above, below]))
-        }
-        (Side::Literal(value), low, high) => {
-            let above = compare(
-                Side::Literal(value.clone()),
-                Operator::Gte,
-                low,
-                negated,
-                at,
-                subject,
-            )?;
-            let below = compare(
-                Side::Literal(value),
-                Operator::Lte,
-                high,
-                negated,
-                at,
-                subject,
-            )?;
+        (side, low, high) => {
+            let above = compare(side.clone(), Operator::Gte, low, negated, at, subject)?;
+            let below = compare(side, Operator::Lte, high, negated, at, subject)?;
             Ok(Condition::All(vec![above, below]))
         }
     }

@@ -26,6 +26,7 @@ pub(super) trait Subject {
 }
 
 /// One side of a comparison.
+#[derive(Clone)]
 pub(super) enum Side {
     Column(ColumnPath),
     Literal(Literal),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use query::bind::{self, BoundQuery};
 use query::fresh::Fresh;
-use query::list::{self, Budget, PageRequest};
+use query::list::{self, PageRequest};
 use query::postgrest;
 use query::relation::World;
 use query::tree::Query;
@@ -22,7 +22,7 @@ use super::unfit;
 use super::written::Written;
 use crate::params::Params;
 use crate::respond::{self, Timing};
-use crate::routes::scan::Threads;
+use crate::routes::page::within_budget;
 use crate::{ApiState, Limits, fresh};
 
 /// Rows of one answer, whatever its limit.
@@ -119,18 +119,15 @@ impl Request {
         let tables = query.tables();
         let fresh = query::fresh::of(tables.iter().map(|table| &**table), state.now_ms())
             .unwrap_or_else(|| fresh::of_table(table, state.now_ms()));
-        let budget = Budget {
-            rows_max: limits.scan_rows_max,
-            workers: &Threads(limits.scans_max),
-            is_late: &|| timing.is_beyond(limits.scan_timeout()),
-        };
         let request = PageRequest {
             after: None,
             limit: ROWS_MAX,
             counted: self.preferences.count.is_some(),
         };
-        let page = list::page(cut, &query, &request, budget)
-            .map_err(|refused| unfit::too_costly(&refused).at(fresh.clone()))?;
+        let page = within_budget(limits, &timing, |budget| {
+            list::page(cut, &query, &request, budget)
+        });
+        let page = page.map_err(|refused| unfit::too_costly(&refused).at(fresh.clone()))?;
         timing.found();
         let body = Written::new(&query, &page, self.accepted, self.window)
             .map_err(|refused| refused.at(fresh.clone()))?;
