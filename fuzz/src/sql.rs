@@ -107,10 +107,7 @@ fn said(text: &str) -> Result<String, String> {
         Parameter::List(vec![Parameter::Text("a".to_owned())]),
     ];
     let cut = SHOP.publisher.store().pin();
-    let world = World {
-        cut: &cut,
-        relations: &SHOP.relations,
-    };
+    let world = World::new(&cut, &SHOP.relations);
     let refused = |error: &dyn std::error::Error| {
         let text = error.to_string();
         assert!(!text.is_empty());
