@@ -84,8 +84,8 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
 }
 
 /// Half of the cores: the rest decode, and run whoever asks, which is mostly on the same machine. Threads
-/// beyond that take turns in waking each other: on two cores one answers a fifth more than two do. What
-/// takes long does so on threads of its own.
+/// beyond that take turns in waking each other: on two cores two of them answer less than one does, for a
+/// tenth more CPU. What takes long does so on threads of its own.
 fn http_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
