@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::reopened;
 use checkpoint_store::{Checkpoint, CheckpointError, CheckpointStore, SledStore};
 use testkit::checkpoint_suite::note;
 
@@ -62,7 +63,7 @@ fn a_directory_has_one_user_at_a_time() {
         Err(CheckpointError::Locked { .. })
     ));
     drop(store);
-    assert!(SledStore::open(dir.path()).is_ok());
+    drop(reopened(dir.path()));
 }
 
 #[test]
@@ -90,18 +91,18 @@ fn a_newer_format_is_refused_by_name() {
 fn a_directory_that_was_never_used_is_empty_whatever_state_it_is_in() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("not/yet/there");
-    assert_eq!(SledStore::open(&path).unwrap().sequence(), 0);
-    assert_eq!(SledStore::open(&path).unwrap().sequence(), 0);
+    assert_eq!(reopened(&path).sequence(), 0);
+    assert_eq!(reopened(&path).sequence(), 0);
     // As if the process had ended before sled had written anything, and before the marker was in place.
     fs::remove_dir_all(path.join("sled")).unwrap();
-    assert_eq!(SledStore::open(&path).unwrap().sequence(), 0);
+    assert_eq!(reopened(&path).sequence(), 0);
     fs::remove_dir_all(path.join("sled")).unwrap();
     fs::rename(
         path.join("rowtide-checkpoint"),
         path.join("rowtide-checkpoint.new"),
     )
     .unwrap();
-    assert_eq!(SledStore::open(&path).unwrap().sequence(), 0);
+    assert_eq!(reopened(&path).sequence(), 0);
 }
 
 /// sled itself would refuse both for ever.
@@ -113,7 +114,7 @@ fn what_a_crash_leaves_of_sleds_own_files_is_overcome() {
     commit_something(dir.path());
     let draft = dir.path().join("sled/snap.7FFFFFFFFFFFFFFF.generating");
     fs::write(draft, "begun and not").unwrap();
-    assert_eq!(SledStore::open(dir.path()).unwrap().sequence(), 1);
+    assert_eq!(reopened(dir.path()).sequence(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::reopened;
 use checkpoint_store::{Checkpoint, CheckpointStore, Note, SledStore};
 use row_model::{SlotId, TableId};
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ fn is_readable(folder: &Path) -> bool {
 /// A store that has held the secret and a table more, and what it still holds.
 fn after_removal() -> (TempDir, SledStore, Model) {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = SledStore::open(&folder.path().join("checkpoint")).unwrap();
+    let mut store = reopened(&folder.path().join("checkpoint"));
     let mut model = Model::default();
     let mut first = Checkpoint {
         notes: vec![note("secret", SECRET), note("kept", b"open")],
@@ -70,7 +71,7 @@ fn what_was_removed_is_gone_from_the_disk() {
     drop(store);
     let mut model = model;
     model.apply(&more);
-    let store = SledStore::open(&folder.path().join("checkpoint")).unwrap();
+    let store = reopened(&folder.path().join("checkpoint"));
     assert_holds(&store, &model, "scrubbed");
 }
 
@@ -88,17 +89,17 @@ fn a_crash_in_between_leaves_one_whole_store() {
     drop(store);
     fs::create_dir(&fresh).unwrap();
     fs::write(fresh.join("db"), b"half of").unwrap();
-    assert_holds(&SledStore::open(&path).unwrap(), &model, "opened");
+    assert_holds(&reopened(&path), &model, "opened");
     assert!(!fresh.exists());
     // The copy was whole, and the old files had just made room.
     fs::rename(&sled, &fresh).unwrap();
     fs::create_dir(&old).unwrap();
     fs::write(old.join("db"), SECRET).unwrap();
-    assert_holds(&SledStore::open(&path).unwrap(), &model, "opened");
+    assert_holds(&reopened(&path), &model, "opened");
     assert!(!old.exists() && !is_readable(folder.path()));
     // The copy had taken their place.
     fs::create_dir(&old).unwrap();
     fs::write(old.join("db"), SECRET).unwrap();
-    assert_holds(&SledStore::open(&path).unwrap(), &model, "opened");
+    assert_holds(&reopened(&path), &model, "opened");
     assert!(!is_readable(folder.path()));
 }
