@@ -341,3 +341,55 @@ impl Sink for RowsByColumns<'_> {
         ControlFlow::Continue(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use table_store::IndexKind;
+
+    use super::*;
+    use crate::fixture::site::{ITEMS, Plain, Rows, Site};
+
+    #[test]
+    fn an_index_finds_exactly_equal_values_and_one_that_went_away_loses_none() {
+        // Index keys hold only the beginning of a text.
+        let alike = |end: &str| -> &'static str {
+            let text = "x".repeat(row_model::ORDERED_BYTES_MAX) + end;
+            Box::leak(text.into_boxed_str())
+        };
+        let (one, other) = (alike("one"), alike("other"));
+        let mut rows = Rows::default();
+        rows[ITEMS] = [one, other, one, "x"]
+            .into_iter()
+            .enumerate()
+            .map(|(line, sku)| {
+                let line = Plain::Int(line as i64);
+                vec![Plain::Int(1), line, Plain::Text(sku), Plain::Null]
+            })
+            .collect();
+        let site = Site::new(&rows, &[(ITEMS, &["sku"], IndexKind::Ordered)]);
+        let cut = site.store().pin();
+        let items = cut.table("items").unwrap();
+        let link = BoundLink::new(Vec::new(), items, &["sku".to_owned()]).unwrap();
+        let finder = Finder::without_visit(&link).unwrap();
+        let found = |sku: &str| {
+            let (mut probe, mut lines) = (Vec::new(), Vec::new());
+            assert!(push_equal(Value::Text(sku), &mut probe));
+            let _ = finder.each(&probe, cut.id, |version| {
+                lines.push(format!("{:?}", version.row().unwrap().get(1).unwrap()));
+                ControlFlow::Continue(())
+            });
+            lines.sort();
+            lines
+        };
+        let all = || [one, other, "x", "y"].map(found);
+        let expected = [
+            vec!["Int(0)".to_owned(), "Int(2)".to_owned()],
+            vec!["Int(1)".to_owned()],
+            vec!["Int(3)".to_owned()],
+            Vec::new(),
+        ];
+        assert_eq!(all(), expected);
+        assert!(items.table.remove_index(&["sku".to_owned()]));
+        assert_eq!(all(), expected);
+    }
+}
