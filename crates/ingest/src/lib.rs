@@ -22,6 +22,7 @@ mod beside;
 mod checkpoints;
 mod completeness;
 mod confirmations;
+mod control;
 mod decode_worker;
 mod deliveries;
 mod epochs;
@@ -60,6 +61,7 @@ mod sweeps;
 mod tables;
 
 pub use checkpoints::{LoadError, Pending};
+pub use control::{Control, ControlError};
 pub use notes::NoteError;
 pub use pipeline::{Pipeline, PipelineError};
 pub use preparation::{Preparation, Preparations, Rebuild, decide_rebuild};

@@ -13,6 +13,7 @@ use table_store::TableStore;
 use telemetry::clock;
 
 use crate::checkpoints::Pending;
+use crate::control::{self, Control};
 use crate::decode_worker::{self, DecodedSource};
 use crate::indexes;
 use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
@@ -47,6 +48,7 @@ pub struct Pipeline {
     board: Arc<StatusBoard>,
     stop: Arc<AtomicBool>,
     failed: Receiver<PipelineError>,
+    control: Control,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -63,11 +65,13 @@ impl Pipeline {
     ) -> Result<Self, PipelineError> {
         let sequencer = Sequencer::new(settings, &sources, catalog);
         let (failed_tx, failed) = bounded(1);
+        let (control, requests) = control::channel();
         let mut pipeline = Self {
             store: Arc::clone(sequencer.store()),
             board: Arc::new(StatusBoard::default()),
             stop: Arc::new(AtomicBool::new(false)),
             failed,
+            control,
             threads: Vec::new(),
         };
         pipeline.board.update(|report| report.running = true);
@@ -89,6 +93,7 @@ impl Pipeline {
             checkpoints,
             checkpoint_out: Some(checkpoint_out),
             inbox,
+            requests,
             links,
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
@@ -112,6 +117,12 @@ impl Pipeline {
     #[must_use]
     pub fn board(&self) -> &Arc<StatusBoard> {
         &self.board
+    }
+
+    /// Asks the pipeline for things while it runs.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Tells if and why the pipeline gave up.

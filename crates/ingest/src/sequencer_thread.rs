@@ -12,6 +12,7 @@ use telemetry::{Event, clock};
 
 use crate::PipelineError;
 use crate::checkpoints::Pending;
+use crate::control::Request;
 use crate::messages::{CheckpointAnswer, ToSequencer};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::limits;
@@ -49,6 +50,7 @@ pub(crate) struct SequencerThread {
     /// `None` once the last checkpoint has been made.
     pub checkpoint_out: Option<Sender<Pending>>,
     pub inbox: Receiver<ToSequencer>,
+    pub requests: Receiver<Request>,
     pub links: Vec<SourceLink>,
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
@@ -84,6 +86,7 @@ impl SequencerThread {
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
             };
+            self.obey();
             self.publish();
             self.report();
             // The checkpoint thread holds the last sender: it ends when it gets no more work.
@@ -104,6 +107,14 @@ impl SequencerThread {
                 return;
             };
             self.handle(message);
+        }
+    }
+
+    /// Does what operators ask for.
+    fn obey(&mut self) {
+        while let Ok(request) = self.requests.try_recv() {
+            self.news = true;
+            self.sequencer.obey(request);
         }
     }
 

@@ -30,6 +30,8 @@ pub mod limits {
     pub const SOURCE_ORDERS_MAX: usize = 65_536;
     /// Unreadable lines whose words are kept; all are counted.
     pub const UNREADABLE_KEPT_MAX: usize = 20;
+    /// Requests of operators that wait for the sequencer.
+    pub const REQUESTS_MAX: usize = 16;
     /// Decode workers, whatever the machine: more only wait for the sequencer.
     pub const DECODE_WORKERS_MAX: usize = 4;
 

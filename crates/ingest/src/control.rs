@@ -1,0 +1,71 @@
+//! What a running pipeline can be asked for, from any thread.
+//!
+//! Requests wait in a short queue that the sequencer looks at on its every round; each carries the
+//! way back for its answer. Nothing here is on the way of a record.
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::sequencer::Sequencer;
+use crate::settings::limits;
+
+/// Asks the pipeline. Cheap to clone; outlives the pipeline, which then answers no more.
+#[derive(Clone, Debug)]
+pub struct Control {
+    requests: Sender<Request>,
+}
+
+/// Why a request got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// So many requests are waiting already.
+    #[error("the pipeline is busy with other requests: try again in a moment")]
+    Busy,
+    /// The pipeline has ended.
+    #[error("the pipeline has ended")]
+    Ended,
+}
+
+/// What is asked, and where the answer goes. Nobody need be waiting for it any more.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Tables may take so many bytes from now on.
+    MemoryMax { bytes: u64, answer: Sender<()> },
+}
+
+pub(crate) fn channel() -> (Control, Receiver<Request>) {
+    let (requests, waiting) = bounded(limits::REQUESTS_MAX);
+    (Control { requests }, waiting)
+}
+
+impl Control {
+    /// Changes the memory limit.
+    ///
+    /// # Errors
+    /// If the pipeline cannot be asked.
+    pub fn set_memory_max(&self, bytes: u64) -> Result<(), ControlError> {
+        self.ask(|answer| Request::MemoryMax { bytes, answer })
+    }
+
+    /// Waits for the answer, which comes within a round of the sequencer, or when the checkpoint is loaded.
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, ControlError> {
+        let (answer, answered) = bounded(1);
+        self.requests
+            .try_send(request(answer))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => ControlError::Busy,
+                TrySendError::Disconnected(_) => ControlError::Ended,
+            })?;
+        answered.recv().map_err(|_| ControlError::Ended)
+    }
+}
+
+impl Sequencer {
+    pub(crate) fn obey(&mut self, request: Request) {
+        match request {
+            Request::MemoryMax { bytes, answer } => {
+                self.settings.memory_bytes_max = bytes;
+                let _ = answer.send(());
+            }
+        }
+    }
+}
