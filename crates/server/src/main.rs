@@ -10,6 +10,7 @@ mod data_dir;
 mod demo;
 mod failure;
 mod init;
+mod operator;
 mod output;
 mod preparation;
 #[cfg(test)]
