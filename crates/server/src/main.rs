@@ -18,6 +18,7 @@ mod reference;
 mod remote;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
 
 use std::process::ExitCode;
