@@ -16,7 +16,7 @@ use crate::source;
 
 /// What config says of sources, and the catalog that all their decoders share.
 pub struct Sources {
-    sources: Vec<SourceConfig>,
+    followed: Vec<SourceConfig>,
     tables: Vec<TableConfig>,
     rules: Vec<(String, Arc<ColumnRules>)>,
     catalog: Arc<SchemaCatalog>,
@@ -25,7 +25,7 @@ pub struct Sources {
 impl Sources {
     pub fn new(config: &Config, catalog: Arc<SchemaCatalog>) -> Self {
         Self {
-            sources: config.sources.clone(),
+            followed: config.sources.clone(),
             tables: config.tables.clone(),
             rules: preparation::rules(config),
             catalog,
@@ -34,13 +34,13 @@ impl Sources {
 
     /// All of them, to be followed.
     pub fn open_all(&self) -> Result<Vec<SourceSetup>, Failure> {
-        let sources = self.sources.iter();
+        let sources = self.followed.iter();
         sources.map(|source| self.open(source, None)).collect()
     }
 
     /// One of them, to be read for one topic. In words, why it cannot be.
     pub fn open_one(&self, name: &str, topic: &str) -> Result<SourceSetup, String> {
-        let mut sources = self.sources.iter();
+        let mut sources = self.followed.iter();
         let source = sources
             .find(|source| source.name == name)
             .ok_or_else(|| format!("source {name} is not configured"))?;
