@@ -13,6 +13,7 @@ mod init;
 mod operator;
 mod output;
 mod preparation;
+mod rebuild;
 #[cfg(test)]
 mod reference;
 mod remote;
@@ -20,6 +21,7 @@ mod serve;
 mod source;
 mod sources;
 mod status_provider;
+mod table_names;
 
 use std::process::ExitCode;
 
