@@ -21,6 +21,7 @@ mod media;
 mod operator;
 mod params;
 mod problem;
+mod quick;
 mod request_id;
 mod respond;
 mod route;

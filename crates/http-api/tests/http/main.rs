@@ -14,6 +14,7 @@ mod loading;
 mod lookups;
 mod queries;
 mod rebuilds;
+mod quick;
 mod refusals;
 mod relations;
 mod rest;
