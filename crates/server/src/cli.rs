@@ -10,6 +10,7 @@ use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::output;
+use crate::rebuild::{self, RebuildArgs};
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
@@ -40,6 +41,8 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running server for rows
     Get(GetArgs),
+    /// Read tables from the start of the log again, beside those that are served
+    Rebuild(RebuildArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -115,6 +118,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
+            Command::Rebuild(args) => rebuild::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

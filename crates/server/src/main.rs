@@ -10,14 +10,18 @@ mod data_dir;
 mod demo;
 mod failure;
 mod init;
+mod operator;
 mod output;
 mod preparation;
+mod rebuild;
 #[cfg(test)]
 mod reference;
 mod remote;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
+mod table_names;
 
 use std::process::ExitCode;
 
