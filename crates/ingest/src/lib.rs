@@ -57,6 +57,7 @@ mod sequencer_thread;
 mod settings;
 mod shapes;
 mod source_thread;
+mod starts;
 mod status;
 mod sweeps;
 mod tables;
@@ -68,7 +69,6 @@ pub use notes::NoteError;
 pub use pipeline::{Pipeline, PipelineError};
 pub use preparation::{Preparation, Preparations, Rebuild, decide_rebuild};
 pub use quarantine::Quarantined;
-pub use resume::{ResumeDecision, SavedPartition, decide_resume};
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
