@@ -2,6 +2,7 @@
 
 use table_store::ReadState;
 use testkit::connector::At;
+use testkit::scripted_source::ScriptedLog;
 
 use crate::harness::{CONNECTOR, Running, Site, expected};
 
@@ -131,6 +132,37 @@ fn a_log_that_is_shorter_than_the_checkpoint_is_another_log() {
         "{reason}"
     );
     assert_eq!(running.rows("orders"), three_rows());
+}
+
+/// Where topics have no ids, nothing else tells that the log is another one.
+#[test]
+fn a_partition_that_is_gone_tells_of_another_log() {
+    let site = Site::default();
+    let create = |partition, id| {
+        let at = At::lsn(TOPIC, partition, 100 + id as u64);
+        CONNECTOR.create(at, id, "x")
+    };
+    site.log.append(&[create(0, 0), create(0, 1), create(1, 2)]);
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+
+    let other = Site {
+        log: ScriptedLog::new(),
+        ..site
+    };
+    other
+        .log
+        .append(&[create(0, 7), create(0, 8), create(0, 9)]);
+    let running = other.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("shop.public.orders-1 is gone")
+            && reason.ends_with("`rowtide rebuild orders`"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+    assert_eq!(other.log.read_from(TOPIC, 0), None, "nothing of it is read");
 }
 
 #[test]
