@@ -12,7 +12,7 @@ use crate::multisets::Keyless;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::Scrub;
-use crate::resume::{Outcome, SavedPlace, SavedRows};
+use crate::resume::{Outcome, RebuildCause, SavedPlace, SavedRows};
 use crate::sequencer::Sequencer;
 use crate::starts::Undecided;
 use crate::tables::TableState;
@@ -165,16 +165,23 @@ impl Sequencer {
             return Ok(());
         }
         let mut loaded = 0_u64;
-        load_rows(&mut state.writer, store, |rows| {
+        let rows = load_rows(&mut state.writer, store, |rows| {
             loaded += rows;
             progress(if rows_max == 0 {
                 1.0
             } else {
                 (loaded as f64 / rows_max as f64).min(1.0)
             });
-        })?;
+        });
         let mut stage = state.new_stage();
-        load_rows(&mut stage, store, |_| {})?;
+        let rows = rows.and_then(|()| load_rows(&mut stage, store, |_| {}));
+        let placeless = rows_max > 0 && self.saved_of(source, &note.topic).is_empty();
+        let placeless = placeless.then(|| "nothing tells how far its log had been read".to_owned());
+        if let Some(reason) = note.damage(rows)?.or(placeless) {
+            undecided.rows = SavedRows::Damaged(reason);
+            self.add_damaged(source, note, state.identity, undecided);
+            return Ok(());
+        }
         state.keyless.stage = Some(stage).filter(|stage| stage.slots() > 0);
         note.restore_into(&mut state);
         // Until it is rebuilt, its rows are those of the setting they were made by.
@@ -187,13 +194,40 @@ impl Sequencer {
         };
         beside.restore_into(&mut state).map_err(malformed)?;
         state.shapes_saved = state.writer.table().schemas().shapes().len();
-        if state.writer.rows() > 0 && self.saved_of(source, &note.topic).is_empty() {
-            let reason = "nothing tells how far its log had been read".to_owned();
-            undecided.rows = SavedRows::Damaged(reason);
-        }
         state.undecided = Some(undecided);
         self.add_table(source, state);
         Ok(())
+    }
+
+    /// Takes up a table whose rows cannot be read, without any of them: what could be read of them may be
+    /// half of what belongs together.
+    fn add_damaged(
+        &mut self,
+        source: usize,
+        note: &TableNote,
+        identity: TableIdentity,
+        undecided: Undecided,
+    ) {
+        let mut state = TableState::new(identity, self.catalog.history(&note.topic));
+        state.prepared = note.prepared_given(&self.preparation(source, &note.topic));
+        state.retention = self.retention_of(&note.topic);
+        // The checkpoint keeps what it has until something better takes its place.
+        state.notes_dirty = false;
+        state.shapes_saved = state.writer.table().schemas().shapes().len();
+        let reason = undecided.rows.damage().map(str::to_owned);
+        state.undecided = Some(undecided);
+        let at = self.add_table(source, state);
+        if let Some(reason) = reason {
+            let told = RebuildCause::Damaged { reason }.found(self.named(at));
+            let table = &mut self.tables[at];
+            tracing::error!(
+                table = table.identity.name,
+                reason = told,
+                "a table is not loaded"
+            );
+            table.incomplete = Some(told.clone());
+            table.rebuilding = Some(told);
+        }
     }
 
     /// Leaves the ids alone that the checkpoint's tables have, loaded or not.
@@ -210,6 +244,27 @@ struct ReadNotes {
     tables: Vec<TableNote>,
     shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
     beside: BTreeMap<TableId, Beside>,
+}
+
+impl TableNote {
+    /// Why a table's rows cannot be used, if that is all that is wrong.
+    fn damage(
+        &self,
+        loaded: Result<(), CheckpointError>,
+    ) -> Result<Option<String>, CheckpointError> {
+        match loaded {
+            Ok(()) => Ok(self.damaged.clone()),
+            Err(
+                CheckpointError::Corrupt {
+                    table: Some(_),
+                    reason,
+                    ..
+                }
+                | CheckpointError::Stopped(reason),
+            ) => Ok(Some(reason)),
+            Err(other) => Err(other),
+        }
+    }
 }
 
 /// Loads the rows a checkpoint has of a table. `progress` hears how many, some at a time.

@@ -43,6 +43,15 @@ pub(crate) enum SavedRows {
     Damaged(String),
 }
 
+impl SavedRows {
+    pub fn damage(&self) -> Option<&str> {
+        match self {
+            Self::Damaged(reason) => Some(reason),
+            Self::None | Self::Whole => None,
+        }
+    }
+}
+
 /// Everything that is decided by, of one table.
 #[derive(Clone, Debug)]
 pub(crate) struct Findings<'a> {

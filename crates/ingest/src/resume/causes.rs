@@ -66,7 +66,7 @@ impl RebuildCause {
         }
     }
 
-    fn found(&self, Named { topic, .. }: Named<'_>) -> String {
+    pub fn found(&self, Named { topic, .. }: Named<'_>) -> String {
         match self {
             Self::Damaged { reason } => {
                 format!("its rows in the checkpoint are damaged ({reason})")
