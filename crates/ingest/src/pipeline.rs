@@ -16,6 +16,7 @@ use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::decode_worker::{self, DecodedSource};
 use crate::indexes;
+use crate::loading::LoadError;
 use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
 use crate::schemas_thread::{self, SchemasLinks};
 use crate::sequencer::Sequencer;
@@ -28,8 +29,8 @@ use crate::status::StatusBoard;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The checkpoint is there and cannot be used.
-    #[error("{0}. Delete the data directory to rebuild everything from the log")]
-    Load(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
