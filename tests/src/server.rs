@@ -197,6 +197,11 @@ impl Server {
         Ok(())
     }
 
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// How the process ended, if it has.
     pub fn ended(&mut self) -> anyhow::Result<Option<Ended>> {
         let status = self.process.try_wait()?;

@@ -3,8 +3,11 @@
 //!
 //! `BLACK_BOX_SEED=1-100 cargo test --test damage` is the long form.
 
+mod half_made;
 mod harm;
 mod history;
+mod older;
+mod refusals;
 
 use std::cell::Cell;
 use std::fs;
