@@ -16,6 +16,7 @@ use crate::indexes::IndexBuild;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
+use crate::rebuilds::Rebuilds;
 use crate::resume::{Refusal, SavedPlace};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
@@ -26,6 +27,8 @@ pub enum SourceOrder {
     Start(PartitionId, StartAt),
     Pause(Vec<PartitionId>),
     Resume(Vec<PartitionId>),
+    /// Say, behind all that was delivered of a paused partition, that nothing more comes of it.
+    Fence(PartitionId),
     /// A durable checkpoint reaches this far.
     Acknowledge(Vec<(PartitionId, NextOffset)>),
 }
@@ -76,6 +79,7 @@ pub struct Sequencer {
     /// Indexes of tables that were loaded, still to be built.
     pub(crate) index_builds: Vec<IndexBuild>,
     orders: Vec<(usize, SourceOrder)>,
+    pub(crate) rebuilds: Rebuilds,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     /// All partitions are paused because memory is used up.
@@ -120,6 +124,7 @@ impl Sequencer {
             snapshots: BTreeMap::new(),
             index_builds: Vec::new(),
             orders: Vec::new(),
+            rebuilds: Rebuilds::default(),
             unpublished: 0,
             over_memory: None,
             started: false,
@@ -171,7 +176,7 @@ impl Sequencer {
     /// Everything there was at the start has been reported.
     pub fn discovery_complete(&mut self, source: usize) {
         self.sources[source].discovered = true;
-        self.settle_all(source);
+        self.decide_about_all(source);
         for table in 0..self.tables.len() {
             if self.tables[table].identity.source != self.sources[source].name {
                 continue;

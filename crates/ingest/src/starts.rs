@@ -49,20 +49,20 @@ impl Sequencer {
         let is_other = |(of, held): &(usize, PartitionFacts)| (*of, held.id) != (source, facts.id);
         self.held_back.retain(is_other);
         self.held_back.push((source, facts.clone()));
-        self.settle(source, at);
+        self.decide_about(source, at);
         true
     }
 
     /// All partitions there were at the start are known: decides what waited for that.
-    pub(crate) fn settle_all(&mut self, source: usize) {
+    pub(crate) fn decide_about_all(&mut self, source: usize) {
         for at in 0..self.tables.len() {
             if self.tables[at].identity.source == self.sources[source].name {
-                self.settle(source, at);
+                self.decide_about(source, at);
             }
         }
     }
 
-    fn settle(&mut self, source: usize, at: usize) {
+    fn decide_about(&mut self, source: usize, at: usize) {
         let table = &self.tables[at];
         let Some(undecided) = table.undecided.clone() else {
             return;
@@ -233,7 +233,7 @@ impl Sequencer {
         state.shapes_saved = self.tables[at].shapes_saved;
         indexes::take_over(&self.tables[at], &state);
         self.tables[at] = state;
-        self.forget(source, &topic, id);
+        self.forget(source, &topic, id, Vec::new());
     }
 
     pub(crate) fn named(&self, at: usize) -> Named<'_> {

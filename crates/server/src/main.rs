@@ -10,6 +10,7 @@ mod data_dir;
 mod demo;
 mod failure;
 mod init;
+mod operator;
 mod output;
 mod preparation;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod reference;
 mod remote;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
 
 use std::process::ExitCode;

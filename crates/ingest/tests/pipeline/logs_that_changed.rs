@@ -176,8 +176,11 @@ fn a_topic_that_vanished_is_missed_until_it_is_back() {
         "{reason}"
     );
     assert_eq!(running.rows("orders"), three_rows());
+    // Both at once, else it may be live in between.
+    site.log.hold();
     site.log.put_back(kept);
     write(&site, 1);
+    site.log.release();
     running.until_live("orders");
     assert_eq!(running.rows("orders").len(), 4);
     assert_eq!(running.facts("orders").unwrap().reason, None);
@@ -192,8 +195,11 @@ fn a_topic_that_vanishes_under_our_eyes_is_missed_until_it_is_back() {
     let reason = reason(&running);
     assert!(reason.contains("does not exist any more"), "{reason}");
     assert_eq!(running.rows("orders"), three_rows());
+    // Both at once, else it may be live in between.
+    site.log.hold();
     site.log.put_back(kept);
     write(&site, 1);
+    site.log.release();
     running.until_live("orders");
     assert_eq!(running.rows("orders").len(), 4);
 }
