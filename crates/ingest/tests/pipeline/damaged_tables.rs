@@ -129,3 +129,23 @@ fn it_stands_still_where_the_log_does_not_have_all_of_it() {
         });
     }
 }
+
+/// What a refusal says to do helps, and is the end of it.
+#[test]
+fn the_command_that_is_named_mends_it() {
+    let site = site();
+    site.log.trim(ORDERS, 0, 2);
+    let running = site.start();
+    running.until("orders stands still", |running| {
+        running.state("orders") == Some(ReadState::Stalled)
+    });
+    running.rebuild("orders", true);
+    running.until_rebuilt("orders").unwrap();
+    running.until_live("orders");
+    assert_eq!(running.rows("orders"), expected(&[(3, "x")]));
+    drop(running);
+    let running = site.start();
+    running.until_live("orders");
+    assert_eq!(running.rows("orders"), expected(&[(3, "x")]));
+    assert!(!running.facts("orders").unwrap().complete);
+}

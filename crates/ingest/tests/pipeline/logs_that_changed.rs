@@ -165,6 +165,38 @@ fn a_partition_that_is_gone_tells_of_another_log() {
     assert_eq!(other.log.read_from(TOPIC, 0), None, "nothing of it is read");
 }
 
+/// The log is another one, shorter and with fewer partitions: what the refusal says to do mends it.
+#[test]
+fn another_log_is_read_when_an_operator_says_so() {
+    let site = Site::default();
+    let create = |partition, id| {
+        let at = At::lsn(TOPIC, partition, 100 + id as u64);
+        CONNECTOR.create(at, id, "x")
+    };
+    site.log
+        .append(&[create(0, 0), create(0, 1), create(0, 2), create(1, 3)]);
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+
+    let other = Site {
+        log: ScriptedLog::new(),
+        ..site
+    };
+    other.log.append(&[create(0, 7), create(0, 8)]);
+    let running = other.start();
+    let _ = reason(&running);
+    running.rebuild("orders", false);
+    running.until_rebuilt("orders").unwrap();
+    running.until_live("orders");
+    other.log.append(&[create(0, 9)]);
+    running.until_rows("orders", &[(7, "x"), (8, "x"), (9, "x")]);
+    drop(running);
+    let running = other.start();
+    running.until_live("orders");
+    assert_eq!(running.rows("orders").len(), 3);
+}
+
 #[test]
 fn a_topic_that_vanished_is_missed_until_it_is_back() {
     let site = site_left_at_three();
