@@ -183,6 +183,7 @@ impl Sequencer {
         let state = &self.tables[table];
         // Once it has been live, a change that waits for another does not make it less so.
         self.is_discovered(table)
+            && state.undecided.is_none()
             && (state.was_live || state.holding.is_empty())
             && self.partitions_of(table).all(|partition| partition.reached)
     }
