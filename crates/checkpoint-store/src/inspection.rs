@@ -27,7 +27,7 @@ pub struct Contents {
     /// Number of the last checkpoint; 0 if there is none, or it cannot be told.
     pub sequence: u64,
     pub tables: Vec<TableContents>,
-    pub notes: Vec<(Vec<u8>, Result<Vec<u8>, CheckpointError>)>,
+    pub notes: Vec<NoteContents>,
     /// What is wrong beyond single tables and notes. With any of it the checkpoint cannot be used.
     pub damage: Vec<CheckpointError>,
 }
@@ -38,6 +38,13 @@ pub struct TableContents {
     pub summary: TableSummary,
     /// How many rows it has, or why they cannot be read.
     pub rows: Result<u64, CheckpointError>,
+}
+
+/// A note, as far as it can be read.
+#[derive(Debug)]
+pub struct NoteContents {
+    pub name: Vec<u8>,
+    pub value: Result<Vec<u8>, CheckpointError>,
 }
 
 impl Copied {
@@ -92,7 +99,10 @@ impl Contents {
             rows: count_rows(medium, *id, &catalog),
         });
         let notes = catalog.notes.keys();
-        let notes = notes.map(|name| (name.clone(), load::read_note(medium, &catalog, name)));
+        let notes = notes.map(|name| NoteContents {
+            name: name.clone(),
+            value: load::read_note(medium, &catalog, name),
+        });
         Self {
             sequence: catalog.sequence,
             tables: tables.collect(),
@@ -173,7 +183,7 @@ mod tests {
         assert!(matches!(whole.tables[0].rows, Ok(0)));
 
         let note = overwritten(&keys::note(b"one", 0));
-        assert!(note.notes[0].1.is_err() && note.notes[1].1.is_ok());
+        assert!(note.notes[0].value.is_err() && note.notes[1].value.is_ok());
         assert!(!note.damage.is_empty() && note.tables[0].rows.is_ok());
 
         let header = overwritten(keys::HEADER);

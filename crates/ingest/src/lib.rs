@@ -30,6 +30,7 @@ mod freshness;
 mod held;
 mod holding;
 mod indexes;
+pub mod inspect;
 mod key_changes;
 mod keyed_twin;
 mod keyless;

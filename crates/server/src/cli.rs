@@ -9,6 +9,7 @@ use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
+use crate::inspect::{self, InspectArgs};
 use crate::output;
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
@@ -40,6 +41,8 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running server for rows
     Get(GetArgs),
+    /// Say what a data directory holds, without changing it
+    Inspect(InspectArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -115,6 +118,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

@@ -10,11 +10,13 @@ mod data_dir;
 mod demo;
 mod failure;
 mod init;
+mod inspect;
 mod output;
 mod preparation;
 #[cfg(test)]
 mod reference;
 mod remote;
+mod scratch;
 mod serve;
 mod source;
 mod status_provider;

@@ -20,12 +20,10 @@ use crate::config::{
 };
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::inspect::CHECKPOINT_DIR;
 use crate::preparation;
 use crate::source;
 use crate::status_provider::BoardStatus;
-
-/// The checkpoint's place in the data directory.
-const CHECKPOINT_DIR: &str = "checkpoint";
 
 /// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
 /// the addresses they have.
