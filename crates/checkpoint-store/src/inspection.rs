@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use row_model::TableId;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Table};
 use crate::directory::{self, LOCK};
 use crate::sled_medium::{SledMedium, SledStore};
 use crate::{CheckpointError, Medium, TableSummary, load};
@@ -20,6 +20,9 @@ use crate::{CheckpointError, Medium, TableSummary, load};
 pub struct Copied {
     path: PathBuf,
 }
+
+/// Tells what a slot holds, as it was saved: a row or what is left of one; `None` if neither.
+pub type IsRow<'a> = &'a dyn Fn(&[u8]) -> Option<bool>;
 
 /// All that a checkpoint holds and all that is wrong with it.
 #[derive(Debug, Default)]
@@ -77,13 +80,14 @@ impl Copied {
         SledStore::open(&self.path)
     }
 
-    /// Reads all there is, past what is damaged.
+    /// Reads all there is, past what is damaged. `is_row` tells rows from what is left of deleted ones, and
+    /// knows neither from what is no row at all.
     ///
     /// # Errors
     /// If the files cannot be opened at all.
-    pub fn contents(&self) -> Result<Contents, CheckpointError> {
+    pub fn contents(&self, is_row: IsRow<'_>) -> Result<Contents, CheckpointError> {
         let medium = SledMedium::open(&self.path)?;
-        let mut contents = Contents::of(&medium);
+        let mut contents = Contents::of(&medium, is_row);
         if contents.sequence == 0 && contents.damage.is_empty() && medium.was_used() {
             contents.damage.push(SledStore::all_lost());
         }
@@ -92,11 +96,11 @@ impl Copied {
 }
 
 impl Contents {
-    fn of(medium: &dyn Medium) -> Self {
+    fn of(medium: &dyn Medium, is_row: IsRow<'_>) -> Self {
         let (catalog, damage) = Catalog::read_all_there_is(medium);
         let tables = catalog.tables.iter().map(|(id, table)| TableContents {
             summary: table.summary(*id),
-            rows: count_rows(medium, *id, &catalog),
+            rows: count_rows(medium, *id, table, is_row),
         });
         let notes = catalog.notes.keys();
         let notes = notes.map(|name| NoteContents {
@@ -112,14 +116,22 @@ impl Contents {
     }
 }
 
-fn count_rows(medium: &dyn Medium, id: TableId, catalog: &Catalog) -> Result<u64, CheckpointError> {
+fn count_rows(
+    medium: &dyn Medium,
+    id: TableId,
+    table: &Table,
+    is_row: IsRow<'_>,
+) -> Result<u64, CheckpointError> {
     let mut count = 0;
-    if let Some(table) = catalog.tables.get(&id) {
-        load::load_table(medium, id, table, &mut |rows| {
-            count += rows.len() as u64;
-            Ok(())
-        })?;
-    }
+    load::load_table(medium, id, table, &mut |rows| {
+        for (slot, bytes) in rows {
+            let is_row = is_row(bytes).ok_or_else(|| {
+                CheckpointError::corrupt_table(id, format!("slot {} holds no row", slot.0))
+            })?;
+            count += u64::from(is_row);
+        }
+        Ok(())
+    })?;
     Ok(count)
 }
 
@@ -173,12 +185,12 @@ mod tests {
         let mut batch = WriteBatch::default();
         batch.put(key.to_vec(), b"nonsense".to_vec());
         medium.apply(batch).unwrap();
-        Contents::of(&medium)
+        Contents::of(&medium, &|_| Some(true))
     }
 
     #[test]
     fn what_is_whole_is_read_past_what_is_damaged() {
-        let whole = Contents::of(&medium());
+        let whole = Contents::of(&medium(), &|_| Some(true));
         assert_eq!((whole.sequence, whole.damage.len()), (1, 0));
         assert!(matches!(whole.tables[0].rows, Ok(0)));
 

@@ -56,7 +56,7 @@ pub use contract::{
 };
 pub use directory::{Marker, Owner, owner};
 pub use error::CheckpointError;
-pub use inspection::{Contents, Copied, NoteContents, TableContents};
+pub use inspection::{Contents, Copied, IsRow, NoteContents, TableContents};
 pub use medium::{Medium, Visit, WriteBatch};
 pub use memory::{MemoryDisk, MemoryMedium, MemoryStore};
 pub use sled_medium::{SledMedium, SledStore};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use row_model::{ColumnType, RecordFormat, SourcePosition};
+use row_model::{ColumnType, CutId, RecordFormat, SourcePosition, Version};
 
 use crate::confirmations::SavedSnapshots;
 use crate::notes::{self, OriginNote, PositionNote, Saved, TableNote};
@@ -156,6 +156,12 @@ pub fn summary<'a>(notes: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Sum
 #[must_use]
 pub fn readable_name(name: &[u8]) -> String {
     String::from_utf8_lossy(name).replace('\0', "/")
+}
+
+/// Whether a slot of a checkpoint holds a row, or what is left of one; `None` if neither.
+#[must_use]
+pub fn is_row(saved: &[u8]) -> Option<bool> {
+    Version::from_saved(CutId(0), saved).map(|version| !version.is_deleted())
 }
 
 impl Summary {

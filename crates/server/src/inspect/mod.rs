@@ -81,7 +81,8 @@ fn look(dir: &Path, scratch: Option<&Path>) -> Result<Report, Failure> {
         return Ok(report);
     }
     let scratch = Scratch::new(scratch)?;
-    let contents = Copied::of(dir, scratch.path()).and_then(|copied| copied.contents());
+    let contents = Copied::of(dir, scratch.path())
+        .and_then(|copied| copied.contents(&ingest::inspect::is_row));
     match contents {
         Ok(contents) => report.fill(&contents),
         Err(CheckpointError::Locked { .. }) => {
