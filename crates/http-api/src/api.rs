@@ -28,7 +28,7 @@ use tracing::{Instrument, debug, debug_span};
 use crate::problem::ApiError;
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
-use crate::{ApiState, Hosts, Limits, admin, error, fresh, problem, request_id};
+use crate::{ApiState, Hosts, Limits, Operator, admin, error, fresh, problem, request_id};
 
 /// Requests that ask for more than this version does begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
@@ -62,11 +62,16 @@ impl Api {
         )
     }
 
-    /// The admin listener: probes and metrics. Answers to any host: the kubelet asks by the pod's address.
+    /// The admin listener: probes, metrics, and what changes the process. Answers to any host: the kubelet asks by the pod's address.
     #[must_use]
-    pub fn admin(state: ApiState, metrics: MetricsPage, limits: Limits) -> Self {
+    pub fn admin(
+        state: ApiState,
+        operator: Arc<dyn Operator>,
+        metrics: MetricsPage,
+        limits: Limits,
+    ) -> Self {
         Self::new(
-            admin::router(state, metrics, limits),
+            admin::router(state, operator, metrics, limits),
             None,
             Hosts::any(),
             limits,

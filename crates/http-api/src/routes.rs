@@ -7,6 +7,7 @@ mod list;
 mod page;
 mod quarantine;
 mod query;
+pub(crate) mod rebuild;
 pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;

@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod init;
 mod inspect;
+mod operator;
 mod output;
 mod preparation;
 #[cfg(test)]

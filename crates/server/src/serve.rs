@@ -21,6 +21,7 @@ use crate::config::{
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::inspect::CHECKPOINT_DIR;
+use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::source;
 use crate::status_provider::BoardStatus;
@@ -64,7 +65,8 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
         Hosts::loopback(&[])
     };
     let data_api = Api::data(state.clone(), hosts, Limits::default());
-    let admin_api = Api::admin(state, metrics, Limits::default());
+    let operator = Arc::new(PipelineOperator::new(pipeline.control().clone()));
+    let admin_api = Api::admin(state, operator, metrics, Limits::default());
     let failed = runtime.block_on(async {
         let (stop, stopped) = watch::channel(());
         let until = |mut stopped: watch::Receiver<()>| async move {

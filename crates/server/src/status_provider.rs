@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    SourceKind, SourceStatus, State,
+    RebuildStatus, SourceKind, SourceStatus, State,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,6 +37,10 @@ impl StatusProvider for BoardStatus {
                 .map(record)
                 .collect()
         })
+    }
+
+    fn rebuild(&self, _table: &str) -> Option<RebuildStatus> {
+        None
     }
 
     fn checkpoint(&self) -> CheckpointStatus {

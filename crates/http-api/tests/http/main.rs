@@ -13,6 +13,7 @@ mod lists;
 mod loading;
 mod lookups;
 mod queries;
+mod rebuilds;
 mod refusals;
 mod relations;
 mod rest;
