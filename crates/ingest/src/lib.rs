@@ -35,6 +35,7 @@ mod key_changes;
 mod keyed_twin;
 mod keyless;
 mod lacks;
+mod loading;
 mod merge;
 mod messages;
 mod multisets;
@@ -61,8 +62,9 @@ mod status;
 mod sweeps;
 mod tables;
 
-pub use checkpoints::{LoadError, Pending};
+pub use checkpoints::Pending;
 pub use control::{Control, ControlError};
+pub use loading::LoadError;
 pub use notes::NoteError;
 pub use pipeline::{Pipeline, PipelineError};
 pub use preparation::{Preparation, Preparations, Rebuild, decide_rebuild};
