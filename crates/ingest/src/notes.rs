@@ -75,7 +75,7 @@ pub(crate) struct TableNote {
     pub schema: Option<u32>,
     /// How often the shape has changed, and which record told the newest one.
     #[serde(default)]
-    schema_epoch: u64,
+    pub schema_epoch: u64,
     #[serde(default)]
     schema_by: Option<(u16, PositionNote)>,
     pub was_live: bool,

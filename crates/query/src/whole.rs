@@ -74,3 +74,66 @@ pub fn write_all<E>(
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Shop, UNBOUND, bound};
+    use crate::list::{self, ListError};
+    use crate::tree::Query;
+
+    /// What is handed on of a shop's rows, in pieces.
+    fn pieces(rows: i64, format: Format, pieces_max: usize) -> (Vec<String>, Option<u64>) {
+        let mut shop = Shop::new();
+        for id in (0..rows).rev() {
+            shop.put(id, "paid");
+        }
+        shop.publish();
+        let cut = shop.store().pin();
+        let query = bound(&Query::default(), &cut);
+        // What is written after the cut is not of it.
+        shop.put(-1, "late");
+        shop.publish();
+        let mut writer = RowWriter::new(&query, format, false, shop.shapes());
+        let mut pieces = Vec::new();
+        let find = |request: &PageRequest| list::page(&cut, &query, request, UNBOUND);
+        let count = write_all::<ListError>(&query, &mut writer, find, |piece| {
+            pieces.push(String::from_utf8(std::mem::take(piece)).unwrap());
+            if pieces.len() == pieces_max {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        (pieces, count.ok())
+    }
+
+    #[test]
+    fn every_row_of_the_cut_comes_once_and_in_order() {
+        // More than two passes.
+        let rows = 25_000;
+        let (pieces, count) = pieces(rows, Format::Objects, usize::MAX);
+        assert_eq!(count, Some(rows as u64));
+        assert!(pieces.iter().all(|piece| piece.len() < PIECE_BYTES * 2));
+        let all = pieces.concat();
+        let ids = all.lines().map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["id"].as_i64().unwrap()
+        });
+        assert!(ids.eq(0..rows));
+    }
+
+    #[test]
+    fn csv_has_a_header_also_where_there_are_no_rows() {
+        let (full, _) = pieces(2, Format::Csv, usize::MAX);
+        assert_eq!(full.concat().lines().count(), 3);
+        let (empty, count) = pieces(0, Format::Csv, usize::MAX);
+        assert_eq!((empty.concat().lines().count(), count), (1, Some(0)));
+    }
+
+    #[test]
+    fn nothing_more_is_written_once_nobody_wants_it() {
+        let (pieces, count) = pieces(25_000, Format::Objects, 2);
+        assert_eq!((pieces.len(), count), (2, None));
+    }
+}

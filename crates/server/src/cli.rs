@@ -7,6 +7,7 @@ use crate::capture::{self, CaptureArgs};
 use crate::check::{self, CheckArgs};
 use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
+use crate::export::{self, ExportArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::inspect::{self, InspectArgs};
@@ -41,6 +42,8 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running server for rows
     Get(GetArgs),
+    /// Write all rows of a table, as they were at one moment
+    Export(ExportArgs),
     /// Say what a data directory holds, without changing it
     Inspect(InspectArgs),
     /// Write a commented configuration
@@ -118,6 +121,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),

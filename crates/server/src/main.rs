@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
 mod init;
 mod inspect;

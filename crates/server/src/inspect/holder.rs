@@ -1,5 +1,6 @@
 //! Which process has a checkpoint open, where the system tells.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,6 +14,14 @@ pub struct Holder {
     /// Its command line, as far as this user may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        let command = self.command.as_deref();
+        command.map_or(Ok(()), |command| write!(f, ": {command}"))
+    }
 }
 
 /// Who holds the lock of the checkpoint in `dir`. `None` where nobody does, in another container, or on a

@@ -17,6 +17,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::output::{self, Style};
 use crate::scratch::Scratch;
+pub use report::timestamp;
 use report::{Report, State};
 
 /// The checkpoint's place in the data directory.
@@ -93,4 +94,16 @@ fn look(dir: &Path, scratch: Option<&Path>) -> Result<Report, Failure> {
         Err(error) => return Err(anyhow!(error).into()),
     }
     Ok(report)
+}
+
+/// A checkpoint that cannot be copied; by whom it is used, where that is why.
+pub fn in_use(dir: &Path, error: CheckpointError) -> Failure {
+    if !matches!(error, CheckpointError::Locked { .. }) {
+        return Failure::Failed(anyhow!(error));
+    }
+    let holder = holder::of(dir).map(|holder| format!(" ({holder})"));
+    Failure::Failed(anyhow!(
+        "{error}{}: ask the server itself (--url), or stop it first",
+        holder.unwrap_or_default()
+    ))
 }

@@ -292,16 +292,10 @@ impl Report {
                 self.damage.len()
             ),
             State::InUse => {
-                let by = self.holder.as_ref().map_or_else(
-                    || "another process".to_owned(),
-                    |holder| {
-                        let command = holder.command.as_ref();
-                        let command = command.map(|command| format!(" ({command})"));
-                        format!("process {}{}", holder.pid, command.unwrap_or_default())
-                    },
-                );
+                let by = self.holder.as_ref().map(ToString::to_string);
+                let by = by.unwrap_or_else(|| "another process".to_owned());
                 format!(
-                    "{dir} is in use by {by}: its files change while they are read. Ask the server (rowtide status), or stop it first"
+                    "{dir} is in use by {by}. Its files change while they are read. Ask the server (rowtide status), or stop it first"
                 )
             }
             State::Newer => format!(
@@ -474,7 +468,7 @@ fn time(at: SystemTime) -> Option<String> {
 }
 
 /// As answers spell times.
-fn timestamp(ms: i64) -> String {
+pub fn timestamp(ms: i64) -> String {
     let mut text = String::new();
     let _ = write_timestamp(Moment::from_units(ms, 1000), &mut text);
     text.push('Z');
