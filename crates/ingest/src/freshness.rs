@@ -71,7 +71,7 @@ impl Sequencer {
         self.unpublished = 0;
     }
 
-    fn collect_garbage(&mut self, oldest_needed: CutId) {
+    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
         }
@@ -203,7 +203,9 @@ impl Sequencer {
     fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
-            && self.partitions_of(table).all(|partition| partition.at_end)
+            && self
+                .partitions_of(table)
+                .all(|partition| partition.at_end && !partition.fenced)
     }
 
     /// At the limit everything is paused; a little below it, everything goes on.

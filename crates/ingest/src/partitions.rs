@@ -45,6 +45,8 @@ pub(crate) struct PartitionState {
     pub halted: Option<String>,
     /// Its next record waits for a schema.
     pub awaited: Option<Awaited>,
+    /// Its table is about to be replaced: nothing of it is to come, and its silence says nothing.
+    pub fenced: bool,
     /// Its source was told to pause it.
     pub paused: bool,
     /// What a checkpoint keeps of it has changed.
@@ -69,6 +71,7 @@ impl PartitionState {
             late: None,
             halted: None,
             awaited: None,
+            fenced: false,
             paused: false,
             dirty: false,
         }
@@ -126,6 +129,22 @@ impl PartitionState {
         reason
     }
 
+    /// What was read from here on does not count.
+    pub fn back_to(&mut self, next: NextOffset) {
+        (self.next, self.resume, self.at_end) = (next, next, false);
+    }
+
+    /// The same partition as a source knows it by this number, which was told to pause it.
+    pub fn known_as(self, id: PartitionId, at_end: bool) -> Self {
+        Self {
+            id,
+            at_end,
+            paused: true,
+            dirty: true,
+            ..self
+        }
+    }
+
     pub fn halt(&mut self, reason: String) {
         self.halted = Some(reason);
         self.at_end = false;
@@ -148,6 +167,12 @@ impl PartitionState {
             next: self.resume,
             topic_uuid: self.topic_uuid,
         }
+    }
+
+    /// Records read and records there are to read, if the log ends here at least.
+    pub fn read_of(&self, end: u64) -> (u64, u64) {
+        let end = end.max(self.target).max(self.next.0);
+        (self.next.0 - self.started_at, end - self.started_at)
     }
 
     /// Records read and records to read, of those there were at the start.

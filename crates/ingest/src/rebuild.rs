@@ -21,7 +21,7 @@ use crate::tables::TableState;
 /// What the next checkpoint has to remove from the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Forgotten {
-    table: TableId,
+    pub table: TableId,
     source: String,
     topic: String,
     partitions: Vec<i32>,
@@ -61,7 +61,7 @@ impl Sequencer {
         state.rebuilding = Some(told(&state, rebuild));
         state.shapes_saved = state.writer.table().schemas().shapes().len();
         self.add_table(source, state);
-        self.forget(source, &topic, id);
+        self.forget(source, &topic, id, Vec::new());
     }
 
     /// True if a partition waits until all of its table's are known: whether the table is rebuilt
@@ -133,14 +133,19 @@ impl Sequencer {
         state.shapes_saved = self.tables[at].shapes_saved;
         indexes::take_over(&self.tables[at], &state);
         self.tables[at] = state;
-        self.forget(source, &topic, id);
+        self.forget(source, &topic, id, Vec::new());
     }
 
-    fn forget(&mut self, source: usize, topic: &str, table: TableId) {
+    /// Has the next checkpoint remove what the disk has of a table and its partitions, with `others`
+    /// of them.
+    pub(crate) fn forget(&mut self, source: usize, topic: &str, table: TableId, others: Vec<i32>) {
         let source = self.sources[source].name.clone();
         let of_table = |(of, name, _): &(String, String, i32)| *of == source && name == topic;
         let partitions = self.saved.keys().filter(|place| of_table(place));
-        let partitions = partitions.map(|(_, _, number)| *number).collect();
+        let partitions = partitions
+            .map(|(_, _, number)| *number)
+            .chain(others)
+            .collect();
         self.saved.retain(|place, _| !of_table(place));
         self.quarantine.forget(&source, topic);
         self.forgotten.push(Forgotten {

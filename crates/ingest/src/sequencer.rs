@@ -16,6 +16,7 @@ use crate::indexes::IndexBuild;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
+use crate::rebuilds::Rebuilds;
 use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
@@ -26,6 +27,8 @@ pub enum SourceOrder {
     Start(PartitionId, StartAt),
     Pause(Vec<PartitionId>),
     Resume(Vec<PartitionId>),
+    /// Say, behind all that was delivered of a paused partition, that nothing more comes of it.
+    Fence(PartitionId),
     /// A durable checkpoint reaches this far.
     Acknowledge(Vec<(PartitionId, NextOffset)>),
 }
@@ -74,6 +77,7 @@ pub struct Sequencer {
     /// Indexes of tables that were loaded, still to be built.
     pub(crate) index_builds: Vec<IndexBuild>,
     orders: Vec<(usize, SourceOrder)>,
+    pub(crate) rebuilds: Rebuilds,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     /// All partitions are paused because memory is used up.
@@ -117,6 +121,7 @@ impl Sequencer {
             snapshots: BTreeMap::new(),
             index_builds: Vec::new(),
             orders: Vec::new(),
+            rebuilds: Rebuilds::default(),
             unpublished: 0,
             over_memory: None,
             started: false,

@@ -21,6 +21,7 @@ mod remote;
 mod scratch;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
 
 use std::process::ExitCode;

@@ -2,7 +2,9 @@
 
 use api_types::RebuildStatus;
 use http_api::{Operator, OperatorError};
-use ingest::Control;
+use ingest::{Control, ControlError, RebuildError};
+
+use crate::status_provider::rebuild;
 
 pub struct PipelineOperator {
     control: Control,
@@ -15,11 +17,21 @@ impl PipelineOperator {
 }
 
 impl Operator for PipelineOperator {
-    fn rebuild(&self, table: &str, _accept: bool) -> Result<RebuildStatus, OperatorError> {
-        let _ = &self.control;
-        Err(OperatorError::Refused {
-            reason: format!("Table '{table}' cannot be rebuilt by this version."),
-            hint: "Restart without its data directory.".to_owned(),
-        })
+    fn rebuild(
+        &self,
+        table: &str,
+        accept_incomplete: bool,
+    ) -> Result<RebuildStatus, OperatorError> {
+        let asked = self.control.rebuild(table, accept_incomplete);
+        asked
+            .map(|report| rebuild(&report))
+            .map_err(|error| match error {
+                RebuildError::Refused(refused) => OperatorError::Refused {
+                    reason: refused.reason,
+                    hint: refused.hint,
+                },
+                RebuildError::Unanswered(ControlError::Busy) => OperatorError::Busy,
+                RebuildError::Unanswered(ControlError::Ended) => OperatorError::Ending,
+            })
     }
 }

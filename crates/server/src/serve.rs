@@ -3,27 +3,22 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
-use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup};
+use ingest::{GivenTable, Pipeline, Settings};
 use query::relation::Relations;
-use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{
-    self, Config, Listen, ListenAddress, Reads, SourceConfig, Storage, TableConfig,
-};
+use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::inspect::CHECKPOINT_DIR;
 use crate::operator::PipelineOperator;
 use crate::preparation;
-use crate::source;
+use crate::sources::Sources;
 use crate::status_provider::BoardStatus;
 
 /// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
@@ -120,11 +115,8 @@ async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
 fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
-    let mut setups = Vec::new();
-    let rules = preparation::rules(&config);
-    for source in &config.sources {
-        setups.push(set_up(source, &config.tables, &rules, &catalog)?);
-    }
+    let sources = Sources::new(&config, Arc::clone(&catalog));
+    let setups = sources.open_all()?;
     let preparations = preparation::preparations(&config);
     let unserved = config.sources.iter().flat_map(|source| {
         let topics = source.unserved_topics.iter().cloned();
@@ -153,8 +145,9 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         keep,
         indexes,
     };
-    Ok(Pipeline::start(settings, catalog, setups, checkpoints)
-        .context("cannot start the pipeline")?)
+    let reopen = Arc::new(move |source: &str, topic: &str| sources.open_one(source, topic));
+    let pipeline = Pipeline::start_rebuildable(settings, catalog, setups, checkpoints, reopen);
+    Ok(pipeline.context("cannot start the pipeline")?)
 }
 
 fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool), Failure> {
@@ -170,74 +163,4 @@ fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool
             Ok((Box::new(store), true))
         }
     }
-}
-
-fn set_up(
-    config: &SourceConfig,
-    tables: &[TableConfig],
-    rules: &[(String, Arc<ColumnRules>)],
-    catalog: &Arc<SchemaCatalog>,
-) -> Result<SourceSetup, Failure> {
-    let (kind, ends) = match &config.reads {
-        Reads::Kafka { .. } => ("kafka", false),
-        Reads::File { follow, .. } => ("file", !follow),
-    };
-    let declared: Vec<(String, Vec<String>)> = tables
-        .iter()
-        .filter(|table| !table.key.is_empty())
-        .map(|table| (table.topic.clone(), table.key.clone()))
-        .collect();
-    let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
-    let shelf = Arc::new(SchemaShelf::default());
-    let registry = open_registry(config, &shelf)?;
-    let schemas = registry.is_some().then_some(shelf);
-    let (rules, formats) = (rules.to_vec(), config.formats.clone());
-    let decoder = move || -> Box<dyn Decoder> {
-        let mut decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
-            .with_formats(formats.clone());
-        if let Some(schemas) = &schemas {
-            decoder = decoder.with_schemas(Arc::clone(schemas));
-        }
-        let rule = |decoder: DebeziumDecoder, (topic, rules): &(String, Arc<ColumnRules>)| {
-            decoder.with_columns(topic, Arc::clone(rules))
-        };
-        let decoder = rules.iter().fold(decoder, rule);
-        let declare = |decoder: DebeziumDecoder, (topic, key): &(String, Vec<String>)| {
-            decoder.with_declared_key(topic, key)
-        };
-        Box::new(declared.iter().fold(decoder, declare))
-    };
-    Ok(SourceSetup {
-        name: config.name.clone(),
-        kind,
-        source: source::open(config)?,
-        decoder: Box::new(decoder),
-        registry,
-        on_bad_record: match config.on_bad_record {
-            config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
-            config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,
-        },
-        ends,
-    })
-}
-
-/// Whoever is to blame for options that cannot be used wrote them.
-fn open_registry(
-    config: &SourceConfig,
-    shelf: &Arc<SchemaShelf>,
-) -> Result<Option<RegistrySetup>, Failure> {
-    let Some(options) = &config.registry else {
-        return Ok(None);
-    };
-    let registry = HttpRegistry::new(options).map_err(|error| {
-        Failure::Usage(format!(
-            "schema registry of source {}: {error}",
-            config.name
-        ))
-    })?;
-    Ok(Some(RegistrySetup {
-        registry: Box::new(registry),
-        shelf: Arc::clone(shelf),
-        patience: RegistryPatience::default(),
-    }))
 }

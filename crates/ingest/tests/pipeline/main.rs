@@ -24,6 +24,7 @@ mod memory;
 mod naming;
 mod one_by_one;
 mod rebuilding;
+mod rebuilds;
 mod restart;
 mod retention;
 mod schemas;
