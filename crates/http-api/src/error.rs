@@ -427,6 +427,14 @@ pub(crate) fn overloaded() -> ApiError {
     )
 }
 
+pub(crate) fn too_many_exports() -> ApiError {
+    ApiError::new(
+        ErrorCode::Overloaded,
+        "So many whole tables are being sent already as may be at once: each keeps what its rows were.",
+    )
+    .with_hint("Try again when one of them is done.")
+}
+
 pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {
     ApiError::new(
         ErrorCode::QueryTimeout,

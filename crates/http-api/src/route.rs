@@ -5,6 +5,7 @@
 pub(crate) enum Route {
     Tables,
     Table,
+    Export,
     Rows,
     Row,
     Query,
@@ -28,6 +29,7 @@ impl Route {
         match self {
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{table}",
+            Self::Export => "/v1/tables/{table}/export",
             Self::Rows => "/v1/tables/{table}/rows",
             Self::Row => "/v1/tables/{table}/rows/{key}",
             Self::Query => "/v1/query",

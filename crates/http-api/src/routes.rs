@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod export;
 pub(crate) mod indexes;
 mod list;
 mod page;
@@ -37,6 +38,8 @@ struct DataState {
     api: ApiState,
     /// Permits to scan a table.
     scans: Arc<Semaphore>,
+    /// Permits to hold a cut for as long as it takes to send all of a table.
+    exports: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -51,6 +54,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
+        .route("/v1/tables/{table}/export", get(export::rows))
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
@@ -67,6 +71,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .with_state(DataState {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
+            exports: Arc::new(Semaphore::new(limits.exports_max)),
             limits,
         })
 }
