@@ -13,6 +13,7 @@ mod scan;
 mod sql;
 mod status;
 mod tables;
+mod wait;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ struct DataState {
     api: ApiState,
     /// Permits to scan a table.
     scans: Arc<Semaphore>,
+    /// Places for requests that wait for tables to come as far as they insist on.
+    waiters: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -56,6 +59,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/sql", post(sql::ask))
         .route("/v1/query", any(query::ask))
         .route("/v1/batch-get", any(batch::get))
+        .route("/v1/wait", get(wait::barrier))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/rest/v1", any(rest::rest))
@@ -66,6 +70,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .with_state(DataState {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
+            waiters: Arc::new(Semaphore::new(limits.waiters_max)),
             limits,
         })
 }

@@ -8,6 +8,7 @@ use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
 use crate::told::LastTold;
+use crate::waits::Waits;
 
 /// Answers what no table knows. Called while a request waits: it must not block for long.
 pub trait StatusProvider: Send + Sync + 'static {
@@ -63,6 +64,7 @@ struct Shared {
     shapes: RowShapes,
     relations: Relations,
     told: LastTold,
+    waits: Arc<Waits>,
 }
 
 impl ApiState {
@@ -74,6 +76,8 @@ impl ApiState {
         status: Arc<dyn StatusProvider>,
         relations: Relations,
     ) -> Self {
+        let waits = Arc::<Waits>::default();
+        store.listen(Arc::clone(&waits) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -82,6 +86,7 @@ impl ApiState {
                 shapes: RowShapes::default(),
                 relations,
                 told: LastTold::default(),
+                waits,
             }),
         }
     }
@@ -105,6 +110,10 @@ impl ApiState {
 
     pub(crate) fn shapes(&self) -> &RowShapes {
         &self.shared.shapes
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.shared.waits
     }
 
     pub(crate) fn told(&self) -> &LastTold {

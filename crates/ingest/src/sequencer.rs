@@ -194,6 +194,9 @@ impl Sequencer {
             }
             ResumeDecision::Stall { reason } => {
                 state.halt(reason.clone());
+                if let Some(saved) = saved {
+                    state.stays(saved);
+                }
                 self.stall(source, &topic, reason);
             }
         }
