@@ -22,6 +22,7 @@ mod media;
 mod params;
 mod patience;
 mod problem;
+mod quick;
 mod request_id;
 mod respond;
 mod route;
