@@ -66,6 +66,7 @@ mod status;
 mod swap;
 mod sweeps;
 mod tables;
+mod verify;
 
 pub use checkpoints::{LoadError, Pending};
 pub use control::{Control, ControlError, RebuildError};
@@ -85,3 +86,4 @@ pub use status::{
     CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
     StatusReport,
 };
+pub use verify::{Compared, Verify};

@@ -15,6 +15,7 @@ use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
 use crate::serve;
+use crate::verify::{self, VerifyArgs};
 
 /// Live copies of database tables, fed by Debezium change events, served over HTTP
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ enum Command {
     Get(GetArgs),
     /// Read tables from the start of the log again, beside those that are served
     Rebuild(RebuildArgs),
+    /// Compare the checkpoint's tables with what their logs make of them
+    Verify(VerifyArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -111,7 +114,7 @@ impl Cli {
             Command::Serve(args) => {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
-                serve::run(config, |_| ())
+                serve::run(&config, |_| ())
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),
@@ -119,6 +122,7 @@ impl Cli {
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
             Command::Rebuild(args) => rebuild::run(&args),
+            Command::Verify(args) => verify::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

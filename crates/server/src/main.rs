@@ -13,6 +13,7 @@ mod init;
 mod operator;
 mod output;
 mod preparation;
+mod progress;
 mod rebuild;
 #[cfg(test)]
 mod reference;
@@ -22,6 +23,7 @@ mod source;
 mod sources;
 mod status_provider;
 mod table_names;
+mod verify;
 
 use std::process::ExitCode;
 
