@@ -103,11 +103,12 @@ impl PartitionState {
         self.end = Some(next.0);
         if next < self.next {
             return Err(format!(
-                "{}-{}: record {} was read before, but the log ends at {}: it is another log. Delete the data directory to rebuild from it",
+                "{}-{}: record {} was read before, but the log ends at {}: it is another log. Run rowtide rebuild {} to rebuild its table from it",
                 self.topic,
                 self.partition,
                 self.next.0 - 1,
-                next.0
+                next.0,
+                self.topic
             ));
         }
         // Records that mean nothing to us (control records of transactions) take offsets too.

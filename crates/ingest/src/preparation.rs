@@ -136,8 +136,8 @@ pub(crate) fn decide_from_log(rebuild: &Rebuild, partitions: &[PartitionFacts]) 
         None => Decision::FromTheLog,
         Some(facts) => Decision::Stall {
             reason: format!(
-                "{rebuild}, and {}-{} begins at offset {}: a rebuild would lose rows that did not change since. Restore the setting, or take a new full snapshot of the source and delete the data directory",
-                facts.topic, facts.partition, facts.retained_from.0
+                "{rebuild}, and {}-{} begins at offset {}: a rebuild would lose rows that did not change since. Restore the setting, or take a new full snapshot of the source and run rowtide rebuild {}",
+                facts.topic, facts.partition, facts.retained_from.0, facts.topic
             ),
         },
     }

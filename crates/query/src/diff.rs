@@ -198,6 +198,7 @@ mod tests {
         expect![[r#"
             1 only Left: {"id":4,"status":"new"}
             1 only Right: {"id":1,"status":"open"}
-            {"id":2}: status "open" "paid""#]].assert_eq(&told(&left, &right));
+            {"id":2}: status "open" "paid""#]]
+        .assert_eq(&told(&left, &right));
     }
 }
