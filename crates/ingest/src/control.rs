@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::rebuilds::{RebuildRefused, RebuildReport};
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
+use crate::status::StatusBoard;
 
 /// Asks the pipeline. Cheap to clone; outlives the pipeline, which then answers no more.
 #[derive(Clone, Debug)]
@@ -95,7 +96,8 @@ impl Control {
 }
 
 impl Sequencer {
-    pub(crate) fn obey(&mut self, request: Request) {
+    /// Does what is asked. Whoever looks at the board after the answer finds what came of it.
+    pub(crate) fn obey(&mut self, request: Request, board: &StatusBoard) {
         match request {
             Request::MemoryMax { bytes, answer } => {
                 self.settings.memory_bytes_max = bytes;
@@ -106,7 +108,9 @@ impl Sequencer {
                 accept_incomplete,
                 answer,
             } => {
-                let _ = answer.send(self.ask_rebuild(&table, accept_incomplete));
+                let asked = self.ask_rebuild(&table, accept_incomplete);
+                board.update(|report| report.rebuilds = self.rebuild_reports());
+                let _ = answer.send(asked);
             }
         }
     }

@@ -70,6 +70,7 @@ mod status;
 mod swap;
 mod sweeps;
 mod tables;
+mod verify;
 
 pub use checkpoints::Pending;
 pub use control::{Control, ControlError, RebuildError};
@@ -91,3 +92,4 @@ pub use status::{
     CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
     StatusReport,
 };
+pub use verify::{Compared, Verify};

@@ -188,7 +188,8 @@ impl Sequencer {
         }
     }
 
-    fn release(&mut self, at: usize) {
+    /// Applies what waits in a table, as it came.
+    pub(crate) fn release(&mut self, at: usize) {
         let cut = self.publisher.next_cut();
         let table = &mut self.tables[at];
         let topic = table.identity.topic.clone();

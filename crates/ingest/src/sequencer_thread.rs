@@ -95,13 +95,14 @@ impl SequencerThread {
     fn obey(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             self.news = true;
-            self.sequencer.obey(request);
+            self.sequencer.obey(request, &self.board);
         }
     }
 
     fn mind_replays(&mut self) {
-        self.replays.mind(&mut self.sequencer);
+        // Also how the last one ended is news.
         self.news |= !self.sequencer.rebuilds.is_idle();
+        self.replays.mind(&mut self.sequencer);
     }
 
     fn handle(&mut self, message: ToSequencer) {

@@ -15,6 +15,7 @@ mod inspect;
 mod operator;
 mod output;
 mod preparation;
+mod progress;
 mod rebuild;
 #[cfg(test)]
 mod reference;
@@ -25,6 +26,7 @@ mod source;
 mod sources;
 mod status_provider;
 mod table_names;
+mod verify;
 
 use std::process::ExitCode;
 

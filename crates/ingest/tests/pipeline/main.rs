@@ -32,4 +32,5 @@ mod schemas;
 mod shapes;
 mod stepped;
 mod unserved;
+mod verifying;
 mod what_records_lack;
