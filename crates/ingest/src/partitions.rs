@@ -160,6 +160,15 @@ impl PartitionState {
         self.awaited.as_ref()?.reason.as_deref()
     }
 
+    pub fn topic_uuid(&self) -> Option<TopicUuid> {
+        self.topic_uuid
+    }
+
+    /// It stays what was saved of it, because the log that was found is not the one it was read from.
+    pub fn stays(&mut self, saved: SavedPartition) {
+        self.topic_uuid = saved.topic_uuid;
+    }
+
     pub fn saved(&self) -> SavedPartition {
         SavedPartition {
             next: self.resume,

@@ -20,7 +20,7 @@ pub(crate) use self::causes::{Named, RebuildCause, Refusal};
 
 /// How far a partition had been read, and of which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SavedPartition {
+pub struct SavedPartition {
     pub next: NextOffset,
     pub topic_uuid: Option<TopicUuid>,
 }

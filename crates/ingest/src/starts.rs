@@ -208,6 +208,9 @@ impl Sequencer {
             let start = saved.map_or(facts.retained_from, |saved| saved.next);
             let mut state = PartitionState::new(facts.clone(), start);
             state.halt(reason.to_owned());
+            if let Some(saved) = saved {
+                state.stays(saved);
+            }
             self.partitions.insert((source, facts.id), state);
         }
         self.stall(source, topic, reason.to_owned());

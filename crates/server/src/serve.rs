@@ -123,7 +123,8 @@ fn explained(storage: &Storage, error: PipelineError) -> anyhow::Error {
     }
 }
 
-fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
+/// Starts everything that follows the sources and keeps tables, without anybody who answers.
+pub fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
     let sources = Sources::new(&config, Arc::clone(&catalog));
