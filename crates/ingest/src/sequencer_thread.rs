@@ -69,7 +69,9 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| board.update(|report| report.loading = loading);
+        let progress = |loading| {
+            board.update(|report| (report.loading, report.checkpoint_known) = (loading, true));
+        };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         loaded.map_err(|error| PipelineError::Load(error.to_string()))
     }

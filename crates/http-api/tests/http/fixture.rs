@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
@@ -259,6 +259,8 @@ fn live_facts() -> TableFacts {
 pub struct Status {
     pub health: Health,
     pub starting: BTreeMap<String, f64>,
+    /// What happens just before it is first said what is being loaded.
+    pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     pub panics: bool,
 }
 
@@ -326,6 +328,9 @@ impl StatusProvider for Status {
     }
 
     fn starting(&self, table: &str) -> Option<f64> {
+        if let Some(happens) = self.meanwhile.lock().unwrap().take() {
+            happens();
+        }
         self.starting.get(table).copied()
     }
 }
