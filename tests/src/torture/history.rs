@@ -223,7 +223,7 @@ impl History {
         let changes = past.keys.get(&id).map_or(&[][..], Vec::as_slice);
         let first = changes.partition_point(|(prefix, _)| *prefix <= floor);
         // What it had at the floor itself, and all it had since.
-        let at_floor = first.checked_sub(1).map_or(None, |at| changes[at].1);
+        let at_floor = first.checked_sub(1).and_then(|at| changes[at].1);
         at_floor == seq || changes[first..].iter().any(|(_, had)| *had == seq)
     }
 

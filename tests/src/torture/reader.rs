@@ -2,6 +2,7 @@
 //! against everything that was ever written.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -12,6 +13,7 @@ use ureq::Agent;
 
 use super::history::{History, Place, Row, Sum};
 use super::shop::{LARGE, TABLES, Table};
+use crate::wait;
 
 /// Longer than any wait that is asked for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -191,7 +193,7 @@ impl Reader {
         names: &[&'static str],
     ) -> anyhow::Result<Option<Value>> {
         if let Some((as_of, wait, on_miss)) = floor {
-            path += &format!("&at_least={as_of}&wait={wait}&on_miss={on_miss}");
+            write!(path, "&at_least={as_of}&wait={wait}&on_miss={on_miss}")?;
         }
         let answer = self.agent.get(format!("{}{path}", self.url)).call();
         self.answered(answer, names, floor.is_some())
@@ -211,6 +213,7 @@ impl Reader {
         });
         let Some((status, text)) = told else {
             self.tally.unanswered += 1;
+            wait::pass(Duration::from_millis(2));
             return Ok(None);
         };
         let body: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
@@ -221,7 +224,7 @@ impl Reader {
                 .iter()
                 .any(|((of, _), floor)| of == name && *floor > 0)
         };
-        let all_known = names.iter().all(|name| is_known(name));
+        let all_known = names.iter().all(is_known);
         match (status, code) {
             (200, _) | (404, "row_not_found") => return Ok(Some(body)),
             (503, "starting" | "draining" | "overloaded") => {}

@@ -185,6 +185,7 @@ impl Shop {
         self.transaction += 1;
         let mut sent = Vec::new();
         for id in ids {
+            self.next_position();
             self.put(table, id, &[], history, &mut sent);
         }
         sent
@@ -193,6 +194,7 @@ impl Shop {
     fn change(&mut self, table: &'static Table, history: &mut History, sent: &mut Vec<Record>) {
         let id = self.rng.u64(0..table.keys) as i64;
         let is_there = self.rows_of(table).contains_key(&id);
+        self.next_position();
         if is_there && self.rng.u8(0..100) < 20 {
             self.delete(table, id, &[], history, sent);
         } else {
@@ -214,6 +216,8 @@ impl Shop {
             key: name.to_owned(),
             value: Some(key(id)),
         };
+        // Both halves are of one change of the database, and at its position.
+        self.next_position();
         let leaves = history.next(table, table.partition_of(from));
         self.delete(
             table,
@@ -289,14 +293,14 @@ impl Shop {
         let goes = *held > 0 && self.rng.bool();
         let count = if goes { 1 } else { self.rng.u64(1..=3) };
         *held = if goes { *held - count } else { *held + count };
-        self.lsn += 8;
+        self.next_position();
         for _ in 0..count {
             let (before, after, op) = if goes {
                 (&*json, "null", "d")
             } else {
                 ("null", &*json, "c")
             };
-            let value = self.envelope_at(table, before, after, op, self.lsn);
+            let value = self.envelope(table, before, after, op);
             let record = record(table, 0, None, Some(value), &[]);
             let effect = if goes {
                 Effect::Remove(line.clone())
@@ -309,6 +313,7 @@ impl Shop {
 
     fn truncate(&mut self, table: &'static Table, history: &mut History, sent: &mut Vec<Record>) {
         self.rows.entry(table.name).or_default().clear();
+        self.next_position();
         let value = self.envelope(table, "null", "null", "t");
         let record = record(table, 0, None, Some(value), &[]);
         self.send(table, record, Effect::Truncate, history, sent);
@@ -372,13 +377,12 @@ impl Shop {
         (0..count).map(|_| self.rng.lowercase()).collect()
     }
 
-    fn envelope(&mut self, table: &Table, before: &str, after: &str, op: &str) -> String {
+    fn next_position(&mut self) {
         self.lsn += 8;
-        self.envelope_at(table, before, after, op, self.lsn)
     }
 
-    fn envelope_at(&self, table: &Table, before: &str, after: &str, op: &str, lsn: u64) -> String {
-        let (name, transaction) = (table.name, self.transaction);
+    fn envelope(&self, table: &Table, before: &str, after: &str, op: &str) -> String {
+        let (name, transaction, lsn) = (table.name, self.transaction, self.lsn);
         let ms = 1_795_000_000_000 + lsn;
         format!(
             r#"{{"before":{before},"after":{after},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"torture","ts_ms":{ms},"snapshot":"false","db":"shop","schema":"public","table":"{name}","txId":{transaction},"lsn":{lsn}}},"op":"{op}","ts_ms":{ms}}}"#
