@@ -8,6 +8,7 @@
 mod fresh;
 mod problem;
 mod quarantine;
+mod rebuild;
 mod rest;
 mod rows;
 mod sql;
@@ -18,6 +19,7 @@ mod wait;
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use rebuild::{RebuildResponse, RebuildState, RebuildStatus};
 pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use sql::{SqlRequest, SqlResponse, SqlTail};

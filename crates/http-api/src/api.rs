@@ -31,7 +31,7 @@ use crate::problem::ApiError;
 use crate::quick::{Lookup, Said};
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
-use crate::{ApiState, Hosts, Limits, admin, error, floor, fresh, problem, request_id};
+use crate::{ApiState, Hosts, Limits, Operator, admin, error, floor, fresh, problem, request_id};
 
 /// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
@@ -67,11 +67,16 @@ impl Api {
         )
     }
 
-    /// The admin listener: probes and metrics. Answers to any host: the kubelet asks by the pod's address.
+    /// The admin listener: probes, metrics, and what changes the process. Answers to any host: the kubelet asks by the pod's address.
     #[must_use]
-    pub fn admin(state: ApiState, metrics: MetricsPage, limits: Limits) -> Self {
+    pub fn admin(
+        state: ApiState,
+        operator: Arc<dyn Operator>,
+        metrics: MetricsPage,
+        limits: Limits,
+    ) -> Self {
         Self::new(
-            admin::router(state, metrics, limits),
+            admin::router(state, operator, metrics, limits),
             None,
             Hosts::any(),
             limits,

@@ -23,6 +23,7 @@ pub(crate) use floor::{
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;
+use crate::operator::OperatorError;
 use crate::problem::ApiError;
 
 const TABLES_HINT: &str = "GET /v1/tables lists all tables.";
@@ -45,7 +46,7 @@ pub(crate) fn unknown_admin_path(path: &str) -> ApiError {
         ErrorCode::UnknownPath,
         format!("The admin listener has no path '{path}'."),
     )
-    .with_hint("It has /livez, /readyz, /startupz, /metrics and /v1/tables/{table}/indexes. Tables are on the data listener.")
+    .with_hint("It has /livez, /readyz, /startupz, /metrics, /v1/tables/{table}/indexes and /v1/tables/{table}/rebuild. Tables are on the data listener.")
 }
 
 /// The path takes other methods; the `Allow` header names them.
@@ -427,11 +428,33 @@ pub(crate) fn no_index(table: &str, columns: &[String], known: &[String]) -> Api
         .with_hint(format!("GET /v1/tables/{table} lists its indexes."))
 }
 
+/// What an operator asked for is not done.
+pub(crate) fn not_operated(error: OperatorError) -> ApiError {
+    match error {
+        OperatorError::Refused { reason, hint } => {
+            ApiError::new(ErrorCode::OperationRefused, reason).with_hint(hint)
+        }
+        OperatorError::Busy => ApiError::new(
+            ErrorCode::Overloaded,
+            "Too much is asked of the pipeline already.",
+        ),
+        OperatorError::Ending => ApiError::new(ErrorCode::Draining, "The process is ending."),
+    }
+}
+
 pub(crate) fn overloaded() -> ApiError {
     ApiError::new(
         ErrorCode::Overloaded,
         "Too many requests are being answered already.",
     )
+}
+
+pub(crate) fn too_many_exports() -> ApiError {
+    ApiError::new(
+        ErrorCode::Overloaded,
+        "So many whole tables are being sent already as may be at once: each keeps what its rows were.",
+    )
+    .with_hint("Try again when one of them is done.")
 }
 
 pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {

@@ -16,6 +16,12 @@ pub struct Limits {
     pub scans_max: usize,
     /// Rows of a table that a query may look at one by one.
     pub scan_rows_max: u64,
+    /// Whole tables that are being sent at once: each keeps the versions of its cut.
+    pub exports_max: usize,
+    /// From the first row of a whole table to its last.
+    pub export_timeout: Duration,
+    /// How long the reader of a whole table may take nothing of it.
+    pub export_stall_max: Duration,
     /// Bytes of a request's body.
     pub body_bytes_max: u64,
     /// From a request's head to the head of its answer.
@@ -36,6 +42,9 @@ impl Default for Limits {
                 .map_or(2, usize::from)
                 .max(2),
             scan_rows_max: 50_000_000,
+            exports_max: 2,
+            export_timeout: Duration::from_mins(15),
+            export_stall_max: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_mins(1),

@@ -104,6 +104,12 @@ impl<'a> Params<'a> {
         known.map(Some).ok_or_else(|| error::bad_word(name, words))
     }
 
+    /// Whether something is wanted: `true`, or `false`, which is meant if nothing was sent.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        let word = self.word(name, &["true", "false"])?;
+        Ok(word == Some(0))
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()

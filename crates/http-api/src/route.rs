@@ -5,6 +5,7 @@
 pub(crate) enum Route {
     Tables,
     Table,
+    Export,
     Rows,
     Row,
     Query,
@@ -13,6 +14,7 @@ pub(crate) enum Route {
     Quarantine,
     Wait,
     Indexes,
+    Rebuild,
     Rest,
     Sql,
     Livez,
@@ -28,6 +30,7 @@ impl Route {
         match self {
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{table}",
+            Self::Export => "/v1/tables/{table}/export",
             Self::Rows => "/v1/tables/{table}/rows",
             Self::Row => "/v1/tables/{table}/rows/{key}",
             Self::Query => "/v1/query",
@@ -36,6 +39,7 @@ impl Route {
             Self::Quarantine => "/v1/quarantine",
             Self::Wait => "/v1/wait",
             Self::Indexes => "/v1/tables/{table}/indexes",
+            Self::Rebuild => "/v1/tables/{table}/rebuild",
             Self::Rest => "/rest/v1/{table}",
             Self::Sql => "/v1/sql",
             Self::Livez => "/livez",

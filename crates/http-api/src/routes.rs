@@ -2,11 +2,13 @@
 
 mod batch;
 mod body;
+mod export;
 pub(crate) mod indexes;
 mod list;
 mod page;
 mod quarantine;
 mod query;
+pub(crate) mod rebuild;
 pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
@@ -37,6 +39,8 @@ struct DataState {
     api: ApiState,
     /// Permits to scan a table.
     scans: Arc<Semaphore>,
+    /// Permits to hold a cut for as long as it takes to send all of a table.
+    exports: Arc<Semaphore>,
     /// Places for requests that wait for tables to come as far as they insist on.
     waiters: Arc<Semaphore>,
     limits: Limits,
@@ -53,6 +57,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
+        .route("/v1/tables/{table}/export", get(export::rows))
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
@@ -70,6 +75,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .with_state(DataState {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
+            exports: Arc::new(Semaphore::new(limits.exports_max)),
             waiters: Arc::new(Semaphore::new(limits.waiters_max)),
             limits,
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus};
+use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus};
 use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
@@ -20,6 +20,9 @@ pub trait StatusProvider: Send + Sync + 'static {
 
     /// The same with their bytes; of one topic, if one is named.
     fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord>;
+
+    /// The newest rebuild of a table that was asked for, by the table's name.
+    fn rebuild(&self, table: &str) -> Option<RebuildStatus>;
 
     fn checkpoint(&self) -> CheckpointStatus;
 

@@ -11,7 +11,7 @@ use table_store::{LogId, ReadState, TableFacts};
 
 use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
-use crate::resume::SavedPartition;
+use crate::resume::{SavedPartition, SavedPlace};
 use crate::sequencer::{Sequencer, SourceFacts};
 use crate::tables::TableState;
 
@@ -73,7 +73,7 @@ impl Sequencer {
         self.unpublished = 0;
     }
 
-    fn collect_garbage(&mut self, oldest_needed: CutId) {
+    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
         }
@@ -154,7 +154,7 @@ impl Sequencer {
             let waiting = holding.floor(partition.id).unwrap_or(next);
             (partition.partition, next.min(waiting))
         });
-        let saved = self.saved_of(at);
+        let saved = self.unfound_of(at);
         let saved = saved.map(|(partition, saved)| (partition, saved.next.0));
         let mut offsets: Vec<(i32, u64)> = shown.chain(saved).collect();
         offsets.sort_unstable();
@@ -166,21 +166,26 @@ impl Sequencer {
         let found = self
             .partitions_of(at)
             .filter_map(PartitionState::topic_uuid);
-        let saved = self.saved_of(at).filter_map(|(_, saved)| saved.topic_uuid);
+        let saved = self
+            .unfound_of(at)
+            .filter_map(|(_, saved)| saved.topic_uuid);
         let TopicUuid(uuid) = found.chain(saved).next()?;
         uuid.first_chunk()
             .map(|half| LogId(u64::from_be_bytes(*half)))
     }
 
     /// Partitions of a table that the checkpoint knows and the source has not named yet.
-    fn saved_of(&self, at: usize) -> impl Iterator<Item = (i32, &SavedPartition)> {
+    fn unfound_of(&self, at: usize) -> impl Iterator<Item = (i32, &SavedPartition)> {
         let identity = &self.tables[at].identity;
         self.saved
             .iter()
             .filter(|((source, topic, _), _)| {
                 *source == identity.source && *topic == identity.topic
             })
-            .map(|((.., partition), saved)| (*partition, saved))
+            .filter_map(|((.., partition), saved)| match saved {
+                SavedPlace::At(saved) => Some((*partition, saved)),
+                SavedPlace::PassedOver => None,
+            })
     }
 
     pub(crate) fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
@@ -211,6 +216,7 @@ impl Sequencer {
         let state = &self.tables[table];
         // Once it has been live, a change that waits for another does not make it less so.
         self.is_discovered(table)
+            && state.undecided.is_none()
             && (state.was_live || state.holding.is_empty())
             && self.partitions_of(table).all(|partition| partition.reached)
     }
@@ -231,7 +237,9 @@ impl Sequencer {
     fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
-            && self.partitions_of(table).all(|partition| partition.at_end)
+            && self
+                .partitions_of(table)
+                .all(|partition| partition.at_end && !partition.fenced)
     }
 
     /// At the limit everything is paused; a little below it, everything goes on.

@@ -1,5 +1,7 @@
 //! Indexes that are added and removed at the admin listener, and shown by both.
 
+use std::sync::Arc;
+
 use axum::body::{Body, to_bytes};
 use expect_test::{Expect, expect};
 use http::Request;
@@ -7,14 +9,19 @@ use http_api::{Api, Limits};
 use serde_json::{Value, json};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Shop, Status, get, shown};
+use crate::fixture::{Operated, Shop, Status, get, shown};
 
 fn admin(shop: &Shop) -> Api {
     let limits = Limits {
         body_bytes_max: 1_000,
         ..Limits::default()
     };
-    Api::admin(shop.state(Status::default()), MetricsPage::empty(), limits)
+    Api::admin(
+        shop.state(Status::default()),
+        Arc::new(Operated::default()),
+        MetricsPage::empty(),
+        limits,
+    )
 }
 
 fn request(method: &str, uri: &str, body: &str) -> Request<Body> {

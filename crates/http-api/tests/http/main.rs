@@ -15,6 +15,7 @@ mod loading;
 mod lookups;
 mod queries;
 mod quick;
+mod rebuilds;
 mod refusals;
 mod relations;
 mod rest;
