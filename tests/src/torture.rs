@@ -55,6 +55,9 @@ pub struct Report {
     pub slowest_recovery: Duration,
 }
 
+/// What happens between two lives.
+pub type Hook<'a> = dyn FnMut(&Report, &Path) -> anyhow::Result<()> + 'a;
+
 /// Checkpoints are made all along: kills come before, between and in the middle of them.
 const CHECKPOINT_INTERVAL_MS: u32 = 100;
 /// Rows that fill the large table in one transaction.
@@ -78,9 +81,9 @@ struct Source {
 impl Torture {
     /// Does it. An error is a wrong answer, or a server that ended by itself.
     ///
-    /// `hook` is called before each start with the data directory: whoever damages it, or fills its disk,
-    /// does so there.
-    pub fn run(&self, hook: &mut dyn FnMut(&Path) -> anyhow::Result<()>) -> anyhow::Result<Report> {
+    /// `hook` is called before each start with what was seen so far and the data directory: whoever damages
+    /// it, or fills its disk, does so there.
+    pub fn run(&self, hook: &mut Hook<'_>) -> anyhow::Result<Report> {
         let mut rng = Rng::with_seed(self.seed);
         let world = World::new(self)?;
         let mut readers: Vec<Reader> = (0..self.readers)
@@ -89,7 +92,7 @@ impl Torture {
         let mut report = Report::default();
         for kill in 1..=self.kills {
             let settles = kill % self.settle_every == 0 || kill == self.kills;
-            hook(&world.site.path("data"))?;
+            hook(&report, &world.site.path("data"))?;
             world
                 .live(&mut readers, settles, &mut rng, &mut report)
                 .with_context(|| format!("kill {kill} of seed {}", self.seed))?;
@@ -358,6 +361,11 @@ impl std::fmt::Display for Report {
             f,
             "{} answers checked ({} partitions held to an as_of from before a kill or ahead of this life), {} served below their at_least and said so, {} cells compared",
             reads.checked, reads.across_kills, reads.served_below, self.cells_compared
+        )?;
+        writeln!(
+            f,
+            "{} answers with half of a key change, of tables that were catching up",
+            reads.halves
         )?;
         writeln!(
             f,

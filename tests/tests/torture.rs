@@ -13,7 +13,7 @@ fn twenty_kills_lead_to_no_wrong_answer() -> anyhow::Result<()> {
             settle_every: 7,
             readers: 2,
         };
-        let report = torture.run(&mut |_| Ok(()))?;
+        let report = torture.run(&mut |_, _| Ok(()))?;
         println!("{report}");
         anyhow::ensure!(report.reads.checked > 0 && report.cells_compared > 0);
         Ok(())

@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use black_box::torture::Torture;
+use std::path::Path;
+
+use black_box::torture::{Report, Torture};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -32,6 +34,13 @@ fn main() -> anyhow::Result<()> {
         readers: arguments.readers,
     };
     println!("seed {}", torture.seed);
-    println!("{}", torture.run(&mut |_| Ok(()))?);
+    let mut progress = |report: &Report, _: &Path| {
+        if report.kills > 0 && report.kills.is_multiple_of(20) {
+            let (kills, cells) = (report.kills, report.cells_compared);
+            println!("{kills} kills, {cells} cells compared");
+        }
+        Ok(())
+    };
+    println!("{}", torture.run(&mut progress)?);
     Ok(())
 }

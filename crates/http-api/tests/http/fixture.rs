@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
@@ -14,6 +14,7 @@ use http::{Request, Response};
 use http_api::{
     Api, ApiState, Check, Health, Hosts, Limits, Operator, OperatorError, StatusProvider,
 };
+use parking_lot::Mutex;
 use query::relation::{Endpoint, Relation, Relations};
 use row_model::{
     Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
@@ -366,7 +367,7 @@ impl StatusProvider for Status {
     }
 
     fn starting(&self, table: &str) -> Option<f64> {
-        if let Some(happens) = self.meanwhile.lock().unwrap().take() {
+        if let Some(happens) = self.meanwhile.lock().take() {
             happens();
         }
         self.starting.get(table).copied()

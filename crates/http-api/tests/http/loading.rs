@@ -1,8 +1,9 @@
 //! While a table loads, every answer about it says how far that is; its status says what is amiss.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http_api::{Api, ApiState, Hosts, Limits};
+use parking_lot::Mutex;
 use query::relation::Relations;
 use serde_json::json;
 use table_store::ReadState;
