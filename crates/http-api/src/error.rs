@@ -18,7 +18,7 @@ use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use floor::{
     bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, too_many_waits, unsupported_floor,
+    other_log, starting_tables, too_many_waits, unsupported_floor,
 };
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 

@@ -49,7 +49,9 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| board.update(|report| report.loading = loading);
+        let progress = |loading| {
+            board.update(|report| (report.loading, report.checkpoint_known) = (loading, true));
+        };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         Ok(loaded?)
     }
