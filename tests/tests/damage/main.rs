@@ -7,6 +7,7 @@ mod half_made;
 mod harm;
 mod history;
 mod older;
+mod reconfigured;
 mod refusals;
 
 use std::cell::RefCell;
