@@ -96,7 +96,12 @@ impl Pipeline {
             stop: Arc::clone(&pipeline.stop),
             name: "rowtide",
         };
-        let Readers { links, go, threads } = readers::start(sources, workers, &delivery)?;
+        let Readers {
+            links,
+            late,
+            go,
+            threads,
+        } = readers::start(sources, workers, &delivery)?;
         pipeline.threads.extend(threads);
         drop(delivery);
 
@@ -108,6 +113,7 @@ impl Pipeline {
             requests,
             links,
             replays: Replays::new(reopen),
+            late,
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
