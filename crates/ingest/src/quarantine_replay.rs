@@ -168,8 +168,11 @@ impl Sequencer {
                 outcome,
             });
         }
+        let applied = replayed
+            .iter()
+            .filter(|it| it.outcome == ReplayOutcome::Applied);
         // A checkpoint is of a published cut, and of one with these.
-        self.unpublished += replayed.len() as u64;
+        self.unpublished += applied.count() as u64;
         for table in &mut self.tables {
             table.touched |= replayed.iter().any(|it| it.topic == table.identity.topic);
         }

@@ -53,6 +53,13 @@ fn started(site: &Site, aside: usize) -> Running {
     running
 }
 
+fn until_read(running: &Running, records: usize) {
+    running.until("all is read", |running| {
+        let partition = running.partition(ORDERS, 0);
+        partition.is_some_and(|it| it.next_offset == records as u64)
+    });
+}
+
 /// Replays until no schema is on its way any more; what came of each record in the end.
 fn replay(running: &Running, selection: &QuarantineSelection) -> BTreeMap<u64, ReplayOutcome> {
     let mut outcomes = BTreeMap::new();
@@ -328,7 +335,7 @@ fn history(chance: &mut Chance) -> Vec<PlannedRecord> {
 fn what_has_left_the_quarantine_left_the_table_as_if_it_had_never_been_there() {
     let (mut emptied, mut applied) = (0, 0);
     for seed in 1..=120 {
-        let mut chance = Chance(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let records = history(&mut chance);
         let share = 2 + chance.below(6);
         let puzzled: Vec<_> = records
@@ -344,15 +351,18 @@ fn what_has_left_the_quarantine_left_the_table_as_if_it_had_never_been_there() {
             .filter(|(a, b)| a.value != b.value)
             .count();
         let (whole, _) = site(&records);
-        let told = started(&whole, 0).rows("orders");
+        let running = whole.start();
+        until_read(&running, records.len());
+        let told = running.rows("orders");
+        drop(running);
         let (site, registry) = site(&puzzled);
         let running = site.start();
         running.until("they are put aside", |running| {
             running.quarantine().len() == aside
         });
+        until_read(&running, records.len());
         registry.register(MISSING, "\"int\"");
         let outcomes = replay_all(&running);
-        running.until_live("orders");
         applied += outcomes
             .values()
             .filter(|it| **it == ReplayOutcome::Applied)
