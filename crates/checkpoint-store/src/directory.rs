@@ -4,7 +4,7 @@
 //! touch a directory that holds something else.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::CheckpointError;
@@ -14,6 +14,8 @@ const MARKER: &str = "rowtide-checkpoint";
 const MARKER_DRAFT: &str = "rowtide-checkpoint.new";
 pub(crate) const LOCK: &str = "lock";
 const TITLE: &str = "rowtide checkpoint";
+/// More than any process number takes.
+const SIGNATURE_BYTES_MAX: u64 = 32;
 
 /// A directory that is ours while this lives.
 #[derive(Debug)]
@@ -40,18 +42,24 @@ impl Directory {
         if !marked && let Some(name) = first_foreign_entry(path).map_err(failed)? {
             return Err(foreign(&format!("it contains {name}")));
         }
-        let lock = OpenOptions::new()
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .open(path.join(LOCK))
             .map_err(failed)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => CheckpointError::Locked {
-                place: path.display().to_string(),
-            },
-            TryLockError::Error(source) => failed(source),
-        })?;
+        match lock.try_lock() {
+            // It only makes another's message better.
+            Ok(()) => _ = sign(&mut lock),
+            Err(TryLockError::WouldBlock) => {
+                return Err(CheckpointError::Locked {
+                    place: path.display().to_string(),
+                    process: signature(&mut lock),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
         // Only now: the other process may have been about to write it.
         let used = match fs::read(path.join(MARKER)) {
             Ok(marker) => read_marker(&marker).map_err(|refused| match refused {
@@ -101,6 +109,20 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Says in the lock's file who holds it. What stands there says nothing while nobody does.
+fn sign(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+fn signature(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(SIGNATURE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .ok()?;
+    text.trim().parse().ok()
 }
 
 /// What the marker of a directory says, whoever wrote it.
@@ -157,7 +179,7 @@ pub(crate) fn hold(path: &Path) -> Result<Option<File>, CheckpointError> {
         dir: path.to_path_buf(),
         source,
     };
-    let lock = match File::open(path.join(LOCK)) {
+    let mut lock = match File::open(path.join(LOCK)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         lock => lock.map_err(failed)?,
     };
@@ -165,6 +187,7 @@ pub(crate) fn hold(path: &Path) -> Result<Option<File>, CheckpointError> {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(CheckpointError::Locked {
             place: path.display().to_string(),
+            process: signature(&mut lock),
         }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }

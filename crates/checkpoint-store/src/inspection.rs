@@ -65,6 +65,7 @@ impl Copied {
         if held.is_none() && from.join(LOCK).try_exists().map_err(failed)? {
             return Err(CheckpointError::Locked {
                 place: from.display().to_string(),
+                process: None,
             });
         }
         Ok(Self {

@@ -15,6 +15,7 @@ mod scan;
 mod sql;
 mod status;
 mod tables;
+mod wait;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ struct DataState {
     scans: Arc<Semaphore>,
     /// Permits to hold a cut for as long as it takes to send all of a table.
     exports: Arc<Semaphore>,
+    /// Places for requests that wait for tables to come as far as they insist on.
+    waiters: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .route("/v1/sql", post(sql::ask))
         .route("/v1/query", any(query::ask))
         .route("/v1/batch-get", any(batch::get))
+        .route("/v1/wait", get(wait::barrier))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/rest/v1", any(rest::rest))
@@ -72,6 +76,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
             exports: Arc::new(Semaphore::new(limits.exports_max)),
+            waiters: Arc::new(Semaphore::new(limits.waiters_max)),
             limits,
         })
 }

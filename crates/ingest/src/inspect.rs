@@ -9,7 +9,8 @@ use row_model::{ColumnType, CutId, RecordFormat, SourcePosition, Version};
 use crate::confirmations::SavedSnapshots;
 use crate::notes::{self, OriginNote, PositionNote, Saved, TableNote};
 use crate::preparation::{Preparation, PreparationNote};
-use crate::{NoteError, Quarantined, SavedPartition};
+use crate::resume::SavedPartition;
+use crate::{NoteError, Quarantined};
 
 /// All that the notes of a checkpoint say.
 #[derive(Debug, Default)]

@@ -68,6 +68,7 @@ mod sequencer_thread;
 mod settings;
 mod shapes;
 mod source_thread;
+mod starts;
 mod status;
 mod swap;
 mod sweeps;
@@ -84,7 +85,7 @@ pub use quarantine::Quarantined;
 pub use quarantine_replay::{QuarantineSelection, ReplayOutcome, ReplayedRecord};
 pub use rebuilds::{RebuildRefused, RebuildReport, RebuildState};
 pub use replay_thread::Reopen;
-pub use resume::{ResumeDecision, SavedPartition, decide_resume};
+pub use resume::SavedPartition;
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{

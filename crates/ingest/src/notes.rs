@@ -92,6 +92,9 @@ pub(crate) struct TableNote {
     pub format: Option<String>,
     #[serde(default)]
     pub lacks: Lacks,
+    /// Why its rows, as an earlier checkpoint had them, could not be read. There are none in this one.
+    #[serde(default)]
+    pub damaged: Option<String>,
     /// Keys at which a row arrived over another that is not elsewhere yet, and in which transaction.
     #[serde(default)]
     pub owed: Vec<(Vec<u8>, u64)>,
@@ -180,6 +183,10 @@ pub(crate) fn table(state: &TableState) -> Note {
         column_notes: state.column_notes.clone(),
         format: state.format.map(|format| format.name().to_owned()),
         lacks: state.lacks,
+        damaged: state
+            .undecided
+            .as_ref()
+            .and_then(|undecided| undecided.rows.damage().map(str::to_owned)),
         owed: state
             .key_changes
             .owed()

@@ -50,6 +50,8 @@ pub struct RebuildRefused {
     pub reason: String,
     /// What would help.
     pub hint: String,
+    /// It is refused only as long as the source was not reached.
+    pub is_for_now: bool,
 }
 
 /// How far a replay is, as its thread tells.
@@ -97,7 +99,12 @@ impl Sequencer {
     ) -> Result<RebuildReport, RebuildRefused> {
         let refused = |reason: String, hint: &str| {
             let hint = hint.to_owned();
-            Err(RebuildRefused { reason, hint })
+            let is_for_now = false;
+            Err(RebuildRefused {
+                reason,
+                hint,
+                is_for_now,
+            })
         };
         let named = |state: &TableState| state.identity.name == table;
         let Some(at) = self.tables.iter().position(named) else {
@@ -117,7 +124,11 @@ impl Sequencer {
             let source = &self.tables[at].identity.source;
             let reason =
                 format!("source {source} has not told yet which partitions table {table} has");
-            return refused(reason, "Try again when the source has been reached.");
+            return Err(RebuildRefused {
+                reason,
+                hint: "Try again when the source has been reached.".to_owned(),
+                is_for_now: true,
+            });
         }
         if let Some(reason) = &self.over_memory {
             let hint = "A rebuild holds two copies for a while: make room first.";

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::output;
+use crate::rebuild::{self, RebuildArgs};
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
@@ -42,6 +43,8 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running server for rows
     Get(GetArgs),
+    /// Read tables from the start of the log again, beside those that are served
+    Rebuild(RebuildArgs),
     /// Write all rows of a table, as they were at one moment
     Export(ExportArgs),
     /// Say what a data directory holds, without changing it
@@ -121,6 +124,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
+            Command::Rebuild(args) => rebuild::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Init(args) => init::run(&args),

@@ -15,6 +15,7 @@ mod inspect;
 mod operator;
 mod output;
 mod preparation;
+mod rebuild;
 #[cfg(test)]
 mod reference;
 mod remote;
@@ -23,6 +24,7 @@ mod serve;
 mod source;
 mod sources;
 mod status_provider;
+mod table_names;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, Settings};
+use ingest::{GivenTable, LoadError, Pipeline, PipelineError, Settings};
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
-use crate::inspect::CHECKPOINT_DIR;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::sources::Sources;
@@ -43,6 +42,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
     let metrics =
         MetricsPage::install(env!("CARGO_PKG_VERSION")).context("cannot collect metrics")?;
     let relations = Relations::from(config.relations.clone());
+    let storage = config.storage.clone();
     let pipeline = start_pipeline(config)?;
     started(&bound);
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
@@ -69,7 +69,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
         };
         let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
         let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
-        let failed = until_signal_or_failure(&pipeline).await;
+        let failed = until_signal_or_failure(&pipeline, &storage).await;
         let _ = stop.send(());
         let _ = tokio::join!(data, admin);
         failed
@@ -96,7 +96,7 @@ fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
     ListenAddress::parse(&listener.to_string()).unwrap_or_else(|_| wanted.clone())
 }
 
-async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
+async fn until_signal_or_failure(pipeline: &Pipeline, storage: &Storage) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let failed = pipeline.failed().clone();
@@ -106,13 +106,25 @@ async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         failure = failure => match failure {
-            Ok(Ok(error)) => Err(anyhow!(error)),
+            Ok(Ok(error)) => Err(explained(storage, error)),
             Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
         },
     }
 }
 
-fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
+/// Why the pipeline gave up, and what helps.
+fn explained(storage: &Storage, error: PipelineError) -> anyhow::Error {
+    match (storage, error) {
+        (Storage::Directory(dir), PipelineError::Load(LoadError::Store(error))) => {
+            data_dir::refused(dir, &error)
+        }
+        (Storage::Directory(dir), PipelineError::Load(error)) => data_dir::damaged(dir, &error),
+        (_, error) => anyhow!(error),
+    }
+}
+
+/// Starts everything that follows the sources and keeps tables, without anybody who answers.
+pub fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
     let sources = Sources::new(&config, Arc::clone(&catalog));
@@ -154,7 +166,8 @@ fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool
     match storage {
         Storage::Directory(dir) => {
             data_dir::prepare(dir)?;
-            let store = SledStore::open(&dir.join(CHECKPOINT_DIR)).map_err(anyhow::Error::new)?;
+            let store = SledStore::open(&data_dir::checkpoint_path(dir))
+                .map_err(|error| data_dir::refused(dir, &error))?;
             Ok((Box::new(store), false))
         }
         Storage::Memory => {

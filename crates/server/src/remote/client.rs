@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use http::Method;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -94,11 +95,20 @@ impl fmt::Display for Endpoint {
 impl Endpoint {
     /// Sends one GET and waits for all of its answer. `path` begins with a slash and is encoded.
     pub fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(&Method::GET, path)
+    }
+
+    /// The same with a POST without a body.
+    pub fn post(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(&Method::POST, path)
+    }
+
+    fn send(&self, method: &Method, path: &str) -> anyhow::Result<Answer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let answer = runtime.block_on(async {
-            let answer = tokio::time::timeout(TIMEOUT, self.connect_and_get(path)).await;
+            let answer = tokio::time::timeout(TIMEOUT, self.connect_and_send(method, path)).await;
             answer.map_err(|_| anyhow!("{self} did not answer in {} s", TIMEOUT.as_secs()))?
         });
         // A name that is still being looked up must not hold the process.
@@ -137,25 +147,29 @@ impl Endpoint {
         }
     }
 
-    async fn connect_and_get(&self, path: &str) -> anyhow::Result<Answer> {
-        whole(self.connect(path).await?).await
+    async fn connect_and_send(&self, method: &Method, path: &str) -> anyhow::Result<Answer> {
+        whole(self.connect(method, path).await?).await
     }
 
     /// Sends the request, and waits for the head of its answer.
-    async fn connect(&self, path: &str) -> anyhow::Result<http::Response<Incoming>> {
+    async fn connect(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> anyhow::Result<http::Response<Incoming>> {
         let unreachable = || format!("nothing answers at {self}: is rowtide running there?");
         match self {
             Self::Tcp(authority) => {
                 let stream = TcpStream::connect(authority)
                     .await
                     .with_context(unreachable)?;
-                get_over(TokioIo::new(stream), authority, path).await
+                send_over(TokioIo::new(stream), authority, (method, path)).await
             }
             Self::Unix(socket) => {
                 let stream = UnixStream::connect(socket)
                     .await
                     .with_context(unreachable)?;
-                get_over(TokioIo::new(stream), "localhost", path).await
+                send_over(TokioIo::new(stream), "localhost", (method, path)).await
             }
         }
     }
@@ -167,7 +181,7 @@ impl Endpoint {
         mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<Option<Answer>, Failure> {
         let silent = |_| anyhow!("{self} said nothing for {} s", SILENCE_MAX.as_secs());
-        let response = tokio::time::timeout(TIMEOUT, self.connect(path)).await;
+        let response = tokio::time::timeout(TIMEOUT, self.connect(&Method::GET, path)).await;
         let response = response.map_err(silent)??;
         if !response.status().is_success() {
             return Ok(Some(whole(response).await?));
@@ -191,14 +205,20 @@ impl Endpoint {
     }
 }
 
-async fn get_over<S>(stream: S, host: &str, path: &str) -> anyhow::Result<http::Response<Incoming>>
+async fn send_over<S>(
+    stream: S,
+    host: &str,
+    (method, path): (&Method, &str),
+) -> anyhow::Result<http::Response<Incoming>>
 where
     S: Read + Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(stream).await?;
     // Ends with the runtime, or when the other side has closed it.
     tokio::spawn(connection);
-    let request = http::Request::get(path)
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
         .header(http::header::HOST, host)
         .header(
             http::header::USER_AGENT,
