@@ -76,6 +76,9 @@ impl Sequencer {
     pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
+            if table.writer.has_forgotten() && !table.past.forgotten {
+                (table.past.forgotten, table.notes_dirty) = (true, true);
+            }
         }
     }
 

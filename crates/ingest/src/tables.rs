@@ -21,6 +21,7 @@ use crate::lacks::Lacks;
 use crate::merge;
 use crate::multisets::{Keyless, is_keyless};
 use crate::pairs::is_at_or_after;
+use crate::past::Past;
 use crate::preparation::Preparation;
 use crate::retention::Retention;
 use crate::shapes::Shown;
@@ -96,6 +97,8 @@ pub(crate) struct TableState {
     pub format: Option<RecordFormat>,
     /// What they have shown that they cannot say.
     pub lacks: Lacks,
+    /// What can be proven of records that come late.
+    pub past: Past,
     /// How much of it is kept, if config bounds it.
     pub retention: Option<Retention>,
     /// Partitions of the topic when the last batch came: one, or more.
@@ -132,6 +135,7 @@ impl TableState {
             holding: Holding::default(),
             format: None,
             lacks: Lacks::default(),
+            past: Past::default(),
             retention: None,
             partitions: 0,
             builder: RowBuilder::default(),
@@ -168,6 +172,7 @@ impl TableState {
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
         self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
+        self.notes_dirty |= self.past.see(change);
         match change.kind {
             ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {}
             ChangeKind::Truncate => {
@@ -311,7 +316,7 @@ impl TableState {
         }
     }
 
-    fn upsert(
+    pub(crate) fn upsert(
         &mut self,
         cut: CutId,
         batch: &ChangeBatch,
@@ -333,6 +338,9 @@ impl TableState {
             self.key_changes.arrives(key, transaction, over_another);
             self.key_changes.settles(batch.slice(&change.other_key));
             self.notes_dirty = true;
+        }
+        if merged.is_some() && !self.past.filled {
+            (self.past.filled, self.notes_dirty) = (true, true);
         }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
