@@ -169,15 +169,16 @@ impl Sequencer {
             topic.clone(),
             facts.partition,
         );
-        let known = self.partitions.get(&(source, id));
-        // One that was halted may have been paused for it; resuming what is not paused does nothing.
-        let was_paused = known.is_some_and(|known| known.paused || known.halted.is_some());
-        let known = known.map(PartitionState::saved);
-        let saved = known.or_else(|| self.saved.remove(&place));
+        let known = self.partitions.remove(&(source, id));
+        let durable = self.saved.remove(&place);
+        let applied = known.as_ref().map(PartitionState::saved);
+        let saved = applied.or(durable);
         let retained_from = facts.retained_from;
         let start = saved.map_or(retained_from, |saved| saved.next);
         let mut state = PartitionState::new(facts.clone(), start);
-        state.paused = was_paused;
+        if let Some(known) = known {
+            state.goes_on_from(known);
+        }
         match decide_resume(saved.as_ref(), facts) {
             ResumeDecision::Start { at, complete } => {
                 if !complete {
@@ -187,9 +188,10 @@ impl Sequencer {
                     }
                 }
                 self.order(source, SourceOrder::Start(id, at));
-                // The end of the last process may have come between its checkpoint and this.
-                if let Some(saved) = saved {
-                    self.order(source, SourceOrder::Acknowledge(vec![(id, saved.next)]));
+                // The end of the last process may have come between its checkpoint and this. What this
+                // one has applied since is not durable yet.
+                if let Some(durable) = durable {
+                    self.order(source, SourceOrder::Acknowledge(vec![(id, durable.next)]));
                 }
             }
             ResumeDecision::Stall { reason } => {
