@@ -53,7 +53,7 @@ impl Catalog {
         };
         let Some(header) = read_header(medium)? else {
             return if catalog.leftovers {
-                Ok(catalog)
+                only_written_ahead(medium).map(|()| catalog)
             } else {
                 nothing_stored(medium).map(|()| catalog)
             };
@@ -307,6 +307,21 @@ fn read_header(medium: &dyn Medium) -> Result<Option<Header>, CheckpointError> {
         });
     })?;
     header.transpose()
+}
+
+/// What is written ahead of the first header is rows, and nothing that lists any.
+fn only_written_ahead(medium: &dyn Medium) -> Result<(), CheckpointError> {
+    for kind in [keys::LEDGERS, keys::CHUNKS, keys::DELTAS, keys::NOTES] {
+        let mut is_there = false;
+        medium.scan(&[kind], &mut |_, _| {
+            is_there = true;
+            ControlFlow::Break(())
+        })?;
+        if is_there {
+            return Err(CheckpointError::corrupt("the header", "lost"));
+        }
+    }
+    Ok(())
 }
 
 /// Without a header there must be nothing at all: else it is damage, or somebody else's.
