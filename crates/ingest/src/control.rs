@@ -60,10 +60,15 @@ impl Control {
 }
 
 impl Sequencer {
+    /// Tables may take so many bytes from now on.
+    pub fn set_memory_max(&mut self, bytes: u64) {
+        self.settings.memory_bytes_max = bytes;
+    }
+
     pub(crate) fn obey(&mut self, request: Request) {
         match request {
             Request::MemoryMax { bytes, answer } => {
-                self.settings.memory_bytes_max = bytes;
+                self.set_memory_max(bytes);
                 let _ = answer.send(());
             }
         }

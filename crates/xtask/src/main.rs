@@ -6,6 +6,7 @@
 mod bench;
 mod fuzz;
 mod postgrest;
+mod simulate;
 mod tidy;
 
 use std::path::Path;
@@ -32,6 +33,8 @@ enum Chore {
     },
     /// Feeds every parser of outside bytes with inputs that nobody thought of
     Fuzz(fuzz::FuzzArguments),
+    /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
+    Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Tidy => tidy::run(&root),
         Chore::Bench { what } => bench::run(&root, what),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
+        Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }
 }
