@@ -114,6 +114,11 @@ impl Control {
 }
 
 impl Sequencer {
+    /// Tables may take so many bytes from now on.
+    pub fn set_memory_max(&mut self, bytes: u64) {
+        self.settings.memory_bytes_max = bytes;
+    }
+
     /// Does what is asked. Whoever looks at the board after the answer finds what came of it. Records of
     /// the quarantine are decoded by `late`.
     pub(crate) fn obey(
@@ -125,7 +130,7 @@ impl Sequencer {
     ) {
         match request {
             Request::MemoryMax { bytes, answer } => {
-                self.settings.memory_bytes_max = bytes;
+                self.set_memory_max(bytes);
                 let _ = answer.send(());
             }
             Request::Rebuild {

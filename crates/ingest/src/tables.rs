@@ -169,11 +169,15 @@ impl TableState {
             epoch: origin.epochs.of(change),
             origin: origin_id,
         };
+        let is_swept = incoming.epoch < origin.epochs.swept && !change.key.is_empty();
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
         self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
         self.notes_dirty |= self.past.see(change);
         match change.kind {
+            // Read late, from a partition whose end was told early: a newer snapshot has named every row
+            // there is, and what it has swept does not come back.
+            ChangeKind::Upsert | ChangeKind::Delete if is_swept => applied.stale += 1,
             ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {}
             ChangeKind::Truncate => {
                 let is_news = self.is_news(batch, change, origin_id);
@@ -392,8 +396,12 @@ impl TableState {
         let (Some(held), Some(shape)) = (held, shapes.get(change.schema.0 as usize)) else {
             return false;
         };
-        let differs = held.row().is_some_and(|held| held != before);
-        differs && key_changes::is_whole(before, shape)
+        let held_shape = shapes.get(held.schema().0 as usize);
+        let (Some(held), Some(held_shape)) = (held.row(), held_shape) else {
+            return false;
+        };
+        key_changes::differ((held, held_shape), (before, shape))
+            && key_changes::is_whole(before, shape)
     }
 
     /// Answers whether there is a row that departs.

@@ -6,6 +6,7 @@
 mod bench;
 mod fuzz;
 mod postgrest;
+mod simulate;
 mod tidy;
 mod torture;
 
@@ -37,6 +38,8 @@ enum Chore {
     Fuzz(fuzz::FuzzArguments),
     /// Kills the binary at random moments while it reads, and checks every answer
     Torture(torture::TortureArguments),
+    /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
+    Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Bench { what, cases } => bench::run(&root, what, &cases),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Chore::Torture(arguments) => torture::run(&root, &arguments),
+        Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }
 }
