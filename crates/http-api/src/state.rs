@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus};
+use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus, StartStatus};
 use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
@@ -21,6 +21,9 @@ pub trait StatusProvider: Send + Sync + 'static {
     fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord>;
 
     fn checkpoint(&self) -> CheckpointStatus;
+
+    /// How far the start is.
+    fn start(&self) -> StartStatus;
 
     fn health(&self) -> Health;
 

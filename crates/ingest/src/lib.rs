@@ -19,6 +19,7 @@
 
 mod apply;
 mod beside;
+mod checkpoint_thread;
 mod checkpoints;
 mod completeness;
 mod confirmations;
@@ -30,6 +31,7 @@ mod freshness;
 mod held;
 mod holding;
 mod indexes;
+mod kept_indexes;
 mod key_changes;
 mod keyed_twin;
 mod keyless;
@@ -47,6 +49,7 @@ mod preparation;
 mod quarantine;
 mod rebuild;
 mod reports;
+mod restoring;
 mod resume;
 mod retention;
 mod schema_requests;
@@ -57,6 +60,7 @@ mod sequencer_thread;
 mod settings;
 mod shapes;
 mod source_thread;
+mod start_progress;
 mod status;
 mod sweeps;
 mod tables;
@@ -74,7 +78,8 @@ pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
 };
+pub use start_progress::{StartPhase, StartProgress};
 pub use status::{
     CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
-    StatusReport,
+    StatusReport, TableLoading,
 };

@@ -10,18 +10,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::RwLock;
 use row_model::SchemaCatalog;
 use table_store::TableStore;
-use telemetry::clock;
 
+use crate::checkpoint_thread;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::decode_worker::{self, DecodedSource};
 use crate::indexes;
-use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
+use crate::messages::{ToSequencer, ToWorker};
 use crate::schemas_thread::{self, SchemasLinks};
 use crate::sequencer::Sequencer;
 use crate::sequencer_thread::{SequencerThread, SharedStore, SourceLink};
 use crate::settings::{Settings, SourceSetup, limits};
 use crate::source_thread::{self, SourceLinks};
+use crate::start_progress::StartMeter;
 use crate::status::StatusBoard;
 
 /// Why the pipeline cannot go on at all.
@@ -98,8 +99,9 @@ impl Pipeline {
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
-            checkpointed_at: clock::monotonic(),
+            checkpointed_at: telemetry::clock::monotonic(),
             reported_ms: 0,
+            start_meter: StartMeter::default(),
             news: true,
         };
         pipeline.spawn("rowtide-sequencer", move || {
@@ -170,8 +172,9 @@ impl Pipeline {
     ) -> Result<Sender<Pending>, PipelineError> {
         let (tx, rx) = bounded(1);
         let (store, answers) = (Arc::clone(store), to_sequencer.clone());
+        let stop = Arc::clone(&self.stop);
         self.spawn("rowtide-checkpoint", move || {
-            write_checkpoints(&rx, &answers, &store);
+            checkpoint_thread::run(&rx, &answers, &store, &stop);
         })?;
         Ok(tx)
     }
@@ -290,25 +293,6 @@ fn run_sequencer(mut thread: SequencerThread, go: Sender<()>, failed: &Sender<Pi
         Err(error) => {
             thread.stop.store(true, Ordering::Release);
             let _ = failed.send(error);
-        }
-    }
-}
-
-fn write_checkpoints(work: &Receiver<Pending>, answers: &Sender<ToSequencer>, store: &SharedStore) {
-    for pending in work {
-        let began = clock::monotonic();
-        let result = store.write().commit(&pending.checkpoint);
-        let due = pending.scrub && result.is_ok();
-        let scrubbed = due.then(|| store.write().scrub());
-        let took = clock::monotonic() - began;
-        let answer = Box::new(CheckpointAnswer {
-            pending,
-            result,
-            scrubbed,
-            took,
-        });
-        if answers.send(ToSequencer::Checkpoint(answer)).is_err() {
-            return;
         }
     }
 }

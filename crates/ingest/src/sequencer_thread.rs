@@ -5,18 +5,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use change_feed::SourceEvent;
-use checkpoint_store::CheckpointStore;
+use checkpoint_store::{CheckpointStore, Space};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
-use telemetry::{Event, clock};
+use telemetry::{Event, StoreEvent, clock};
 
 use crate::PipelineError;
 use crate::checkpoints::Pending;
 use crate::control::Request;
-use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::messages::{CheckpointAnswer, Rewritten, ToSequencer};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::limits;
-use crate::status::{CheckpointState, StatusBoard};
+use crate::start_progress::{StartMeter, StartPhase};
+use crate::status::{CheckpointState, StatusBoard, TableLoading};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
@@ -57,6 +58,7 @@ pub(crate) struct SequencerThread {
     pub checkpoint_in_flight: bool,
     pub checkpointed_at: Instant,
     pub reported_ms: i64,
+    pub start_meter: StartMeter,
     /// Something has happened since the last report.
     pub news: bool,
 }
@@ -69,7 +71,14 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| board.update(|report| report.loading = loading);
+        let (meter, mut all) = (&mut self.start_meter, 0);
+        let progress = |loading: Vec<TableLoading>| {
+            let left = |table: &TableLoading| table.rows_max as f64 * (1.0 - table.progress);
+            let left = loading.iter().map(left).sum::<f64>() as u64;
+            all = all.max(left);
+            let start = meter.measure(clock::now_ms(), StartPhase::Loading, all - left, Some(all));
+            board.update(|report| (report.loading, report.start) = (loading, start));
+        };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         loaded.map_err(|error| PipelineError::Load(error.to_string()))
     }
@@ -168,6 +177,7 @@ impl SequencerThread {
                 }
             }
             ToSequencer::Checkpoint(answer) => self.checkpoint_answer(*answer),
+            ToSequencer::Rewritten(rewritten) => self.rewritten(&rewritten),
             ToSequencer::Event { source, event } => match event {
                 SourceEvent::Discovered(facts) => self.sequencer.discovered(source, &facts),
                 SourceEvent::DiscoveryComplete => self.sequencer.discovery_complete(source),
@@ -224,7 +234,8 @@ impl SequencerThread {
     }
 
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
-        self.checkpoint_in_flight = false;
+        self.checkpoint_in_flight = answer.rewrites;
+        self.tell_space(answer.space);
         let volatile = self.sequencer.settings.volatile;
         if let Some(scrubbed) = answer.scrubbed {
             self.sequencer.scrubbed(scrubbed);
@@ -257,6 +268,25 @@ impl SequencerThread {
         }
     }
 
+    fn rewritten(&mut self, rewritten: &Rewritten) {
+        self.checkpoint_in_flight = false;
+        match &rewritten.result {
+            Ok(()) => Event::Store(StoreEvent::Rewritten {
+                took: rewritten.took,
+                from_bytes: rewritten.from_bytes,
+                to_bytes: rewritten.space.disk_bytes,
+            })
+            .emit(),
+            Err(error) => Event::Store(StoreEvent::NotRewritten { error }).emit(),
+        }
+        self.tell_space(rewritten.space);
+    }
+
+    fn tell_space(&self, space: Space) {
+        telemetry::record_store(space.disk_bytes, space.live_bytes);
+        self.board.update(|report| report.checkpoint.space = space);
+    }
+
     fn report(&mut self) {
         if !self.news {
             return;
@@ -266,7 +296,12 @@ impl SequencerThread {
         if idle || now_ms >= self.reported_ms + limits::STATUS_INTERVAL_MS {
             (self.reported_ms, self.news) = (now_ms, false);
             let sequencer = &mut self.sequencer;
-            self.board.update(|report| sequencer.report(report));
+            let (phase, (done, total)) = sequencer.catching_up();
+            let start = self.start_meter.measure(now_ms, phase, done, total);
+            self.board.update(|report| {
+                sequencer.report(report);
+                report.start = start;
+            });
         }
     }
 

@@ -10,6 +10,7 @@ use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::output;
+use crate::progress::Show;
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
@@ -57,6 +58,10 @@ struct ServeArgs {
 
     #[command(flatten)]
     log: LogArgs,
+
+    /// Do not draw a bar while the server starts, on a terminal either; what takes long is logged instead
+    #[arg(long, help_heading = "Logging")]
+    no_progress: bool,
 }
 
 /// What is logged, on standard error.
@@ -108,7 +113,7 @@ impl Cli {
             Command::Serve(args) => {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
-                serve::run(config, |_| ())
+                serve::run(config, Show::choose(args.no_progress), |_| ())
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),

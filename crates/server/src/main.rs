@@ -12,6 +12,7 @@ mod failure;
 mod init;
 mod output;
 mod preparation;
+mod progress;
 #[cfg(test)]
 mod reference;
 mod remote;

@@ -21,6 +21,7 @@ use crate::config::{
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::preparation;
+use crate::progress::{self, Show};
 use crate::source;
 use crate::status_provider::BoardStatus;
 
@@ -29,7 +30,7 @@ const CHECKPOINT_DIR: &str = "checkpoint";
 
 /// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
 /// the addresses they have.
-pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
+pub fn run(config: Config, progress: Show, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
@@ -51,6 +52,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
     let relations = Relations::from(config.relations.clone());
     let pipeline = start_pipeline(config)?;
     started(&bound);
+    progress::follow(Arc::clone(pipeline.board()), progress).context("cannot start a thread")?;
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
 
     let status = Arc::new(BoardStatus(Arc::clone(pipeline.board())));

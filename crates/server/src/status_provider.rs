@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    SourceKind, SourceStatus, State,
+    SourceKind, SourceStatus, StartPhase, StartStatus, State, TableStart,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Check, Health, StatusProvider};
 use ingest::{Quarantined, SourceReport, SourceState, StatusBoard, StatusReport};
 use telemetry::clock::now_ms;
+
+use crate::progress;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
 
@@ -52,12 +54,21 @@ impl StatusProvider for BoardStatus {
                 .checkpoint
                 .last_ms
                 .map(|at| (now_ms() - at).max(0).unsigned_abs());
+            let space = report.checkpoint.space;
             CheckpointStatus {
                 state,
                 last_ms,
+                sequence: report.checkpoint.sequence,
+                store_bytes: space.disk_bytes,
+                live_bytes: space.live_bytes,
+                rewrites: space.rewrites,
                 detail,
             }
         })
+    }
+
+    fn start(&self) -> StartStatus {
+        self.0.read(start)
     }
 
     fn health(&self) -> Health {
@@ -66,11 +77,11 @@ impl StatusProvider for BoardStatus {
 
     fn starting(&self, table: &str) -> Option<f64> {
         self.0.read(|report| {
-            report
-                .loading
-                .iter()
-                .find(|(name, _)| name == table)
-                .map(|(_, progress)| *progress)
+            // Nobody knows yet which tables there will be: none may be denied.
+            let unknown = (report.start.phase == ingest::StartPhase::Opening).then_some(0.0);
+            let mut loading = report.loading.iter();
+            let named = loading.find(|loading| loading.name == table);
+            named.map(|loading| loading.progress).or(unknown)
         })
     }
 }
@@ -137,12 +148,35 @@ fn record(record: &Quarantined) -> QuarantineRecord {
     }
 }
 
+fn start(report: &StatusReport) -> StartStatus {
+    let start = report.start;
+    let phase = match start.phase {
+        ingest::StartPhase::Opening => StartPhase::Opening,
+        ingest::StartPhase::Loading => StartPhase::Loading,
+        ingest::StartPhase::CatchingUp => StartPhase::CatchingUp,
+        ingest::StartPhase::Started => return StartStatus::default(),
+    };
+    let tables = report.loading.iter().map(|loading| TableStart {
+        name: loading.name.clone(),
+        progress: loading.progress,
+    });
+    StartStatus {
+        phase,
+        done: Some(start.done),
+        total: start.total,
+        per_s: start.per_s,
+        left_ms: start.left_ms,
+        tables: tables.collect(),
+    }
+}
+
 fn health(report: &StatusReport) -> Health {
     let check = |name: &str, passed: bool, detail: String| Check {
         name: name.to_owned(),
         passed,
         detail,
     };
+    let is_opened = report.start.phase > ingest::StartPhase::Opening;
     let unreachable = report
         .sources
         .iter()
@@ -152,7 +186,7 @@ fn health(report: &StatusReport) -> Health {
         ingest::CheckpointState::Failing(reason) => Some(reason.clone()),
         ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
     };
-    let loading = report.loading.len();
+    let loading = report.loading.len() + usize::from(!is_opened);
     let words = |passed: bool, yes: &str, no: String| if passed { yes.to_owned() } else { no };
     Health {
         alive: report.running,
@@ -174,7 +208,7 @@ fn health(report: &StatusReport) -> Health {
                 words(
                     loading == 0,
                     "the checkpoint is loaded",
-                    format!("{loading} tables are still being loaded"),
+                    progress::loading(report),
                 ),
             ),
             check(
@@ -183,7 +217,7 @@ fn health(report: &StatusReport) -> Health {
                 words(
                     report.started,
                     "caught up once",
-                    "reading what was there at the start: see /v1/status".to_owned(),
+                    progress::catching_up(report),
                 ),
             ),
             check(

@@ -48,6 +48,8 @@ struct Plan {
     full: bool,
     stuck: bool,
     crashed: bool,
+    /// What the disk is said to be taken of.
+    disk_bytes: u64,
 }
 
 /// A medium with faults.
@@ -94,6 +96,11 @@ impl Faults {
     pub fn release(&self) {
         self.plan().stuck = false;
         self.0.1.notify_all();
+    }
+
+    /// Says that so much of the disk is taken, until everything is written anew.
+    pub fn swell(&self, disk_bytes: u64) {
+        self.plan().disk_bytes = disk_bytes;
     }
 
     /// Writes that were tried so far.
@@ -175,6 +182,16 @@ impl<M: Medium> Medium for FaultyMedium<M> {
     fn recover(&mut self) -> Result<(), CheckpointError> {
         self.alive()?;
         self.inner.recover()
+    }
+
+    fn scrub(&mut self) -> Result<(), CheckpointError> {
+        self.write(M::scrub)?;
+        self.faults.plan().disk_bytes = 0;
+        Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.faults.plan().disk_bytes
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {
