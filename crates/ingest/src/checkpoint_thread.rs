@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use telemetry::clock;
 
 use crate::checkpoints::Pending;
-use crate::messages::{CheckpointAnswer, Rewritten, ToSequencer};
+use crate::messages::{CheckpointAnswer, FromStore, Rewritten, ToSequencer};
 use crate::sequencer_thread::SharedStore;
 
 /// Runs until nobody has work any more.
@@ -36,12 +36,18 @@ pub(crate) fn run(
             space,
             rewrites,
         });
-        if answers.send(ToSequencer::Checkpoint(answer)).is_err() {
+        if answers
+            .send(ToSequencer::Store(FromStore::Checkpoint(answer)))
+            .is_err()
+        {
             return;
         }
         if rewrites {
             let rewritten = Box::new(rewrite(store, space.disk_bytes));
-            if answers.send(ToSequencer::Rewritten(rewritten)).is_err() {
+            if answers
+                .send(ToSequencer::Store(FromStore::Rewritten(rewritten)))
+                .is_err()
+            {
                 return;
             }
         }

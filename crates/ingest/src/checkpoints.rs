@@ -94,6 +94,7 @@ impl Sequencer {
         for (at, shapes) in pending.tables {
             self.tables[at].shapes_saved = shapes;
         }
+        self.rebuild_durable(pending.forgotten.iter().map(|forgotten| forgotten.table));
         for (source, offsets) in pending.acknowledge {
             self.order(source, SourceOrder::Acknowledge(offsets));
         }

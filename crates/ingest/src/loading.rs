@@ -13,7 +13,9 @@ use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::Scrub;
 use crate::restoring::restore_rows;
+use crate::resume::{Outcome, RebuildCause, SavedPlace, SavedRows};
 use crate::sequencer::Sequencer;
+use crate::starts::Undecided;
 use crate::status::TableLoading;
 use crate::tables::TableState;
 
@@ -59,6 +61,12 @@ impl Sequencer {
             .into_iter()
             .map(|table| (table.table, table))
             .collect();
+        self.reserve_ids(
+            tables
+                .iter()
+                .map(TableNote::id)
+                .chain(sizes.keys().copied()),
+        );
         let rows_max = |table| sizes.get(&table).map_or(0, |stored| stored.rows_max);
         tables.sort_by_key(|note| (rows_max(note.id()), note.id));
         for at in 0..tables.len() {
@@ -102,11 +110,13 @@ impl Sequencer {
                 saved,
                 unserved,
             } => {
-                // What was read while it made no table is read again when it makes one.
                 let place = (source, topic);
-                if unserved && !self.settings.unserved.contains(&place) {
-                    return;
-                }
+                let passed_over = unserved && !self.settings.unserved.contains(&place);
+                let saved = if passed_over {
+                    SavedPlace::PassedOver
+                } else {
+                    SavedPlace::At(saved)
+                };
                 let (source, topic) = place;
                 self.saved.insert((source, topic, partition), saved);
             }
@@ -134,25 +144,22 @@ impl Sequencer {
         sizes: &BTreeMap<TableId, TableSummary>,
         mut progress: impl FnMut(f64),
     ) -> Result<(), LoadError> {
-        let Some(source) = self
-            .sources
-            .iter()
-            .position(|source| source.name == note.source)
-        else {
+        let mut sources = self.sources.iter();
+        let source = sources.position(|source| source.name == note.source);
+        let source = source.filter(|source| !self.is_unserved(*source, &note.topic));
+        let mut undecided = Undecided {
+            rows: SavedRows::Whole,
+            change: source.and_then(|source| self.rebuild_of(source, note)),
+        };
+        let outcome = undecided.decide_unseen(source.is_some());
+        let Some(source) = source.filter(|_| outcome != Outcome::LeaveOut) else {
             tracing::warn!(
                 table = note.name,
                 source = note.source,
-                "the checkpoint has a table of a source that is not configured: not loaded"
+                "config serves this table of the checkpoint no more: it is kept there, and not loaded"
             );
             return Ok(());
         };
-        if self.is_unserved(source, &note.topic) {
-            tracing::warn!(
-                table = note.name,
-                "the checkpoint has a table of a topic that is not served any more: not loaded"
-            );
-            return Ok(());
-        }
         let identity = TableIdentity {
             id: note.id(),
             name: self.name_for(&note.topic, Some(&note.name)),
@@ -161,20 +168,27 @@ impl Sequencer {
         };
         let mut state = TableState::new(identity, self.catalog.history(&note.topic));
         state.prepared = self.preparation(source, &note.topic);
-        let rebuild = self.rebuild_of(source, note);
-        if let Some(rebuild) = rebuild.as_ref().filter(|rebuild| rebuild.forced) {
-            self.begin_anew(source, state, rebuild);
+        if let Outcome::Rebuild(cause) = outcome {
+            self.begin_anew(source, state, &cause);
             return Ok(());
         }
         let stored = |table| sizes.get(&table);
-        restore_rows(&mut state.writer, store, stored(note.id()), &mut progress)?;
+        let rows = restore_rows(&mut state.writer, store, stored(note.id()), &mut progress);
         let mut stage = state.new_stage();
         let stage_id = Keyless::stage_id(note.id());
-        restore_rows(&mut stage, store, stored(stage_id), &mut |_| ())?;
+        let rows =
+            rows.and_then(|()| restore_rows(&mut stage, store, stored(stage_id), &mut |_| ()));
+        let rows_max = stored(note.id()).map_or(0, |stored| stored.rows_max);
+        let placeless = rows_max > 0 && self.saved_of(source, &note.topic).is_empty();
+        let placeless = placeless.then(|| "nothing tells how far its log had been read".to_owned());
+        if let Some(reason) = note.damage(rows)?.or(placeless) {
+            undecided.rows = SavedRows::Damaged(reason);
+            self.add_damaged(source, note, state.identity, undecided);
+            return Ok(());
+        }
         state.keyless.stage = Some(stage).filter(|stage| stage.slots() > 0);
         note.restore_into(&mut state);
         // Until it is rebuilt, its rows are those of the setting they were made by.
-        state.rebuild = rebuild;
         state.prepared = note.prepared_given(&state.prepared);
         state.retention = self.retention_of(&note.topic);
         state.restore_ages();
@@ -184,8 +198,47 @@ impl Sequencer {
         };
         beside.restore_into(&mut state).map_err(malformed)?;
         state.shapes_saved = state.writer.table().schemas().shapes().len();
+        state.undecided = Some(undecided);
         self.add_table(source, state);
         Ok(())
+    }
+
+    /// Takes up a table whose rows cannot be read, without any of them: what could be read of them may be
+    /// half of what belongs together.
+    fn add_damaged(
+        &mut self,
+        source: usize,
+        note: &TableNote,
+        identity: TableIdentity,
+        undecided: Undecided,
+    ) {
+        let mut state = TableState::new(identity, self.catalog.history(&note.topic));
+        state.prepared = note.prepared_given(&self.preparation(source, &note.topic));
+        state.retention = self.retention_of(&note.topic);
+        // The checkpoint keeps what it has until something better takes its place.
+        state.notes_dirty = false;
+        state.shapes_saved = state.writer.table().schemas().shapes().len();
+        let reason = undecided.rows.damage().map(str::to_owned);
+        state.undecided = Some(undecided);
+        let at = self.add_table(source, state);
+        if let Some(reason) = reason {
+            let told = RebuildCause::Damaged { reason }.found(self.named(at));
+            let table = &mut self.tables[at];
+            tracing::error!(
+                table = table.identity.name,
+                reason = told,
+                "a table is not loaded"
+            );
+            table.incomplete = Some(told.clone());
+            table.rebuilding = Some(told);
+        }
+    }
+
+    /// Leaves the ids alone that the checkpoint's tables have, loaded or not.
+    fn reserve_ids(&mut self, taken: impl Iterator<Item = TableId>) {
+        let tables = taken.filter(|id| !Keyless::is_stage(*id));
+        let next = tables.map(|id| TableId(id.0 + 1)).max();
+        self.next_table_id = self.next_table_id.max(next.unwrap_or(TableId(0)));
     }
 }
 
@@ -195,4 +248,25 @@ struct ReadNotes {
     tables: Vec<TableNote>,
     shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
     beside: BTreeMap<TableId, Beside>,
+}
+
+impl TableNote {
+    /// Why a table's rows cannot be used, if that is all that is wrong.
+    fn damage(
+        &self,
+        loaded: Result<(), CheckpointError>,
+    ) -> Result<Option<String>, CheckpointError> {
+        match loaded {
+            Ok(()) => Ok(self.damaged.clone()),
+            Err(
+                CheckpointError::Corrupt {
+                    table: Some(_),
+                    reason,
+                    ..
+                }
+                | CheckpointError::Stopped(reason),
+            ) => Ok(Some(reason)),
+            Err(other) => Err(other),
+        }
+    }
 }

@@ -28,6 +28,11 @@ pub(crate) enum ToWorker {
         source: usize,
         facts: PartitionFacts,
     },
+    /// Nothing more comes of a partition that was paused: heard after all that came before.
+    Fenced {
+        source: usize,
+        partition: PartitionId,
+    },
 }
 
 /// Records of one partition, and what the partition is called.
@@ -47,7 +52,8 @@ impl ToWorker {
             }
             | Self::Lost {
                 source, partition, ..
-            } => (*source, *partition),
+            }
+            | Self::Fenced { source, partition } => (*source, *partition),
             Self::Back { source, facts } => (*source, facts.id),
         }
     }
@@ -73,6 +79,11 @@ pub(crate) enum ToSequencer {
     Back {
         source: usize,
         facts: PartitionFacts,
+    },
+    /// Nothing more comes of a partition that was paused: heard after all that came before.
+    Fenced {
+        source: usize,
+        partition: PartitionId,
     },
     /// The next record of the partition needs a schema that is not at hand.
     Held {
@@ -103,10 +114,34 @@ pub(crate) enum ToSequencer {
         at_ms: i64,
         obeyed: u64,
     },
+    Store(FromStore),
+}
+
+/// What the checkpoint's thread says.
+pub(crate) enum FromStore {
     /// The answer to a checkpoint.
     Checkpoint(Box<CheckpointAnswer>),
     /// The store was written anew, or not.
     Rewritten(Box<Rewritten>),
+}
+
+impl ToSequencer {
+    /// The source that counts this message until it is part of a published cut.
+    pub fn in_flight_of(&self) -> Option<usize> {
+        match self {
+            Self::Decoded { source, .. }
+            | Self::End { source, .. }
+            | Self::Lost { source, .. }
+            | Self::Back { source, .. }
+            | Self::Fenced { source, .. }
+            | Self::Held { source, .. }
+            | Self::Released { source, .. } => Some(*source),
+            Self::SchemaAwaited { .. }
+            | Self::Event { .. }
+            | Self::Quiet { .. }
+            | Self::Store(_) => None,
+        }
+    }
 }
 
 /// What came of a checkpoint.
@@ -117,7 +152,7 @@ pub(crate) struct CheckpointAnswer {
     pub scrubbed: Option<Result<(), CheckpointError>>,
     pub took: Duration,
     pub space: Space,
-    /// The store is now written anew: no checkpoint before [`ToSequencer::Rewritten`].
+    /// The store is now written anew: no checkpoint before [`FromStore::Rewritten`].
     pub rewrites: bool,
 }
 

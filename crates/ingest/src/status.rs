@@ -5,6 +5,7 @@ use checkpoint_store::Space;
 use parking_lot::Mutex;
 
 use crate::quarantine::Quarantined;
+use crate::rebuilds::RebuildReport;
 use crate::start_progress::StartProgress;
 
 /// How a source stands to its log.
@@ -79,6 +80,8 @@ pub struct StatusReport {
     /// The pipeline's threads are running.
     pub running: bool,
     pub checkpoint: CheckpointReport,
+    /// The newest rebuild of each table of which one was asked for.
+    pub rebuilds: Vec<RebuildReport>,
     /// Oldest first.
     pub quarantine: Vec<Quarantined>,
     /// Which state of the quarantine that is.
