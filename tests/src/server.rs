@@ -118,6 +118,16 @@ impl Server {
         self.ask(self.admin_port, path, &[])
     }
 
+    /// Changes something over the admin listener: POST with a body, DELETE without.
+    pub fn change(&self, path: &str, body: Option<&str>) -> anyhow::Result<Answer> {
+        let url = format!("http://127.0.0.1:{}{path}", self.admin_port);
+        let response = match body {
+            Some(body) => self.agent.post(url).send(body),
+            None => self.agent.delete(url).call(),
+        };
+        read(response.with_context(|| path.to_owned())?).with_context(|| path.to_owned())
+    }
+
     /// Asks the data listener for what must be there, with an honest `fresh` in it.
     pub fn found(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Exact> {
         let answer = self.get(path, query)?;
@@ -171,22 +181,8 @@ impl Server {
             .agent
             .get(format!("http://127.0.0.1:{port}{path}"))
             .query_pairs(query.iter().copied());
-        let mut response = request.call().with_context(|| format!("GET {path}"))?;
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        let text = response
-            .body_mut()
-            .read_to_string()
-            .with_context(|| format!("GET {path}"))?;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            content_type,
-            text,
-        })
+        let response = request.call().with_context(|| format!("GET {path}"))?;
+        read(response).with_context(|| format!("GET {path}"))
     }
 
     /// An error if the process has ended, with the end of its log.
@@ -229,6 +225,16 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
+    let content_type = response.headers().get("content-type");
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    Ok(Answer {
+        status: response.status().as_u16(),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        text: response.body_mut().read_to_string()?,
+    })
 }
 
 /// Every answer says how fresh it is, in full.

@@ -25,7 +25,7 @@ pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use sql::{SqlRequest, SqlResponse, SqlTail};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
-    SourceKind, SourceStatus, StatusResponse, TableStatus,
+    SourceKind, SourceStatus, StartPhase, StartStatus, StatusResponse, TableStart, TableStatus,
 };
 pub use tables::{
     Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,

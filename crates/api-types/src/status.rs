@@ -14,7 +14,49 @@ pub struct StatusResponse {
     /// The newest, at most [`QUARANTINE_LISTED_MAX`].
     pub quarantine: Vec<QuarantineNote>,
     pub checkpoint: CheckpointStatus,
+    /// How far the start is.
+    #[serde(default)]
+    pub start: StartStatus,
     pub fresh: Fresh,
+}
+
+/// How far a server is that was started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartStatus {
+    pub phase: StartPhase,
+    /// Rows loaded, or records applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<u64>,
+    /// About how many there are, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+    /// What is not loaded yet, in the order in which it will be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableStart>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartPhase {
+    /// Finding out what the checkpoint holds.
+    Opening,
+    /// Loading its rows.
+    Loading,
+    /// Applying the records that were there at the start.
+    CatchingUp,
+    #[default]
+    Started,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableStart {
+    pub name: String,
+    /// Of its rows, from 0 to 1.
+    pub progress: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +125,18 @@ pub struct CheckpointStatus {
     pub state: CheckpointState,
     /// How long ago the last one became durable. `None` if none did yet.
     pub last_ms: Option<u64>,
+    /// Its number; each is one more than the last.
+    #[serde(default)]
+    pub sequence: u64,
+    /// What it takes of the disk.
+    #[serde(default)]
+    pub store_bytes: u64,
+    /// Rows and notes that it holds, each counted once.
+    #[serde(default)]
+    pub live_bytes: u64,
+    /// How often this process has written it anew because it had grown.
+    #[serde(default)]
+    pub rewrites: u64,
     /// What is wrong and what would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

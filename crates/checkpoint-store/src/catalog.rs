@@ -41,6 +41,7 @@ pub(crate) struct Table {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NotePieces {
     pub pieces: u32,
+    pub bytes: u64,
     pub prints: Fingerprints,
 }
 
@@ -96,6 +97,17 @@ impl Catalog {
         (catalog, damage)
     }
 
+    /// Bytes of rows and notes, each counted once as far as the records tell: of a row that is in a base
+    /// and in a delta only one counts.
+    pub fn live_bytes(&self) -> u64 {
+        let notes = self.notes.values().map(|note| note.bytes);
+        let tables = self.tables.iter().map(|(id, table)| {
+            let stored = table.summary(*id);
+            stored.base_bytes.max(stored.delta_bytes)
+        });
+        notes.chain(tables).sum()
+    }
+
     /// Forgets a table. Removing its keys is the caller's.
     pub fn forget_table(&mut self, table: TableId) {
         if let Some(ledger) = self.tables.remove(&table).and_then(|table| table.ledger) {
@@ -142,7 +154,7 @@ impl Catalog {
         };
         batch.put(
             keys::HEADER.to_vec(),
-            sealed::seal(keys::HEADER, &header.encode()),
+            sealed::seal_header(keys::HEADER, &header.encode()),
         );
     }
 
@@ -203,6 +215,7 @@ impl Catalog {
             let name = keys::note_name(key).ok_or("a note's key is malformed")?;
             let note = self.notes.entry(name.to_vec()).or_default();
             note.pieces += 1;
+            note.bytes += value.len() as u64;
             note.prints.add(value);
             self.note_pieces.add(value);
             sealed::open(key, value).map_err(|_| "a note is damaged")?;
@@ -223,6 +236,11 @@ impl Table {
         TableSummary {
             table,
             rows_max: base_rows + delta_rows,
+            chunks: self
+                .chunks
+                .keys()
+                .next_back()
+                .map_or(0, |last| last.0.saturating_add(1)),
             base_bytes,
             delta_bytes,
         }
@@ -310,7 +328,7 @@ fn read_header(medium: &dyn Medium) -> Result<Option<Header>, CheckpointError> {
                 written_by: "a newer version".to_owned(),
                 supported: u32::from(FORMAT),
             }),
-            _ => sealed::open(keys::HEADER, value)
+            _ => sealed::open_header(keys::HEADER, value)
                 .map_err(|reason| CheckpointError::corrupt("the header", reason.to_string()))
                 .and_then(|payload| {
                     Header::decode(payload)
@@ -340,7 +358,7 @@ fn only_written_ahead(medium: &dyn Medium) -> Result<(), CheckpointError> {
 fn nothing_stored(medium: &dyn Medium) -> Result<(), CheckpointError> {
     let mut found = None;
     medium.scan(&[], &mut |key, value| {
-        found = Some(sealed::open(key, value).is_ok());
+        found = Some(sealed::is_sealed(key, value));
         ControlFlow::Break(())
     })?;
     match found {

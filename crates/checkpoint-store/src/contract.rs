@@ -6,6 +6,7 @@ use std::ops::Range;
 use row_model::{SlotId, TableId, Version};
 
 use crate::CheckpointError;
+use crate::Space;
 use crate::limits::CHUNK_SLOTS;
 
 /// [`CHUNK_SLOTS`] consecutive slots of a table: what is rewritten together.
@@ -69,8 +70,26 @@ pub struct TableSummary {
     pub table: TableId,
     /// Rows in bases and deltas. A row that is in both counts twice, so the table has at most these.
     pub rows_max: u64,
+    /// One more than the number of its last chunk.
+    pub chunks: u32,
     pub base_bytes: u64,
     pub delta_bytes: u64,
+}
+
+/// A share of a table's chunks: every `of`th, beginning with the chunk `number`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub number: u32,
+    pub of: u32,
+}
+
+impl Share {
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
+
+    #[must_use]
+    pub fn has(self, chunk: ChunkId) -> bool {
+        chunk.0 % self.of == self.number
+    }
 }
 
 /// Takes rows while a table is loaded: some at a time, each slot at most once, in no order.
@@ -93,13 +112,27 @@ pub trait CheckpointStore: Send + Sync {
     /// If a note cannot be read or is not what was written.
     fn notes(&self) -> Result<Notes, CheckpointError>;
 
-    /// Gives every row of a table to `sink`, as [`Version::saved_bytes`] spelled it.
+    /// Gives every row of a table's share to `sink`, as [`Version::saved_bytes`] spelled it. Shares may be
+    /// loaded by as many threads.
     ///
     /// Nothing of a table is certain before all of it was loaded: an error may come last.
     ///
     /// # Errors
     /// If a part of the table cannot be read or is not what was written, or `sink` said so.
-    fn load_table(&self, table: TableId, sink: &mut LoadSink<'_>) -> Result<(), CheckpointError>;
+    fn load_share(
+        &self,
+        table: TableId,
+        share: Share,
+        sink: &mut LoadSink<'_>,
+    ) -> Result<(), CheckpointError>;
+
+    /// All of a table at once.
+    ///
+    /// # Errors
+    /// As [`load_share`](Self::load_share).
+    fn load_table(&self, table: TableId, sink: &mut LoadSink<'_>) -> Result<(), CheckpointError> {
+        self.load_share(table, Share::WHOLE, sink)
+    }
 
     /// The chunks that the next checkpoint had best rewrite, in order: mostly dirty ones, and
     /// those whose turn it is. Following it bounds the space; any other choice is as correct.
@@ -122,6 +155,12 @@ pub trait CheckpointStore: Send + Sync {
     /// # Panics
     /// If the checkpoint contradicts its own description.
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<Committed, CheckpointError>;
+
+    /// What it takes of the disk, and how much of that is of use.
+    fn space(&self) -> Space;
+
+    /// Whether it takes so much more than it holds that [`scrub`](Self::scrub) is worth its cost.
+    fn is_overgrown(&self) -> bool;
 
     /// Leaves nothing on the medium that could be read of rows and notes that earlier checkpoints held
     /// and this one does not. Costs as much as writing everything anew.

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::CheckpointError;
@@ -93,6 +94,17 @@ impl Directory {
         (self.path.join("sled.fresh"), self.path.join("sled.old"))
     }
 
+    /// What all files below take of the disk.
+    pub fn disk_bytes(&self) -> u64 {
+        taken(&self.path)
+    }
+
+    /// What the file system has left for us; without limit where it does not say.
+    pub fn free_bytes(&self) -> u64 {
+        let free = rustix::fs::statvfs(&self.path);
+        free.map_or(u64::MAX, |free| free.f_bavail.saturating_mul(free.f_frsize))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -109,6 +121,18 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// What is removed meanwhile takes nothing.
+fn taken(folder: &Path) -> u64 {
+    const BLOCK_BYTES: u64 = 512;
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let taken = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => taken(&entry.path()),
+        Ok(metadata) => metadata.blocks() * BLOCK_BYTES,
+        Err(_) => 0,
+    });
+    taken.sum()
 }
 
 /// Says in the lock's file who holds it. What stands there says nothing while nobody does.

@@ -13,7 +13,7 @@ use row_model::TableId;
 use crate::catalog::{Catalog, Table};
 use crate::directory::{self, LOCK};
 use crate::sled_medium::{SledMedium, SledStore};
-use crate::{CheckpointError, Medium, TableSummary, load};
+use crate::{CheckpointError, Medium, Share, TableSummary, load};
 
 /// A copy of a checkpoint, in a place of the caller's, who removes it.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ fn count_rows(
     is_row: IsRow<'_>,
 ) -> Result<u64, CheckpointError> {
     let mut count = 0;
-    load::load_table(medium, id, table, &mut |rows| {
+    load::load_share(medium, id, table, Share::WHOLE, &mut |rows| {
         for (slot, bytes) in rows {
             let is_row = is_row(bytes).ok_or_else(|| {
                 CheckpointError::corrupt_table(id, format!("slot {} holds no row", slot.0))

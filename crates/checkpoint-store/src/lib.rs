@@ -26,7 +26,9 @@
 //! rewriting about twice the bytes of each delta as bases, oldest debt first. Values are small
 //! (see [`limits`]) because sled 0.34 rewrites whole leaves of up to 16 values, moves leaves over
 //! 128 KiB into files that it neither syncs nor reliably deletes, and counts accesses, not bytes,
-//! before it evicts.
+//! before it evicts. Rows are packed where that makes them shorter. Where sled's files have grown past
+//! [`limits::SPACE_PERCENT_MAX`] of what they hold, [`is_overgrown`](CheckpointStore::is_overgrown) says so,
+//! and [`scrub`](CheckpointStore::scrub) writes them anew.
 //!
 //! Refuses to know what a row, a note or an offset means.
 
@@ -48,11 +50,12 @@ mod rotation;
 mod rows;
 mod sealed;
 mod sled_medium;
+mod space;
 mod store;
 mod writer;
 
 pub use contract::{
-    Checkpoint, CheckpointStore, ChunkId, ChunkRows, Committed, LoadSink, Note, Notes,
+    Checkpoint, CheckpointStore, ChunkId, ChunkRows, Committed, LoadSink, Note, Notes, Share,
     TableChanges, TableSummary,
 };
 pub use directory::{Marker, Owner, owner};
@@ -61,4 +64,5 @@ pub use inspection::{Contents, Copied, IsRow, NoteContents, TableContents};
 pub use medium::{Medium, Visit, WriteBatch};
 pub use memory::{MemoryDisk, MemoryMedium, MemoryStore};
 pub use sled_medium::{SledMedium, SledStore};
+pub use space::Space;
 pub use store::Checkpoints;

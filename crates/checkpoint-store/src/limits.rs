@@ -31,6 +31,18 @@ pub const SLED_CLOSE_MAX: Duration = Duration::from_secs(10);
 /// Bytes copied at once when everything is written anew.
 pub const SLED_COPY_BYTES: usize = 1 << 20;
 
+/// What the store may take of the disk, in percent of the rows and notes it holds, before it is written anew.
+/// Packed rows seldom bring it there; rows that cannot be packed do (see the medium's measurements). The copy
+/// takes up to this much again while it is made.
+pub const SPACE_PERCENT_MAX: u64 = 250;
+
+/// A store that takes no more than this is let be: sled's smallest files are already many times what an
+/// empty table holds.
+pub const SPACE_BYTES_FREE: u64 = 64 << 20;
+
+/// So far a store must have grown since it was last written anew, in percent.
+pub const REGROWTH_PERCENT_MIN: u64 = 150;
+
 /// sled's default, which also bounds what it holds unwritten.
 pub const SLED_SEGMENT_BYTES: usize = 512 << 10;
 
@@ -50,5 +62,9 @@ const _: () = assert!(
     LEAF_VALUES_MAX * (PIECE_BYTES_MAX + NOTE_NAME_BYTES_MAX + VALUE_OVERHEAD_BYTES)
         < SLED_SEGMENT_BYTES / 4 - 64,
     "a full leaf must stay inside sled's log"
+);
+const _: () = assert!(
+    SPACE_PERCENT_MAX > 100 && REGROWTH_PERCENT_MIN > 100,
+    "a store is larger than what it holds"
 );
 const _: () = assert!(CHUNK_SLOTS.is_power_of_two(), "a slot's chunk is a shift");

@@ -1,4 +1,6 @@
-//! Reads a table back: deltas newest first, then bases, each slot once.
+//! Reads a share of a table back: deltas newest first, then bases, each slot once.
+//!
+//! Who loads a share reads all deltas, and builds nothing of what others load: reading is the lesser part.
 //!
 //! By key and never by scan: the records say which keys there are, so a missing value is noticed,
 //! and sled evicts pages that are asked for often while a scan would leave all of them in memory.
@@ -11,12 +13,13 @@ use crate::catalog::{Catalog, Table};
 use crate::limits::CHUNK_SLOTS;
 use crate::records::ChunkRecord;
 use crate::rows::RowReader;
-use crate::{CheckpointError, ChunkId, LoadSink, Medium, Notes, keys, sealed};
+use crate::{CheckpointError, ChunkId, LoadSink, Medium, Notes, Share, keys, sealed};
 
-pub(crate) fn load_table(
+pub(crate) fn load_share(
     medium: &dyn Medium,
     id: TableId,
     table: &Table,
+    share: Share,
     sink: &mut LoadSink<'_>,
 ) -> Result<(), CheckpointError> {
     if let Some(reason) = &table.damaged {
@@ -34,10 +37,12 @@ pub(crate) fn load_table(
         run.read(medium, &mut |rows| {
             let mut newest = Vec::with_capacity(rows.len());
             for (slot, row) in rows {
-                let rewritten = table
-                    .chunks
-                    .get(&ChunkId::of(*slot))
-                    .is_some_and(|chunk| chunk.base_sequence >= sequence);
+                let chunk = ChunkId::of(*slot);
+                if !share.has(chunk) {
+                    continue;
+                }
+                let record = table.chunks.get(&chunk);
+                let rewritten = record.is_some_and(|chunk| chunk.base_sequence >= sequence);
                 if !rewritten && seen.insert(*slot) {
                     newest.extend(row.map(|row| (*slot, row)));
                 }
@@ -45,7 +50,8 @@ pub(crate) fn load_table(
             sink(&newest)
         })?;
     }
-    for (&chunk, record) in &table.chunks {
+    let mine = table.chunks.iter().filter(|(chunk, _)| share.has(**chunk));
+    for (&chunk, record) in mine {
         load_base(medium, id, chunk, record, &seen, sink)?;
     }
     Ok(())
@@ -123,11 +129,12 @@ impl StoredRun<'_> {
             )
         };
         let mut reader = RowReader::new(self.sequence, self.first_slot);
+        let mut unpacked = Vec::new();
         for piece in 0..self.pieces {
             let key = (self.key)(piece);
             let mut outcome = None;
             let found = medium.get(&key, &mut |value| {
-                outcome = Some(match sealed::open(&key, value) {
+                outcome = Some(match sealed::unpack(&key, value, &mut unpacked) {
                     Ok(payload) => reader
                         .read(payload)
                         .map_err(|e| corrupt(&e))

@@ -52,6 +52,16 @@ pub trait Medium: Send + Sync {
         Ok(())
     }
 
+    /// Bytes it takes of a disk; 0 if of none.
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Bytes of the disk that are free.
+    fn free_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Shows the value of a key to `read`; false if there is none.
     ///
     /// # Errors

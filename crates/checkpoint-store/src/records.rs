@@ -2,8 +2,11 @@
 //!
 //! All are sequences of variable-length numbers, so that one decoder serves them all.
 
-/// Format of everything this crate writes. A newer one is refused, not guessed at.
-pub(crate) const FORMAT: u8 = 1;
+/// Format of what this crate writes. A newer one is refused, not guessed at.
+///
+/// 2: parts of bases and deltas may be packed. A store of format 1 is read, and becomes one of format 2 with
+/// its next checkpoint.
+pub(crate) const FORMAT: u8 = 2;
 
 const MAGIC: &[u8] = b"rowtide";
 

@@ -112,6 +112,14 @@ impl SledMedium {
         self.open.take().map_or(Ok(()), OpenSled::close)
     }
 
+    /// Copies everything to where nothing is, and makes it durable there.
+    fn copy_to(&self, path: &Path) -> Result<(), CheckpointError> {
+        let fresh = OpenSled::open_at(path, &self.directory)?;
+        self.opened()?.copy_into(&fresh)?;
+        fresh.close().map_err(CheckpointError::Write)?;
+        sync_names(path).map_err(CheckpointError::Write)
+    }
+
     fn opened(&self) -> Result<&OpenSled, CheckpointError> {
         self.open
             .as_ref()
@@ -167,13 +175,15 @@ impl OpenSled {
         while let Some((key, value)) =
             guarded(CheckpointError::Read, || entries.next().transpose())?
         {
+            guarded(CheckpointError::Read, || self.touch(&key))?;
             bytes += key.len() + value.len();
-            writes.insert(key, value);
+            writes.insert(&key, value);
             if bytes > SLED_COPY_BYTES {
                 let full = std::mem::take(&mut writes);
                 guarded(CheckpointError::Write, || fresh.db.apply_batch(full))?;
                 bytes = 0;
             }
+            guarded(CheckpointError::Write, || fresh.touch(&key))?;
         }
         guarded(CheckpointError::Write, || {
             fresh.db.apply_batch(writes)?;
@@ -238,13 +248,22 @@ impl Medium for SledMedium {
     fn scrub(&mut self) -> Result<(), CheckpointError> {
         finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
         let (fresh_path, old_path) = self.directory.exchange_paths();
-        let fresh = OpenSled::open_at(&fresh_path, &self.directory)?;
-        self.opened()?.copy_into(&fresh)?;
-        fresh.close().map_err(CheckpointError::Write)?;
-        sync_names(&fresh_path).map_err(CheckpointError::Write)?;
+        if let Err(error) = self.copy_to(&fresh_path) {
+            // It would take room until the next commit, for which there may be none left.
+            let _ = finish_exchange(&self.directory);
+            return Err(error);
+        }
         self.close().map_err(CheckpointError::Write)?;
         fs::rename(self.directory.sled_path(), old_path).map_err(CheckpointError::Write)?;
         self.recover()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.directory.disk_bytes()
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.directory.free_bytes()
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {

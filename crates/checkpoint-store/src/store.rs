@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use row_model::{SlotId, TableId};
 
 use crate::catalog::{Catalog, Table};
+use crate::space::Rewrites;
 use crate::writer::Writer;
 use crate::{
     Checkpoint, CheckpointError, CheckpointStore, ChunkId, Committed, LoadSink, Medium, Notes,
-    TableSummary, load, rotation,
+    Share, Space, TableSummary, load, rotation,
 };
 
 /// Checkpoints kept on a [`Medium`].
@@ -21,6 +22,7 @@ pub struct Checkpoints<M: Medium> {
     catalog: Catalog,
     /// Why catalog and medium may differ: a write failed, and the medium could not be read again.
     unsettled: Option<String>,
+    rewrites: Rewrites,
 }
 
 impl<M: Medium> Checkpoints<M> {
@@ -34,6 +36,7 @@ impl<M: Medium> Checkpoints<M> {
             medium,
             catalog,
             unsettled: None,
+            rewrites: Rewrites::default(),
         })
     }
 
@@ -114,10 +117,15 @@ impl<M: Medium> CheckpointStore for Checkpoints<M> {
         load::read_notes(&self.medium, &self.catalog)
     }
 
-    fn load_table(&self, table: TableId, sink: &mut LoadSink<'_>) -> Result<(), CheckpointError> {
+    fn load_share(
+        &self,
+        table: TableId,
+        share: Share,
+        sink: &mut LoadSink<'_>,
+    ) -> Result<(), CheckpointError> {
         self.settled()?;
         match self.catalog.tables.get(&table) {
-            Some(stored) => load::load_table(&self.medium, table, stored, sink),
+            Some(stored) => load::load_share(&self.medium, table, stored, share, sink),
             None => Ok(()),
         }
     }
@@ -136,10 +144,25 @@ impl<M: Medium> CheckpointStore for Checkpoints<M> {
         chunks.into_iter().collect()
     }
 
+    fn space(&self) -> Space {
+        Space {
+            disk_bytes: self.medium.disk_bytes(),
+            live_bytes: self.catalog.live_bytes(),
+            rewrites: self.rewrites.count,
+        }
+    }
+
+    fn is_overgrown(&self) -> bool {
+        self.unsettled.is_none() && self.rewrites.is_due(self.space(), self.medium.free_bytes())
+    }
+
     fn scrub(&mut self) -> Result<(), CheckpointError> {
         self.settled()?;
         let scrubbed = self.medium.scrub();
-        if scrubbed.is_err() {
+        if scrubbed.is_ok() {
+            self.rewrites.done(self.medium.disk_bytes());
+        } else {
+            self.rewrites.failed(self.medium.disk_bytes());
             self.unsettled = Some("the store could not be written anew".to_owned());
         }
         scrubbed

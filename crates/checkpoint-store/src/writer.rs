@@ -138,6 +138,7 @@ impl<'m> Writer<'m> {
                 let key = keys::note(name, stored.pieces);
                 let sealed = sealed::seal(&key, piece);
                 stored.pieces += 1;
+                stored.bytes += sealed.len() as u64;
                 stored.prints.add(&sealed);
                 self.last.put(key, sealed);
             }
@@ -251,7 +252,7 @@ impl<'m> Writer<'m> {
         );
         let mut writer = RowWriter::new(self.sequence, first_slot, |piece, payload| {
             let key = key(piece);
-            let value = sealed::seal(&key, payload);
+            let value = sealed::pack(&key, payload);
             if may_go_ahead {
                 return self.put_ahead(key, value);
             }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus};
+use api_types::{
+    CheckpointStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus, StartStatus,
+};
 use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
@@ -25,6 +27,9 @@ pub trait StatusProvider: Send + Sync + 'static {
     fn rebuild(&self, table: &str) -> Option<RebuildStatus>;
 
     fn checkpoint(&self) -> CheckpointStatus;
+
+    /// How far the start is.
+    fn start(&self) -> StartStatus;
 
     fn health(&self) -> Health;
 

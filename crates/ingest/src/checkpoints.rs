@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use checkpoint_store::{Checkpoint, CheckpointStore, ChunkRows, Note, TableChanges};
-use row_model::{NextOffset, PartitionId};
+use row_model::{NextOffset, PartitionId, TableId};
 use table_store::TableWriter;
 
 use crate::beside;
@@ -25,6 +25,8 @@ pub struct Pending {
     tables: Vec<(usize, usize)>,
     partitions: Vec<(usize, PartitionId)>,
     pub(crate) forgotten: Vec<Forgotten>,
+    /// Tables of which it says which indexes were added.
+    pub(crate) indexes: Vec<TableId>,
     /// What this checkpoint removes must not be readable any more.
     pub(crate) scrub: bool,
 }
@@ -49,6 +51,7 @@ impl Sequencer {
             tables: Vec::new(),
             partitions: Vec::new(),
             forgotten: Vec::new(),
+            indexes: Vec::new(),
             scrub: false,
         };
         self.collect_scrub(&mut pending);
@@ -57,6 +60,7 @@ impl Sequencer {
             self.collect_table(at, store, &mut pending);
         }
         self.collect_partitions(&mut pending);
+        self.collect_indexes(&mut pending);
         pending.checkpoint.notes.extend(self.snapshot_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
@@ -128,6 +132,7 @@ impl Sequencer {
         self.snapshots_dirty();
         self.quarantine.return_changes(pending.quarantine);
         self.forgotten.extend(pending.forgotten);
+        self.indexes_not_kept(pending.indexes);
     }
 
     fn collect_table(&mut self, at: usize, store: &dyn CheckpointStore, pending: &mut Pending) {

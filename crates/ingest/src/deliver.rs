@@ -2,12 +2,12 @@
 
 use change_feed::SourceEvent;
 
-use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::messages::{FromStore, ToSequencer};
 use crate::sequencer::Sequencer;
 
 impl Sequencer {
     /// Takes a message in. Gives back what is no news of a source.
-    pub(crate) fn deliver(&mut self, message: ToSequencer) -> Option<Box<CheckpointAnswer>> {
+    pub(crate) fn deliver(&mut self, message: ToSequencer) -> Option<FromStore> {
         match message {
             ToSequencer::Decoded { source, batch } => self.apply(source, &batch),
             ToSequencer::End {
@@ -43,7 +43,7 @@ impl Sequencer {
                 }
             }
             ToSequencer::Event { source, event } => self.hear_event(source, event),
-            ToSequencer::Checkpoint(answer) => return Some(answer),
+            ToSequencer::Store(news) => return Some(news),
         }
         None
     }

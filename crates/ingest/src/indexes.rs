@@ -1,4 +1,5 @@
-//! The indexes that config declares: who gets them, who builds them, and what is to be said of them.
+//! The indexes that config declares and that checkpoints keep: who gets them, who builds them, and what is to
+//! be said of them.
 
 use std::sync::Arc;
 use std::thread::Builder;
@@ -16,20 +17,25 @@ pub(crate) struct IndexBuild {
 }
 
 impl Sequencer {
-    /// Gives a table the indexes that config declares for its topic. Those of a table that was loaded with
-    /// rows are built later, [on a thread of their own](start_builds).
+    /// Gives a table the indexes that config declares for its topic, and those that were added to it before
+    /// the start. Those of a table that was loaded with rows are built later,
+    /// [on a thread of their own](start_builds).
     pub(crate) fn declare_indexes(&mut self, state: &TableState) {
-        let topic = &state.identity.topic;
-        let declared = self.settings.indexes.iter().filter(|(of, _)| of == topic);
-        for definition in declared.flat_map(|(_, definitions)| definitions) {
+        let declared: Vec<_> = self.declared_indexes(&state.identity.topic).collect();
+        let is_declared = |columns: &[String]| declared.iter().any(|of| of.columns() == columns);
+        let kept = self.kept_indexes.of(state.identity.id).iter();
+        let kept = kept.filter(|kept| !is_declared(kept.columns()));
+        let mut builds = Vec::new();
+        for definition in declared.iter().copied().chain(kept) {
             let Some(index) = add(state, definition) else {
                 continue;
             };
             if !index.is_ready() {
                 let table = Arc::clone(state.writer.table());
-                self.index_builds.push(IndexBuild { table, index });
+                builds.push(IndexBuild { table, index });
             }
         }
+        self.index_builds.append(&mut builds);
     }
 }
 

@@ -19,6 +19,7 @@
 
 mod apply;
 mod beside;
+mod checkpoint_thread;
 mod checkpoints;
 mod completeness;
 mod confirmations;
@@ -32,6 +33,7 @@ mod held;
 mod holding;
 mod indexes;
 pub mod inspect;
+mod kept_indexes;
 mod key_changes;
 mod keyed_twin;
 mod keyless;
@@ -58,6 +60,7 @@ mod rebuilds;
 mod replay;
 mod replay_thread;
 mod reports;
+mod restoring;
 mod resume;
 mod retention;
 mod schema_requests;
@@ -68,6 +71,7 @@ mod sequencer_thread;
 mod settings;
 mod shapes;
 mod source_thread;
+mod start_progress;
 mod starts;
 mod status;
 mod swap;
@@ -92,8 +96,9 @@ pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
 };
+pub use start_progress::{StartPhase, StartProgress};
 pub use status::{
     CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
-    StatusReport,
+    StatusReport, TableLoading,
 };
 pub use verify::{Compared, Verify};

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use checkpoint_store::{CheckpointError, CheckpointStore};
-use row_model::{CutId, Schema, SchemaHistory, TableId, Version};
-use table_store::{TableIdentity, TableWriter};
+use checkpoint_store::{CheckpointError, CheckpointStore, TableSummary};
+use row_model::{Schema, SchemaHistory, TableId};
+use table_store::TableIdentity;
 
 use crate::beside::Beside;
 use crate::multisets::Keyless;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::Scrub;
+use crate::restoring::restore_rows;
 use crate::resume::{Outcome, RebuildCause, SavedPlace, SavedRows};
 use crate::sequencer::Sequencer;
 use crate::starts::Undecided;
+use crate::status::TableLoading;
 use crate::tables::TableState;
 
 /// Why a checkpoint could not be loaded.
@@ -35,7 +37,7 @@ impl Sequencer {
         &mut self,
         store: &dyn CheckpointStore,
         now_ms: impl Fn() -> i64,
-        mut progress: impl FnMut(Vec<(String, f64)>),
+        mut progress: impl FnMut(Vec<TableLoading>),
     ) -> Result<(), LoadError> {
         let mut read = ReadNotes::default();
         for (name, value) in store.notes()? {
@@ -65,7 +67,7 @@ impl Sequencer {
         let sizes: BTreeMap<_, _> = store
             .tables()
             .into_iter()
-            .map(|table| (table.table, table.rows_max))
+            .map(|table| (table.table, table))
             .collect();
         self.reserve_ids(
             tables
@@ -73,19 +75,24 @@ impl Sequencer {
                 .map(TableNote::id)
                 .chain(sizes.keys().copied()),
         );
-        tables.sort_by_key(|note| (sizes.get(&note.id()).copied().unwrap_or(0), note.id));
+        let rows_max = |table| sizes.get(&table).map_or(0, |stored| stored.rows_max);
+        tables.sort_by_key(|note| (rows_max(note.id()), note.id));
         for at in 0..tables.len() {
             let waiting = |done: f64| {
                 let rest = tables[at..].iter().enumerate();
-                rest.map(|(place, note)| (note.name.clone(), if place == 0 { done } else { 0.0 }))
-                    .collect()
+                rest.map(|(place, note)| TableLoading {
+                    name: note.name.clone(),
+                    rows_max: rows_max(note.id()),
+                    progress: if place == 0 { done } else { 0.0 },
+                })
+                .collect()
             };
             progress(waiting(0.0));
             self.load_table(
                 store,
                 &tables[at],
                 &beside.remove(&tables[at].id()).unwrap_or_default(),
-                sizes.get(&tables[at].id()).copied().unwrap_or(0),
+                &sizes,
                 |done| progress(waiting(done)),
             )?;
             self.publish(now_ms());
@@ -130,6 +137,7 @@ impl Sequencer {
             }
             Saved::Quarantined(record) => self.quarantine.restore(record),
             Saved::ScrubDue => self.scrub = Scrub::Due,
+            Saved::Indexes(table, definitions) => self.kept_indexes.restore(table, definitions),
             Saved::QuarantinedCount { topic, count } => {
                 self.quarantine.restore_count(&topic, count);
             }
@@ -141,7 +149,7 @@ impl Sequencer {
         store: &dyn CheckpointStore,
         note: &TableNote,
         beside: &Beside,
-        rows_max: u64,
+        sizes: &BTreeMap<TableId, TableSummary>,
         mut progress: impl FnMut(f64),
     ) -> Result<(), LoadError> {
         let mut sources = self.sources.iter();
@@ -172,17 +180,13 @@ impl Sequencer {
             self.begin_anew(source, state, &cause);
             return Ok(());
         }
-        let mut loaded = 0_u64;
-        let rows = load_rows(&mut state.writer, store, |rows| {
-            loaded += rows;
-            progress(if rows_max == 0 {
-                1.0
-            } else {
-                (loaded as f64 / rows_max as f64).min(1.0)
-            });
-        });
+        let stored = |table| sizes.get(&table);
+        let rows = restore_rows(&mut state.writer, store, stored(note.id()), &mut progress);
         let mut stage = state.new_stage();
-        let rows = rows.and_then(|()| load_rows(&mut stage, store, |_| {}));
+        let stage_id = Keyless::stage_id(note.id());
+        let rows =
+            rows.and_then(|()| restore_rows(&mut stage, store, stored(stage_id), &mut |_| ()));
+        let rows_max = stored(note.id()).map_or(0, |stored| stored.rows_max);
         let placeless = rows_max > 0 && self.saved_of(source, &note.topic).is_empty();
         let placeless = placeless.then(|| "nothing tells how far its log had been read".to_owned());
         if let Some(reason) = note.damage(rows)?.or(placeless) {
@@ -273,28 +277,4 @@ impl TableNote {
             Err(other) => Err(other),
         }
     }
-}
-
-/// Loads the rows a checkpoint has of a table. `progress` hears how many, some at a time.
-fn load_rows(
-    writer: &mut TableWriter,
-    store: &dyn CheckpointStore,
-    mut progress: impl FnMut(u64),
-) -> Result<(), CheckpointError> {
-    let identity = writer.table().identity().clone();
-    store.load_table(identity.id, &mut |rows| {
-        for (slot, bytes) in rows {
-            let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
-                CheckpointError::Stopped(format!(
-                    "table {}: slot {} holds no row",
-                    identity.name, slot.0
-                ))
-            })?;
-            writer.restore(*slot, version);
-        }
-        progress(rows.len() as u64);
-        Ok(())
-    })?;
-    writer.restored();
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use change_feed::{PartitionFacts, RawBatch, RegistryId, SourceError, SourceEvent};
-use checkpoint_store::{CheckpointError, Committed};
+use checkpoint_store::{CheckpointError, Committed, Space};
 use row_model::{ChangeBatch, NextOffset, PartitionId};
 
 use crate::checkpoints::Pending;
@@ -114,8 +114,15 @@ pub(crate) enum ToSequencer {
         at_ms: i64,
         obeyed: u64,
     },
+    Store(FromStore),
+}
+
+/// What the checkpoint's thread says.
+pub(crate) enum FromStore {
     /// The answer to a checkpoint.
     Checkpoint(Box<CheckpointAnswer>),
+    /// The store was written anew, or not.
+    Rewritten(Box<Rewritten>),
 }
 
 impl ToSequencer {
@@ -132,7 +139,7 @@ impl ToSequencer {
             Self::SchemaAwaited { .. }
             | Self::Event { .. }
             | Self::Quiet { .. }
-            | Self::Checkpoint(_) => None,
+            | Self::Store(_) => None,
         }
     }
 }
@@ -144,4 +151,16 @@ pub(crate) struct CheckpointAnswer {
     /// What came of scrubbing the medium, where that was due.
     pub scrubbed: Option<Result<(), CheckpointError>>,
     pub took: Duration,
+    pub space: Space,
+    /// The store is now written anew: no checkpoint before [`FromStore::Rewritten`].
+    pub rewrites: bool,
+}
+
+/// What came of writing the store anew because it had grown.
+pub(crate) struct Rewritten {
+    pub result: Result<(), CheckpointError>,
+    pub took: Duration,
+    /// Bytes of the disk before.
+    pub from_bytes: u64,
+    pub space: Space,
 }

@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   indexes/<table>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -12,11 +12,12 @@ use row_model::{
     SourcePosition, TableId, Transaction,
 };
 use serde::{Deserialize, Serialize};
-use table_store::Floor;
+use table_store::{Floor, IndexDefinition};
 
 use crate::beside;
 use crate::confirmations::SavedSnapshots;
 use crate::epochs::Epochs;
+use crate::kept_indexes;
 use crate::lacks::Lacks;
 use crate::past::Past;
 use crate::preparation::{Preparation, PreparationNote};
@@ -61,6 +62,8 @@ pub(crate) enum Saved {
     ScrubDue,
     Beside((TableId, beside::Part)),
     Snapshots(SavedSnapshots),
+    /// The indexes that were added to a table while it was served.
+    Indexes(TableId, Vec<IndexDefinition>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -321,6 +324,10 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             count: parse(value).map_err(error)?,
         },
         [SCRUB] => Saved::ScrubDue,
+        ["indexes", table] => Saved::Indexes(
+            TableId(number(table)? as u32),
+            kept_indexes::read(value).map_err(error)?,
+        ),
         ["connector", source, connector] => Saved::Snapshots(SavedSnapshots {
             source: source.to_owned(),
             connector: connector.to_owned(),

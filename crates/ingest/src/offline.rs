@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use checkpoint_store::{CheckpointError, CheckpointStore};
-use row_model::{CutId, Schema, SchemaHistory, SchemaId, Version};
+use row_model::{Schema, SchemaHistory, SchemaId};
 use table_store::{
     NameError, Names, Publisher, TableCut, TableFacts, TableIdentity, TableStore, TableWriter,
 };
 
 use crate::LoadError;
 use crate::notes::{self, Saved, TableNote};
+use crate::restoring::restore_rows;
 
 /// A table with all its rows.
 #[derive(Debug)]
@@ -129,18 +130,8 @@ fn rows(
         source: note.source.clone(),
     };
     let mut writer = TableWriter::new(identity, history);
-    store.load_table(note.id(), &mut |rows| {
-        for (slot, bytes) in rows {
-            let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
-                CheckpointError::Stopped(format!(
-                    "table {}: slot {} holds no row",
-                    note.name, slot.0
-                ))
-            })?;
-            writer.restore(*slot, version);
-        }
-        Ok(())
-    })?;
-    writer.restored();
+    let mut stored = store.tables().into_iter();
+    let stored = stored.find(|stored| stored.table == note.id());
+    restore_rows(&mut writer, store, stored.as_ref(), &mut |_| ())?;
     Ok(writer)
 }

@@ -9,18 +9,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::RwLock;
 use row_model::SchemaCatalog;
 use table_store::TableStore;
-use telemetry::clock;
 
+use crate::checkpoint_thread;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::indexes;
 use crate::loading::LoadError;
-use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::messages::ToSequencer;
 use crate::readers::{self, Delivery, Readers};
 use crate::replay_thread::{Reopen, Replays};
 use crate::sequencer::Sequencer;
 use crate::sequencer_thread::{SequencerThread, SharedStore};
 use crate::settings::{Settings, SourceSetup, limits};
+use crate::start_progress::StartMeter;
 use crate::status::StatusBoard;
 
 /// Why the pipeline cannot go on at all.
@@ -118,8 +119,9 @@ impl Pipeline {
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
-            checkpointed_at: clock::monotonic(),
+            checkpointed_at: telemetry::clock::monotonic(),
             reported_ms: 0,
+            start_meter: StartMeter::default(),
             news: true,
         };
         pipeline.spawn("rowtide-sequencer", move || {
@@ -164,8 +166,9 @@ impl Pipeline {
     ) -> Result<Sender<Pending>, PipelineError> {
         let (tx, rx) = bounded(1);
         let (store, answers) = (Arc::clone(store), to_sequencer.clone());
+        let stop = Arc::clone(&self.stop);
         self.spawn("rowtide-checkpoint", move || {
-            write_checkpoints(&rx, &answers, &store);
+            checkpoint_thread::run(&rx, &answers, &store, &stop);
         })?;
         Ok(tx)
     }
@@ -221,25 +224,6 @@ fn run_sequencer(mut thread: SequencerThread, go: Sender<()>, failed: &Sender<Pi
         Err(error) => {
             thread.stop.store(true, Ordering::Release);
             let _ = failed.send(error);
-        }
-    }
-}
-
-fn write_checkpoints(work: &Receiver<Pending>, answers: &Sender<ToSequencer>, store: &SharedStore) {
-    for pending in work {
-        let began = clock::monotonic();
-        let result = store.write().commit(&pending.checkpoint);
-        let due = pending.scrub && result.is_ok();
-        let scrubbed = due.then(|| store.write().scrub());
-        let took = clock::monotonic() - began;
-        let answer = Box::new(CheckpointAnswer {
-            pending,
-            result,
-            scrubbed,
-            took,
-        });
-        if answers.send(ToSequencer::Checkpoint(answer)).is_err() {
-            return;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::partitions::PartitionState;
 use crate::sequencer::Sequencer;
+use crate::start_progress::StartPhase;
 use crate::status::{PartitionReport, SourceReport, SourceState, StatusReport};
 
 impl Sequencer {
@@ -16,6 +17,23 @@ impl Sequencer {
                 && self.partitions.values().all(partition_done)
                 && self.tables.iter().all(|table| table.holding.is_empty()));
         self.started
+    }
+
+    /// Whether it has caught up; records applied of those that were there at the start, and how many
+    /// those are, if all logs tell where they end.
+    pub(crate) fn catching_up(&mut self) -> (StartPhase, (u64, Option<u64>)) {
+        if self.is_started() {
+            return (StartPhase::Started, (0, None));
+        }
+        let progress = self.partitions.values().map(PartitionState::progress);
+        let sum = |(done, all), (more_done, more)| (done + more_done, all + more);
+        let (done, all) = progress.fold((0, 0), sum);
+        let is_known = self.sources.iter().all(|source| source.discovered)
+            && self
+                .partitions
+                .values()
+                .all(|partition| partition.end.is_some());
+        (StartPhase::CatchingUp, (done, is_known.then_some(all)))
     }
 
     /// Brings the part of the report that the sequencer knows up to date.

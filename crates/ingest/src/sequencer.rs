@@ -13,6 +13,7 @@ use telemetry::Event;
 
 use crate::confirmations::Snapshots;
 use crate::indexes::IndexBuild;
+use crate::kept_indexes::KeptIndexes;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
@@ -78,6 +79,7 @@ pub struct Sequencer {
     pub(crate) snapshots: BTreeMap<(usize, String), Snapshots>,
     /// Indexes of tables that were loaded, still to be built.
     pub(crate) index_builds: Vec<IndexBuild>,
+    pub(crate) kept_indexes: KeptIndexes,
     orders: Vec<(usize, SourceOrder)>,
     pub(crate) rebuilds: Rebuilds,
     /// Changes applied since the last cut.
@@ -123,6 +125,7 @@ impl Sequencer {
             scrub: Scrub::default(),
             snapshots: BTreeMap::new(),
             index_builds: Vec::new(),
+            kept_indexes: KeptIndexes::default(),
             orders: Vec::new(),
             rebuilds: Rebuilds::default(),
             unpublished: 0,

@@ -4,21 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use checkpoint_store::CheckpointStore;
+use checkpoint_store::{CheckpointStore, Space};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
-use telemetry::{Event, clock};
+use telemetry::{Event, StoreEvent, clock};
 
 use crate::PipelineError;
 use crate::checkpoints::Pending;
 use crate::control::Request;
 use crate::links::Links;
-use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::messages::{CheckpointAnswer, FromStore, Rewritten, ToSequencer};
 use crate::quarantine_replay::LateDecoders;
 use crate::replay_thread::Replays;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
-use crate::status::{CheckpointState, StatusBoard};
+use crate::start_progress::{StartMeter, StartPhase};
+use crate::status::{CheckpointState, StatusBoard, TableLoading};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
@@ -40,6 +41,7 @@ pub(crate) struct SequencerThread {
     pub checkpoint_in_flight: bool,
     pub checkpointed_at: Instant,
     pub reported_ms: i64,
+    pub start_meter: StartMeter,
     /// Something has happened since the last report.
     pub news: bool,
 }
@@ -52,8 +54,13 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| {
-            board.update(|report| (report.loading, report.checkpoint_known) = (loading, true));
+        let (meter, mut all) = (&mut self.start_meter, 0);
+        let progress = |loading: Vec<TableLoading>| {
+            let left = |table: &TableLoading| table.rows_max as f64 * (1.0 - table.progress);
+            let left = loading.iter().map(left).sum::<f64>() as u64;
+            all = all.max(left);
+            let start = meter.measure(clock::now_ms(), StartPhase::Loading, all - left, Some(all));
+            board.update(|report| (report.loading, report.start) = (loading, start));
         };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         Ok(loaded?)
@@ -115,8 +122,10 @@ impl SequencerThread {
     fn handle(&mut self, message: ToSequencer) {
         self.news |= !matches!(message, ToSequencer::Quiet { .. });
         self.links.handles(&message);
-        if let Some(answer) = self.sequencer.deliver(message) {
-            self.checkpoint_answer(*answer);
+        match self.sequencer.deliver(message) {
+            Some(FromStore::Checkpoint(answer)) => self.checkpoint_answer(*answer),
+            Some(FromStore::Rewritten(rewritten)) => self.rewritten(&rewritten),
+            None => {}
         }
     }
 
@@ -146,7 +155,8 @@ impl SequencerThread {
     }
 
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
-        self.checkpoint_in_flight = false;
+        self.checkpoint_in_flight = answer.rewrites;
+        self.tell_space(answer.space);
         let volatile = self.sequencer.settings.volatile;
         if let Some(scrubbed) = answer.scrubbed {
             self.sequencer.scrubbed(scrubbed);
@@ -179,6 +189,25 @@ impl SequencerThread {
         }
     }
 
+    fn rewritten(&mut self, rewritten: &Rewritten) {
+        self.checkpoint_in_flight = false;
+        match &rewritten.result {
+            Ok(()) => Event::Store(StoreEvent::Rewritten {
+                took: rewritten.took,
+                from_bytes: rewritten.from_bytes,
+                to_bytes: rewritten.space.disk_bytes,
+            })
+            .emit(),
+            Err(error) => Event::Store(StoreEvent::NotRewritten { error }).emit(),
+        }
+        self.tell_space(rewritten.space);
+    }
+
+    fn tell_space(&self, space: Space) {
+        telemetry::record_store(space.disk_bytes, space.live_bytes);
+        self.board.update(|report| report.checkpoint.space = space);
+    }
+
     fn report(&mut self) {
         if !self.news {
             return;
@@ -188,7 +217,12 @@ impl SequencerThread {
         if idle || now_ms >= self.reported_ms + limits::STATUS_INTERVAL_MS {
             (self.reported_ms, self.news) = (now_ms, false);
             let sequencer = &mut self.sequencer;
-            self.board.update(|report| sequencer.report(report));
+            let (phase, (done, total)) = sequencer.catching_up();
+            let start = self.start_meter.measure(now_ms, phase, done, total);
+            self.board.update(|report| {
+                sequencer.report(report);
+                report.start = start;
+            });
         }
     }
 

@@ -35,6 +35,11 @@ pub mod limits {
     /// Decode workers, whatever the machine: more only wait for the sequencer.
     pub const DECODE_WORKERS_MAX: usize = 4;
 
+    /// Threads that load one table: more only wait for memory.
+    pub const LOAD_THREADS_MAX: usize = 8;
+    /// Rows for which one more thread is worth its start.
+    pub const LOAD_THREAD_ROWS_MIN: u64 = 20_000;
+
     /// Messages of partitions that wait for a schema, in one worker, before it takes no more than one a tick.
     pub const HELD_MESSAGES_MAX: usize = 256;
     /// Schemas that are asked for and that nobody has begun to bring; a worker asks again when it looks.

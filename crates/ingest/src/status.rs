@@ -1,10 +1,12 @@
 //! What the pipeline tells about itself, beside the facts in the cuts. Written by the sequencer,
 //! read by the status page and the probes.
 
+use checkpoint_store::Space;
 use parking_lot::Mutex;
 
 use crate::quarantine::Quarantined;
 use crate::rebuilds::RebuildReport;
+use crate::start_progress::StartProgress;
 
 /// How a source stands to its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +55,26 @@ pub struct CheckpointReport {
     /// When the last one became durable, and its number.
     pub last_ms: Option<i64>,
     pub sequence: u64,
+    pub space: Space,
+}
+
+/// A table that is being loaded, or waits for its turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableLoading {
+    pub name: String,
+    /// Rows there are at most.
+    pub rows_max: u64,
+    /// How many of them are loaded, from 0 to 1.
+    pub progress: f64,
 }
 
 /// Everything there is to say.
 #[derive(Clone, Debug, Default)]
 pub struct StatusReport {
     pub sources: Vec<SourceReport>,
-    /// Tables of the checkpoint that are not loaded yet, with their share of rows loaded.
-    pub loading: Vec<(String, f64)>,
-    /// What the checkpoint holds is known: a table that is neither there nor loading is none of it.
-    pub checkpoint_known: bool,
+    /// Tables of the checkpoint that are not loaded yet, in the order in which they will be.
+    pub loading: Vec<TableLoading>,
+    pub start: StartProgress,
     /// Everything that was in the log at the start has been applied once.
     pub started: bool,
     /// The pipeline's threads are running.

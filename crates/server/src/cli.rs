@@ -17,6 +17,7 @@ use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
 use crate::serve;
+use crate::start_progress::Show;
 use crate::verify::{self, VerifyArgs};
 
 /// Live copies of database tables, fed by Debezium change events, served over HTTP
@@ -69,6 +70,10 @@ struct ServeArgs {
 
     #[command(flatten)]
     log: LogArgs,
+
+    /// Do not draw a bar while the server starts, on a terminal either; what takes long is logged instead
+    #[arg(long, help_heading = "Logging")]
+    no_progress: bool,
 }
 
 /// What is logged, on standard error.
@@ -120,7 +125,7 @@ impl Cli {
             Command::Serve(args) => {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
-                serve::run(&config, |_| ())
+                serve::run(&config, Show::choose(args.no_progress), |_| ())
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),

@@ -24,6 +24,7 @@ mod scratch;
 mod serve;
 mod source;
 mod sources;
+mod start_progress;
 mod status_provider;
 mod table_names;
 mod verify;

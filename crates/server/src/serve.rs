@@ -18,11 +18,12 @@ use crate::failure::Failure;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::sources::Sources;
+use crate::start_progress::{self, Show};
 use crate::status_provider::BoardStatus;
 
 /// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
 /// the addresses they have.
-pub fn run(config: &Config, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
+pub fn run(config: &Config, progress: Show, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
@@ -45,6 +46,8 @@ pub fn run(config: &Config, started: impl FnOnce(&Listen)) -> Result<(), Failure
     let storage = config.storage.clone();
     let pipeline = start_pipeline(config)?;
     started(&bound);
+    start_progress::follow(Arc::clone(pipeline.board()), progress)
+        .context("cannot start a thread")?;
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
 
     let status = Arc::new(BoardStatus(Arc::clone(pipeline.board())));

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    RebuildState, RebuildStatus, SourceKind, SourceStatus, State,
+    RebuildState, RebuildStatus, SourceKind, SourceStatus, StartPhase, StartStatus, State,
+    TableStart,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Check, Health, StatusProvider};
 use ingest::{Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard, StatusReport};
 use telemetry::clock::now_ms;
+
+use crate::start_progress;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
 
@@ -59,12 +62,21 @@ impl StatusProvider for BoardStatus {
                 .checkpoint
                 .last_ms
                 .map(|at| (now_ms() - at).max(0).unsigned_abs());
+            let space = report.checkpoint.space;
             CheckpointStatus {
                 state,
                 last_ms,
+                sequence: report.checkpoint.sequence,
+                store_bytes: space.disk_bytes,
+                live_bytes: space.live_bytes,
+                rewrites: space.rewrites,
                 detail,
             }
         })
+    }
+
+    fn start(&self) -> StartStatus {
+        self.0.read(start)
     }
 
     fn health(&self) -> Health {
@@ -73,13 +85,11 @@ impl StatusProvider for BoardStatus {
 
     fn starting(&self, table: &str) -> Option<f64> {
         self.0.read(|report| {
-            // Until it is known what there is, it may be any.
-            if !report.checkpoint_known {
-                return Some(0.0);
-            }
+            // Nobody knows yet which tables there will be: none may be denied.
+            let unknown = (report.start.phase == ingest::StartPhase::Opening).then_some(0.0);
             let mut loading = report.loading.iter();
-            let named = loading.find(|(name, _)| name == table);
-            named.map(|(_, progress)| *progress)
+            let named = loading.find(|loading| loading.name == table);
+            named.map(|loading| loading.progress).or(unknown)
         })
     }
 }
@@ -163,12 +173,35 @@ fn record(record: &Quarantined) -> QuarantineRecord {
     }
 }
 
+fn start(report: &StatusReport) -> StartStatus {
+    let start = report.start;
+    let phase = match start.phase {
+        ingest::StartPhase::Opening => StartPhase::Opening,
+        ingest::StartPhase::Loading => StartPhase::Loading,
+        ingest::StartPhase::CatchingUp => StartPhase::CatchingUp,
+        ingest::StartPhase::Started => return StartStatus::default(),
+    };
+    let tables = report.loading.iter().map(|loading| TableStart {
+        name: loading.name.clone(),
+        progress: loading.progress,
+    });
+    StartStatus {
+        phase,
+        done: Some(start.done),
+        total: start.total,
+        per_s: start.per_s,
+        left_ms: start.left_ms,
+        tables: tables.collect(),
+    }
+}
+
 fn health(report: &StatusReport) -> Health {
     let check = |name: &str, passed: bool, detail: String| Check {
         name: name.to_owned(),
         passed,
         detail,
     };
+    let is_opened = report.start.phase > ingest::StartPhase::Opening;
     let unreachable = report
         .sources
         .iter()
@@ -178,7 +211,7 @@ fn health(report: &StatusReport) -> Health {
         ingest::CheckpointState::Failing(reason) => Some(reason.clone()),
         ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
     };
-    let loading = report.loading.len();
+    let loading = report.loading.len() + usize::from(!is_opened);
     let words = |passed: bool, yes: &str, no: String| if passed { yes.to_owned() } else { no };
     Health {
         alive: report.running,
@@ -200,7 +233,7 @@ fn health(report: &StatusReport) -> Health {
                 words(
                     loading == 0,
                     "the checkpoint is loaded",
-                    format!("{loading} tables are still being loaded"),
+                    start_progress::loading(report),
                 ),
             ),
             check(
@@ -209,7 +242,7 @@ fn health(report: &StatusReport) -> Health {
                 words(
                     report.started,
                     "caught up once",
-                    "reading what was there at the start: see /v1/status".to_owned(),
+                    start_progress::catching_up(report),
                 ),
             ),
             check(

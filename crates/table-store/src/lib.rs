@@ -31,4 +31,4 @@ pub use key_order::{Floor, Held, Incoming, Verdict, decide};
 pub use layouts::Layouts;
 pub use names::{NameError, Names};
 pub use table::{Lookup, Table, TableIdentity};
-pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, TableWriter};
+pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, Restorer, TableWriter};

@@ -80,6 +80,15 @@ impl SlotIndex {
         );
     }
 
+    /// Makes room for so many keys more, so that entering them moves none.
+    pub fn reserve(&self, keys: usize) {
+        for shard in self.map.shards() {
+            shard
+                .write()
+                .reserve(keys.div_ceil(SHARDS), |(entry, _)| spread(entry.hash));
+        }
+    }
+
     pub fn remove(&self, hash: KeyHash, slot: SlotId) {
         let mut shard = self.map.shards()[hash.shard()].write();
         shard.remove_entry(spread(hash.stored()), |(entry, _)| entry.slot == slot);

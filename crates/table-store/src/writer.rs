@@ -1,5 +1,7 @@
 //! The write side of a table: one owner, synchronous, on the sequencer's thread.
 
+mod restore;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use row_model::{CutId, SchemaHistory, SchemaId, SlotId, Stamp, Version, VersionP
 
 use crate::chunk::{CHUNK_SLOTS, Chunk, ChunkId, Place, slot_id};
 use crate::table::{Table, TableIdentity};
+
+pub use restore::Restorer;
 
 /// Positions of deleted keys kept per table. Losing one may show an old state during a redelivery,
 /// never a wrong end.
@@ -296,46 +300,6 @@ impl TableWriter {
                 chunk.write().mark_dirty(place.slot);
             }
         }
-    }
-
-    /// Puts back a version that a checkpoint remembers. For loading, before the table is shared.
-    pub fn restore(&mut self, slot: SlotId, version: Version) {
-        let place = Place::from(slot);
-        while self.table.chunks.count() <= place.chunk {
-            self.table.chunks.push(RwLock::new(Chunk::new()));
-        }
-        // Slots between are free until something is restored into them.
-        while self.slots <= slot.0 {
-            self.free.push(SlotId(self.slots));
-            self.slots += 1;
-        }
-        self.row_bytes += version.memory_bytes();
-        if version.is_deleted() {
-            self.deleted.push_back((CutId(0), slot));
-        } else {
-            self.rows += 1;
-        }
-        self.table
-            .index
-            .insert(self.table.index.hash(version.key()), slot);
-        if let Some((chunk, place)) = self.table.chunk(slot) {
-            let mut chunk = chunk.write();
-            for index in &*self.table.indexes() {
-                index.put(slot, None, std::iter::empty(), &version);
-            }
-            chunk.restore(place.slot, version);
-        }
-    }
-
-    /// Ends a run of [`restore`](Self::restore).
-    pub fn restored(&mut self) {
-        let table = &self.table;
-        self.free.retain(|slot| {
-            table
-                .chunk(*slot)
-                .is_some_and(|(chunk, place)| chunk.read().newest(place.slot).is_none())
-        });
-        self.free.reverse();
     }
 
     fn put(&mut self, slot: SlotId, version: Version) {

@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use row_model::{
     CutId, RowBuilder, SchemaHistory, SchemaId, SlotId, Stamp, TableId, Value, Version, encode_key,
 };
-use table_store::{Lookup, PinnedCut, Publisher, TableCut, TableFacts, TableIdentity, TableWriter};
+use table_store::{
+    CHUNK_SLOTS, Lookup, PinnedCut, Publisher, TableCut, TableFacts, TableIdentity, TableWriter,
+};
 
 struct Shop {
     publisher: Publisher,
@@ -177,7 +179,7 @@ proptest! {
             }
         }
         save(&mut shop.writer, &mut saved);
-        prop_assert_eq!(restored(saved), now);
+        prop_assert_eq!(restored(&saved), now);
     }
 }
 
@@ -201,15 +203,31 @@ fn save(writer: &mut TableWriter, saved: &mut BTreeMap<SlotId, Version>) {
 }
 
 /// The rows of a table made anew from what checkpoints saved.
-fn restored(saved: BTreeMap<SlotId, Version>) -> BTreeMap<i64, i64> {
+fn restored(saved: &BTreeMap<SlotId, Version>) -> BTreeMap<i64, i64> {
+    const THREADS: usize = 3;
     let mut shop = Shop::new(10);
-    for (slot, version) in saved {
-        let mut bytes = Vec::new();
-        version.saved_bytes(&mut bytes);
-        shop.writer
-            .restore(slot, Version::from_saved(CutId(0), &bytes).unwrap());
-    }
-    shop.writer.restored();
+    let chunk_of = |slot: SlotId| slot.0 as usize / CHUNK_SLOTS;
+    let chunks = saved.keys().map(|slot| chunk_of(*slot) + 1).max();
+    let mut restorers = shop
+        .writer
+        .restorers(THREADS, chunks.unwrap_or(0) as u32, 5);
+    std::thread::scope(|scope| {
+        for (thread, restorer) in restorers.iter_mut().enumerate() {
+            let saved = &saved;
+            scope.spawn(move || {
+                let mine = saved
+                    .iter()
+                    .filter(|(slot, _)| chunk_of(**slot) % THREADS == thread);
+                for (slot, version) in mine {
+                    let mut bytes = Vec::new();
+                    version.saved_bytes(&mut bytes);
+                    let version = Version::from_saved(CutId(0), &bytes).unwrap();
+                    assert!(restorer.put(*slot, version));
+                }
+            });
+        }
+    });
+    shop.writer.restored(restorers);
     // New rows take only slots that are free.
     shop.set(1000, Some(1));
     shop.publish();

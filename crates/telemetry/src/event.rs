@@ -40,6 +40,8 @@ pub enum Event<'a> {
     CheckpointWritten { took: Duration, rows: u64 },
     /// A checkpoint could not be written; the next attempt repeats what it held.
     CheckpointFailed { error: &'a dyn Display },
+    /// The checkpoint's store had grown past what it holds.
+    Store(StoreEvent<'a>),
     /// A request ended in a panic, which went no further.
     RequestPanicked {
         request_id: &'a str,
@@ -60,6 +62,18 @@ pub enum Event<'a> {
         listener: &'a str,
         connections: usize,
     },
+}
+
+/// What came of making the checkpoint's store small again.
+pub enum StoreEvent<'a> {
+    /// It was written anew.
+    Rewritten {
+        took: Duration,
+        from_bytes: u64,
+        to_bytes: u64,
+    },
+    /// It goes on as it is.
+    NotRewritten { error: &'a dyn Display },
 }
 
 /// What came of asking a schema registry for a schema.
@@ -124,6 +138,7 @@ impl Event<'_> {
                 counter!(Metric::CheckpointFailuresTotal.name()).increment(1);
                 error!(%error, "checkpoint failed, serving goes on");
             }
+            Self::Store(event) => event.emit(),
             Self::RequestPanicked {
                 request_id,
                 path,
@@ -150,6 +165,28 @@ impl Event<'_> {
                     listener,
                     connections, "connections outlasted the drain and were cut off"
                 );
+            }
+        }
+    }
+}
+
+impl StoreEvent<'_> {
+    fn emit(self) {
+        match self {
+            Self::Rewritten {
+                took,
+                from_bytes,
+                to_bytes,
+            } => {
+                counter!(Metric::CheckpointRewritesTotal.name()).increment(1);
+                let took_ms = took.as_millis() as u64;
+                info!(
+                    took_ms,
+                    from_bytes, to_bytes, "the checkpoint had grown and was written anew"
+                );
+            }
+            Self::NotRewritten { error } => {
+                warn!(%error, "the checkpoint has grown and could not be written anew: make room on its disk");
             }
         }
     }

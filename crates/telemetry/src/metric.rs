@@ -60,6 +60,9 @@ metrics! {
     PartitionsAwaitingSchema = "rowtide_partitions_awaiting_schema", Gauge, "Partitions whose next record waits for a schema of the registry.";
     CheckpointDurationSeconds = "rowtide_checkpoint_duration_seconds", Histogram, "Time one checkpoint took until it was durable.";
     CheckpointLastSuccessTimestampSeconds = "rowtide_checkpoint_last_success_timestamp_seconds", Gauge, "When the last checkpoint became durable.";
+    CheckpointStoreBytes = "rowtide_checkpoint_store_bytes", Gauge, "What the checkpoint takes of the disk.";
+    CheckpointLiveBytes = "rowtide_checkpoint_live_bytes", Gauge, "Rows and notes that the checkpoint holds, each counted once.";
+    CheckpointRewritesTotal = "rowtide_checkpoint_rewrites_total", Counter, "Times the checkpoint was written anew because it had grown.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";
     RequestDurationSeconds = "rowtide_request_duration_seconds", Histogram, "Time from a request's head to the head of its answer.";
     WaitWaiters = "rowtide_wait_waiters", Gauge, "Requests that wait for tables to come as far as they insist on.";

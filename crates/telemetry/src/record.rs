@@ -60,6 +60,12 @@ pub fn record_table(table: &TableGauges<'_>) {
     }
 }
 
+/// What the checkpoint takes of the disk, and what it holds.
+pub fn record_store(disk_bytes: u64, live_bytes: u64) {
+    gauge!(Metric::CheckpointStoreBytes.name()).set(disk_bytes as f64);
+    gauge!(Metric::CheckpointLiveBytes.name()).set(live_bytes as f64);
+}
+
 /// Sets the state that holds to 1 and the other states to 0.
 pub fn record_state(current: &str, all: &[&'static str]) {
     for state in all {

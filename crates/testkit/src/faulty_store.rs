@@ -64,6 +64,8 @@ struct Plan {
     full: bool,
     stuck: bool,
     crashed: bool,
+    /// What the disk is said to be taken of.
+    disk_bytes: u64,
 }
 
 /// A medium with faults.
@@ -129,6 +131,11 @@ impl Faults {
         self.0.1.notify_all();
     }
 
+    /// Says that so much of the disk is taken, until everything is written anew.
+    pub fn swell(&self, disk_bytes: u64) {
+        self.plan().disk_bytes = disk_bytes;
+    }
+
     /// Writes that were tried so far.
     #[must_use]
     pub fn writes(&self) -> u64 {
@@ -165,6 +172,23 @@ impl Faults {
     }
 }
 
+/// What a medium is asked to write.
+enum Write {
+    Batch(WriteBatch),
+    Flush,
+    /// Everything, in another place.
+    Anew,
+}
+
+impl Write {
+    fn batch(self) -> Option<WriteBatch> {
+        match self {
+            Self::Batch(batch) => Some(batch),
+            Self::Flush | Self::Anew => None,
+        }
+    }
+}
+
 impl<M: Medium> FaultyMedium<M> {
     pub fn new(inner: M, faults: Faults) -> Self {
         faults.plan().crashed = false;
@@ -176,39 +200,42 @@ impl<M: Medium> FaultyMedium<M> {
         }
     }
 
-    /// Applies a batch, or flushes if there is none: or what happens instead.
-    fn write(&mut self, batch: Option<WriteBatch>) -> Result<(), CheckpointError> {
+    /// Writes: or what happens instead.
+    fn write(&mut self, write: Write) -> Result<(), CheckpointError> {
         match self.faults.of_next_write() {
-            None => return self.carry_out(batch),
+            None => return self.carry_out(write),
             Some(Fault::Refuse) => {}
-            Some(Fault::LoseConfirmation) => self.carry_out(batch)?,
+            Some(Fault::LoseConfirmation) => self.carry_out(write)?,
             Some(Fault::CrashLosing) => self.survive(0, false)?,
             Some(Fault::CrashKeeping) => {
-                self.carry_out(batch)?;
+                self.carry_out(write)?;
                 self.inner.flush()?;
             }
             Some(Fault::CrashKeepingFirst(batches)) => {
-                self.unflushed.extend(batch);
+                self.unflushed.extend(write.batch());
                 self.survive(batches, false)?;
             }
             Some(Fault::CrashTearing(batches)) => {
-                self.unflushed.extend(batch);
+                self.unflushed.extend(write.batch());
                 self.survive(batches, true)?;
             }
         }
         Err(CheckpointError::Write(io::ErrorKind::StorageFull.into()))
     }
 
-    fn carry_out(&mut self, batch: Option<WriteBatch>) -> Result<(), CheckpointError> {
-        if let Some(batch) = batch {
-            self.unflushed.push(batch.clone());
-            return self.inner.apply(batch);
+    fn carry_out(&mut self, write: Write) -> Result<(), CheckpointError> {
+        match write {
+            Write::Batch(batch) => {
+                self.unflushed.push(batch.clone());
+                self.inner.apply(batch)
+            }
+            Write::Flush if self.faults.plan().lies => Ok(()),
+            Write::Flush => {
+                self.unflushed.clear();
+                self.inner.flush()
+            }
+            Write::Anew => self.inner.scrub(),
         }
-        if self.faults.plan().lies {
-            return Ok(());
-        }
-        self.unflushed.clear();
-        self.inner.flush()
     }
 
     /// Leaves what was flushed and the first of what was not, and perhaps half of what came next.
@@ -248,17 +275,27 @@ impl<M: Medium> Medium for FaultyMedium<M> {
     }
 
     fn apply(&mut self, batch: WriteBatch) -> Result<(), CheckpointError> {
-        self.write(Some(batch))
+        self.write(Write::Batch(batch))
     }
 
     fn flush(&mut self) -> Result<(), CheckpointError> {
-        self.write(None)
+        self.write(Write::Flush)
     }
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
         self.alive()?;
         self.unflushed.clear();
         self.inner.recover()
+    }
+
+    fn scrub(&mut self) -> Result<(), CheckpointError> {
+        self.write(Write::Anew)?;
+        self.faults.plan().disk_bytes = 0;
+        Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.faults.plan().disk_bytes
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {

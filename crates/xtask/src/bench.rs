@@ -21,6 +21,8 @@ pub enum Bench {
     Ingest,
     /// Questions to a million rows, beside two databases
     Query,
+    /// Starts, checkpoints and what they take of the disk, over a million rows
+    Recovery,
 }
 
 impl Bench {
@@ -33,6 +35,7 @@ impl Bench {
             Self::Http => ("server", "http"),
             Self::Ingest => ("server", "ingest"),
             Self::Query => ("query", "query"),
+            Self::Recovery => ("server", "recovery"),
         }
     }
 }

@@ -75,13 +75,13 @@ fn a_newer_format_is_refused_by_name() {
     let marker = dir.path().join("rowtide-checkpoint");
     let newer = fs::read_to_string(&marker)
         .unwrap()
-        .replace("format 1", "format 2");
+        .replace("format 2", "format 3");
     fs::write(&marker, newer.replace("written by ", "written by 7.")).unwrap();
     match SledStore::open(dir.path()) {
         Err(CheckpointError::NewerFormat {
-            found: 2,
+            found: 3,
             written_by,
-            supported: 1,
+            supported: 2,
         }) => {
             assert!(written_by.starts_with("7."));
         }

@@ -1,4 +1,5 @@
-//! A process that writes checkpoints is killed at random moments: rows and notes always agree.
+//! A process that writes checkpoints, and its store anew between them, is killed at random moments: rows and
+//! notes always agree.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -123,5 +124,9 @@ fn write_until_killed(dir: &Path) {
         let committed = store.commit(&checkpoint).unwrap();
         model.apply(&checkpoint);
         println!("confirmed {}", committed.sequence);
+        // As if the store had grown.
+        if step % 4 == 3 {
+            store.scrub().unwrap();
+        }
     }
 }

@@ -7,6 +7,7 @@ mod directory;
 mod full_disk;
 mod kill;
 mod scrub;
+mod space;
 mod spec;
 mod write_points;
 

@@ -1,5 +1,5 @@
 //! `POST` and `DELETE /v1/tables/{t}/indexes`, on the admin listener: indexes that come and go while the
-//! table is served. They last until the process ends; which it begins with, config says.
+//! table is served. Checkpoints keep those that are added here; which there are always, config says.
 
 use std::sync::Arc;
 use std::thread::Builder;
@@ -19,7 +19,7 @@ use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::{ApiState, error, fresh};
 
-const KEEP_HINT: &str = "It lasts until the process ends. To have it always, add it to the indexes of this table in the configuration. GET /v1/tables/{table} on the data listener shows how far it is.";
+const KEEP_HINT: &str = "The next checkpoint keeps it: it is there after a restart too, until it is removed here (without a data directory, until the process ends). GET /v1/tables/{table} on the data listener shows how far it is.";
 const REMOVED_HINT: &str =
     "If the configuration has it, it comes back at the next start: remove it there too.";
 

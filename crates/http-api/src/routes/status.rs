@@ -32,6 +32,7 @@ fn whole(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
             .collect(),
         quarantine: provider.quarantine_notes(QUARANTINE_LISTED_MAX),
         checkpoint: provider.checkpoint(),
+        start: provider.start(),
         fresh: fresh::to_wire(&fresh),
     };
     Ok(respond::value(&body, &fresh, timing))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    RebuildState, RebuildStatus, SourceKind, SourceStatus, State,
+    RebuildState, RebuildStatus, SourceKind, SourceStatus, StartStatus, State,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
@@ -358,8 +358,16 @@ impl StatusProvider for Status {
         CheckpointStatus {
             state: CheckpointState::Ok,
             last_ms: Some(700),
+            sequence: 12,
+            store_bytes: 4_096,
+            live_bytes: 2_048,
+            rewrites: 0,
             detail: None,
         }
+    }
+
+    fn start(&self) -> StartStatus {
+        StartStatus::default()
     }
 
     fn health(&self) -> Health {

@@ -1,4 +1,4 @@
-//! Declared indexes: there from the first row on, after a restart, and after a rebuild.
+//! Indexes, declared ones and added ones: there from the first row on, after a restart, and after a rebuild.
 
 use std::ops::ControlFlow;
 
@@ -30,7 +30,7 @@ fn site() -> Site {
     site
 }
 
-/// Which of the declared indexes are ready, and the ids of the rows with `v = b` by the first.
+/// Which of the indexes are ready, and the ids of the rows with `v = b` by the first.
 fn found(running: &Running) -> (Vec<bool>, Vec<i64>) {
     let cut = running.pipeline.store().pin();
     let Ok(table) = cut.table("orders") else {
@@ -68,7 +68,7 @@ fn they_are_there_from_the_start_after_a_restart_and_after_a_rebuild() {
     site.log.append(&[CONNECTOR.delete(at(13), 2)]);
     let running = site.start();
     until_found(&running, &[1]);
-    // One that was added while it ran is not declared, and gone after a restart.
+    // One that is added while it runs is nowhere but in the checkpoint.
     let table = running.table("orders").unwrap();
     let added = table
         .table
@@ -86,8 +86,37 @@ fn they_are_there_from_the_start_after_a_restart_and_after_a_rebuild() {
     running.until("the rebuilt table has its indexes", |running| {
         let (ready, _) = found(running);
         let is_rebuilt = running.table("orders").is_some_and(|table| table.rows == 1);
-        is_rebuilt && ready == [true, true]
+        is_rebuilt && ready == [true, true, true]
     });
+    let table = running.table("orders").unwrap();
+    assert!(table.table.remove_index(&["id".to_owned()]));
+    drop(running);
+
+    let running = site.start();
+    until_found(&running, &[1]);
+}
+
+#[test]
+fn what_config_declares_counts_more_than_what_was_added() {
+    let mut site = site();
+    let declared = std::mem::take(&mut site.settings.indexes);
+    let running = site.start();
+    running.until_live("orders");
+    let table = running.table("orders").unwrap();
+    // Of the same columns as a declared one, and of another kind.
+    table.table.add_index(index("v", IndexKind::Hash)).unwrap();
+    drop(running);
+
+    site.settings.indexes = declared;
+    let running = site.start();
+    until_found(&running, &[1, 2]);
+    drop(running);
+
+    // It was not forgotten but replaced: config's index goes with config.
+    site.settings.indexes = Vec::new();
+    let running = site.start();
+    running.until_live("orders");
+    assert!(found(&running).0.is_empty());
 }
 
 #[test]

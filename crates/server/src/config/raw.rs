@@ -208,7 +208,7 @@ pub struct RawTable {
     /// counting most, or `{ columns = ["customer_id"], kind = "hash" }`. An `"ordered"` one (without `kind`) finds
     /// equal values of its first columns, ranges and beginnings, and gives rows in its order; a `"hash"` one finds
     /// equal values of all its columns. They are built while the table is served. `POST /v1/tables/{t}/indexes` on the admin
-    /// listener adds one until the process ends.
+    /// listener adds one, which checkpoints keep until it is removed there.
     #[schemars(extend("examples" = [[["customer_id"], ["status", "created_at"]]]))]
     pub indexes: Vec<RawIndex>,
     pub columns: RawColumns,

@@ -18,6 +18,7 @@ use telemetry::clock::now_ms;
 use crate::cli::LogArgs;
 use crate::config::{self, ConfigArgs};
 use crate::failure::Failure;
+use crate::start_progress::Show;
 use crate::{output, serve};
 use shop::Shop;
 
@@ -85,7 +86,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         .unwrap_or_else(|| "rowtide".to_owned());
     let (open, closed) = crossbeam_channel::bounded::<()>(0);
     std::thread::scope(|scope| {
-        let served = serve::run(&config, |listen| {
+        let served = serve::run(&config, Show::Log, |listen| {
             // Nobody reading the text is no reason to close the shop.
             let _ = output::print(&banner::text(
                 listen,

@@ -1,6 +1,9 @@
 //! `rowtide status`: where sources, tables and the checkpoint stand, and what is wrong.
 
-use api_types::{CheckpointState, CheckpointStatus, SourceStatus, StatusResponse, TableStatus};
+use api_types::{
+    CheckpointState, CheckpointStatus, SourceStatus, StartPhase, StartStatus, StatusResponse,
+    TableStatus,
+};
 use clap::Args;
 use comfy_table::Cell;
 
@@ -37,6 +40,9 @@ fn show(status: &StatusResponse, color: bool) -> String {
         tables(&status.tables, color).to_string(),
         checkpoint(&status.checkpoint),
     ];
+    if let Some(start) = start(&status.start) {
+        parts.insert(1, start);
+    }
     if !status.quarantine.is_empty() {
         let mut table = output::table(&["quarantined", "reason"], color);
         for note in &status.quarantine {
@@ -110,6 +116,10 @@ fn checkpoint(checkpoint: &CheckpointStatus) -> String {
         .last_ms
         .map_or("none yet".to_owned(), |ms| format!("the last {ms} ms ago"));
     let state = match checkpoint.state {
+        CheckpointState::Ok if checkpoint.store_bytes > 0 => {
+            let (disk, live) = (bytes(checkpoint.store_bytes), bytes(checkpoint.live_bytes));
+            format!("checkpoint ok, {age}, {disk} on disk for {live}")
+        }
         CheckpointState::Ok => format!("checkpoint ok, {age}"),
         CheckpointState::Memory => {
             "no checkpoint: a restart begins at the start of the log".to_owned()
@@ -120,6 +130,24 @@ fn checkpoint(checkpoint: &CheckpointStatus) -> String {
         Some(detail) => format!("{state}: {}", harmless(detail)),
         None => state,
     }
+}
+
+/// How far the server is with starting, unless it is done.
+fn start(start: &StartStatus) -> Option<String> {
+    let (doing, what) = match start.phase {
+        StartPhase::Opening => ("opening the checkpoint", "rows"),
+        StartPhase::Loading => ("loading the checkpoint", "rows"),
+        StartPhase::CatchingUp => ("catching up", "records"),
+        StartPhase::Started => return None,
+    };
+    let mut told = vec![doing.to_owned()];
+    if let (Some(done), Some(total)) = (start.done, start.total) {
+        told.push(format!("{done} of {total} {what}"));
+    }
+    told.extend(start.per_s.map(|per_s| format!("{per_s} {what}/s")));
+    let left = start.left_ms.map(|ms| ms.div_ceil(1_000));
+    told.extend(left.map(|seconds| format!("about {seconds} s left")));
+    Some(told.join(", "))
 }
 
 /// A `[[tables]]` section for each table, as TOML.
@@ -149,7 +177,8 @@ mod tests {
             {"topic":"shop.public.orders","partition":1,"next_offset":5,"end_offset":null,"state":"loading"}],"unreadable":0}],
           "tables":[{"name":"orders","topic":"shop.public.orders","rows":597,"bytes":81920,"state":"catching_up","quarantined":2,"reason":"retention","fresh":FRESH}],
           "quarantine":[{"topic":"shop.public.orders","partition":0,"offset":41,"timestamp":null,"reason":"not JSON"}],
-          "checkpoint":{"state":"ok","last_ms":812},"fresh":FRESH}"#;
+          "checkpoint":{"state":"ok","last_ms":812,"store_bytes":9437184,"live_bytes":4194304},
+          "start":{"phase":"catching_up","done":95,"total":105,"per_s":4,"left_ms":2500},"fresh":FRESH}"#;
         serde_json::from_str(&text.replace("FRESH", FRESH)).unwrap()
     }
 
@@ -160,13 +189,15 @@ mod tests {
         expect![[r#"
             catching_up, lag unknown, incomplete, 2 quarantined
 
+            catching up, 95 of 105 records, 4 records/s, about 3 s left
+
              source  state  partitions  behind
              shop    live   2           10
 
              table   state        rows  memory    lag
              orders  catching_up  597   80.0 KiB  unknown  retention; 2 quarantined
 
-            checkpoint ok, the last 812 ms ago
+            checkpoint ok, the last 812 ms ago, 9.0 MiB on disk for 4.0 MiB
 
              quarantined                reason
              shop.public.orders-0 @ 41  not JSON

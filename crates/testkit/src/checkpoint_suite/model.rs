@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use checkpoint_store::{
-    Checkpoint, CheckpointError, CheckpointStore, ChunkId, ChunkRows, Note, Notes, TableChanges,
+    Checkpoint, CheckpointError, CheckpointStore, ChunkId, ChunkRows, Note, Notes, Share,
+    TableChanges,
 };
 use row_model::{CutId, SchemaId, SlotId, Stamp, TableId, Version, VersionParts};
 
@@ -48,26 +49,41 @@ pub fn assert_holds(store: &dyn CheckpointStore, model: &Model, context: &str) {
 /// # Panics
 /// If the store names a slot twice.
 pub fn load(store: &dyn CheckpointStore, table: TableId) -> Result<SavedRows, CheckpointError> {
-    let mut rows = SavedRows::new();
-    store.load_table(table, &mut |some| {
-        for (slot, row) in some {
-            assert!(
-                rows.insert(slot.0, row.to_vec()).is_none(),
-                "slot {} was given twice",
-                slot.0
-            );
-        }
-        Ok(())
-    })?;
+    let rows = load_shares(store, table, 1)?;
+    assert!(
+        rows == load_shares(store, table, 3)?,
+        "all shares are the whole"
+    );
     Ok(rows)
 }
 
-/// A version whose bytes depend on `seed` and are about `len` long.
+fn load_shares(
+    store: &dyn CheckpointStore,
+    table: TableId,
+    of: u32,
+) -> Result<SavedRows, CheckpointError> {
+    let mut rows = SavedRows::new();
+    for number in 0..of {
+        store.load_share(table, Share { number, of }, &mut |some| {
+            for (slot, row) in some {
+                assert!(
+                    rows.insert(slot.0, row.to_vec()).is_none(),
+                    "slot {} was given twice",
+                    slot.0
+                );
+            }
+            Ok(())
+        })?;
+    }
+    Ok(rows)
+}
+
+/// A version whose bytes depend on `seed`, are `len` many, and cannot be packed.
 #[must_use]
 pub fn version(seed: u64, len: usize) -> Version {
     let key = seed.to_be_bytes();
-    let mut row = key.repeat(len / key.len() + 1);
-    row.truncate(len);
+    let mut row = vec![0; len];
+    fastrand::Rng::with_seed(seed).fill(&mut row);
     let parts = VersionParts {
         cut: CutId(seed),
         schema: SchemaId(1),
