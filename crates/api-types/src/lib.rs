@@ -18,7 +18,10 @@ mod wait;
 
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
-pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use quarantine::{
+    QUARANTINE_BYTES_SHOWN_MAX, QuarantineOutcome, QuarantineRecord, QuarantineReplayResponse,
+    QuarantineReplayed, QuarantineResponse,
+};
 pub use rebuild::{RebuildResponse, RebuildState, RebuildStatus};
 pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};

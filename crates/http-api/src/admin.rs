@@ -16,7 +16,7 @@ use crate::params::{self, Params};
 use crate::problem::ApiError;
 use crate::respond::NO_CACHE;
 use crate::route::Route;
-use crate::routes::{answer, indexes, method_not_allowed, rebuild};
+use crate::routes::{answer, indexes, method_not_allowed, quarantine_replay, rebuild};
 use crate::{ApiState, Health, Limits, Operator, error, fresh};
 
 #[derive(Clone)]
@@ -43,6 +43,7 @@ pub(crate) fn router(
             post(add_index).delete(remove_index),
         )
         .route("/v1/tables/{table}/rebuild", post(begin_rebuild))
+        .route("/v1/quarantine/replay", post(replay_quarantine))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(AdminState {
@@ -145,6 +146,11 @@ async fn remove_index(State(state): State<AdminState>, request: Request<Body>) -
 async fn begin_rebuild(State(state): State<AdminState>, request: Request<Body>) -> Response {
     let begun = rebuild::begin(&state.api, &state.operator, request).await;
     answer(Route::Rebuild, begun)
+}
+
+async fn replay_quarantine(State(state): State<AdminState>, request: Request<Body>) -> Response {
+    let replayed = quarantine_replay::replay(&state.api, &state.operator, request).await;
+    answer(Route::QuarantineReplay, replayed)
 }
 
 /// Brings the gauges up to the newest cut.

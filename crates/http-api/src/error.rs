@@ -443,6 +443,13 @@ pub(crate) fn not_operated(error: OperatorError) -> ApiError {
     }
 }
 
+/// Nothing says which records of the quarantine are meant, or something says it wrongly.
+pub(crate) fn no_records(detail: &str) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, detail).with_hint(
+        "Name them by table=…, or by topic=…&partition=…&offset=…, or say all=true. GET /v1/quarantine on the data listener lists them.",
+    )
+}
+
 pub(crate) fn overloaded() -> ApiError {
     ApiError::new(
         ErrorCode::Overloaded,

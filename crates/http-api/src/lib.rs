@@ -37,6 +37,6 @@ pub use api::Api;
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use listener::Listener;
-pub use operator::{Operator, OperatorError};
+pub use operator::{ChosenRecords, Operator, OperatorError};
 pub use serve::serve;
 pub use state::{ApiState, Check, Health, StatusProvider};

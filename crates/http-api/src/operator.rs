@@ -1,6 +1,6 @@
 //! What operators can have a running process do. The routes of the admin listener ask; the binary knows whom.
 
-use api_types::RebuildStatus;
+use api_types::{QuarantineReplayed, RebuildStatus};
 
 /// Does what is asked, or says why not. Called on a thread that may block.
 pub trait Operator: Send + Sync + 'static {
@@ -11,6 +11,23 @@ pub trait Operator: Send + Sync + 'static {
     /// If there is no such table any more, if it is rebuilt already, or if nobody can be asked.
     fn rebuild(&self, table: &str, accept_incomplete: bool)
     -> Result<RebuildStatus, OperatorError>;
+
+    /// Tries records of the quarantine once more. When it answers, readers see what was applied.
+    ///
+    /// # Errors
+    /// If nobody can be asked.
+    fn replay_quarantine(
+        &self,
+        chosen: ChosenRecords,
+    ) -> Result<Vec<QuarantineReplayed>, OperatorError>;
+}
+
+/// Which records of the quarantine are meant; all that is named must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChosenRecords {
+    pub topic: Option<String>,
+    pub partition: Option<i32>,
+    pub offset: Option<u64>,
 }
 
 /// Why an operator's request is not done.

@@ -7,6 +7,7 @@ pub(crate) mod indexes;
 mod list;
 mod page;
 mod quarantine;
+pub(crate) mod quarantine_replay;
 mod query;
 pub(crate) mod rebuild;
 pub(crate) mod rest;

@@ -15,6 +15,7 @@ use crate::output;
 use crate::rebuild::{self, RebuildArgs};
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
+use crate::remote::quarantine::{self, QuarantineArgs};
 use crate::remote::status::{self, StatusArgs};
 use crate::serve;
 use crate::start_progress::Show;
@@ -47,6 +48,8 @@ enum Command {
     Get(GetArgs),
     /// Read tables from the start of the log again, beside those that are served
     Rebuild(RebuildArgs),
+    /// List records that could not be applied, or try them once more
+    Quarantine(QuarantineArgs),
     /// Write all rows of a table, as they were at one moment
     Export(ExportArgs),
     /// Say what a data directory holds, without changing it
@@ -133,6 +136,7 @@ impl Cli {
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
             Command::Rebuild(args) => rebuild::run(&args),
+            Command::Quarantine(args) => quarantine::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Verify(args) => verify::run(&args),

@@ -1,8 +1,10 @@
 //! Has the pipeline do what the admin listener is asked for.
 
-use api_types::RebuildStatus;
-use http_api::{Operator, OperatorError};
-use ingest::{Control, ControlError, RebuildError};
+use api_types::{QuarantineOutcome, QuarantineReplayed, RebuildStatus};
+use http_api::{ChosenRecords, Operator, OperatorError};
+use ingest::{
+    Control, ControlError, QuarantineSelection, RebuildError, ReplayOutcome, ReplayedRecord,
+};
 
 use crate::status_provider::rebuild;
 
@@ -33,5 +35,42 @@ impl Operator for PipelineOperator {
                 RebuildError::Unanswered(ControlError::Busy) => OperatorError::Busy,
                 RebuildError::Unanswered(ControlError::Ended) => OperatorError::Ending,
             })
+    }
+
+    fn replay_quarantine(
+        &self,
+        chosen: ChosenRecords,
+    ) -> Result<Vec<QuarantineReplayed>, OperatorError> {
+        let ChosenRecords {
+            topic,
+            partition,
+            offset,
+        } = chosen;
+        let selection = QuarantineSelection {
+            topic,
+            partition,
+            offset,
+        };
+        let replayed = self.control.replay_quarantine(selection);
+        let replayed = replayed.map_err(|error| match error {
+            ControlError::Busy => OperatorError::Busy,
+            ControlError::Ended => OperatorError::Ending,
+        })?;
+        Ok(replayed.into_iter().map(to_wire).collect())
+    }
+}
+
+fn to_wire(record: ReplayedRecord) -> QuarantineReplayed {
+    let (outcome, reason) = match record.outcome {
+        ReplayOutcome::Applied => (QuarantineOutcome::Applied, None),
+        ReplayOutcome::Settled => (QuarantineOutcome::Settled, None),
+        ReplayOutcome::Kept(reason) => (QuarantineOutcome::Kept, Some(reason)),
+    };
+    QuarantineReplayed {
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        outcome,
+        reason,
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    RebuildState, RebuildStatus, SourceKind, SourceStatus, StartPhase, StartStatus, State,
-    TableStart,
+    CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_BYTES_SHOWN_MAX, QuarantineNote,
+    QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus, StartPhase,
+    StartStatus, State, TableStart,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -155,7 +155,11 @@ fn note(record: &Quarantined) -> QuarantineNote {
 }
 
 fn record(record: &Quarantined) -> QuarantineRecord {
-    let base64 = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| STANDARD.encode(bytes));
+    let base64 = |bytes: &Option<Vec<u8>>| {
+        let shown = |bytes: &Vec<u8>| bytes.len().min(QUARANTINE_BYTES_SHOWN_MAX);
+        let bytes = bytes.as_ref();
+        bytes.map(|bytes| STANDARD.encode(&bytes[..shown(bytes)]))
+    };
     let time = record.timestamp_ms.map(|ms| {
         let mut text = String::new();
         // Writing to a string cannot fail.

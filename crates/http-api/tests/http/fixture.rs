@@ -5,14 +5,16 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    RebuildState, RebuildStatus, SourceKind, SourceStatus, StartStatus, State,
+    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineOutcome,
+    QuarantineRecord, QuarantineReplayed, RebuildState, RebuildStatus, SourceKind, SourceStatus,
+    StartStatus, State,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
 use http::{Request, Response};
 use http_api::{
-    Api, ApiState, Check, Health, Hosts, Limits, Operator, OperatorError, StatusProvider,
+    Api, ApiState, Check, ChosenRecords, Health, Hosts, Limits, Operator, OperatorError,
+    StatusProvider,
 };
 use parking_lot::Mutex;
 use query::relation::{Endpoint, Relation, Relations};
@@ -285,6 +287,27 @@ impl Operator for Operated {
             rows: 0,
             detail: accept_incomplete.then(|| "incomplete is accepted".to_owned()),
         })
+    }
+
+    fn replay_quarantine(
+        &self,
+        chosen: ChosenRecords,
+    ) -> Result<Vec<QuarantineReplayed>, OperatorError> {
+        if self.busy {
+            return Err(OperatorError::Busy);
+        }
+        let replayed = |offset, outcome| QuarantineReplayed {
+            topic: chosen.topic.clone().unwrap_or_else(|| "any".to_owned()),
+            partition: chosen.partition.unwrap_or(0),
+            offset,
+            outcome,
+            reason: (outcome == QuarantineOutcome::Kept).then(|| "still bad".to_owned()),
+        };
+        let first = chosen.offset.unwrap_or(3);
+        Ok(vec![
+            replayed(first, QuarantineOutcome::Applied),
+            replayed(first + 1, QuarantineOutcome::Kept),
+        ])
     }
 }
 

@@ -13,6 +13,7 @@ mod indexes;
 mod lists;
 mod loading;
 mod lookups;
+mod quarantine_replays;
 mod queries;
 mod quick;
 mod rebuilds;

@@ -3,6 +3,7 @@
 mod client;
 pub mod get;
 pub mod health;
+pub mod quarantine;
 pub mod status;
 
 use api_types::{ErrorCode, Fresh, Problem};
