@@ -7,7 +7,8 @@
 //! caught and told as damage.
 //!
 //! # Measured
-//! 1 M rows, 190 bytes each as stored (181 MiB), 2 shared cores, an SSD, release:
+//! Before rows were packed, which halves what is written and taken (`cargo xtask bench recovery` measures what
+//! ships): 1 M rows, 190 bytes each as stored (181 MiB), 2 shared cores, an SSD, release:
 //!
 //! | | time | written | disk, of the rows | memory beside the rows |
 //! |---|---|---|---|---|

@@ -72,7 +72,7 @@ async fn indexes_come_and_go() {
         (&index["columns"], &index["kind"]),
         (&json!(["status", "id"]), &json!("ordered"))
     );
-    assert!(answer["hint"].as_str().unwrap().contains("configuration"));
+    assert!(answer["hint"].as_str().unwrap().contains("restart"));
     let hash = json!({"columns": ["total"], "kind": "hash"});
     assert_eq!(send(&api, "POST", path, &hash).await.0, 202);
     assert_eq!(
