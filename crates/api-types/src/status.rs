@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fresh, State};
+use crate::{Fresh, RebuildStatus, State};
 
 /// Quarantined records that the status lists, newest first. The rest is under `GET /v1/quarantine`.
 pub const QUARANTINE_LISTED_MAX: usize = 20;
@@ -61,6 +61,9 @@ pub struct TableStatus {
     /// would help.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The newest rebuild that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildStatus>,
     pub fresh: Fresh,
 }
 

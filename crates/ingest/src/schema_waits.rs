@@ -146,7 +146,7 @@ impl PartitionState {
         if self.halted.is_some() {
             return None;
         }
-        let wanted = over_memory || self.awaited.is_some();
+        let wanted = over_memory || self.awaited.is_some() || self.fenced;
         let is_news = std::mem::replace(&mut self.paused, wanted) != wanted;
         is_news.then_some(wanted)
     }

@@ -8,16 +8,23 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
 mod init;
+mod inspect;
+mod operator;
 mod output;
 mod preparation;
+mod rebuild;
 #[cfg(test)]
 mod reference;
 mod remote;
+mod scratch;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
+mod table_names;
 
 use std::process::ExitCode;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    SourceKind, SourceStatus, State,
+    RebuildState, RebuildStatus, SourceKind, SourceStatus, State,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Check, Health, StatusProvider};
-use ingest::{Quarantined, SourceReport, SourceState, StatusBoard, StatusReport};
+use ingest::{Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard, StatusReport};
 use telemetry::clock::now_ms;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
@@ -36,6 +36,13 @@ impl StatusProvider for BoardStatus {
                 .take(max)
                 .map(record)
                 .collect()
+        })
+    }
+
+    fn rebuild(&self, table: &str) -> Option<RebuildStatus> {
+        self.0.read(|report| {
+            let mut rebuilds = report.rebuilds.iter();
+            rebuilds.find(|it| it.table == table).map(rebuild)
         })
     }
 
@@ -72,6 +79,23 @@ impl StatusProvider for BoardStatus {
                 .find(|(name, _)| name == table)
                 .map(|(_, progress)| *progress)
         })
+    }
+}
+
+/// A rebuild as the API tells of it.
+pub fn rebuild(report: &RebuildReport) -> RebuildStatus {
+    RebuildStatus {
+        number: report.number,
+        state: match report.state {
+            ingest::RebuildState::Waiting => RebuildState::Waiting,
+            ingest::RebuildState::Replaying => RebuildState::Replaying,
+            ingest::RebuildState::Swapped => RebuildState::Swapped,
+            ingest::RebuildState::Done => RebuildState::Done,
+            ingest::RebuildState::Failed => RebuildState::Failed,
+        },
+        progress: report.progress,
+        rows: report.rows,
+        detail: report.detail.clone(),
     }
 }
 

@@ -177,6 +177,7 @@ impl Process {
                     self.source.resume(&free);
                 }
                 SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
+                SourceOrder::Fence(_) => unreachable!("nobody asks for a rebuild"),
             }
         }
     }

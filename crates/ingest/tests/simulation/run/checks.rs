@@ -33,16 +33,15 @@ impl World {
                 }
             }
         }
-        let report = process.report();
-        let partitions = || report.sources.iter().flat_map(|source| &source.partitions);
         for seen in &loaded {
             let at = self.topic_of(&seen.table);
-            let name = self.database.topics[at].name;
-            if !self.database.is_gone(at) && !self.database.is_unreachable() {
+            let topic = &self.database.topics[at];
+            let place = |partition| (topic.name.to_owned(), partition);
+            let is_started = |partition| process.started.contains_key(&place(partition));
+            // Nobody says how far a table was read that may not be read on.
+            if !self.database.is_gone(at) && (0..topic.partitions).all(is_started) {
                 self.check_rows("after a start", at, seen, |partition| {
-                    let mut reports = partitions();
-                    let of = reports.find(|it| it.topic == name && it.partition == partition);
-                    of.map_or(0, |report| report.next_offset)
+                    process.started[&place(partition)]
                 })?;
             }
         }
@@ -54,8 +53,10 @@ impl World {
         for seen in readers::newest(process.sequencer.store())? {
             let at = self.topic_of(&seen.table);
             let offsets = &seen.table.facts.offsets;
-            // Before the source has told its partitions, a table is what was loaded.
-            if offsets.is_empty() {
+            // Before the source has told its partitions, and where it may not be read on, a table is
+            // what was loaded.
+            let reason = seen.table.facts.reason.as_deref().unwrap_or_default();
+            if offsets.is_empty() || is_for_good(reason) {
                 continue;
             }
             let next = |partition| {
@@ -301,7 +302,7 @@ impl World {
         let partitions = report.sources.iter().flat_map(|source| &source.partitions);
         let halted = partitions.filter(|partition| {
             let reason = partition.halted.as_deref().unwrap_or_default();
-            reason.contains("no longer retained")
+            is_for_good(reason)
         });
         halted.map(|partition| partition.topic.clone()).collect()
     }
@@ -346,4 +347,9 @@ impl World {
             .position(|topic| topic.name == name)
             .expect("a table of a topic that there is")
     }
+}
+
+/// What is said of a log that has lost records before they were read.
+fn is_for_good(reason: &str) -> bool {
+    reason.contains("no longer retained")
 }
