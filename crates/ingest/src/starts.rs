@@ -152,12 +152,15 @@ impl Sequencer {
     fn begin(&mut self, source: usize, facts: &PartitionFacts, start: Start) {
         let id = facts.id;
         let known = self.partitions.remove(&(source, id));
-        let durable = self.saved.remove(&self.place(source, facts));
-        let next = match start.at {
-            StartAt::Earliest => facts.retained_from,
-            StartAt::Offset(next) => next,
+        let (next, acknowledged) = match start.at {
+            StartAt::Earliest => (facts.retained_from, None),
+            StartAt::Offset(next) => (next, Some(next)),
         };
+        self.saved.remove(&self.place(source, facts));
         let mut state = PartitionState::new(facts.clone(), next);
+        // The end of the last process may have come between its checkpoint and this. What this one has
+        // applied since is not durable yet.
+        let acknowledged = acknowledged.filter(|_| known.is_none());
         if let Some(known) = known {
             state.goes_on_from(known);
         }
@@ -168,10 +171,8 @@ impl Sequencer {
             }
         }
         self.order(source, SourceOrder::Start(id, start.at));
-        // The end of the last process may have come between its checkpoint and this. What this one has
-        // applied since is not durable yet.
-        if let (StartAt::Offset(_), Some(SavedPlace::At(durable))) = (start.at, durable) {
-            self.order(source, SourceOrder::Acknowledge(vec![(id, durable.next)]));
+        if let Some(next) = acknowledged {
+            self.order(source, SourceOrder::Acknowledge(vec![(id, next)]));
         }
         self.partitions.insert((source, id), state);
         self.mind_pause(source, id);

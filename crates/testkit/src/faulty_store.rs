@@ -51,6 +51,10 @@ impl Fault {
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<(Mutex<Plan>, Condvar)>);
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent things that are wrong with a disk"
+)]
 #[derive(Debug, Default)]
 struct Plan {
     /// Batches applied and flushes asked for so far.

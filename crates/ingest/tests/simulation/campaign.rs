@@ -42,7 +42,7 @@ impl Campaign {
         let outcomes: Vec<Outcome> = thread::scope(|scope| {
             let work = || self.work(&next, &stop_at);
             let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let done = running.into_iter().map(|worker| worker.join());
+            let done = running.into_iter().map(thread::ScopedJoinHandle::join);
             done.map(|outcome| outcome.expect("what a seed panics with is caught"))
                 .collect()
         });

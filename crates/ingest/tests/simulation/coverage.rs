@@ -44,7 +44,6 @@ happenings! {
     TopicBack,
     Unreachable,
     Trimmed,
-    Compacted,
     // In the process.
     Started,
     Crashed,

@@ -193,10 +193,6 @@ impl Database {
         gone.is_some_and(|(gone, _)| *gone == topic)
     }
 
-    pub fn is_unreachable(&self) -> bool {
-        self.is_unreachable
-    }
-
     fn at_key(&self, topic: usize, id: i64) -> At<'static> {
         let partition = id as i32 % self.topics[topic].partitions;
         self.at(topic, partition)

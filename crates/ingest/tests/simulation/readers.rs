@@ -2,7 +2,7 @@
 //!
 //! Invariant: a cut that is held answers the same for ever, whichever way it is asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -163,17 +163,17 @@ fn walked(table: &Table, index: &Index, cut: CutId) -> Contents {
 /// All rows, by the values that they have.
 fn looked_up(table: &Table, index: &Index, cut: CutId) -> Contents {
     let column = &index.definition().columns()[0];
-    let mut keys = BTreeMap::new();
+    let mut keys = BTreeSet::new();
     table.visit(cut, |version| {
         let schema = table.schemas().get(version.schema());
         let place = schema.and_then(|schema| schema.column(column));
         let value = place.and_then(|place| version.row()?.get(place));
         let mut key = Vec::new();
         push_sort_key(value.unwrap_or(Value::Null), false, false, &mut key);
-        keys.insert(key, ());
+        keys.insert(key);
     });
     let mut found = Contents::new();
-    for key in keys.keys() {
+    for key in &keys {
         let each = |version: &Version| {
             found.extend(row(version, table.schemas()));
             ControlFlow::Continue(())

@@ -196,9 +196,10 @@ impl World {
 
     fn limit_memory(&mut self, process: &mut Process) {
         self.memory_is_used_up ^= true;
-        let (max, happening) = match self.memory_is_used_up {
-            true => (0, Happening::MemoryUsedUp),
-            false => (u64::MAX, Happening::MemoryFreed),
+        let (max, happening) = if self.memory_is_used_up {
+            (0, Happening::MemoryUsedUp)
+        } else {
+            (u64::MAX, Happening::MemoryFreed)
         };
         self.count(happening);
         process.sequencer.set_memory_max(max);

@@ -96,7 +96,8 @@ impl Database {
         let shifted: Vec<(i64, String)> = (first..IDS)
             .map_while(|id| Some((id, rows.get(&id)?.clone())))
             .collect();
-        if shifted.is_empty() {
+        let is_cut = |partition| self.log.retained_from(self.topics[topic].name, partition) > 0;
+        if shifted.is_empty() || (0..self.topics[topic].partitions).any(is_cut) {
             return;
         }
         self.count(Happening::KeysShifted, topic);

@@ -179,9 +179,10 @@ impl Database {
             return;
         }
         let rows = table.rows.clone();
-        let kind = match is_blocking {
-            true => Happening::BlockingSnapshot,
-            false => Happening::IncrementalSnapshot,
+        let kind = if is_blocking {
+            Happening::BlockingSnapshot
+        } else {
+            Happening::IncrementalSnapshot
         };
         self.count(kind, topic);
         for (at, (id, v)) in rows.iter().enumerate() {
