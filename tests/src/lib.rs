@@ -8,13 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod avro_schema;
-mod binary;
+pub mod binary;
 pub mod broker;
 pub mod calendar;
 pub mod compare;
 pub mod decimal;
 pub mod exact;
 mod group_offsets;
+pub mod orders;
 pub mod records;
 pub mod registry;
 pub mod rendering;

@@ -41,6 +41,15 @@ impl Answer {
     }
 }
 
+/// A server that ended by itself.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its log.
+    pub said: String,
+}
+
 /// A started server.
 pub struct Server {
     process: Child,
@@ -188,7 +197,22 @@ impl Server {
         Ok(())
     }
 
-    fn is_caught_up(&self) -> bool {
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> anyhow::Result<Option<Ended>> {
+        let status = self.process.try_wait()?;
+        Ok(status.map(|status| Ended {
+            code: status.code(),
+            said: self.log_end(),
+        }))
+    }
+
+    /// True if everything that was in the log at the start has been applied.
+    pub fn is_caught_up(&self) -> bool {
         self.admin("/startupz")
             .is_ok_and(|answer| answer.status == 200)
     }

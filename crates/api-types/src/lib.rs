@@ -14,6 +14,7 @@ mod rows;
 mod sql;
 mod status;
 mod tables;
+mod wait;
 
 pub use fresh::{Fresh, State, Transactions};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
@@ -30,3 +31,4 @@ pub use tables::{
     Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
     IndexState, RelationInfo, TableInfo, TablesResponse,
 };
+pub use wait::WaitResponse;

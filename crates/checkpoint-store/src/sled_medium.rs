@@ -59,12 +59,16 @@ impl SledStore {
     pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
         let store = Self::open_on(SledMedium::open(dir)?)?;
         if store.sequence() == 0 && store.medium().directory.used() {
-            return Err(CheckpointError::corrupt(
-                "the store",
-                "a checkpoint was made here, and all of it is lost",
-            ));
+            return Err(Self::all_lost());
         }
         Ok(store)
+    }
+
+    pub(crate) fn all_lost() -> CheckpointError {
+        CheckpointError::corrupt(
+            "the store",
+            "a checkpoint was made here, and all of it is lost",
+        )
     }
 }
 
@@ -95,6 +99,11 @@ impl SledMedium {
             open: Some(open),
             directory,
         })
+    }
+
+    /// Whether a checkpoint was ever completed here.
+    pub(crate) fn was_used(&self) -> bool {
+        self.directory.used()
     }
 
     /// sled flushes when its last handle goes, and panics if the disk does not let it. Its threads

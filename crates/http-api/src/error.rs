@@ -3,6 +3,7 @@
 //!
 //! What the client sent may be repeated to it; what a row holds never is.
 
+mod floor;
 mod unfit;
 
 use api_types::ErrorCode;
@@ -15,6 +16,10 @@ use query::tree::Place;
 use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
+pub(crate) use floor::{
+    bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
+    other_log, too_many_waits, unsupported_floor,
+};
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;
@@ -344,6 +349,23 @@ pub(crate) fn unsupported_header(name: &str) -> ApiError {
     .with_hint("Leave it out; fresh in every answer says how fresh it is.")
 }
 
+/// A header that goes with rows, where there are none.
+pub(crate) fn misplaced_header(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("This path does not take the header '{name}'."),
+    )
+    .with_hint("Rows do: lookups, lists, queries, and GET /v1/wait for nothing but that.")
+}
+
+/// A header of ours that is there twice, or that is no text.
+pub(crate) fn bad_header(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The header '{name}' is one text of ASCII characters."),
+    )
+}
+
 /// The request was meant for somebody else, or comes from a foreign web page.
 pub(crate) fn foreign_host() -> ApiError {
     ApiError::new(
@@ -427,12 +449,26 @@ pub(crate) fn overloaded() -> ApiError {
     )
 }
 
+pub(crate) fn too_many_exports() -> ApiError {
+    ApiError::new(
+        ErrorCode::Overloaded,
+        "So many whole tables are being sent already as may be at once: each keeps what its rows were.",
+    )
+    .with_hint("Try again when one of them is done.")
+}
+
 pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {
     ApiError::new(
         ErrorCode::QueryTimeout,
         format!("No answer was found within {} ms.", after.as_millis()),
     )
     .with_hint("Ask for less at a time.")
+}
+
+/// The process is about to end, and what was waited for will not come in it.
+pub(crate) fn draining() -> ApiError {
+    ApiError::new(ErrorCode::Draining, "This server is shutting down.")
+        .with_hint("Ask another replica, or again in a moment.")
 }
 
 /// Our own fault. The log has the rest.

@@ -33,9 +33,7 @@ pub(crate) const RESERVED: &[&str] = &[
 ];
 
 /// Those of them that this version does not have anywhere.
-const LATER: &[&str] = &[
-    "since", "at_least", "at_exact", "max_lag", "wait", "on_miss",
-];
+const LATER: &[&str] = &["since", "at_exact", "max_lag"];
 
 /// The parameters of a request, decoded.
 #[derive(Debug)]

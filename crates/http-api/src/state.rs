@@ -8,6 +8,7 @@ use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
 use crate::told::LastTold;
+use crate::waits::Waits;
 
 /// Answers what no table knows. Called while a request waits: it must not block for long.
 pub trait StatusProvider: Send + Sync + 'static {
@@ -66,6 +67,7 @@ struct Shared {
     shapes: RowShapes,
     relations: Relations,
     told: LastTold,
+    waits: Arc<Waits>,
 }
 
 impl ApiState {
@@ -77,6 +79,8 @@ impl ApiState {
         status: Arc<dyn StatusProvider>,
         relations: Relations,
     ) -> Self {
+        let waits = Arc::<Waits>::default();
+        store.listen(Arc::clone(&waits) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -85,6 +89,7 @@ impl ApiState {
                 shapes: RowShapes::default(),
                 relations,
                 told: LastTold::default(),
+                waits,
             }),
         }
     }
@@ -108,6 +113,10 @@ impl ApiState {
 
     pub(crate) fn shapes(&self) -> &RowShapes {
         &self.shared.shapes
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.shared.waits
     }
 
     pub(crate) fn told(&self) -> &LastTold {

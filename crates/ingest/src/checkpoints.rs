@@ -1,20 +1,17 @@
-//! What goes into a checkpoint, and what comes out of one at the start.
+//! What goes into a checkpoint.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use checkpoint_store::{
-    Checkpoint, CheckpointError, CheckpointStore, ChunkRows, Note, TableChanges,
-};
-use row_model::{CutId, NextOffset, PartitionId, Schema, SchemaHistory, TableId, Version};
-use table_store::{TableIdentity, TableWriter};
+use checkpoint_store::{Checkpoint, CheckpointStore, ChunkRows, Note, TableChanges};
+use row_model::{NextOffset, PartitionId};
+use table_store::TableWriter;
 
-use crate::beside::{self, Beside};
+use crate::beside;
 use crate::holding::Holding;
 use crate::multisets::Keyless;
-use crate::notes::{self, NoteError, Saved, TableNote};
+use crate::notes;
 use crate::quarantine::Quarantined;
-use crate::rebuild::{Forgotten, Scrub};
+use crate::rebuild::Forgotten;
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::tables::TableState;
 
@@ -30,17 +27,6 @@ pub struct Pending {
     pub(crate) forgotten: Vec<Forgotten>,
     /// What this checkpoint removes must not be readable any more.
     pub(crate) scrub: bool,
-}
-
-/// Why a checkpoint could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The store cannot be read, or a part of it is not what was written.
-    #[error(transparent)]
-    Store(#[from] CheckpointError),
-    /// A note of it is not what this binary writes.
-    #[error(transparent)]
-    Note(#[from] NoteError),
 }
 
 impl Pending {
@@ -205,173 +191,6 @@ impl Sequencer {
             }
         }
     }
-
-    /// Takes up what a checkpoint remembers: notes first, then tables, small ones first. Each table
-    /// is published as soon as all of it is loaded; `progress` hears the names of those that are not.
-    pub fn load(
-        &mut self,
-        store: &dyn CheckpointStore,
-        now_ms: impl Fn() -> i64,
-        mut progress: impl FnMut(Vec<(String, f64)>),
-    ) -> Result<(), LoadError> {
-        let mut read = ReadNotes::default();
-        for (name, value) in store.notes()? {
-            if let Some(saved) = notes::read(&name, &value)? {
-                self.take_note(saved, &mut read);
-            }
-        }
-        let ReadNotes {
-            mut tables,
-            mut shapes,
-            mut beside,
-        } = read;
-        for note in &tables {
-            let shapes = shapes.remove(&note.topic).unwrap_or_default();
-            let history =
-                SchemaHistory::restore(shapes.into_values().collect(), note.origin_names());
-            self.catalog.restore(&note.topic, Arc::new(history));
-        }
-        let sizes: BTreeMap<_, _> = store
-            .tables()
-            .into_iter()
-            .map(|table| (table.table, table.rows_max))
-            .collect();
-        tables.sort_by_key(|note| (sizes.get(&note.id()).copied().unwrap_or(0), note.id));
-        for at in 0..tables.len() {
-            let waiting = |done: f64| {
-                let rest = tables[at..].iter().enumerate();
-                rest.map(|(place, note)| (note.name.clone(), if place == 0 { done } else { 0.0 }))
-                    .collect()
-            };
-            progress(waiting(0.0));
-            self.load_table(
-                store,
-                &tables[at],
-                &beside.remove(&tables[at].id()).unwrap_or_default(),
-                sizes.get(&tables[at].id()).copied().unwrap_or(0),
-                |done| progress(waiting(done)),
-            )?;
-            self.publish(now_ms());
-        }
-        let preparations = &self.settings.preparations;
-        let hides = |record: &Quarantined| preparations.of(&record.source, &record.topic).hides();
-        if self.quarantine.strip(hides) {
-            self.scrub = Scrub::Due;
-        }
-        progress(Vec::new());
-        Ok(())
-    }
-
-    fn take_note(&mut self, saved: Saved, read: &mut ReadNotes) {
-        match saved {
-            Saved::Table(note) => read.tables.push(*note),
-            Saved::Snapshots(saved) => self.restore_snapshots(saved),
-            Saved::Beside((table, part)) => read.beside.entry(table).or_default().add(part),
-            Saved::Partition {
-                source,
-                topic,
-                partition,
-                saved,
-                unserved,
-            } => {
-                // What was read while it made no table is read again when it makes one.
-                let place = (source, topic);
-                if unserved && !self.settings.unserved.contains(&place) {
-                    return;
-                }
-                let (source, topic) = place;
-                self.saved.insert((source, topic, partition), saved);
-            }
-            Saved::Shape {
-                topic,
-                number,
-                schema,
-            } => {
-                read.shapes.entry(topic).or_default().insert(number, schema);
-            }
-            Saved::Quarantined(record) => self.quarantine.restore(record),
-            Saved::ScrubDue => self.scrub = Scrub::Due,
-            Saved::QuarantinedCount { topic, count } => {
-                self.quarantine.restore_count(&topic, count);
-            }
-        }
-    }
-
-    fn load_table(
-        &mut self,
-        store: &dyn CheckpointStore,
-        note: &TableNote,
-        beside: &Beside,
-        rows_max: u64,
-        mut progress: impl FnMut(f64),
-    ) -> Result<(), LoadError> {
-        let Some(source) = self
-            .sources
-            .iter()
-            .position(|source| source.name == note.source)
-        else {
-            tracing::warn!(
-                table = note.name,
-                source = note.source,
-                "the checkpoint has a table of a source that is not configured: not loaded"
-            );
-            return Ok(());
-        };
-        if self.is_unserved(source, &note.topic) {
-            tracing::warn!(
-                table = note.name,
-                "the checkpoint has a table of a topic that is not served any more: not loaded"
-            );
-            return Ok(());
-        }
-        let identity = TableIdentity {
-            id: note.id(),
-            name: self.name_for(&note.topic, Some(&note.name)),
-            topic: note.topic.clone(),
-            source: note.source.clone(),
-        };
-        let mut state = TableState::new(identity, self.catalog.history(&note.topic));
-        state.prepared = self.preparation(source, &note.topic);
-        let rebuild = self.rebuild_of(source, note);
-        if let Some(rebuild) = rebuild.as_ref().filter(|rebuild| rebuild.forced) {
-            self.begin_anew(source, state, rebuild);
-            return Ok(());
-        }
-        let mut loaded = 0_u64;
-        load_rows(&mut state.writer, store, |rows| {
-            loaded += rows;
-            progress(if rows_max == 0 {
-                1.0
-            } else {
-                (loaded as f64 / rows_max as f64).min(1.0)
-            });
-        })?;
-        let mut stage = state.new_stage();
-        load_rows(&mut stage, store, |_| {})?;
-        state.keyless.stage = Some(stage).filter(|stage| stage.slots() > 0);
-        note.restore_into(&mut state);
-        // Until it is rebuilt, its rows are those of the setting they were made by.
-        state.rebuild = rebuild;
-        state.prepared = note.prepared_given(&state.prepared);
-        state.retention = self.retention_of(&note.topic);
-        state.restore_ages();
-        let malformed = |reason| NoteError {
-            name: format!("multisets/{}", note.id),
-            reason,
-        };
-        beside.restore_into(&mut state).map_err(malformed)?;
-        state.shapes_saved = state.writer.table().schemas().shapes().len();
-        self.add_table(source, state);
-        Ok(())
-    }
-}
-
-/// The notes of a checkpoint that belong to its tables.
-#[derive(Default)]
-struct ReadNotes {
-    tables: Vec<TableNote>,
-    shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
-    beside: BTreeMap<TableId, Beside>,
 }
 
 /// What changed of a table's rows; `None` if nothing did.
@@ -404,30 +223,6 @@ fn collect_rows(
             })
             .collect(),
     })
-}
-
-/// Loads the rows a checkpoint has of a table. `progress` hears how many, some at a time.
-fn load_rows(
-    writer: &mut TableWriter,
-    store: &dyn CheckpointStore,
-    mut progress: impl FnMut(u64),
-) -> Result<(), CheckpointError> {
-    let identity = writer.table().identity().clone();
-    store.load_table(identity.id, &mut |rows| {
-        for (slot, bytes) in rows {
-            let version = Version::from_saved(CutId(0), bytes).ok_or_else(|| {
-                CheckpointError::Stopped(format!(
-                    "table {}: slot {} holds no row",
-                    identity.name, slot.0
-                ))
-            })?;
-            writer.restore(*slot, version);
-        }
-        progress(rows.len() as u64);
-        Ok(())
-    })?;
-    writer.restored();
-    Ok(())
 }
 
 /// One note a name: the last one said.

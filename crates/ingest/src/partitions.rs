@@ -3,7 +3,7 @@
 use change_feed::{PartitionFacts, RegistryId, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
 
-use crate::resume::SavedPartition;
+use crate::resume::{Refusal, SavedPartition};
 
 /// The schema that a partition waits for.
 #[derive(Debug)]
@@ -99,17 +99,14 @@ impl PartitionState {
 
     /// The source has delivered everything before `next`. An error if the log ends before what the
     /// checkpoint has seen.
-    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), String> {
+    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), Refusal> {
         self.end = Some(next.0);
         if next < self.next {
-            return Err(format!(
-                "{}-{}: record {} was read before, but the log ends at {}: it is another log. Run rowtide rebuild {} to rebuild its table from it",
-                self.topic,
-                self.partition,
-                self.next.0 - 1,
-                next.0,
-                self.topic
-            ));
+            return Err(Refusal::EndsBefore {
+                partition: self.partition,
+                wanted: self.next.0,
+                end: next.0,
+            });
         }
         // Records that mean nothing to us (control records of transactions) take offsets too.
         if self.next < next {
@@ -161,6 +158,15 @@ impl PartitionState {
     /// Why the schema that its next record needs is not there.
     pub fn awaits_in_vain(&self) -> Option<&str> {
         self.awaited.as_ref()?.reason.as_deref()
+    }
+
+    pub fn topic_uuid(&self) -> Option<TopicUuid> {
+        self.topic_uuid
+    }
+
+    /// It stays what was saved of it, because the log that was found is not the one it was read from.
+    pub fn stays(&mut self, saved: SavedPartition) {
+        self.topic_uuid = saved.topic_uuid;
     }
 
     pub fn saved(&self) -> SavedPartition {

@@ -14,6 +14,7 @@ use telemetry::clock;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::indexes;
+use crate::loading::LoadError;
 use crate::messages::{CheckpointAnswer, ToSequencer};
 use crate::readers::{self, Delivery, Readers};
 use crate::replay_thread::{Reopen, Replays};
@@ -26,8 +27,8 @@ use crate::status::StatusBoard;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The checkpoint is there and cannot be used.
-    #[error("{0}. Delete the data directory to rebuild everything from the log")]
-    Load(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),

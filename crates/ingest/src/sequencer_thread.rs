@@ -51,7 +51,7 @@ impl SequencerThread {
         }
         let progress = |loading| board.update(|report| report.loading = loading);
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
-        loaded.map_err(|error| PipelineError::Load(error.to_string()))
+        Ok(loaded?)
     }
 
     /// Runs until told to stop, and makes a last checkpoint.

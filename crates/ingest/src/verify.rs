@@ -21,7 +21,7 @@ use crate::notes::{self, Saved};
 use crate::rebuilds::ReplayProgress;
 use crate::replay::Targets;
 use crate::replay_thread::{self, Reopen, Runner};
-use crate::resume::SavedPartition;
+use crate::resume::{SavedPartition, SavedPlace};
 use crate::sequencer::Sequencer;
 use crate::settings::{Settings, SourceSetup};
 
@@ -106,16 +106,21 @@ impl Verify {
             .position(|table| table.identity.name == name)
             .ok_or("there is no such table")?;
         let table = &self.sequencer.tables[at];
-        if let Some(rebuild) = &table.rebuild {
-            return Err(format!(
-                "{rebuild}, so that its rows are of another setting: rebuild it first"
-            ));
+        if let Some(undecided) = &table.undecided {
+            if let Some(change) = &undecided.change {
+                return Err(format!(
+                    "{change}, so that its rows are of another setting: rebuild it first"
+                ));
+            }
+            if let Some(reason) = undecided.rows.damage() {
+                return Err(format!("its rows in the checkpoint are damaged ({reason})"));
+            }
         }
         if let Some(reason) = &table.rebuilding {
             return Err(reason.clone());
         }
         let source = self.sequencer.source_at(at).ok_or("its source is gone")?;
-        let saved = self.saved(at);
+        let saved = self.saved(source, at)?;
         if saved.is_empty() {
             return Err("the checkpoint knows no partition of its topic".to_owned());
         }
@@ -142,15 +147,19 @@ impl Verify {
         })
     }
 
-    fn saved(&self, at: usize) -> BTreeMap<i32, SavedPartition> {
-        let identity = &self.sequencer.tables[at].identity;
-        let saved = self.sequencer.saved.iter();
-        saved
-            .filter(|((source, topic, _), _)| {
-                (source, topic) == (&identity.source, &identity.topic)
-            })
-            .map(|((_, _, number), saved)| (*number, *saved))
-            .collect()
+    /// Where the checkpoint stands in each partition of a table.
+    fn saved(&self, source: usize, at: usize) -> Result<BTreeMap<i32, SavedPartition>, String> {
+        let topic = &self.sequencer.tables[at].identity.topic;
+        let mut all = BTreeMap::new();
+        for (number, place) in self.sequencer.saved_of(source, topic) {
+            let SavedPlace::At(saved) = place else {
+                return Err(format!(
+                    "records of {topic} were read while it was not served"
+                ));
+            };
+            all.insert(number, saved);
+        }
+        Ok(all)
     }
 }
 

@@ -7,8 +7,10 @@ use crate::capture::{self, CaptureArgs};
 use crate::check::{self, CheckArgs};
 use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
+use crate::export::{self, ExportArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
+use crate::inspect::{self, InspectArgs};
 use crate::output;
 use crate::rebuild::{self, RebuildArgs};
 use crate::remote::get::{self, GetArgs};
@@ -46,6 +48,10 @@ enum Command {
     Rebuild(RebuildArgs),
     /// Compare the checkpoint's tables with what their logs make of them
     Verify(VerifyArgs),
+    /// Write all rows of a table, as they were at one moment
+    Export(ExportArgs),
+    /// Say what a data directory holds, without changing it
+    Inspect(InspectArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -123,6 +129,8 @@ impl Cli {
             Command::Get(args) => get::run(&args),
             Command::Rebuild(args) => rebuild::run(&args),
             Command::Verify(args) => verify::run(&args),
+            Command::Export(args) => export::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

@@ -8,8 +8,10 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
 mod init;
+mod inspect;
 mod operator;
 mod output;
 mod preparation;
@@ -18,6 +20,7 @@ mod rebuild;
 #[cfg(test)]
 mod reference;
 mod remote;
+mod scratch;
 mod serve;
 mod source;
 mod sources;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, Settings};
+use ingest::{GivenTable, LoadError, Pipeline, PipelineError, Settings};
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -19,9 +19,6 @@ use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::sources::Sources;
 use crate::status_provider::BoardStatus;
-
-/// The checkpoint's place in the data directory.
-const CHECKPOINT_DIR: &str = "checkpoint";
 
 /// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
 /// the addresses they have.
@@ -45,6 +42,7 @@ pub fn run(config: &Config, started: impl FnOnce(&Listen)) -> Result<(), Failure
     let metrics =
         MetricsPage::install(env!("CARGO_PKG_VERSION")).context("cannot collect metrics")?;
     let relations = Relations::from(config.relations.clone());
+    let storage = config.storage.clone();
     let pipeline = start_pipeline(config)?;
     started(&bound);
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
@@ -71,7 +69,7 @@ pub fn run(config: &Config, started: impl FnOnce(&Listen)) -> Result<(), Failure
         };
         let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
         let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
-        let failed = until_signal_or_failure(&pipeline).await;
+        let failed = until_signal_or_failure(&pipeline, &storage).await;
         let _ = stop.send(());
         let _ = tokio::join!(data, admin);
         failed
@@ -98,7 +96,7 @@ fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
     ListenAddress::parse(&listener.to_string()).unwrap_or_else(|_| wanted.clone())
 }
 
-async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
+async fn until_signal_or_failure(pipeline: &Pipeline, storage: &Storage) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let failed = pipeline.failed().clone();
@@ -108,9 +106,20 @@ async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         failure = failure => match failure {
-            Ok(Ok(error)) => Err(anyhow!(error)),
+            Ok(Ok(error)) => Err(explained(storage, error)),
             Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
         },
+    }
+}
+
+/// Why the pipeline gave up, and what helps.
+fn explained(storage: &Storage, error: PipelineError) -> anyhow::Error {
+    match (storage, error) {
+        (Storage::Directory(dir), PipelineError::Load(LoadError::Store(error))) => {
+            data_dir::refused(dir, &error)
+        }
+        (Storage::Directory(dir), PipelineError::Load(error)) => data_dir::damaged(dir, &error),
+        (_, error) => anyhow!(error),
     }
 }
 
@@ -160,7 +169,8 @@ pub fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, 
     match storage {
         Storage::Directory(dir) => {
             data_dir::prepare(dir)?;
-            let store = SledStore::open(&dir.join(CHECKPOINT_DIR)).map_err(anyhow::Error::new)?;
+            let store = SledStore::open(&data_dir::checkpoint_path(dir))
+                .map_err(|error| data_dir::refused(dir, &error))?;
             Ok((Box::new(store), false))
         }
         Storage::Memory => {

@@ -8,6 +8,7 @@
 mod admin;
 mod dsl;
 mod fixture;
+mod floors;
 mod indexes;
 mod lists;
 mod loading;

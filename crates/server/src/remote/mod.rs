@@ -95,7 +95,7 @@ pub fn refused(answer: &Answer) -> Failure {
 }
 
 /// One line about how fresh an answer is.
-fn freshness(fresh: &Fresh) -> String {
+pub fn freshness(fresh: &Fresh) -> String {
     let mut parts = vec![fresh.state.to_string()];
     parts.extend(
         fresh
