@@ -23,5 +23,6 @@ pub mod scenario;
 pub mod server;
 pub mod site;
 pub mod spelling;
+pub mod torture;
 pub mod trial;
 pub mod wait;

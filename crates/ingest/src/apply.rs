@@ -47,6 +47,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures
             .iter()
@@ -111,6 +112,31 @@ impl Sequencer {
         refused
     }
 
+    /// What was put aside may come once more, and be understood this time.
+    fn settle_read_again(
+        &mut self,
+        source: usize,
+        (topic, number): (&str, i32),
+        batch: &ChangeBatch,
+        news: News,
+    ) {
+        if self.quarantine.count(topic) == 0 {
+            return;
+        }
+        let name = &self.sources[source].name;
+        let held = self.quarantine.held_from((name, topic), number, news.from);
+        let is_read = |offset: u64| offset < batch.next_offset.0 && news.has(offset);
+        let fails = |offset: u64| batch.failures.iter().any(|it| it.offset == offset);
+        // One that was decoded before and could not be applied is not understood better now.
+        let settled = held.filter(|record| {
+            record.headers.is_some() && is_read(record.offset) && !fails(record.offset)
+        });
+        let settled: Vec<_> = settled.map(Quarantined::place).collect();
+        for place in settled {
+            self.quarantine.settle(&place);
+        }
+    }
+
     fn advance_partition(&mut self, source: usize, batch: &ChangeBatch, halt_at: Option<u64>) {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
@@ -122,8 +148,10 @@ impl Sequencer {
         until_halt.next_offset = NextOffset(offset);
         partition.applied(&until_halt);
         let topic = partition.topic.clone();
+        let failed = batch.failures.iter().find(|it| it.offset == offset);
+        let why = failed.map_or("", |failure| failure.reason.as_str());
         let reason = format!(
-            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\"",
+            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\": {why}. A restart reads on from it, once what is wrong is mended or on_bad_record is \"quarantine\"",
             partition.partition
         );
         partition.halt(reason.clone());
@@ -149,6 +177,7 @@ impl Sequencer {
             reason: failure.reason,
             key: failure.key,
             value: failure.value,
+            headers: failure.headers,
         });
         if is_new {
             Event::RecordQuarantined {

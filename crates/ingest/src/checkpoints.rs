@@ -67,6 +67,9 @@ impl Sequencer {
                 .push(notes::quarantined(record, true));
             counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
         }
+        for record in removed {
+            counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
+        }
         pending.checkpoint.notes.extend(
             counts
                 .iter()

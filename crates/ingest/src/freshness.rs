@@ -76,6 +76,9 @@ impl Sequencer {
     pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
+            if table.writer.has_forgotten() && !table.past.forgotten {
+                (table.past.forgotten, table.notes_dirty) = (true, true);
+            }
         }
     }
 
@@ -87,9 +90,11 @@ impl Sequencer {
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
+        // What is paused was at its end when it was paused, and nobody looks since.
+        let is_read = self.over_memory.is_none();
         let in_contact = self
             .source_of(at)
-            .is_some_and(|source| source.unreachable.is_none());
+            .is_some_and(|source| is_read && source.unreachable.is_none());
         let (at_end, ends) = (
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),

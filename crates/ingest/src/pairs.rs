@@ -159,6 +159,7 @@ fn refused(batch: &ChangeBatch, change: &Change, error: &ApplyError) -> Refused 
         reason: error.to_string(),
         key: None,
         value: None,
+        headers: None,
     };
     (batch.partition, failure)
 }

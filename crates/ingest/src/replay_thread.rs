@@ -182,8 +182,9 @@ impl Runner {
             name: "rowtide-replay",
         };
         let readers = readers::start(vec![source], WORKERS, &delivery);
-        let Readers { links, go, threads } =
-            readers.map_err(|error| format!("cannot start a thread: {error}"))?;
+        let Readers {
+            links, go, threads, ..
+        } = readers.map_err(|error| format!("cannot start a thread: {error}"))?;
         drop(go);
         Ok(Self {
             replay,

@@ -14,6 +14,7 @@ use crate::checkpoints::Pending;
 use crate::control::Request;
 use crate::links::Links;
 use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::quarantine_replay::LateDecoders;
 use crate::replay_thread::Replays;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
@@ -32,6 +33,8 @@ pub(crate) struct SequencerThread {
     pub requests: Receiver<Request>,
     pub links: Links,
     pub replays: Replays,
+    /// Decoders for what was put aside, by source.
+    pub late: Vec<LateDecoders>,
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
     pub checkpoint_in_flight: bool,
@@ -49,7 +52,9 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| board.update(|report| report.loading = loading);
+        let progress = |loading| {
+            board.update(|report| (report.loading, report.checkpoint_known) = (loading, true));
+        };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         Ok(loaded?)
     }
@@ -95,7 +100,9 @@ impl SequencerThread {
     fn obey(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             self.news = true;
-            self.sequencer.obey(request, &self.board);
+            let now_ms = clock::now_ms();
+            self.sequencer
+                .obey(request, &self.board, &mut self.late, now_ms);
         }
     }
 

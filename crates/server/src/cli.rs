@@ -46,12 +46,12 @@ enum Command {
     Get(GetArgs),
     /// Read tables from the start of the log again, beside those that are served
     Rebuild(RebuildArgs),
-    /// Compare the checkpoint's tables with what their logs make of them
-    Verify(VerifyArgs),
     /// Write all rows of a table, as they were at one moment
     Export(ExportArgs),
     /// Say what a data directory holds, without changing it
     Inspect(InspectArgs),
+    /// Compare the checkpoint's tables with what their logs make of them
+    Verify(VerifyArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -128,9 +128,9 @@ impl Cli {
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
             Command::Rebuild(args) => rebuild::run(&args),
-            Command::Verify(args) => verify::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Inspect(args) => inspect::run(&args),
+            Command::Verify(args) => verify::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

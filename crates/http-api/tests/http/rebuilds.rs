@@ -32,7 +32,7 @@ async fn a_rebuild_is_taken_in_hand_unless_one_runs() {
         202
         content-length: 245
         content-type: application/json
-        rowtide-as-of: AQUHFH4Xmh_3AAEABQQBaz9w
+        rowtide-as-of: AgUHFH4Xmh_3AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         {"table":"items","rebuild":{"number":7,"state":"replaying","progress":0.0,"rows":0},"hint":"The table answers as before until the new rows take its place in one cut. GET /v1/status on the data listener shows how far it is, and what came of it."}
@@ -44,7 +44,7 @@ async fn a_rebuild_is_taken_in_hand_unless_one_runs() {
             202
             content-length: 279
             content-type: application/json
-            rowtide-as-of: AQUHFH4Xmh_3AAEABQQBaz9w
+            rowtide-as-of: AgUHFH4Xmh_3AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
             {"table":"items","rebuild":{"number":7,"state":"replaying","progress":0.0,"rows":0,"detail":"incomplete is accepted"},"hint":"The table answers as before until the new rows take its place in one cut. GET /v1/status on the data listener shows how far it is, and what came of it."}
@@ -57,12 +57,12 @@ async fn a_rebuild_is_taken_in_hand_unless_one_runs() {
         "POST /v1/tables/shop.public.orders/rebuild",
         expect![[r#"
             409
-            content-length: 459
+            content-length: 461
             content-type: application/problem+json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/operation_refused","title":"Operation refused","status":409,"code":"operation_refused","detail":"Table 'orders' is being rebuilt already.","hint":"GET /v1/status shows how far it is.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/operation_refused","title":"Operation refused","status":409,"code":"operation_refused","detail":"Table 'orders' is being rebuilt already.","hint":"GET /v1/status shows how far it is.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -73,24 +73,24 @@ async fn what_cannot_be_asked_for_is_refused() {
     let api = admin(Operated::default());
     check(&api, "POST /v1/tables/itms/rebuild", expect![[r#"
         404
-        content-length: 543
+        content-length: 550
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'itms'.","candidates":["items"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'itms'.","candidates":["items"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(
         &api,
         "POST /v1/tables/items/rebuild?accept_incomplete=yes",
         expect![[r#"
             400
-            content-length: 421
+            content-length: 423
             content-type: application/problem+json
-            rowtide-as-of: AQUHFH4Xmh_3AAEABQQBaz9w
+            rowtide-as-of: AgUHFH4Xmh_3AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"accept_incomplete is true or false.","candidates":["true","false"],"retryable":false,"request_id":"r1","fresh":{"as_of":"AQUHFH4Xmh_3AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"accept_incomplete is true or false.","candidates":["true","false"],"retryable":false,"request_id":"r1","fresh":{"as_of":"AgUHFH4Xmh_3AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -105,13 +105,13 @@ async fn what_cannot_be_asked_for_is_refused() {
     let busy = admin(Operated { busy: true });
     check(&busy, "POST /v1/tables/items/rebuild", expect![[r#"
         503
-        content-length: 416
+        content-length: 418
         content-type: application/problem+json
         retry-after: 1
-        rowtide-as-of: AQUHFH4Xmh_3AAEABQQBaz9w
+        rowtide-as-of: AgUHFH4Xmh_3AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/overloaded","title":"Overloaded","status":503,"code":"overloaded","detail":"Too much is asked of the pipeline already.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"AQUHFH4Xmh_3AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/overloaded","title":"Overloaded","status":503,"code":"overloaded","detail":"Too much is asked of the pipeline already.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"AgUHFH4Xmh_3AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

@@ -24,6 +24,7 @@ mod logs_that_changed;
 mod memory;
 mod naming;
 mod one_by_one;
+mod quarantine_replays;
 mod rebuilding;
 mod rebuilds;
 mod restart;
