@@ -123,7 +123,7 @@ fn readers_of_a_running_server_never_see_half_a_table() -> anyhow::Result<()> {
         &site,
         &["verify"],
         NOT_READY,
-        &["in use by another process", "stop the server first"],
+        &["is in use by", "stop the server first"],
     )?;
     ensure!(server.stop()? == 0, "exit code after SIGTERM");
     check(

@@ -92,6 +92,8 @@ impl Sequencer {
         let old = std::mem::replace(&mut self.tables[at], state);
         let gone = self.take_partitions_over(source, at, partitions);
         self.forget(source, &topic, id, gone);
+        self.held_back
+            .retain(|(of, facts)| *of != source || facts.topic != topic);
         for record in quarantined {
             self.quarantine.add(record);
         }

@@ -107,20 +107,20 @@ impl Verify {
             .ok_or("there is no such table")?;
         let table = &self.sequencer.tables[at];
         if let Some(undecided) = &table.undecided {
-            if let Some(reason) = undecided.rows.damage() {
-                return Err(format!("its rows are damaged ({reason}): rebuild it first"));
-            }
-            if let Some(rebuild) = &undecided.change {
+            if let Some(change) = &undecided.change {
                 return Err(format!(
-                    "{rebuild}, so that its rows are of another setting: rebuild it first"
+                    "{change}, so that its rows are of another setting: rebuild it first"
                 ));
+            }
+            if let Some(reason) = undecided.rows.damage() {
+                return Err(format!("its rows in the checkpoint are damaged ({reason})"));
             }
         }
         if let Some(reason) = &table.rebuilding {
             return Err(reason.clone());
         }
         let source = self.sequencer.source_at(at).ok_or("its source is gone")?;
-        let saved = self.saved(at);
+        let saved = self.saved(source, at)?;
         if saved.is_empty() {
             return Err("the checkpoint knows no partition of its topic".to_owned());
         }
@@ -147,19 +147,19 @@ impl Verify {
         })
     }
 
-    /// How far its partitions had been read; none if one of them was passed over since.
-    fn saved(&self, at: usize) -> BTreeMap<i32, SavedPartition> {
-        let identity = &self.sequencer.tables[at].identity;
-        let saved = self.sequencer.saved.iter();
-        let saved = saved
-            .filter(|((source, topic, _), _)| {
-                (source, topic) == (&identity.source, &identity.topic)
-            })
-            .map(|((_, _, number), saved)| match saved {
-                SavedPlace::At(saved) => Some((*number, *saved)),
-                SavedPlace::PassedOver => None,
-            });
-        saved.collect::<Option<_>>().unwrap_or_default()
+    /// Where the checkpoint stands in each partition of a table.
+    fn saved(&self, source: usize, at: usize) -> Result<BTreeMap<i32, SavedPartition>, String> {
+        let topic = &self.sequencer.tables[at].identity.topic;
+        let mut all = BTreeMap::new();
+        for (number, place) in self.sequencer.saved_of(source, topic) {
+            let SavedPlace::At(saved) = place else {
+                return Err(format!(
+                    "records of {topic} were read while it was not served"
+                ));
+            };
+            all.insert(number, saved);
+        }
+        Ok(all)
     }
 }
 

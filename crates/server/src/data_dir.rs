@@ -15,6 +15,18 @@ pub fn checkpoint_path(data_dir: &Path) -> PathBuf {
     data_dir.join("checkpoint")
 }
 
+/// Another process has the directory open. In words, with what helps.
+#[derive(Debug)]
+pub struct InUse(String);
+
+impl std::fmt::Display for InUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InUse {}
+
 /// Why the checkpoint there cannot be used, and what helps.
 pub fn refused(data_dir: &Path, error: &CheckpointError) -> anyhow::Error {
     let path = checkpoint_path(data_dir);
@@ -31,9 +43,12 @@ pub fn refused(data_dir: &Path, error: &CheckpointError) -> anyhow::Error {
         CheckpointError::Locked {
             process: Some(process),
             ..
-        } => anyhow!("{error}. Stop it (`kill {process}`), or give another --data-dir"),
+        } => anyhow::Error::new(InUse(format!(
+            "{error}. Stop it (`kill {process}`), or give another --data-dir"
+        ))),
         CheckpointError::Locked { process: None, .. } => {
-            anyhow!("{error}. Stop it, or give another --data-dir")
+            let told = format!("{error}. Stop it, or give another --data-dir");
+            anyhow::Error::new(InUse(told))
         }
         CheckpointError::Open { .. } => anyhow!(
             "{error}. Make it readable and writable for this user, or give another --data-dir"

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use api_types::{RebuildState, RebuildStatus};
-use checkpoint_store::CheckpointError;
 use clap::Args;
 use ingest::{Compared, Verify};
 use query::diff::{self, ChangedCell, Difference, Side};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cli::LogArgs;
 use crate::config::{self, Config, ConfigArgs, Storage};
+use crate::data_dir::InUse;
 use crate::failure::Failure;
 use crate::output::{self, Style, harmless};
 use crate::progress::Progress;
@@ -110,8 +110,8 @@ fn load(config: &Config) -> Result<Verify, Failure> {
         )));
     }
     let (store, _) = serve::open_checkpoints(&config.storage).map_err(|failure| match failure {
-        Failure::Failed(error) if is_in_use(&error) => Failure::NotReady(format!(
-            "{error}: stop the server first, or verify a copy of {} (--data-dir)",
+        Failure::Failed(error) if error.is::<InUse>() => Failure::NotReady(format!(
+            "{error}. To verify, stop the server first, or copy {} and name the copy",
             dir.display()
         )),
         failure => failure,
@@ -123,15 +123,6 @@ fn load(config: &Config) -> Result<Verify, Failure> {
     let settings = serve::settings(config, false);
     let loaded = Verify::load(settings, &setups, catalog, &*store, reopen);
     Ok(loaded.map_err(anyhow::Error::new)?)
-}
-
-/// A process has the directory open.
-pub fn is_in_use(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    causes.any(|cause| {
-        let error = cause.downcast_ref::<CheckpointError>();
-        matches!(error, Some(CheckpointError::Locked { .. }))
-    })
 }
 
 fn standing(share: f64, trouble: Option<&str>) -> RebuildStatus {

@@ -11,10 +11,10 @@ use clap::Args;
 
 use crate::cli::LogArgs;
 use crate::config::{self, ConfigArgs};
+use crate::data_dir::InUse;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Progress};
-use crate::verify::is_in_use;
 
 #[derive(Args, Clone, Debug)]
 pub struct RebuildArgs {
@@ -59,7 +59,7 @@ pub fn run(args: &RebuildArgs) -> Result<(), Failure> {
     let config = config::load(&args.config, &config::process_environment())?;
     let server = online::Server::of(&config);
     match offline::run(args, config) {
-        Err(Failure::Failed(error)) if is_in_use(&error) => {
+        Err(Failure::Failed(error)) if error.is::<InUse>() => {
             progress::say_aside(&format!(
                 "a process has the data directory open: asking it at {server} (--admin and --listen name another place)"
             ));
