@@ -80,6 +80,14 @@ pub struct CheckpointStatus {
     pub state: CheckpointState,
     /// How long ago the last one became durable. `None` if none did yet.
     pub last_ms: Option<u64>,
+    /// How long the one that is on its way has been written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writing_ms: Option<u64>,
+    /// For how long every attempt has failed, and how many there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_attempts: Option<u32>,
     /// What is wrong and what would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

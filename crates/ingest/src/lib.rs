@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod attempts;
 mod beside;
 mod checkpoints;
 mod completeness;
@@ -75,6 +76,6 @@ pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
 };
 pub use status::{
-    CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
-    StatusReport,
+    CheckpointReport, CheckpointState, CheckpointTrouble, PartitionReport, SourceReport,
+    SourceState, StatusBoard, StatusReport,
 };

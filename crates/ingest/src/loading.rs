@@ -100,7 +100,9 @@ impl Sequencer {
                     return;
                 }
                 let (source, topic) = place;
-                self.saved.insert((source, topic, partition), saved);
+                let place = (source, topic, partition);
+                self.kept.insert(place.clone(), saved);
+                self.saved.insert(place, saved);
             }
             Saved::Shape {
                 topic,

@@ -12,6 +12,7 @@ use row_model::SchemaCatalog;
 use table_store::TableStore;
 use telemetry::clock;
 
+use crate::attempts::Attempts;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::decode_worker::{self, DecodedSource};
@@ -99,6 +100,7 @@ impl Pipeline {
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
             checkpointed_at: clock::monotonic(),
+            attempts: Attempts::default(),
             reported_ms: 0,
             news: true,
         };
@@ -297,7 +299,7 @@ fn run_sequencer(mut thread: SequencerThread, go: Sender<()>, failed: &Sender<Pi
 fn write_checkpoints(work: &Receiver<Pending>, answers: &Sender<ToSequencer>, store: &SharedStore) {
     for pending in work {
         let began = clock::monotonic();
-        let result = store.write().commit(&pending.checkpoint);
+        let result = pending.commit(&mut **store.write());
         let due = pending.scrub && result.is_ok();
         let scrubbed = due.then(|| store.write().scrub());
         let took = clock::monotonic() - began;

@@ -156,6 +156,17 @@ impl Quarantine {
         )
     }
 
+    /// Has the next checkpoint hold all of it.
+    pub fn mark_all_dirty(&mut self) {
+        self.added = self.held.iter().cloned().collect();
+        self.removed.clear();
+    }
+
+    /// How many records were ever put aside, of each topic that had any.
+    pub fn counts(&self) -> impl Iterator<Item = (&String, &u64)> {
+        self.counts.iter()
+    }
+
     /// Puts changes back that a checkpoint could not make durable.
     pub fn return_changes(
         &mut self,

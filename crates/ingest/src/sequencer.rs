@@ -63,6 +63,8 @@ pub struct Sequencer {
     pub(crate) partitions: HashMap<(usize, PartitionId), PartitionState>,
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPartition>,
+    /// What the newest checkpoint holds of partitions, found or not.
+    pub(crate) kept: HashMap<(String, String, i32), SavedPartition>,
     pub(crate) quarantine: Quarantine,
     /// Partitions whose tables wait until all of theirs are known.
     pub(crate) held_back: Vec<(usize, PartitionFacts)>,
@@ -111,6 +113,7 @@ impl Sequencer {
             by_topic: HashMap::new(),
             partitions: HashMap::new(),
             saved: HashMap::new(),
+            kept: HashMap::new(),
             held_back: Vec::new(),
             forgotten: Vec::new(),
             scrub: Scrub::default(),

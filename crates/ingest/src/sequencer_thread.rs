@@ -8,9 +8,10 @@ use change_feed::SourceEvent;
 use checkpoint_store::CheckpointStore;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
-use telemetry::{Event, clock};
+use telemetry::{CheckpointEvent, Event, clock};
 
 use crate::PipelineError;
+use crate::attempts::Attempts;
 use crate::checkpoints::Pending;
 use crate::control::Request;
 use crate::messages::{CheckpointAnswer, ToSequencer};
@@ -55,7 +56,9 @@ pub(crate) struct SequencerThread {
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
     pub checkpoint_in_flight: bool,
+    /// When the last one was begun, or came back as failed.
     pub checkpointed_at: Instant,
+    pub attempts: Attempts,
     pub reported_ms: i64,
     /// Something has happened since the last report.
     pub news: bool,
@@ -205,8 +208,9 @@ impl SequencerThread {
     }
 
     fn checkpoint_if_due(&mut self) {
-        let due = clock::monotonic() - self.checkpointed_at
-            >= self.sequencer.settings.checkpoint_interval;
+        let interval = self.sequencer.settings.checkpoint_interval;
+        let pause = self.attempts.pause(interval);
+        let due = clock::monotonic() - self.checkpointed_at >= pause;
         if due && !self.checkpoint_in_flight {
             self.begin_checkpoint();
         }
@@ -217,25 +221,37 @@ impl SequencerThread {
         let Some(out) = &self.checkpoint_out else {
             return;
         };
-        let pending = self.sequencer.begin_checkpoint(&**self.checkpoints.read());
+        let pending = if self.attempts.anew() {
+            Some(self.sequencer.begin_checkpoint_anew())
+        } else {
+            let store = self.checkpoints.read();
+            self.sequencer.begin_checkpoint(&**store)
+        };
         if let Some(pending) = pending {
             self.checkpoint_in_flight = out.send(pending).is_ok();
+            let now_ms = clock::now_ms();
+            self.board
+                .update(|report| report.checkpoint.writing_since_ms = Some(now_ms));
         }
     }
 
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
         self.checkpoint_in_flight = false;
+        let now_ms = clock::now_ms();
+        self.board
+            .update(|report| report.checkpoint.writing_since_ms = None);
         let volatile = self.sequencer.settings.volatile;
         if let Some(scrubbed) = answer.scrubbed {
             self.sequencer.scrubbed(scrubbed);
         }
         match answer.result {
             Ok(committed) => {
-                Event::CheckpointWritten {
+                Event::Checkpoint(CheckpointEvent::Written {
                     took: answer.took,
                     rows: committed.rows,
-                }
+                })
                 .emit();
+                self.attempts.succeeded(now_ms);
                 self.sequencer.checkpoint_done(answer.pending);
                 self.board.update(|report| {
                     report.checkpoint.state = if volatile {
@@ -243,15 +259,19 @@ impl SequencerThread {
                     } else {
                         CheckpointState::Ok
                     };
-                    report.checkpoint.last_ms = Some(clock::now_ms());
+                    report.checkpoint.last_ms = Some(now_ms);
                     report.checkpoint.sequence = committed.sequence;
                 });
             }
             Err(error) => {
-                Event::CheckpointFailed { error: &error }.emit();
+                // From now: a disk that takes minutes to fail is left alone for as long as any other.
+                self.checkpointed_at = clock::monotonic();
+                self.attempts.failed(&error, now_ms);
                 self.sequencer.checkpoint_failed(answer.pending);
+                let trouble = self.attempts.trouble().cloned();
                 self.board.update(|report| {
-                    report.checkpoint.state = CheckpointState::Failing(error.to_string());
+                    let trouble = trouble.map(CheckpointState::Failing);
+                    report.checkpoint.state = trouble.unwrap_or_default();
                 });
             }
         }

@@ -43,7 +43,17 @@ pub enum CheckpointState {
     Ok,
     /// Kept in memory only.
     Volatile,
-    Failing(String),
+    Failing(CheckpointTrouble),
+}
+
+/// Checkpoints that fail, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointTrouble {
+    /// What the last attempt met, and what would help.
+    pub detail: String,
+    /// When the first of them failed.
+    pub since_ms: i64,
+    pub attempts: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,6 +62,8 @@ pub struct CheckpointReport {
     /// When the last one became durable, and its number.
     pub last_ms: Option<i64>,
     pub sequence: u64,
+    /// Since when the one that is on its way is being written.
+    pub writing_since_ms: Option<i64>,
 }
 
 /// Everything there is to say.

@@ -9,7 +9,7 @@ use api_types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Check, Health, StatusProvider};
-use ingest::{Quarantined, SourceReport, SourceState, StatusBoard, StatusReport};
+use ingest::{CheckpointReport, Quarantined, SourceReport, SourceState, StatusBoard, StatusReport};
 use telemetry::clock::now_ms;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
@@ -40,24 +40,7 @@ impl StatusProvider for BoardStatus {
     }
 
     fn checkpoint(&self) -> CheckpointStatus {
-        self.0.read(|report| {
-            let (state, detail) = match &report.checkpoint.state {
-                ingest::CheckpointState::Ok => (CheckpointState::Ok, None),
-                ingest::CheckpointState::Volatile => (CheckpointState::Memory, None),
-                ingest::CheckpointState::Failing(reason) => {
-                    (CheckpointState::Failing, Some(reason.clone()))
-                }
-            };
-            let last_ms = report
-                .checkpoint
-                .last_ms
-                .map(|at| (now_ms() - at).max(0).unsigned_abs());
-            CheckpointStatus {
-                state,
-                last_ms,
-                detail,
-            }
-        })
+        self.0.read(|report| checkpoint(&report.checkpoint))
     }
 
     fn health(&self) -> Health {
@@ -72,6 +55,24 @@ impl StatusProvider for BoardStatus {
                 .find(|(name, _)| name == table)
                 .map(|(_, progress)| *progress)
         })
+    }
+}
+
+fn checkpoint(report: &CheckpointReport) -> CheckpointStatus {
+    let now_ms = now_ms();
+    let ago = |at: i64| (now_ms - at).max(0).unsigned_abs();
+    let (state, trouble) = match &report.state {
+        ingest::CheckpointState::Ok => (CheckpointState::Ok, None),
+        ingest::CheckpointState::Volatile => (CheckpointState::Memory, None),
+        ingest::CheckpointState::Failing(trouble) => (CheckpointState::Failing, Some(trouble)),
+    };
+    CheckpointStatus {
+        state,
+        last_ms: report.last_ms.map(ago),
+        writing_ms: report.writing_since_ms.map(ago),
+        failing_ms: trouble.map(|trouble| ago(trouble.since_ms)),
+        failed_attempts: trouble.map(|trouble| trouble.attempts),
+        detail: trouble.map(|trouble| trouble.detail.clone()),
     }
 }
 
@@ -149,7 +150,11 @@ fn health(report: &StatusReport) -> Health {
         .filter(|source| source.state == SourceState::Unreachable);
     let unreachable: Vec<_> = unreachable.map(|source| source.name.as_str()).collect();
     let checkpoint = match &report.checkpoint.state {
-        ingest::CheckpointState::Failing(reason) => Some(reason.clone()),
+        ingest::CheckpointState::Failing(trouble) => Some(format!(
+            "failing for {} s (the server is ready all the same): {}",
+            (now_ms() - trouble.since_ms).max(0) / 1_000,
+            trouble.detail
+        )),
         ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
     };
     let loading = report.loading.len();

@@ -279,13 +279,19 @@ impl TableWriter {
         dirty
     }
 
-    /// Calls every slot changed, because a checkpoint that took some of them failed.
-    pub fn mark_all_dirty(&mut self) {
-        for slot in 0..self.slots {
-            if let Some((chunk, place)) = self.table.chunk(SlotId(slot)) {
+    /// Calls these slots changed, because a checkpoint that took them failed. Slots that the table does
+    /// not have are passed over: it may be another one since.
+    pub fn mark_dirty(&mut self, slots: impl IntoIterator<Item = SlotId>) {
+        for slot in slots.into_iter().filter(|slot| slot.0 < self.slots) {
+            if let Some((chunk, place)) = self.table.chunk(slot) {
                 chunk.write().mark_dirty(place.slot);
             }
         }
+    }
+
+    /// Calls every slot changed: the next checkpoint is to hold them all.
+    pub fn mark_all_dirty(&mut self) {
+        self.mark_dirty((0..self.slots).map(SlotId));
     }
 
     /// Puts back a version that a checkpoint remembers. For loading, before the table is shared.

@@ -12,7 +12,7 @@ mod metric;
 mod metrics_page;
 mod record;
 
-pub use event::{Event, SchemaEvent};
+pub use event::{CheckpointEvent, Event, SchemaEvent};
 pub use logging::{LogFormat, LoggingError, init};
 pub use metric::{Kind, Metric};
 pub use metrics_page::{MetricsError, MetricsPage};

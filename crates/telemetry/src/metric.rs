@@ -60,6 +60,7 @@ metrics! {
     PartitionsAwaitingSchema = "rowtide_partitions_awaiting_schema", Gauge, "Partitions whose next record waits for a schema of the registry.";
     CheckpointDurationSeconds = "rowtide_checkpoint_duration_seconds", Histogram, "Time one checkpoint took until it was durable.";
     CheckpointLastSuccessTimestampSeconds = "rowtide_checkpoint_last_success_timestamp_seconds", Gauge, "When the last checkpoint became durable.";
+    CheckpointFailing = "rowtide_checkpoint_failing", Gauge, "1 while checkpoints cannot be written, else 0.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";
     RequestDurationSeconds = "rowtide_request_duration_seconds", Histogram, "Time from a request's head to the head of its answer.";
     RequestPanicsTotal = "rowtide_request_panics_total", Counter, "Requests that ended in a caught panic.";

@@ -40,12 +40,17 @@ impl Fault {
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<(Mutex<Plan>, Condvar)>);
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent faults, each of which comes and goes at a time of its own"
+)]
 #[derive(Debug, Default)]
 struct Plan {
     /// Batches applied and flushes asked for so far.
     writes: u64,
     next: Option<(u64, Fault)>,
     full: bool,
+    damaged: bool,
     stuck: bool,
     crashed: bool,
 }
@@ -55,6 +60,16 @@ struct Plan {
 pub struct FaultyMedium<M> {
     inner: M,
     faults: Faults,
+    /// What is written now is to take the place of what is damaged.
+    anew: bool,
+}
+
+fn damaged() -> CheckpointError {
+    CheckpointError::Corrupt {
+        table: None,
+        what: "the disk".to_owned(),
+        reason: "unreadable".to_owned(),
+    }
 }
 
 /// Opens the store that `disk` holds, as a process that was started anew.
@@ -84,6 +99,11 @@ impl Faults {
 
     pub fn free_disk(&self) {
         self.plan().full = false;
+    }
+
+    /// What the disk holds can be read no more, and nothing can be added to it. It can be written anew.
+    pub fn damage(&self) {
+        self.plan().damaged = true;
     }
 
     /// From now on writes wait.
@@ -134,7 +154,11 @@ impl Faults {
 impl<M: Medium> FaultyMedium<M> {
     pub fn new(inner: M, faults: Faults) -> Self {
         faults.plan().crashed = false;
-        Self { inner, faults }
+        Self {
+            inner,
+            faults,
+            anew: false,
+        }
     }
 
     fn write(
@@ -153,28 +177,43 @@ impl<M: Medium> FaultyMedium<M> {
         }
     }
 
-    /// A process that crashed does nothing any more.
+    /// A process that crashed does nothing any more, and what is damaged gives nothing.
     fn alive(&self) -> Result<(), CheckpointError> {
-        if self.faults.plan().crashed {
-            Err(CheckpointError::Unsettled("crashed".to_owned()))
-        } else {
-            Ok(())
+        let plan = self.faults.plan();
+        if plan.crashed {
+            return Err(CheckpointError::Unsettled("crashed".to_owned()));
         }
+        if plan.damaged && !self.anew {
+            return Err(damaged());
+        }
+        Ok(())
     }
 }
 
 impl<M: Medium> Medium for FaultyMedium<M> {
     fn apply(&mut self, batch: WriteBatch) -> Result<(), CheckpointError> {
-        self.write(|inner| inner.apply(batch))
+        self.write(|inner| inner.apply(batch))?;
+        self.alive()
     }
 
     fn flush(&mut self) -> Result<(), CheckpointError> {
-        self.write(M::flush)
+        self.write(M::flush)?;
+        if std::mem::take(&mut self.anew) {
+            self.faults.plan().damaged = false;
+        }
+        self.alive()
     }
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
-        self.alive()?;
-        self.inner.recover()
+        self.anew = false;
+        self.inner.recover()?;
+        self.alive()
+    }
+
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        self.inner.begin_anew()?;
+        self.anew = true;
+        self.alive()
     }
 
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {

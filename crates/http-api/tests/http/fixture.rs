@@ -316,6 +316,9 @@ impl StatusProvider for Status {
     fn checkpoint(&self) -> CheckpointStatus {
         CheckpointStatus {
             state: CheckpointState::Ok,
+            writing_ms: None,
+            failing_ms: None,
+            failed_attempts: None,
             last_ms: Some(700),
             detail: None,
         }

@@ -14,6 +14,7 @@ mod back_pressure;
 mod bad_records;
 mod completeness;
 mod confirmations;
+mod failing_disks;
 mod framed;
 mod harness;
 mod indexes;

@@ -21,15 +21,15 @@ const TOPIC: &str = "shop.public.orders";
 const PARTITION: PartitionId = PartitionId(0);
 const ROW_BYTES: usize = 100_000;
 
-struct Stepped {
+pub struct Stepped {
     log: ScriptedLog,
-    sequencer: Sequencer,
+    pub sequencer: Sequencer,
     decoder: DebeziumDecoder,
 }
 
 impl Stepped {
     /// A new sequencer with what the disk holds, whose source has not said anything.
-    fn on(disk: &MemoryDisk, memory_bytes_max: u64) -> Self {
+    pub fn on(disk: &MemoryDisk, memory_bytes_max: u64) -> Self {
         let log = ScriptedLog::new();
         log.create_topic(TOPIC, 1);
         let settings = Settings {

@@ -8,6 +8,9 @@ use super::{RemoteArgs, freshness};
 use crate::failure::Failure;
 use crate::output::{self, bytes, harmless, state_cell};
 
+/// A checkpoint that takes longer than this is worth a word.
+const SLOW_MS: u64 = 2_000;
+
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
     /// Print only the configuration lines that pin the tables' names for good
@@ -106,15 +109,22 @@ fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
 }
 
 fn checkpoint(checkpoint: &CheckpointStatus) -> String {
-    let age = checkpoint
+    let mut age = checkpoint
         .last_ms
         .map_or("none yet".to_owned(), |ms| format!("the last {ms} ms ago"));
+    if let Some(ms) = checkpoint.writing_ms.filter(|ms| *ms >= SLOW_MS) {
+        age += &format!(", one is being written for {} s", ms / 1_000);
+    }
     let state = match checkpoint.state {
         CheckpointState::Ok => format!("checkpoint ok, {age}"),
         CheckpointState::Memory => {
             "no checkpoint: a restart begins at the start of the log".to_owned()
         }
-        CheckpointState::Failing => format!("checkpoint FAILING, {age}"),
+        CheckpointState::Failing => {
+            let failing_s = checkpoint.failing_ms.unwrap_or_default() / 1_000;
+            let attempts = checkpoint.failed_attempts.unwrap_or_default();
+            format!("checkpoint FAILING for {failing_s} s ({attempts} attempts), {age}")
+        }
     };
     match &checkpoint.detail {
         Some(detail) => format!("{state}: {}", harmless(detail)),
