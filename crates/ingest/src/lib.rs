@@ -36,6 +36,7 @@ mod keyed_twin;
 mod keyless;
 mod lacks;
 mod loading;
+mod memory;
 mod merge;
 mod messages;
 mod multisets;
@@ -76,6 +77,6 @@ pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
 };
 pub use status::{
-    CheckpointReport, CheckpointState, CheckpointTrouble, PartitionReport, SourceReport,
-    SourceState, StatusBoard, StatusReport,
+    CheckpointReport, CheckpointState, CheckpointTrouble, MemoryReport, PartitionReport,
+    SourceReport, SourceState, StatusBoard, StatusReport,
 };

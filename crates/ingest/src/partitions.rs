@@ -45,6 +45,8 @@ pub(crate) struct PartitionState {
     pub halted: Option<String>,
     /// Its next record waits for a schema.
     pub awaited: Option<Awaited>,
+    /// Why there is no room for its next change.
+    pub awaits_memory: Option<String>,
     /// Its source was told to pause it.
     pub paused: bool,
     /// What a checkpoint keeps of it has changed.
@@ -69,6 +71,7 @@ impl PartitionState {
             late: None,
             halted: None,
             awaited: None,
+            awaits_memory: None,
             paused: false,
             dirty: false,
         }

@@ -13,6 +13,7 @@ use telemetry::Event;
 
 use crate::confirmations::Snapshots;
 use crate::indexes::IndexBuild;
+use crate::memory::Memory;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
@@ -78,8 +79,7 @@ pub struct Sequencer {
     orders: Vec<(usize, SourceOrder)>,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
-    /// All partitions are paused because memory is used up.
-    pub(crate) over_memory: Option<String>,
+    pub(crate) memory: Memory,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -121,7 +121,7 @@ impl Sequencer {
             index_builds: Vec::new(),
             orders: Vec::new(),
             unpublished: 0,
-            over_memory: None,
+            memory: Memory::default(),
             started: false,
             waits_changed: BTreeSet::new(),
         }
@@ -167,6 +167,7 @@ impl Sequencer {
             return;
         }
         let (id, topic) = (facts.id, facts.topic.clone());
+        self.no_longer_waits(source, id);
         let place = (
             self.sources[source].name.clone(),
             topic.clone(),
@@ -266,6 +267,7 @@ impl Sequencer {
         };
         partition.halt(error.to_string());
         let topic = partition.topic.clone();
+        self.no_longer_waits(source, id);
         self.stall(source, &topic, error.to_string());
     }
 
@@ -278,8 +280,8 @@ impl Sequencer {
         }
     }
 
-    /// The source has delivered everything there is in a partition, up to `next`.
-    pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    /// What the source had delivered of a partition up to `next` has been applied, and that was all.
+    pub(crate) fn is_at_end_at(&mut self, source: usize, id: PartitionId, next: NextOffset) {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };

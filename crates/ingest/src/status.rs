@@ -66,6 +66,16 @@ pub struct CheckpointReport {
     pub writing_since_ms: Option<i64>,
 }
 
+/// How memory stands to its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryReport {
+    pub used_bytes: u64,
+    /// `u64::MAX` if there is no limit.
+    pub max_bytes: u64,
+    /// Partitions whose next change would take too much.
+    pub partitions_waiting: usize,
+}
+
 /// Everything there is to say.
 #[derive(Clone, Debug, Default)]
 pub struct StatusReport {
@@ -77,6 +87,7 @@ pub struct StatusReport {
     /// The pipeline's threads are running.
     pub running: bool,
     pub checkpoint: CheckpointReport,
+    pub memory: MemoryReport,
     /// Oldest first.
     pub quarantine: Vec<Quarantined>,
     /// Which state of the quarantine that is.

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use row_model::{Epoch, SourcePosition};
 
+use crate::MemoryUse;
+
 /// How a table stands to its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReadState {
@@ -52,6 +54,7 @@ pub struct TableFacts {
     pub offsets: Vec<(i32, u64)>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
+    pub memory: MemoryUse,
     pub contact: Contact,
 }
 
@@ -82,6 +85,7 @@ impl Default for TableFacts {
             position: None,
             offsets: Vec::new(),
             commit_ms: None,
+            memory: MemoryUse::default(),
             contact: Contact::default(),
         }
     }
