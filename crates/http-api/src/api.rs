@@ -3,7 +3,8 @@
 //!
 //! Written as one function rather than as a stack of layers: each layer costs an allocation and a
 //! clone of all that is inside it, and together they would cost more than a lookup. For the same
-//! reason a bare lookup is answered from the request's head, before the router and without a future: it has
+//! reason a bare lookup is answered from the request's head, before the router and without a future (and
+//! where the connection brings nothing else, before hyper: see `quick.rs`): it has
 //! passed everything but the timeout, and waits for nothing.
 
 use std::any::Any;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Limited;
 use parking_lot::RwLock;
 use telemetry::{Event, MetricsPage, RequestDuration, clock};
@@ -26,6 +27,7 @@ use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span};
 
 use crate::problem::ApiError;
+use crate::quick::{Lookup, Said};
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
 use crate::{ApiState, Hosts, Limits, admin, error, fresh, problem, request_id};
@@ -90,6 +92,34 @@ impl Api {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Whether rows are looked up here.
+    pub(crate) fn answers_lookups(&self) -> bool {
+        self.inner.data.is_some()
+    }
+
+    /// Appends the answer to a lookup, if it may be asked here and now and the row is there. Else it may
+    /// have appended anything, and the request has not been counted.
+    pub(crate) fn look_up(&self, lookup: &Lookup<'_>, started: Instant, said: &mut Said) -> bool {
+        let inner = &self.inner;
+        let Some(state) = &inner.data else {
+            return false;
+        };
+        let is_admitted = inner.hosts.admit_host(lookup.host);
+        let Some(_permit) = inner.in_flight.try_acquire().ok().filter(|_| is_admitted) else {
+            return false;
+        };
+        let Some(took) = rows::write_lookup(state, lookup, started, said) else {
+            return false;
+        };
+        inner.observe(Route::Row, StatusCode::OK.as_u16(), took);
+        debug!(
+            path = lookup.path,
+            took_us = took.as_micros() as u64,
+            "looked up"
+        );
+        true
     }
 
     /// Answers a request. Never fails: what goes wrong is an answer too.

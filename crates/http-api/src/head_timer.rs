@@ -34,6 +34,14 @@ impl HeadTimer {
     }
 }
 
+impl HeadTimer {
+    /// Waits for the deadline.
+    pub fn until(&self, deadline: Instant) -> impl Future<Output = ()> {
+        let timer = self.clone();
+        Until { deadline, timer }
+    }
+}
+
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(clock::monotonic() + duration)

@@ -1,7 +1,7 @@
 //! Which `Host` and `Origin` a listener answers to. A web page can make a browser reach a server on
 //! the same machine under a name of its own (DNS rebinding); the name gives it away.
 
-use http::{HeaderMap, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Uri, header, uri::Authority};
 
 /// The hosts a listener is reached under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +28,27 @@ impl Hosts {
         }
     }
 
+    /// The same of a request that has nothing but a `Host`, if that.
+    pub(crate) fn admit_host(&self, host: Option<&[u8]>) -> bool {
+        let (Some(names), Some(host)) = (&self.names, host) else {
+            return true;
+        };
+        is_authority(str::from_utf8(host).ok(), |host| {
+            names.iter().any(|name| name.eq_ignore_ascii_case(host))
+        })
+    }
+
     /// Whether the request was meant for this listener. A request without any host is: browsers always send one.
     pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some(names) = &self.names else {
             return true;
         };
         let named = |host: &str| names.iter().any(|name| name.eq_ignore_ascii_case(host));
-        let host = headers
-            .get(header::HOST)
-            .map(|host| is_authority(host.to_str().ok(), named));
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
         let origin = headers
             .get(header::ORIGIN)
             .map(|origin| is_origin(origin.to_str().ok(), named));
-        host.unwrap_or(true) && origin.unwrap_or(true) && uri.host().is_none_or(named)
+        self.admit_host(host) && origin.unwrap_or(true) && uri.host().is_none_or(named)
     }
 }
 

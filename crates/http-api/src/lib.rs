@@ -20,6 +20,7 @@ mod listener;
 mod media;
 mod params;
 mod problem;
+mod quick;
 mod request_id;
 mod respond;
 mod route;

@@ -18,20 +18,29 @@ pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
     given.cloned().unwrap_or_else(next)
 }
 
+/// Appends the same, given the bytes of the header if there is one.
+pub(crate) fn write(given: Option<&[u8]>, out: &mut Vec<u8>) {
+    match given.filter(|id| is_harmless(id)) {
+        Some(id) => out.extend_from_slice(id),
+        None => out.extend_from_slice(&next_digits()),
+    }
+}
+
 pub(crate) fn as_str(id: &HeaderValue) -> &str {
     id.to_str().unwrap_or_default()
 }
 
 /// Unique within the process, and most likely among processes.
 fn next() -> HeaderValue {
+    HeaderValue::from_bytes(&next_digits()).unwrap_or(HeaderValue::from_static("0"))
+}
+
+fn next_digits() -> [u8; 16] {
     static BOOT: OnceLock<u32> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let boot = *BOOT.get_or_init(|| RandomState::new().hash_one(std::process::id()) as u32);
     let number = u64::from(boot) << 32 | u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
-    let digits: [u8; 16] = std::array::from_fn(|place| {
-        b"0123456789abcdef"[(number >> (60 - 4 * place) & 0xf) as usize]
-    });
-    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("0"))
+    std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - 4 * place) & 0xf) as usize])
 }
 
 fn is_harmless(id: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! Successful answers: a JSON body, and the headers that say how fresh it is and where the time went.
 
 use std::io::{Cursor, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -12,6 +12,8 @@ use telemetry::clock;
 
 use crate::fresh;
 use crate::limits::HEADER_BYTES_MAX;
+use crate::quick::Said;
+use crate::request_id;
 use crate::told::Told;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -57,15 +59,21 @@ impl Timing {
 
     /// `query;dur=0.020, ser;dur=0.030`, in milliseconds.
     fn header(&self) -> Option<HeaderValue> {
-        let now = clock::monotonic();
-        let found = self.found.unwrap_or(now);
         let mut text = Cursor::new([0; TIMING_BYTES_MAX]);
-        text.write_all(b"query;dur=").ok()?;
-        write_millis(found.duration_since(self.started), &mut text).ok()?;
-        text.write_all(b", ser;dur=").ok()?;
-        write_millis(now.duration_since(found), &mut text).ok()?;
+        self.write(&mut text).ok()?;
         let len = text.position() as usize;
         HeaderValue::from_bytes(&text.get_ref()[..len]).ok()
+    }
+
+    /// Answers with how long it took in all.
+    fn write(&self, text: &mut impl Write) -> std::io::Result<Duration> {
+        let now = clock::monotonic();
+        let found = self.found.unwrap_or(now);
+        text.write_all(b"query;dur=")?;
+        write_millis(found.duration_since(self.started), text)?;
+        text.write_all(b", ser;dur=")?;
+        write_millis(now.duration_since(found), text)?;
+        Ok(now.duration_since(self.started))
     }
 }
 
@@ -94,6 +102,54 @@ pub(crate) fn json_told(body: Vec<u8>, told: &Told, timing: &Timing) -> Response
     headers.extend(told.as_of.clone().map(|as_of| (AS_OF, as_of)));
     headers.extend(told.freshness.clone().map(|told| (FRESHNESS, told)));
     response
+}
+
+/// Appends a whole answer with the body that was made, and tells how long it took: the same as [`json_told`] makes with `x-request-id`, and hyper writes.
+pub(crate) fn write_told(
+    said: &mut Said,
+    told: &Told,
+    timing: &Timing,
+    id: Option<&[u8]>,
+) -> std::io::Result<Duration> {
+    let (body, out) = (&said.body, &mut said.bytes);
+    out.extend_from_slice(&told.head);
+    out.extend_from_slice(b"server-timing: ");
+    let took = timing.write(out)?;
+    out.extend_from_slice(b"\r\nx-request-id: ");
+    request_id::write(id, out);
+    out.extend_from_slice(b"\r\ncontent-length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(body);
+    Ok(took)
+}
+
+/// The part of the head of [`write_told`]'s answers that is the same for all of one moment.
+pub(crate) fn told_head(
+    as_of: Option<&HeaderValue>,
+    freshness: Option<&HeaderValue>,
+    now_ms: i64,
+) -> Vec<u8> {
+    let mut head = b"HTTP/1.1 200 OK".to_vec();
+    let now = UNIX_EPOCH + Duration::from_millis(now_ms.max(0).unsigned_abs());
+    let date = httpdate::fmt_http_date(now);
+    let (json, no_cache) = (JSON, NO_CACHE);
+    let lines = [
+        (header::CONTENT_TYPE, Some(json.as_bytes())),
+        (header::CACHE_CONTROL, Some(no_cache.as_bytes())),
+        (AS_OF, as_of.map(HeaderValue::as_bytes)),
+        (FRESHNESS, freshness.map(HeaderValue::as_bytes)),
+        (header::DATE, Some(date.as_bytes())),
+    ];
+    for (name, value) in lines {
+        let Some(value) = value else { continue };
+        head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value);
+    }
+    head.extend_from_slice(b"\r\n");
+    head
 }
 
 fn timed(body: Vec<u8>, timing: &Timing) -> Response {

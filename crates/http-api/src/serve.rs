@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::head_timer::HeadTimer;
 use crate::listener::Accepted;
+use crate::quick::{self, Rewound};
 use crate::{Api, Listener};
 
 /// After a failed accept. It fails again at once while file descriptors are short.
@@ -91,6 +92,15 @@ async fn converse<S>(
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let head_timeout = api.limits().head_timeout;
+    let stream = if api.answers_lookups() {
+        match quick::converse(stream, &api, &stopped).await {
+            Ok(Some(rest)) => rest,
+            Ok(None) => return,
+            Err(error) => return debug!(%error, "connection ended early"),
+        }
+    } else {
+        Rewound::new(stream)
+    };
     let service = service_fn(move |request| {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(request).await) }

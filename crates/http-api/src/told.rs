@@ -24,6 +24,8 @@ pub(crate) struct Told {
     /// As the headers do, unless they would be too long.
     pub as_of: Option<HeaderValue>,
     pub freshness: Option<HeaderValue>,
+    /// What begins the bytes of an answer.
+    pub head: Vec<u8>,
 }
 
 /// What a table's freshness depends on.
@@ -80,11 +82,13 @@ impl Told {
         let fresh = fresh::of_table(table, now_ms);
         let mut json = Vec::new();
         respond::write_json(&fresh::to_wire(&fresh), &mut json);
+        let (as_of, freshness) = (respond::as_of(&fresh), respond::freshness(&fresh));
         Self {
+            head: respond::told_head(as_of.as_ref(), freshness.as_ref(), now_ms),
             moment,
             json,
-            as_of: respond::as_of(&fresh),
-            freshness: respond::freshness(&fresh),
+            as_of,
+            freshness,
             fresh,
         }
     }

@@ -1,6 +1,7 @@
 //! `GET /v1/tables/{t}/rows/{key}`: one row by its key, and what is asked for beside it.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,14 +12,17 @@ use query::key::RowKey;
 use query::lookup::{self, LookupError};
 use query::percent;
 use query::url::{self, About};
-use table_store::PinnedCut;
+use row_model::Version;
+use table_store::{PinnedCut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
 use crate::params::Params;
 use crate::problem::ApiError;
+use crate::quick::{Lookup, Said};
 use crate::respond::{self, Timing};
 use crate::route::{self, Route};
+use crate::told::Told;
 use crate::{ApiState, error, fresh};
 
 /// Rows rarely are longer; a longer one costs one more allocation.
@@ -53,15 +57,39 @@ pub(crate) fn lookup(
         return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
+    write_row(state, &found.table, &version, &told, &mut body);
+    Ok(respond::json_told(body, &told, &timing))
+}
+
+/// Appends the whole answer to a point lookup, if the row is there, and tells how long that took.
+pub(crate) fn write_lookup(
+    state: &ApiState,
+    lookup: &Lookup<'_>,
+    started: Instant,
+    said: &mut Said,
+) -> Option<Duration> {
+    let mut timing = Timing::since(started);
+    let name = percent::decode(lookup.table).ok()?;
+    let found = lookup::row(state.store(), &name, lookup.key).ok()?;
+    timing.found();
+    let told = state.told().of(&found.table, state.now_ms());
+    said.body.clear();
+    write_row(state, &found.table, &found.row?, &told, &mut said.body);
+    respond::write_told(said, &told, &timing, lookup.id).ok()
+}
+
+fn write_row(
+    state: &ApiState,
+    table: &Arc<TableCut>,
+    version: &Version,
+    told: &Told,
+    body: &mut Vec<u8>,
+) {
     body.extend_from_slice(b"{\"row\":");
-    state
-        .shapes()
-        .of(&found.table)
-        .write_row(&version, &mut body);
+    state.shapes().of(table).write_row(version, body);
     body.extend_from_slice(b",\"fresh\":");
     body.extend_from_slice(&told.json);
     body.push(b'}');
-    Ok(respond::json_told(body, &told, &timing))
 }
 
 /// The same with what is selected of the row, and the rows that are related to it.

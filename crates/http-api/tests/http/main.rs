@@ -13,6 +13,7 @@ mod lists;
 mod loading;
 mod lookups;
 mod queries;
+mod quick;
 mod refusals;
 mod relations;
 mod rest;

@@ -1,0 +1,328 @@
+//! Connections that only look rows up, answered without the machinery that any other request needs.
+//!
+//! A row is found and written in a microsecond; to make a request and a response of it, with their maps
+//! of headers, takes several. So each connection begins here: as long as it brings plain lookups of rows
+//! that are there, they are read where they lie and answered with bytes. The first request that is
+//! anything else goes to hyper, and with it the rest of the connection.
+//!
+//! Refuses to refuse. Whatever is not understood here, or not found, or not allowed, is for hyper and the
+//! router behind it, so that each error is made in one place and both ways answer alike.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::replace;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use httparse::{EMPTY_HEADER, Status};
+use telemetry::clock;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::watch;
+
+use crate::head_timer::HeadTimer;
+use crate::{Api, request_id, route};
+
+/// A usual client's head takes a tenth of it. A longer one is hyper's.
+const HEARD_BYTES_MAX: usize = 4_096;
+/// Answers to requests that came together are written together, up to here.
+const SAID_BYTES_MAX: usize = 16_384;
+const HEADERS_MAX: usize = 24;
+
+/// What clients send along that changes no answer to a lookup.
+const MEANINGLESS: [&str; 13] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "cookie",
+    "pragma",
+    "priority",
+    "referer",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "traceparent",
+    "user-agent",
+];
+
+/// A request that is a plain lookup.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lookup<'a> {
+    pub table: &'a str,
+    pub key: &'a str,
+    pub path: &'a str,
+    pub host: Option<&'a [u8]>,
+    pub id: Option<&'a [u8]>,
+    /// Bytes of its head, which is all of it.
+    pub bytes: usize,
+}
+
+/// Answers lookups until something else comes, the other side goes, or `stopped` says so. Returns the
+/// connection if there is more to do, with what was heard and not answered.
+pub(crate) async fn converse<S>(
+    mut stream: S,
+    api: &Api,
+    stopped: &watch::Receiver<bool>,
+) -> io::Result<Option<Rewound<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut idle = stopped.clone();
+    let mut end = Alarm {
+        stop: pin!(idle.wait_for(|stopped| *stopped)),
+        timer: HeadTimer::new(api.limits().head_timeout),
+        is_set: false,
+    };
+    let mut heard = Vec::with_capacity(HEARD_BYTES_MAX);
+    let mut said = Said::default();
+    let mut now = clock::monotonic();
+    loop {
+        let read = pin!(stream.read_buf(&mut heard));
+        let deadline = now + api.limits().head_timeout;
+        let read = end.or(read, deadline).await.unwrap_or(Ok(0))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        now = clock::monotonic();
+        let mut answered = 0;
+        while let Some(bytes) = answer(api, &heard[answered..], now, &mut said) {
+            answered += bytes;
+            if said.bytes.len() > SAID_BYTES_MAX {
+                stream.write_all(&said.bytes).await?;
+                said.bytes.clear();
+            }
+        }
+        stream.write_all(&said.bytes).await?;
+        said.clear();
+        if answered < heard.len() {
+            heard.drain(..answered);
+            return Ok(Some(Rewound { heard, stream }));
+        }
+        heard.clear();
+        // One that never idles does not see the end coming otherwise.
+        if *stopped.borrow() {
+            return Ok(None);
+        }
+    }
+}
+
+/// What ends a wait for the next request.
+struct Alarm<'a, Stop> {
+    stop: Pin<&'a mut Stop>,
+    timer: HeadTimer,
+    /// Both know whom to wake. They need not be asked again until they do.
+    is_set: bool,
+}
+
+impl<Stop: Future> Alarm<'_, Stop> {
+    /// Waits for `wanted`; `None` if the end comes first.
+    async fn or<T>(
+        &mut self,
+        mut wanted: Pin<&mut impl Future<Output = T>>,
+        deadline: Instant,
+    ) -> Option<T> {
+        let mut is_woken = !self.is_set;
+        poll_fn(|context| {
+            if let Poll::Ready(wanted) = wanted.as_mut().poll(context) {
+                return Poll::Ready(Some(wanted));
+            }
+            let is_asked = replace(&mut is_woken, true);
+            if is_asked {
+                self.is_set = true;
+                let timer = pin!(self.timer.until(deadline));
+                if timer.poll(context).is_ready() || self.stop.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Answers to be written, and room to make one in.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub bytes: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+impl Said {
+    fn clear(&mut self) {
+        for bytes in [&mut self.bytes, &mut self.body] {
+            bytes.clear();
+            bytes.shrink_to(SAID_BYTES_MAX);
+        }
+    }
+}
+
+/// Appends the answer to the lookup that these bytes begin with, and tells how long it is; `None` if they
+/// begin with anything else.
+fn answer(api: &Api, heard: &[u8], started: Instant, said: &mut Said) -> Option<usize> {
+    if heard.is_empty() {
+        return None;
+    }
+    let before = said.bytes.len();
+    // Unwinding leaves half an answer, which is taken back; the request fails once more where that is told.
+    let answered = catch_unwind(AssertUnwindSafe(|| {
+        let lookup = read(heard)?;
+        api.look_up(&lookup, started, said).then_some(lookup.bytes)
+    }));
+    let answered = answered.unwrap_or_default();
+    if answered.is_none() {
+        said.bytes.truncate(before);
+    }
+    answered
+}
+
+/// The lookup that these bytes begin with.
+fn read(heard: &[u8]) -> Option<Lookup<'_>> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let Ok(Status::Complete(bytes)) = request.parse(heard) else {
+        return None;
+    };
+    if (request.method, request.version) != (Some("GET"), Some(1)) {
+        return None;
+    }
+    let path = request.path.filter(|path| path.bytes().all(is_plain))?;
+    let (table, key) = route::row_of(path)?;
+    let mut lookup = Lookup {
+        table,
+        key,
+        path,
+        host: None,
+        id: None,
+        bytes,
+    };
+    for header in &*request.headers {
+        let named = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if named("host") && lookup.host.is_none() {
+            lookup.host = Some(header.value);
+        } else if named(request_id::REQUEST_ID.as_str()) && lookup.id.is_none() {
+            lookup.id = Some(header.value);
+        } else if named("connection") {
+            header
+                .value
+                .eq_ignore_ascii_case(b"keep-alive")
+                .then_some(())?;
+        } else if !MEANINGLESS.into_iter().any(named) {
+            return None;
+        }
+    }
+    Some(lookup)
+}
+
+/// What may stand in a path as it is, and percent signs. Of anything else hyper decides.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/%-._~,:@!$&'()*+;=".contains(&byte)
+}
+
+/// A connection from which some bytes were taken, and which begins with them again.
+pub(crate) struct Rewound<S> {
+    heard: Vec<u8>,
+    stream: S,
+}
+
+impl<S> Rewound<S> {
+    /// One from which nothing was taken.
+    pub fn new(stream: S) -> Self {
+        Self {
+            heard: Vec::new(),
+            stream,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.heard.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let bytes = self.heard.len().min(into.remaining());
+        into.put_slice(&self.heard[..bytes]);
+        self.heard.drain(..bytes);
+        if self.heard.is_empty() {
+            self.heard = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_nothing_but_a_lookup_is_one() {
+        let path = |request: &str| {
+            let request = request.replace('\n', "\r\n");
+            read(request.as_bytes()).map(|lookup| (lookup.path.to_owned(), lookup.bytes))
+        };
+        let head = "GET /v1/tables/a%20b/rows/1,x HTTP/1.1\nHost: h\nUser-Agent: é\n\n";
+        let bytes = head.len() + 3 + 1;
+        let of_head = Some(("/v1/tables/a%20b/rows/1,x".to_owned(), bytes));
+        assert_eq!(path(head), of_head);
+        assert_eq!(path(&format!("{head}GET /other")), of_head);
+        assert_eq!(
+            path(&head.replace("Host: h\n", "")).map(|(_, bytes)| bytes),
+            Some(bytes - 9)
+        );
+        for other in [
+            head.replace("GET", "HEAD"),
+            head.replace("/1.1", "/1.0"),
+            head.replace("1,x", "1?"),
+            head.replace("1,x", "1/2"),
+            head.replace("1,x", "{1}"),
+            head.replace("/v1", "http://h/v1"),
+            head.replace("rows", "row"),
+            head.replace("Host: h", "Host: h\nHost: i"),
+            head.replace("Host: h", "X-Request-Id: 1\nX-Request-Id: 2"),
+            head.replace("Host: h", "Connection: close"),
+            head.replace("Host: h", "Content-Length: 0"),
+            head.replace("Host: h", "If-None-Match: *"),
+            head.replace("Host: h", "Prefer: wait=2"),
+            head.replace("Host: h", "Accept: a\n".repeat(HEADERS_MAX).trim_end()),
+            head[..head.len() - 1].to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(path(&other), None, "{other}");
+        }
+    }
+}
