@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod fresh;
+mod memory;
 mod problem;
 mod quarantine;
 mod rest;
@@ -15,6 +16,7 @@ mod status;
 mod tables;
 
 pub use fresh::{Fresh, State, Transactions};
+pub use memory::{MemoryStatus, TableMemory};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
 pub use rest::{RestDetails, RestError, RestRelation};

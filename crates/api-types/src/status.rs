@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fresh, State};
+use crate::{Fresh, MemoryStatus, State, TableMemory};
 
 /// Quarantined records that the status lists, newest first. The rest is under `GET /v1/quarantine`.
 pub const QUARANTINE_LISTED_MAX: usize = 20;
@@ -14,6 +14,8 @@ pub struct StatusResponse {
     /// The newest, at most [`QUARANTINE_LISTED_MAX`].
     pub quarantine: Vec<QuarantineNote>,
     pub checkpoint: CheckpointStatus,
+    #[serde(default)]
+    pub memory: MemoryStatus,
     pub fresh: Fresh,
 }
 
@@ -53,6 +55,9 @@ pub struct TableStatus {
     pub topic: String,
     pub rows: u64,
     pub bytes: u64,
+    /// What the bytes are for.
+    #[serde(default)]
+    pub memory: TableMemory,
     pub state: State,
     pub quarantined: u64,
     /// Why it is not live, or not complete, and what would help.

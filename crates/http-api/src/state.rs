@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api_types::{CheckpointStatus, QuarantineNote, QuarantineRecord, SourceStatus};
+use api_types::{CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, SourceStatus};
 use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
@@ -21,6 +21,9 @@ pub trait StatusProvider: Send + Sync + 'static {
     fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord>;
 
     fn checkpoint(&self) -> CheckpointStatus;
+
+    /// What the tables take together, and what they may take.
+    fn memory(&self) -> MemoryStatus;
 
     fn health(&self) -> Health;
 

@@ -30,6 +30,8 @@ pub enum ControlError {
 pub(crate) enum Request {
     /// Tables may take so many bytes from now on.
     MemoryMax { bytes: u64, answer: Sender<()> },
+    /// The quarantine may take so many bytes from now on.
+    QuarantineMax { bytes: u64, answer: Sender<()> },
 }
 
 pub(crate) fn channel() -> (Control, Receiver<Request>) {
@@ -44,6 +46,14 @@ impl Control {
     /// If the pipeline cannot be asked.
     pub fn set_memory_max(&self, bytes: u64) -> Result<(), ControlError> {
         self.ask(|answer| Request::MemoryMax { bytes, answer })
+    }
+
+    /// Changes the bound on the quarantine. At a lower one the oldest records leave it at once.
+    ///
+    /// # Errors
+    /// If the pipeline cannot be asked.
+    pub fn set_quarantine_max(&self, bytes: u64) -> Result<(), ControlError> {
+        self.ask(|answer| Request::QuarantineMax { bytes, answer })
     }
 
     /// Waits for the answer, which comes within a round of the sequencer, or when the checkpoint is loaded.
@@ -64,6 +74,10 @@ impl Sequencer {
         match request {
             Request::MemoryMax { bytes, answer } => {
                 self.settings.memory_bytes_max = bytes;
+                let _ = answer.send(());
+            }
+            Request::QuarantineMax { bytes, answer } => {
+                self.quarantine.set_bytes_max(bytes);
                 let _ = answer.send(());
             }
         }

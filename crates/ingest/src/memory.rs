@@ -157,6 +157,19 @@ impl Sequencer {
         }
     }
 
+    /// A checkpoint may hold more than there is room for now. All of it is served: half a table would be
+    /// a wrong one.
+    pub(crate) fn tell_if_loaded_beyond_the_limit(&self) {
+        let (used, max) = (self.memory.used, self.settings.memory_bytes_max);
+        if used > max {
+            tracing::error!(
+                used,
+                max,
+                "the checkpoint takes more than memory.max: all of it is served, and what would grow tables waits"
+            );
+        }
+    }
+
     /// Looks at what the tables take, published or not. Call it when what readers need no more is gone.
     pub(crate) fn measure_memory(&mut self) {
         let uses = self.tables.iter().map(TableState::memory_now);

@@ -23,7 +23,7 @@ use crate::sequencer::Sequencer;
 use crate::sequencer_thread::{SequencerThread, SharedStore, SourceLink};
 use crate::settings::{Settings, SourceSetup, limits};
 use crate::source_thread::{self, SourceLinks};
-use crate::status::StatusBoard;
+use crate::status::{MemoryReport, StatusBoard};
 
 /// Why the pipeline cannot go on at all.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +101,7 @@ impl Pipeline {
             checkpoint_in_flight: false,
             checkpointed_at: clock::monotonic(),
             attempts: Attempts::default(),
+            memory_told: MemoryReport::default(),
             reported_ms: 0,
             news: true,
         };

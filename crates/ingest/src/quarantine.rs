@@ -87,15 +87,26 @@ impl Quarantine {
         self.bytes += record.bytes();
         self.added.push(record.clone());
         self.held.push_back(record);
+        self.keep_to_the_bound();
+        true
+    }
+
+    /// Changes how much is held.
+    pub fn set_bytes_max(&mut self, bytes_max: u64) {
+        self.bytes_max = bytes_max;
+        self.keep_to_the_bound();
+    }
+
+    fn keep_to_the_bound(&mut self) {
         while self.bytes > self.bytes_max {
             let Some(oldest) = self.held.pop_front() else {
                 break;
             };
             self.bytes -= oldest.bytes();
+            self.changes += 1;
             self.places.remove(&oldest.place());
             self.removed.push(oldest);
         }
-        true
     }
 
     /// Forgets the records of a topic that is read again from its start.

@@ -24,17 +24,21 @@ impl Sequencer {
     /// Brings the part of the report that the sequencer knows up to date.
     pub fn report(&mut self, report: &mut StatusReport) {
         report.started = self.is_started();
-        report.memory = MemoryReport {
-            used_bytes: self.memory.used,
-            max_bytes: self.settings.memory_bytes_max,
-            partitions_waiting: self.memory.partitions_waiting(),
-        };
+        report.memory = self.memory_report();
         report.sources = (0..self.sources.len())
             .map(|at| self.source_report(at))
             .collect();
         if report.quarantine_changes != self.quarantine.changes() {
             report.quarantine_changes = self.quarantine.changes();
             report.quarantine = self.quarantine.held().cloned().collect();
+        }
+    }
+
+    pub(crate) fn memory_report(&self) -> MemoryReport {
+        MemoryReport {
+            used_bytes: self.memory.used,
+            max_bytes: self.settings.memory_bytes_max,
+            partitions_waiting: self.memory.partitions_waiting(),
         }
     }
 

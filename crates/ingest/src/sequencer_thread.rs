@@ -17,7 +17,7 @@ use crate::control::Request;
 use crate::messages::{CheckpointAnswer, ToSequencer};
 use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::limits;
-use crate::status::{CheckpointState, StatusBoard};
+use crate::status::{CheckpointState, MemoryReport, StatusBoard};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
@@ -60,6 +60,7 @@ pub(crate) struct SequencerThread {
     pub checkpointed_at: Instant,
     pub attempts: Attempts,
     pub reported_ms: i64,
+    pub memory_told: MemoryReport,
     /// Something has happened since the last report.
     pub news: bool,
 }
@@ -74,6 +75,7 @@ impl SequencerThread {
         }
         let progress = |loading| board.update(|report| report.loading = loading);
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
+        self.sequencer.tell_if_loaded_beyond_the_limit();
         loaded.map_err(|error| PipelineError::Load(error.to_string()))
     }
 
@@ -278,6 +280,9 @@ impl SequencerThread {
     }
 
     fn report(&mut self) {
+        // What readers let go of makes room without a message.
+        let memory = self.sequencer.memory_report();
+        self.news |= std::mem::replace(&mut self.memory_told, memory) != memory;
         if !self.news {
             return;
         }

@@ -76,6 +76,14 @@ pub struct MemoryReport {
     pub partitions_waiting: usize,
 }
 
+impl MemoryReport {
+    /// Something waits for room, or what was loaded takes more than there should be.
+    #[must_use]
+    pub fn is_scarce(&self) -> bool {
+        self.partitions_waiting > 0 || self.used_bytes > self.max_bytes
+    }
+}
+
 /// Everything there is to say.
 #[derive(Clone, Debug, Default)]
 pub struct StatusReport {

@@ -10,6 +10,7 @@ use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::output;
+use crate::reload::Reload;
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
@@ -108,7 +109,8 @@ impl Cli {
             Command::Serve(args) => {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
-                serve::run(config, |_| ())
+                let reload = Reload::new(args.config, config.clone());
+                serve::run(config, Some(reload), |_| ())
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),

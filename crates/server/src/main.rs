@@ -14,6 +14,7 @@ mod output;
 mod preparation;
 #[cfg(test)]
 mod reference;
+mod reload;
 mod remote;
 mod serve;
 mod source;

@@ -7,7 +7,9 @@ use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup};
+use ingest::{
+    Control, GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+};
 use query::relation::Relations;
 use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
@@ -21,15 +23,20 @@ use crate::config::{
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::preparation;
+use crate::reload::Reload;
 use crate::source;
 use crate::status_provider::BoardStatus;
 
 /// The checkpoint's place in the data directory.
 const CHECKPOINT_DIR: &str = "checkpoint";
 
-/// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
+/// Serves until SIGTERM or SIGINT; on SIGHUP reloads what there is to reload. `started` is called once, when both listeners are bound, with
 /// the addresses they have.
-pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
+pub fn run(
+    config: Config,
+    reload: Option<Reload>,
+    started: impl FnOnce(&Listen),
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
@@ -74,7 +81,7 @@ pub fn run(config: Config, started: impl FnOnce(&Listen)) -> Result<(), Failure>
         };
         let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
         let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
-        let failed = until_signal_or_failure(&pipeline).await;
+        let failed = until_signal_or_failure(&pipeline, reload).await;
         let _ = stop.send(());
         let _ = tokio::join!(data, admin);
         failed
@@ -101,9 +108,15 @@ fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
     ListenAddress::parse(&listener.to_string()).unwrap_or_else(|_| wanted.clone())
 }
 
-async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
+async fn until_signal_or_failure(
+    pipeline: &Pipeline,
+    reload: Option<Reload>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    if let Some(reload) = reload {
+        tokio::spawn(reload_at_signals(reload, pipeline.control().clone())?);
+    }
     let failed = pipeline.failed().clone();
     // A thread of its own, because a channel of the pipeline cannot be awaited.
     let failure = tokio::task::spawn_blocking(move || failed.recv());
@@ -115,6 +128,28 @@ async fn until_signal_or_failure(pipeline: &Pipeline) -> anyhow::Result<()> {
             Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
         },
     }
+}
+
+/// Without it SIGHUP would end the process, as it does a program of a terminal that goes.
+fn reload_at_signals(
+    mut reload: Reload,
+    control: Control,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let control = control.clone();
+            // It reads a file and waits for the pipeline.
+            let reloading = tokio::task::spawn_blocking(move || {
+                reload.now(&control);
+                reload
+            });
+            match reloading.await {
+                Ok(done) => reload = done,
+                Err(_) => return,
+            }
+        }
+    })
 }
 
 fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    SourceKind, SourceStatus, State,
+    CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
+    QuarantineRecord, SourceKind, SourceStatus, State,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Check, Health, StatusProvider};
-use ingest::{CheckpointReport, Quarantined, SourceReport, SourceState, StatusBoard, StatusReport};
+use ingest::{
+    CheckpointReport, MemoryReport, Quarantined, SourceReport, SourceState, StatusBoard,
+    StatusReport,
+};
 use telemetry::clock::now_ms;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
@@ -41,6 +44,14 @@ impl StatusProvider for BoardStatus {
 
     fn checkpoint(&self) -> CheckpointStatus {
         self.0.read(|report| checkpoint(&report.checkpoint))
+    }
+
+    fn memory(&self) -> MemoryStatus {
+        self.0.read(|report| MemoryStatus {
+            used_bytes: report.memory.used_bytes,
+            max_bytes: Some(report.memory.max_bytes).filter(|max| *max < u64::MAX),
+            partitions_waiting: report.memory.partitions_waiting,
+        })
     }
 
     fn health(&self) -> Health {
@@ -157,6 +168,7 @@ fn health(report: &StatusReport) -> Health {
         )),
         ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
     };
+    let memory = report.memory;
     let loading = report.loading.len();
     let words = |passed: bool, yes: &str, no: String| if passed { yes.to_owned() } else { no };
     Health {
@@ -205,6 +217,24 @@ fn health(report: &StatusReport) -> Health {
                 checkpoint.is_none(),
                 checkpoint.unwrap_or_else(|| "in order".to_owned()),
             ),
+            check("memory", !memory.is_scarce(), memory_in_words(&memory)),
         ],
     }
+}
+
+fn memory_in_words(memory: &MemoryReport) -> String {
+    let MemoryReport {
+        used_bytes: used,
+        max_bytes: max,
+        partitions_waiting: waiting,
+    } = *memory;
+    if max == u64::MAX {
+        return format!("{used} bytes, without a limit");
+    }
+    if !memory.is_scarce() {
+        return format!("{used} of {max} bytes");
+    }
+    format!(
+        "the tables take {used} bytes and memory.max is {max}: {waiting} partitions wait, what is there is served. Raise it and reload the configuration (SIGHUP), or do without a table, an index or a column"
+    )
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineRecord,
-    SourceKind, SourceStatus, State,
+    CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
+    QuarantineRecord, SourceKind, SourceStatus, State,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
@@ -321,6 +321,14 @@ impl StatusProvider for Status {
             failed_attempts: None,
             last_ms: Some(700),
             detail: None,
+        }
+    }
+
+    fn memory(&self) -> MemoryStatus {
+        MemoryStatus {
+            used_bytes: 300,
+            max_bytes: Some(1_000),
+            partitions_waiting: 0,
         }
     }
 

@@ -27,6 +27,7 @@ mod one_by_one;
 mod rebuilding;
 mod restart;
 mod retention;
+mod scarce_memory;
 mod schemas;
 mod shapes;
 mod stepped;

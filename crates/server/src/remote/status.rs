@@ -1,6 +1,10 @@
 //! `rowtide status`: where sources, tables and the checkpoint stand, and what is wrong.
 
-use api_types::{CheckpointState, CheckpointStatus, SourceStatus, StatusResponse, TableStatus};
+use std::fmt::Write as _;
+
+use api_types::{
+    CheckpointState, CheckpointStatus, MemoryStatus, SourceStatus, StatusResponse, TableStatus,
+};
 use clap::Args;
 use comfy_table::Cell;
 
@@ -38,6 +42,7 @@ fn show(status: &StatusResponse, color: bool) -> String {
         freshness(&status.fresh),
         sources(&status.sources, color).to_string(),
         tables(&status.tables, color).to_string(),
+        memory(&status.memory),
         checkpoint(&status.checkpoint),
     ];
     if !status.quarantine.is_empty() {
@@ -108,12 +113,24 @@ fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
     table
 }
 
+fn memory(memory: &MemoryStatus) -> String {
+    let used = bytes(memory.used_bytes);
+    let Some(max) = memory.max_bytes else {
+        return format!("memory {used}, without a limit");
+    };
+    let text = format!("memory {used} of {}", bytes(max));
+    match memory.partitions_waiting {
+        0 => text,
+        waiting => format!("{text}: {waiting} partitions WAIT for room"),
+    }
+}
+
 fn checkpoint(checkpoint: &CheckpointStatus) -> String {
     let mut age = checkpoint
         .last_ms
         .map_or("none yet".to_owned(), |ms| format!("the last {ms} ms ago"));
     if let Some(ms) = checkpoint.writing_ms.filter(|ms| *ms >= SLOW_MS) {
-        age += &format!(", one is being written for {} s", ms / 1_000);
+        let _ = write!(age, ", one is being written for {} s", ms / 1_000);
     }
     let state = match checkpoint.state {
         CheckpointState::Ok => format!("checkpoint ok, {age}"),
@@ -175,6 +192,8 @@ mod tests {
 
              table   state        rows  memory    lag
              orders  catching_up  597   80.0 KiB  unknown  retention; 2 quarantined
+
+            memory 0 B, without a limit
 
             checkpoint ok, the last 812 ms ago
 
