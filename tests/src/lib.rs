@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod avro_schema;
-mod binary;
+pub mod binary;
 pub mod broker;
 pub mod calendar;
 pub mod compare;
@@ -16,6 +16,7 @@ pub mod decimal;
 pub mod disk;
 pub mod exact;
 mod group_offsets;
+pub mod orders;
 pub mod records;
 pub mod registry;
 pub mod rendering;

@@ -41,6 +41,15 @@ impl Answer {
     }
 }
 
+/// A server that ended by itself.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its log.
+    pub said: String,
+}
+
 /// A started server.
 pub struct Server {
     process: Child,
@@ -179,11 +188,6 @@ impl Server {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// The code it ended with, if it has ended.
-    pub fn ended(&mut self) -> anyhow::Result<Option<i32>> {
-        Ok(self.process.try_wait()?.and_then(|status| status.code()))
-    }
-
     fn ask(&self, port: u16, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Answer> {
         let request = self
             .agent
@@ -215,7 +219,22 @@ impl Server {
         Ok(())
     }
 
-    fn is_caught_up(&self) -> bool {
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> anyhow::Result<Option<Ended>> {
+        let status = self.process.try_wait()?;
+        Ok(status.map(|status| Ended {
+            code: status.code(),
+            said: self.log_end(),
+        }))
+    }
+
+    /// True if everything that was in the log at the start has been applied.
+    pub fn is_caught_up(&self) -> bool {
         self.admin("/startupz")
             .is_ok_and(|answer| answer.status == 200)
     }

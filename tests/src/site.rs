@@ -71,6 +71,15 @@ impl Default for Settings {
     }
 }
 
+/// How a command ended.
+#[derive(Debug)]
+pub struct Said {
+    /// `None` if a signal ended it.
+    pub code: Option<i32>,
+    pub out: String,
+    pub error: String,
+}
+
 /// A folder with a configuration, a data directory and record files, on which servers are started
 /// one after another.
 pub struct Site {
@@ -218,27 +227,46 @@ interval = "{checkpoint_interval_ms}ms"
         ))
     }
 
+    /// Runs the binary to its end, and keeps what it wrote apart from what it complained of.
+    pub fn output(&self, arguments: &[&str]) -> anyhow::Result<Said> {
+        let mut command = self.command(arguments)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let process = {
+            let _forking = forking();
+            command.spawn().context("cannot start rowtide")?
+        };
+        let output = process.wait_with_output()?;
+        Ok(Said {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout)?,
+            error: String::from_utf8(output.stderr)?,
+        })
+    }
+
     fn spawn(&self, arguments: &[&str], file_bytes_max: Option<u64>) -> anyhow::Result<Child> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.path("log"))?;
+        let mut command = self.command(arguments)?;
+        if let Some(bytes) = file_bytes_max {
+            command.env("FILE_KIB_MAX", (bytes >> 10).to_string());
+        }
+        command.stdout(log.try_clone()?).stderr(log);
         let _forking = forking();
+        command.spawn().context("cannot start rowtide")
+    }
+
+    fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new("bash");
         command
             .args(["-c", START_ALONE, "bash"])
             .arg(binary::path()?)
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("NO_COLOR", "1");
-        if let Some(bytes) = file_bytes_max {
-            command.env("FILE_KIB_MAX", (bytes >> 10).to_string());
-        }
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        command.spawn().context("cannot start rowtide")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        Ok(command)
     }
 }
 

@@ -162,8 +162,8 @@ impl Story {
         self.start()?;
         let serves = wait::until("the server serves or gives up", || {
             let server = self.server()?;
-            if let Some(code) = server.ended()? {
-                ensure!(code == 1, "ended with code {code}");
+            if let Some(ended) = server.ended()? {
+                ensure!(ended.code == Some(1), "{:?}: {}", ended.code, ended.said);
                 return Ok(Some(false));
             }
             let ready = server.admin("/startupz");

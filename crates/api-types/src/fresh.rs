@@ -23,6 +23,9 @@ pub struct Fresh {
     pub complete: bool,
     /// Records of these tables that could not be applied.
     pub quarantined: u64,
+    /// With `at_least`: whether the answer is not older than that. False with `on_miss=serve` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub satisfied: Option<bool>,
 }
 
 /// Where a table, partition or source stands. Ordered from best to worst, so that the worst of several is `max`.

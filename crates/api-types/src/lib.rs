@@ -9,16 +9,19 @@ mod fresh;
 mod memory;
 mod problem;
 mod quarantine;
+mod rebuild;
 mod rest;
 mod rows;
 mod sql;
 mod status;
 mod tables;
+mod wait;
 
 pub use fresh::{Fresh, State, Transactions};
 pub use memory::{MemoryStatus, TableMemory};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{QUARANTINE_BYTES_SHOWN_MAX, QuarantineRecord, QuarantineResponse};
+pub use rebuild::{RebuildResponse, RebuildState, RebuildStatus};
 pub use rest::{RestDetails, RestError, RestRelation};
 pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use sql::{SqlRequest, SqlResponse, SqlTail};
@@ -30,3 +33,4 @@ pub use tables::{
     Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
     IndexState, RelationInfo, TableInfo, TablesResponse,
 };
+pub use wait::WaitResponse;

@@ -128,6 +128,8 @@ error_codes! {
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
     UnknownIndex = "unknown_index", 404, "Unknown index";
     IndexExists = "index_exists", 409, "Index exists";
+    /// What an operator asks for cannot be done as things stand.
+    OperationRefused = "operation_refused", 409, "Operation refused";
     SnapshotExpired = "snapshot_expired", 410, "Snapshot expired";
     PositionUnknown = "position_unknown", 410, "Position of another source timeline";
     CursorExpired = "cursor_expired", 410, "Cursor expired";

@@ -79,6 +79,7 @@ mod tests {
             transactions: Transactions::None,
             complete: true,
             quarantined: 0,
+            satisfied: None,
         };
         let tail = ListTail {
             count: 1,

@@ -16,6 +16,15 @@ pub struct SqlRequest {
     /// What `$1`, `$2`, … stand for.
     #[serde(default)]
     pub params: Vec<Box<RawValue>>,
+    /// `as_of` of an earlier answer that this one must not be older than.
+    #[serde(default)]
+    pub at_least: Option<String>,
+    /// How long that is waited for, as `2s` or `500ms`.
+    #[serde(default)]
+    pub wait: Option<String>,
+    /// `serve`: answer nevertheless, if it did not come.
+    #[serde(default)]
+    pub on_miss: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fresh, MemoryStatus, State, TableMemory};
+use crate::{Fresh, MemoryStatus, RebuildStatus, State, TableMemory};
 
 /// Quarantined records that the status lists, newest first. The rest is under `GET /v1/quarantine`.
 pub const QUARANTINE_LISTED_MAX: usize = 20;
@@ -66,6 +66,9 @@ pub struct TableStatus {
     /// would help.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The newest rebuild that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildStatus>,
     pub fresh: Fresh,
 }
 

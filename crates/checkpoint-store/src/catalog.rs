@@ -47,40 +47,50 @@ pub(crate) struct NotePieces {
 impl Catalog {
     /// Reads the records and checks that they vouch for each other.
     pub fn read(medium: &dyn Medium) -> Result<Self, CheckpointError> {
-        let mut catalog = Self {
-            leftovers: medium.get(keys::AHEAD, &mut |_| ())?,
-            ..Self::default()
+        let (catalog, damage) = Self::read_all_there_is(medium);
+        damage.into_iter().next().map_or(Ok(catalog), Err)
+    }
+
+    /// The same, past everything that is wrong, for who wants to be told of it and not to go on from it.
+    pub fn read_all_there_is(medium: &dyn Medium) -> (Self, Vec<CheckpointError>) {
+        let mut catalog = Self::default();
+        let mut damage = Vec::new();
+        let ahead = medium.get(keys::AHEAD, &mut |_| ());
+        catalog.leftovers = kept(ahead, &mut damage).unwrap_or_default();
+        let header = match kept(read_header(medium), &mut damage) {
+            Some(None) if catalog.leftovers => return (catalog, damage),
+            Some(None) => {
+                kept(nothing_stored(medium), &mut damage);
+                None
+            }
+            header => header.flatten(),
         };
-        let Some(header) = read_header(medium)? else {
-            return if catalog.leftovers {
-                Ok(catalog)
-            } else {
-                nothing_stored(medium).map(|()| catalog)
-            };
-        };
-        catalog.sequence = header.sequence;
-        let ledgers = catalog.read_ledgers(medium)?;
-        if catalog.ledgers != header.ledgers {
-            return Err(CheckpointError::corrupt(
+        catalog.sequence = header.as_ref().map_or(0, |header| header.sequence);
+        let mut ledgers = Vec::new();
+        kept(catalog.read_ledgers(medium, &mut ledgers), &mut damage);
+        let is_told = |told: Option<Fingerprints>, found| told.is_none_or(|told| told == found);
+        let lists = header.as_ref().map(|header| header.ledgers);
+        if !is_told(lists, catalog.ledgers) {
+            damage.push(CheckpointError::corrupt(
                 "the list of tables",
                 "not what the header says",
             ));
         }
-        catalog.read_chunks(medium)?;
-        catalog.read_deltas(medium)?;
+        kept(catalog.read_chunks(medium), &mut damage);
+        kept(catalog.read_deltas(medium), &mut damage);
         for (table, ledger) in ledgers {
             if let Some(table) = catalog.tables.get_mut(&table) {
                 table.check_against(ledger);
             }
         }
-        catalog.read_notes(medium)?;
-        if catalog.note_pieces != header.notes {
-            return Err(CheckpointError::corrupt(
+        kept(catalog.read_notes(medium), &mut damage);
+        if !is_told(header.map(|header| header.notes), catalog.note_pieces) {
+            damage.push(CheckpointError::corrupt(
                 "the notes",
                 "not what the header says",
             ));
         }
-        Ok(catalog)
+        (catalog, damage)
     }
 
     /// That of an empty place which goes on after another's last checkpoint.
@@ -144,8 +154,8 @@ impl Catalog {
     fn read_ledgers(
         &mut self,
         medium: &dyn Medium,
-    ) -> Result<Vec<(TableId, Ledger)>, CheckpointError> {
-        let mut ledgers = Vec::new();
+        ledgers: &mut Vec<(TableId, Ledger)>,
+    ) -> Result<(), CheckpointError> {
         scan(medium, &[keys::LEDGERS], |key, value| {
             let id = keys::table_of(key).ok_or("a ledger's key is malformed")?;
             let payload = sealed::open(key, value).map_err(|_| "a ledger is damaged")?;
@@ -160,8 +170,7 @@ impl Catalog {
                 },
             );
             Ok(())
-        })?;
-        Ok(ledgers)
+        })
     }
 
     fn read_chunks(&mut self, medium: &dyn Medium) -> Result<(), CheckpointError> {
@@ -197,11 +206,11 @@ impl Catalog {
     fn read_notes(&mut self, medium: &dyn Medium) -> Result<(), CheckpointError> {
         scan(medium, &[keys::NOTES], |key, value| {
             let name = keys::note_name(key).ok_or("a note's key is malformed")?;
-            sealed::open(key, value).map_err(|_| "a note is damaged")?;
             let note = self.notes.entry(name.to_vec()).or_default();
             note.pieces += 1;
             note.prints.add(value);
             self.note_pieces.add(value);
+            sealed::open(key, value).map_err(|_| "a note is damaged")?;
             Ok(())
         })
     }
@@ -334,18 +343,24 @@ fn nothing_stored(medium: &dyn Medium) -> Result<(), CheckpointError> {
     }
 }
 
+/// Shows every entry to `visit`; the first that is wrong is the error, once all were seen.
 fn scan(
     medium: &dyn Medium,
     prefix: &[u8],
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), &'static str>,
 ) -> Result<(), CheckpointError> {
-    let mut outcome = Ok(());
-    medium.scan(prefix, &mut |key, value| match visit(key, value) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(reason) => {
-            outcome = Err(CheckpointError::corrupt("the records", reason));
-            ControlFlow::Break(())
+    let mut failed = None;
+    medium.scan(prefix, &mut |key, value| {
+        if let Err(reason) = visit(key, value) {
+            failed.get_or_insert(reason);
         }
+        ControlFlow::Continue(())
     })?;
-    outcome
+    failed.map_or(Ok(()), |reason| {
+        Err(CheckpointError::corrupt("the records", reason))
+    })
+}
+
+fn kept<T>(read: Result<T, CheckpointError>, damage: &mut Vec<CheckpointError>) -> Option<T> {
+    read.map_err(|error| damage.push(error)).ok()
 }

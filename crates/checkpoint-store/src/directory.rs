@@ -4,7 +4,7 @@
 //! touch a directory that holds something else.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::CheckpointError;
@@ -12,8 +12,10 @@ use crate::records::{BINARY_VERSION, FORMAT};
 
 const MARKER: &str = "rowtide-checkpoint";
 const MARKER_DRAFT: &str = "rowtide-checkpoint.new";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 const TITLE: &str = "rowtide checkpoint";
+/// More than any process number takes.
+const SIGNATURE_BYTES_MAX: u64 = 32;
 
 /// A directory that is ours while this lives.
 #[derive(Debug)]
@@ -40,18 +42,24 @@ impl Directory {
         if !marked && let Some(name) = first_foreign_entry(path).map_err(failed)? {
             return Err(foreign(&format!("it contains {name}")));
         }
-        let lock = OpenOptions::new()
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .open(path.join(LOCK))
             .map_err(failed)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => CheckpointError::Locked {
-                place: path.display().to_string(),
-            },
-            TryLockError::Error(source) => failed(source),
-        })?;
+        match lock.try_lock() {
+            // It only makes another's message better.
+            Ok(()) => _ = sign(&mut lock),
+            Err(TryLockError::WouldBlock) => {
+                return Err(CheckpointError::Locked {
+                    place: path.display().to_string(),
+                    process: signature(&mut lock),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
         // Only now: the other process may have been about to write it.
         let used = match fs::read(path.join(MARKER)) {
             Ok(marker) => read_marker(&marker).map_err(|refused| match refused {
@@ -103,6 +111,88 @@ impl Directory {
     }
 }
 
+/// Says in the lock's file who holds it. What stands there says nothing while nobody does.
+fn sign(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+fn signature(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(SIGNATURE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .ok()?;
+    text.trim().parse().ok()
+}
+
+/// What the marker of a directory says, whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    pub format: u32,
+    /// The version of rowtide that wrote it.
+    pub written_by: String,
+    /// Whether a checkpoint was ever completed; `None` if it says so in words of another format.
+    pub used: Option<bool>,
+    /// Whether this binary reads the format.
+    pub is_readable: bool,
+}
+
+/// Whose a directory is, told without touching it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It is not there, or nothing is in it.
+    Nobody,
+    Ours(Marker),
+    /// The marker that would say so is there and is none.
+    Unclear,
+    /// There is no marker, and something else: this, for one.
+    Somebody {
+        found: String,
+    },
+}
+
+/// Looks whose a directory is. Writes nothing, and takes no lock.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn owner(path: &Path) -> io::Result<Owner> {
+    match fs::read(path.join(MARKER)) {
+        Ok(marker) => Ok(parse_marker(&marker).map_or(Owner::Unclear, Owner::Ours)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !path.try_exists()? {
+                return Ok(Owner::Nobody);
+            }
+            let found = first_foreign_entry(path)?;
+            Ok(found.map_or(Owner::Nobody, |found| Owner::Somebody { found }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps every process from opening the checkpoint in `path` while it lives. Creates nothing: where there is
+/// no lock yet, nobody has the checkpoint open.
+///
+/// # Errors
+/// If somebody has it open, or the lock cannot be read.
+pub(crate) fn hold(path: &Path) -> Result<Option<File>, CheckpointError> {
+    let failed = |source| CheckpointError::Open {
+        dir: path.to_path_buf(),
+        source,
+    };
+    let mut lock = match File::open(path.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        lock => lock.map_err(failed)?,
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(CheckpointError::Locked {
+            place: path.display().to_string(),
+            process: signature(&mut lock),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 enum Refused {
     Newer { found: u32, written_by: String },
     Unknown,
@@ -123,33 +213,39 @@ fn write_marker(path: &Path, used: bool) -> io::Result<()> {
 
 /// Whether the directory was used, as its marker says.
 fn read_marker(marker: &[u8]) -> Result<bool, Refused> {
-    let text = str::from_utf8(marker).map_err(|_| Refused::Unknown)?;
-    let mut lines = text.lines();
+    let marker = parse_marker(marker).ok_or(Refused::Unknown)?;
+    if !marker.is_readable {
+        return Err(Refused::Newer {
+            found: marker.format,
+            written_by: marker.written_by,
+        });
+    }
+    marker.used.ok_or(Refused::Unknown)
+}
+
+fn parse_marker(marker: &[u8]) -> Option<Marker> {
+    let mut lines = str::from_utf8(marker).ok()?.lines();
     if lines.next() != Some(TITLE) {
-        return Err(Refused::Unknown);
+        return None;
     }
     let mut field = |name: &str| {
         lines
             .next()
             .and_then(|line| line.strip_prefix(name)?.strip_prefix(' '))
     };
-    let format: u32 = field("format")
-        .and_then(|format| format.parse().ok())
-        .ok_or(Refused::Unknown)?;
-    let written_by = field("written by")
-        .unwrap_or("an unknown version")
-        .to_owned();
-    if format > u32::from(FORMAT) {
-        return Err(Refused::Newer {
-            found: format,
-            written_by,
-        });
-    }
-    match field("used") {
-        Some("yes") => Ok(true),
-        Some("no") => Ok(false),
-        _ => Err(Refused::Unknown),
-    }
+    let format: u32 = field("format")?.parse().ok()?;
+    let written_by = field("written by").unwrap_or("an unknown version");
+    let used = match field("used") {
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        _ => None,
+    };
+    Some(Marker {
+        format,
+        written_by: written_by.to_owned(),
+        used,
+        is_readable: format <= u32::from(FORMAT),
+    })
 }
 
 fn first_foreign_entry(path: &Path) -> io::Result<Option<String>> {

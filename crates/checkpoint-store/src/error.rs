@@ -21,8 +21,12 @@ pub enum CheckpointError {
     #[error("{place} is not a rowtide checkpoint: {found}")]
     Foreign { place: String, found: String },
     /// At open: another process, or another store of this one, has the checkpoint open.
-    #[error("{place} is in use by another process")]
-    Locked { place: String },
+    #[error("{place} is in use by {}", holder(*.process))]
+    Locked {
+        place: String,
+        /// Its number, where that is known.
+        process: Option<u32>,
+    },
     /// At open: the directory cannot be created, read or written.
     #[error("cannot use {} as checkpoint directory: {source}", dir.display())]
     Open { dir: PathBuf, source: io::Error },
@@ -64,4 +68,11 @@ impl CheckpointError {
             reason: reason.into(),
         }
     }
+}
+
+fn holder(process: Option<u32>) -> String {
+    process.map_or_else(
+        || "another process".to_owned(),
+        |number| format!("process {number}"),
+    )
 }

@@ -36,6 +36,7 @@ mod catalog;
 mod contract;
 mod directory;
 mod error;
+mod inspection;
 mod keys;
 pub mod limits;
 mod load;
@@ -53,7 +54,9 @@ pub use contract::{
     Checkpoint, CheckpointStore, ChunkId, ChunkRows, Committed, LoadSink, Note, Notes,
     TableChanges, TableSummary,
 };
+pub use directory::{Marker, Owner, owner};
 pub use error::CheckpointError;
+pub use inspection::{Contents, Copied, IsRow, NoteContents, TableContents};
 pub use medium::{Medium, Visit, WriteBatch};
 pub use memory::{MemoryDisk, MemoryMedium, MemoryStore};
 pub use sled_medium::{SledMedium, SledStore};

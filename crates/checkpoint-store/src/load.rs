@@ -52,24 +52,30 @@ pub(crate) fn load_table(
 }
 
 pub(crate) fn read_notes(medium: &dyn Medium, catalog: &Catalog) -> Result<Notes, CheckpointError> {
-    let mut notes = Notes::new();
-    for (name, stored) in &catalog.notes {
-        let mut value = Vec::new();
-        for piece in 0..stored.pieces {
-            let key = keys::note(name, piece);
-            let mut outcome = Err("a part is missing".to_owned());
-            medium.get(&key, &mut |sealed| {
-                outcome = sealed::open(&key, sealed)
-                    .map(|part| value.extend_from_slice(part))
-                    .map_err(|e| e.to_string());
-            })?;
-            outcome.map_err(|reason| {
-                CheckpointError::corrupt(format!("note {}", String::from_utf8_lossy(name)), reason)
-            })?;
-        }
-        notes.insert(name.clone(), value);
+    let read = |name: &Vec<u8>| Ok((name.clone(), read_note(medium, catalog, name)?));
+    catalog.notes.keys().map(read).collect()
+}
+
+/// The value of one note.
+pub(crate) fn read_note(
+    medium: &dyn Medium,
+    catalog: &Catalog,
+    name: &[u8],
+) -> Result<Vec<u8>, CheckpointError> {
+    let mut value = Vec::new();
+    for piece in 0..catalog.notes.get(name).map_or(0, |stored| stored.pieces) {
+        let key = keys::note(name, piece);
+        let mut outcome = Err("a part is missing".to_owned());
+        medium.get(&key, &mut |sealed| {
+            outcome = sealed::open(&key, sealed)
+                .map(|part| value.extend_from_slice(part))
+                .map_err(|e| e.to_string());
+        })?;
+        outcome.map_err(|reason| {
+            CheckpointError::corrupt(format!("note {}", String::from_utf8_lossy(name)), reason)
+        })?;
     }
-    Ok(notes)
+    Ok(value)
 }
 
 fn load_base(

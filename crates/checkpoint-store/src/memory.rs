@@ -55,6 +55,7 @@ impl MemoryMedium {
         if disk.0.in_use.swap(true, Ordering::AcqRel) {
             return Err(CheckpointError::Locked {
                 place: "the memory disk".to_owned(),
+                process: None,
             });
         }
         Ok(Self {

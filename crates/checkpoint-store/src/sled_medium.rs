@@ -61,12 +61,16 @@ impl SledStore {
     pub fn open(dir: &Path) -> Result<Self, CheckpointError> {
         let store = Self::open_on(SledMedium::open(dir)?)?;
         if store.sequence() == 0 && store.medium().directory.used() {
-            return Err(CheckpointError::corrupt(
-                "the store",
-                "a checkpoint was made here, and all of it is lost",
-            ));
+            return Err(Self::all_lost());
         }
         Ok(store)
+    }
+
+    pub(crate) fn all_lost() -> CheckpointError {
+        CheckpointError::corrupt(
+            "the store",
+            "a checkpoint was made here, and all of it is lost",
+        )
     }
 }
 
@@ -98,6 +102,11 @@ impl SledMedium {
             anew: false,
             directory,
         })
+    }
+
+    /// Whether a checkpoint was ever completed here.
+    pub(crate) fn was_used(&self) -> bool {
+        self.directory.used()
     }
 
     /// sled flushes when its last handle goes, and panics if the disk does not let it. Its threads

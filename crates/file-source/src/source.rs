@@ -44,6 +44,8 @@ pub struct FileOptions {
 pub struct FileSource {
     files: Files,
     follow: bool,
+    /// The one topic that is read, unless all are.
+    only: Option<String>,
     partitions: Partitions,
     parser: LineParser,
     pass: Pass,
@@ -85,6 +87,7 @@ impl FileSource {
         Ok(Self {
             files,
             follow: options.follow,
+            only: None,
             partitions: Partitions::default(),
             parser: LineParser::default(),
             pass: Pass::default(),
@@ -92,6 +95,13 @@ impl FileSource {
             discovery_complete: false,
             trouble: None,
         })
+    }
+
+    /// Passes over the records of all other topics, as if the files had none.
+    #[must_use]
+    pub fn only(mut self, topic: &str) -> Self {
+        self.only = Some(topic.to_owned());
+        self
     }
 
     /// Reads on. How long the caller should wait if that brought no news.
@@ -178,10 +188,12 @@ impl FileSource {
         let Some(lines) = &self.pass.lines else {
             return;
         };
+        let only = self.only.as_deref();
         let reason = match step {
             Step::Line(line) => match lines.bytes(line.clone()) {
                 blank if blank.trim_ascii().is_empty() => None,
                 line => match self.parser.parse(line) {
+                    Ok(record) if only.is_some_and(|only| only != record.topic) => None,
                     Ok(record) => stale(&self.partitions.take(&record, events), &record),
                     Err(reason) => Some(reason),
                 },

@@ -108,6 +108,17 @@ fn lines_that_are_no_records_are_told_once_and_passed_over() {
     assert_eq!(told_until(&mut source, "offset 4"), [lost]);
 }
 
+#[test]
+fn a_source_of_one_topic_knows_of_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("two.jsonl");
+    let other = line(0, 0, "x").replace(r#""topic":"t""#, r#""topic":"other""#);
+    std::fs::write(&path, [other.clone(), line(0, 3, "a"), other].join("\n")).unwrap();
+    let told = told_until(&mut open(&path, false).only("t"), "0 ends");
+    let expected = ["found t-0", "DiscoveryComplete", "0: [3]", "0 ends at 4"];
+    assert_eq!(told, expected);
+}
+
 fn sorted(mut told: Vec<String>) -> Vec<String> {
     told.sort();
     told

@@ -2,6 +2,7 @@
 //! Prometheus and by who runs it, never by readers.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,17 +16,23 @@ use crate::params::{self, Params};
 use crate::problem::ApiError;
 use crate::respond::NO_CACHE;
 use crate::route::Route;
-use crate::routes::{answer, indexes, method_not_allowed};
-use crate::{ApiState, Health, Limits, error, fresh};
+use crate::routes::{answer, indexes, method_not_allowed, rebuild};
+use crate::{ApiState, Health, Limits, Operator, error, fresh};
 
 #[derive(Clone)]
 struct AdminState {
     api: ApiState,
+    operator: Arc<dyn Operator>,
     metrics: MetricsPage,
     limits: Limits,
 }
 
-pub(crate) fn router(api: ApiState, metrics: MetricsPage, limits: Limits) -> Router {
+pub(crate) fn router(
+    api: ApiState,
+    operator: Arc<dyn Operator>,
+    metrics: MetricsPage,
+    limits: Limits,
+) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -35,10 +42,12 @@ pub(crate) fn router(api: ApiState, metrics: MetricsPage, limits: Limits) -> Rou
             "/v1/tables/{table}/indexes",
             post(add_index).delete(remove_index),
         )
+        .route("/v1/tables/{table}/rebuild", post(begin_rebuild))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(AdminState {
             api,
+            operator,
             metrics,
             limits,
         })
@@ -131,6 +140,11 @@ async fn remove_index(State(state): State<AdminState>, request: Request<Body>) -
     let bytes_max = state.limits.body_bytes_max;
     let removed = indexes::remove(&state.api, request, bytes_max).await;
     answer(Route::Indexes, removed)
+}
+
+async fn begin_rebuild(State(state): State<AdminState>, request: Request<Body>) -> Response {
+    let begun = rebuild::begin(&state.api, &state.operator, request).await;
+    answer(Route::Rebuild, begun)
 }
 
 /// Brings the gauges up to the newest cut.

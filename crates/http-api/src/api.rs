@@ -26,14 +26,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span};
 
+use crate::patience::{InFlight, Patience};
 use crate::problem::ApiError;
 use crate::quick::{Lookup, Said};
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
-use crate::{ApiState, Hosts, Limits, admin, error, fresh, problem, request_id};
+use crate::{ApiState, Hosts, Limits, Operator, admin, error, floor, fresh, problem, request_id};
 
-/// Requests that ask for more than this version does begin so. Ignored, they would make promises.
+/// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
+/// Those that are known.
+const KNOWN_HEADERS: [&str; 2] = [floor::AT_LEAST, floor::ON_MISS];
 
 /// One listener's whole surface. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +50,7 @@ struct Inner {
     data: Option<ApiState>,
     hosts: Hosts,
     limits: Limits,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     /// Guards one look or one insertion. At most one entry for each route and status.
     durations: RwLock<HashMap<(Route, u16), RequestDuration>>,
 }
@@ -64,11 +67,16 @@ impl Api {
         )
     }
 
-    /// The admin listener: probes and metrics. Answers to any host: the kubelet asks by the pod's address.
+    /// The admin listener: probes, metrics, and what changes the process. Answers to any host: the kubelet asks by the pod's address.
     #[must_use]
-    pub fn admin(state: ApiState, metrics: MetricsPage, limits: Limits) -> Self {
+    pub fn admin(
+        state: ApiState,
+        operator: Arc<dyn Operator>,
+        metrics: MetricsPage,
+        limits: Limits,
+    ) -> Self {
         Self::new(
-            admin::router(state, metrics, limits),
+            admin::router(state, operator, metrics, limits),
             None,
             Hosts::any(),
             limits,
@@ -77,7 +85,7 @@ impl Api {
 
     fn new(router: Router, data: Option<ApiState>, hosts: Hosts, limits: Limits) -> Self {
         let limits = limits.checked();
-        let in_flight = Semaphore::new(limits.in_flight_max);
+        let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
         Self {
             inner: Arc::new(Inner {
                 router,
@@ -87,6 +95,13 @@ impl Api {
                 in_flight,
                 durations: RwLock::default(),
             }),
+        }
+    }
+
+    /// Ends what would keep a drain waiting for a cut.
+    pub(crate) fn end_waits(&self) {
+        if let Some(state) = &self.inner.data {
+            state.waits().end();
         }
     }
 
@@ -131,12 +146,12 @@ impl Api {
         let started = clock::monotonic();
         let id = request_id::of(request.headers());
         let inner = &self.inner;
-        let permit = match unwound(|| inner.decide(&request, started)) {
+        let in_flight = match unwound(|| inner.decide(&request, started)) {
             Ok(Step::Answered(route, response)) => {
                 let asked = Asked::of(&request, &id, started);
                 return inner.finish(&asked, Some(route), response);
             }
-            Ok(Step::Route(permit)) => permit,
+            Ok(Step::Route(permit)) => InFlight::keep(permit, &inner.in_flight),
             Err(panic) => {
                 let asked = Asked::of(&request, &id, started);
                 return inner.finish(&asked, None, asked.panicked(&*panic));
@@ -150,11 +165,12 @@ impl Api {
             started,
         };
         // Boxed, because it is many times as large as all that a lookup needs.
-        let response = match Box::pin(caught(inner.routed(request, &asked))).await {
+        let patience = Patience::of(in_flight);
+        let response = match Box::pin(caught(inner.routed(request, &asked, &patience))).await {
             Ok(response) => response,
             Err(panic) => asked.panicked(&*panic),
         };
-        drop(permit);
+        drop(patience);
         inner.finish(&asked, None, response)
     }
 }
@@ -199,14 +215,16 @@ impl Inner {
     /// Refuses a request, answers it if it is a lookup, or lets it in.
     fn decide<B>(&self, request: &Request<B>, started: Instant) -> Step<'_> {
         let refused = |error: ApiError| Step::Answered(Route::Unmatched, error.into_response());
-        if let Err(error) = self.admit(request) {
-            return refused(error);
-        }
+        let asks_for_more = match self.admit(request) {
+            Ok(asks_for_more) => asks_for_more,
+            Err(error) => return refused(error),
+        };
         let Ok(permit) = self.in_flight.try_acquire() else {
             return refused(error::overloaded());
         };
         if let Some(state) = &self.data
             && request.method() == Method::GET
+            && !asks_for_more
             && let Some((table, key)) = route::row_of(request.uri().path())
             && request.uri().query().is_none_or(str::is_empty)
         {
@@ -219,7 +237,12 @@ impl Inner {
         Step::Route(permit)
     }
 
-    async fn routed<B>(&self, request: Request<B>, asked: &Asked<'_>) -> Response
+    async fn routed<B>(
+        &self,
+        mut request: Request<B>,
+        asked: &Asked<'_>,
+        patience: &Patience,
+    ) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -228,11 +251,13 @@ impl Inner {
         let path = asked.uri.path();
         let span = debug_span!("request", id = request_id, method = %asked.method, path);
         let body_bytes_max = self.limits.body_bytes_max as usize;
+        request.extensions_mut().insert(patience.clone());
         let request = request.map(|body| Body::new(Limited::new(body, body_bytes_max)));
         let routed = self.router.clone().oneshot(request).instrument(span);
-        match tokio::time::timeout(self.limits.request_timeout, routed).await {
-            Ok(Ok(response)) => response,
-            Err(_) => {
+        tokio::select! {
+            biased;
+            Ok(response) = routed => response,
+            () = patience.ends(self.limits.request_timeout) => {
                 Event::RequestTimedOut { request_id, path }.emit();
                 self.timed_out(asked.uri).into_response()
             }
@@ -256,8 +281,8 @@ impl Inner {
         }
     }
 
-    /// What is refused without being looked at.
-    fn admit<B>(&self, request: &Request<B>) -> Result<(), ApiError> {
+    /// What is refused without being looked at. Of all else, whether its headers ask for more than an answer.
+    fn admit<B>(&self, request: &Request<B>) -> Result<bool, ApiError> {
         let headers = request.headers();
         let length = headers
             .get(header::CONTENT_LENGTH)
@@ -268,13 +293,19 @@ impl Inner {
         if !self.hosts.admit(request.uri(), headers) {
             return Err(error::foreign_host());
         }
-        match headers
-            .keys()
-            .find(|name| name.as_str().starts_with(OWN_HEADERS))
-        {
-            Some(name) if self.data.is_some() => Err(error::unsupported_header(name.as_str())),
-            _ => Ok(()),
+        let mut asks_for_more = false;
+        for name in headers.keys() {
+            if self.data.is_some() && name.as_str().starts_with(OWN_HEADERS) {
+                if !KNOWN_HEADERS.contains(&name.as_str()) {
+                    return Err(error::unsupported_header(name.as_str()));
+                }
+                if !route::keeps_floors(request.uri().path()) {
+                    return Err(error::misplaced_header(name.as_str()));
+                }
+                asks_for_more = true;
+            }
         }
+        Ok(asks_for_more)
     }
 
     fn timed_out(&self, uri: &Uri) -> ApiError {

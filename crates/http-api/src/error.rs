@@ -3,6 +3,7 @@
 //!
 //! What the client sent may be repeated to it; what a row holds never is.
 
+mod floor;
 mod unfit;
 
 use api_types::ErrorCode;
@@ -15,9 +16,14 @@ use query::tree::Place;
 use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
+pub(crate) use floor::{
+    bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
+    other_log, too_many_waits, unsupported_floor,
+};
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;
+use crate::operator::OperatorError;
 use crate::problem::ApiError;
 
 const TABLES_HINT: &str = "GET /v1/tables lists all tables.";
@@ -40,7 +46,7 @@ pub(crate) fn unknown_admin_path(path: &str) -> ApiError {
         ErrorCode::UnknownPath,
         format!("The admin listener has no path '{path}'."),
     )
-    .with_hint("It has /livez, /readyz, /startupz, /metrics and /v1/tables/{table}/indexes. Tables are on the data listener.")
+    .with_hint("It has /livez, /readyz, /startupz, /metrics, /v1/tables/{table}/indexes and /v1/tables/{table}/rebuild. Tables are on the data listener.")
 }
 
 /// The path takes other methods; the `Allow` header names them.
@@ -343,6 +349,23 @@ pub(crate) fn unsupported_header(name: &str) -> ApiError {
     .with_hint("Leave it out; fresh in every answer says how fresh it is.")
 }
 
+/// A header that goes with rows, where there are none.
+pub(crate) fn misplaced_header(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::UnknownParameter,
+        format!("This path does not take the header '{name}'."),
+    )
+    .with_hint("Rows do: lookups, lists, queries, and GET /v1/wait for nothing but that.")
+}
+
+/// A header of ours that is there twice, or that is no text.
+pub(crate) fn bad_header(name: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        format!("The header '{name}' is one text of ASCII characters."),
+    )
+}
+
 /// The request was meant for somebody else, or comes from a foreign web page.
 pub(crate) fn foreign_host() -> ApiError {
     ApiError::new(
@@ -405,11 +428,33 @@ pub(crate) fn no_index(table: &str, columns: &[String], known: &[String]) -> Api
         .with_hint(format!("GET /v1/tables/{table} lists its indexes."))
 }
 
+/// What an operator asked for is not done.
+pub(crate) fn not_operated(error: OperatorError) -> ApiError {
+    match error {
+        OperatorError::Refused { reason, hint } => {
+            ApiError::new(ErrorCode::OperationRefused, reason).with_hint(hint)
+        }
+        OperatorError::Busy => ApiError::new(
+            ErrorCode::Overloaded,
+            "Too much is asked of the pipeline already.",
+        ),
+        OperatorError::Ending => ApiError::new(ErrorCode::Draining, "The process is ending."),
+    }
+}
+
 pub(crate) fn overloaded() -> ApiError {
     ApiError::new(
         ErrorCode::Overloaded,
         "Too many requests are being answered already.",
     )
+}
+
+pub(crate) fn too_many_exports() -> ApiError {
+    ApiError::new(
+        ErrorCode::Overloaded,
+        "So many whole tables are being sent already as may be at once: each keeps what its rows were.",
+    )
+    .with_hint("Try again when one of them is done.")
 }
 
 pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {
@@ -418,6 +463,12 @@ pub(crate) fn timed_out(after: std::time::Duration) -> ApiError {
         format!("No answer was found within {} ms.", after.as_millis()),
     )
     .with_hint("Ask for less at a time.")
+}
+
+/// The process is about to end, and what was waited for will not come in it.
+pub(crate) fn draining() -> ApiError {
+    ApiError::new(ErrorCode::Draining, "This server is shutting down.")
+        .with_hint("Ask another replica, or again in a moment.")
 }
 
 /// Our own fault. The log has the rest.

@@ -56,6 +56,7 @@ fn of_nothing(state: fresh::State) -> Fresh {
         transactions: Transactions::None,
         complete: true,
         quarantined: 0,
+        satisfied: None,
     }
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
         },
         complete: fresh.complete,
         quarantined: fresh.quarantined,
+        satisfied: fresh.satisfied,
     }
 }
 
@@ -116,6 +118,9 @@ pub(crate) fn header(fresh: &Fresh) -> String {
         );
     }
     let _ = write!(text, "state={}", state_to_wire(fresh.state));
+    if let Some(satisfied) = fresh.satisfied {
+        let _ = write!(text, ", satisfied={satisfied}");
+    }
     text
 }
 
@@ -138,9 +143,13 @@ mod tests {
         let known = Fresh {
             lag_ms: Some(38),
             commit_ms: Some(1_795_219_198_012),
+            satisfied: Some(false),
             ..of_nothing(fresh::State::Live)
         };
-        assert_eq!(header(&known), "lag=38, commit=1795219198.012, state=live");
+        assert_eq!(
+            header(&known),
+            "lag=38, commit=1795219198.012, state=live, satisfied=false"
+        );
         assert_eq!(
             to_wire(&known).commit_time.unwrap(),
             "2026-11-20T23:59:58.012Z"

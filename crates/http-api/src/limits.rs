@@ -9,10 +9,19 @@ pub struct Limits {
     pub connections_max: usize,
     /// Requests being answered. Beyond them a request is refused at once, to be tried again.
     pub in_flight_max: usize,
+    /// Requests that wait for tables to come as far as they insist on, beside those being answered, up to the end of
+    /// their answers. Beyond them one that would have to wait is refused at once.
+    pub waiters_max: usize,
     /// Table scans that run at once, each on a thread of its own: a scan is all CPU, so more would only share the cores.
     pub scans_max: usize,
     /// Rows of a table that a query may look at one by one.
     pub scan_rows_max: u64,
+    /// Whole tables that are being sent at once: each keeps the versions of its cut.
+    pub exports_max: usize,
+    /// From the first row of a whole table to its last.
+    pub export_timeout: Duration,
+    /// How long the reader of a whole table may take nothing of it.
+    pub export_stall_max: Duration,
     /// Bytes of a request's body.
     pub body_bytes_max: u64,
     /// From a request's head to the head of its answer.
@@ -28,10 +37,14 @@ impl Default for Limits {
         Self {
             connections_max: 4_096,
             in_flight_max: 1_024,
+            waiters_max: 1_024,
             scans_max: std::thread::available_parallelism()
                 .map_or(2, usize::from)
                 .max(2),
             scan_rows_max: 50_000_000,
+            exports_max: 2,
+            export_timeout: Duration::from_mins(15),
+            export_stall_max: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_mins(1),
@@ -66,6 +79,10 @@ impl Limits {
 /// Records that `GET /v1/quarantine` answers with.
 pub(crate) const QUARANTINE_LIMIT_DEFAULT: usize = 100;
 pub(crate) const QUARANTINE_LIMIT_MAX: usize = 1_000;
+
+/// How long tables are waited for if nothing else is said, and at most.
+pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+pub(crate) const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Longer values are left out of headers, which clients bound to a few kilobytes. The body has them all.
 pub(crate) const HEADER_BYTES_MAX: usize = 2_048;

@@ -33,9 +33,7 @@ pub(crate) const RESERVED: &[&str] = &[
 ];
 
 /// Those of them that this version does not have anywhere.
-const LATER: &[&str] = &[
-    "since", "at_least", "at_exact", "max_lag", "wait", "on_miss",
-];
+const LATER: &[&str] = &["since", "at_exact", "max_lag"];
 
 /// The parameters of a request, decoded.
 #[derive(Debug)]
@@ -104,6 +102,12 @@ impl<'a> Params<'a> {
         };
         let known = words.iter().position(|word| *word == text);
         known.map(Some).ok_or_else(|| error::bad_word(name, words))
+    }
+
+    /// Whether something is wanted: `true`, or `false`, which is meant if nothing was sent.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        let word = self.word(name, &["true", "false"])?;
+        Ok(word == Some(0))
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {

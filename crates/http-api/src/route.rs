@@ -5,13 +5,16 @@
 pub(crate) enum Route {
     Tables,
     Table,
+    Export,
     Rows,
     Row,
     Query,
     BatchGet,
     Status,
     Quarantine,
+    Wait,
     Indexes,
+    Rebuild,
     Rest,
     Sql,
     Livez,
@@ -27,13 +30,16 @@ impl Route {
         match self {
             Self::Tables => "/v1/tables",
             Self::Table => "/v1/tables/{table}",
+            Self::Export => "/v1/tables/{table}/export",
             Self::Rows => "/v1/tables/{table}/rows",
             Self::Row => "/v1/tables/{table}/rows/{key}",
             Self::Query => "/v1/query",
             Self::BatchGet => "/v1/batch-get",
             Self::Status => "/v1/status",
             Self::Quarantine => "/v1/quarantine",
+            Self::Wait => "/v1/wait",
             Self::Indexes => "/v1/tables/{table}/indexes",
+            Self::Rebuild => "/v1/tables/{table}/rebuild",
             Self::Rest => "/rest/v1/{table}",
             Self::Sql => "/v1/sql",
             Self::Livez => "/livez",
@@ -54,6 +60,15 @@ pub(crate) fn rest_of(path: &str) -> Option<&str> {
     below.strip_prefix('/')
 }
 
+/// Whether answers of this path may have a floor: those that rest on rows.
+pub(crate) fn keeps_floors(path: &str) -> bool {
+    let below_table = || path.strip_prefix("/v1/tables/")?.split_once('/');
+    let of_rows = |below: &str| below == "rows" || below.starts_with("rows/");
+    matches!(path, "/v1/query" | "/v1/batch-get" | "/v1/sql" | "/v1/wait")
+        || rest_of(path).is_some()
+        || below_table().is_some_and(|(_, below)| of_rows(below))
+}
+
 /// The table of a path below `/v1/tables/`, still percent-encoded.
 pub(crate) fn table_of(path: &str) -> &str {
     let below = path.strip_prefix("/v1/tables/").unwrap_or_default();
@@ -71,6 +86,26 @@ pub(crate) fn row_of(path: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_have_floors_and_lists_of_tables_have_not() {
+        for path in [
+            "/v1/tables/a/rows",
+            "/v1/tables/a/rows/7",
+            "/v1/wait",
+            "/rest/v1/a",
+        ] {
+            assert!(keeps_floors(path), "{path}");
+        }
+        for path in [
+            "/v1/tables",
+            "/v1/tables/rows",
+            "/v1/tables/a/rowsets",
+            "/v1/status",
+        ] {
+            assert!(!keeps_floors(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_lookups_path_has_a_table_and_a_key() {

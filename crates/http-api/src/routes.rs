@@ -2,17 +2,20 @@
 
 mod batch;
 mod body;
+mod export;
 pub(crate) mod indexes;
 mod list;
 mod page;
 mod quarantine;
 mod query;
+pub(crate) mod rebuild;
 pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
 mod sql;
 mod status;
 mod tables;
+mod wait;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -36,6 +39,10 @@ struct DataState {
     api: ApiState,
     /// Permits to scan a table.
     scans: Arc<Semaphore>,
+    /// Permits to hold a cut for as long as it takes to send all of a table.
+    exports: Arc<Semaphore>,
+    /// Places for requests that wait for tables to come as far as they insist on.
+    waiters: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -50,12 +57,14 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
+        .route("/v1/tables/{table}/export", get(export::rows))
         .route("/v1/tables/{table}/rows", get(list::rows))
         .route("/v1/tables/{table}/rows/", get(rows::one))
         .route("/v1/tables/{table}/rows/{key}", get(rows::one))
         .route("/v1/sql", post(sql::ask))
         .route("/v1/query", any(query::ask))
         .route("/v1/batch-get", any(batch::get))
+        .route("/v1/wait", get(wait::barrier))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/rest/v1", any(rest::rest))
@@ -66,6 +75,8 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
         .with_state(DataState {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
+            exports: Arc::new(Semaphore::new(limits.exports_max)),
+            waiters: Arc::new(Semaphore::new(limits.waiters_max)),
             limits,
         })
 }

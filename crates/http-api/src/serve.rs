@@ -57,6 +57,7 @@ pub async fn serve(listener: Listener, api: Api, shutdown: impl Future<Output = 
     }
     drop(listener);
     stop.send_replace(true);
+    api.end_waits();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.drain_timeout, drained)
         .await

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use api_types::{CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, SourceStatus};
+use api_types::{
+    CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus,
+};
 use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
 use crate::told::LastTold;
+use crate::waits::Waits;
 
 /// Answers what no table knows. Called while a request waits: it must not block for long.
 pub trait StatusProvider: Send + Sync + 'static {
@@ -19,6 +22,9 @@ pub trait StatusProvider: Send + Sync + 'static {
 
     /// The same with their bytes; of one topic, if one is named.
     fn quarantine(&self, topic: Option<&str>, max: usize) -> Vec<QuarantineRecord>;
+
+    /// The newest rebuild of a table that was asked for, by the table's name.
+    fn rebuild(&self, table: &str) -> Option<RebuildStatus>;
 
     fn checkpoint(&self) -> CheckpointStatus;
 
@@ -66,6 +72,7 @@ struct Shared {
     shapes: RowShapes,
     relations: Relations,
     told: LastTold,
+    waits: Arc<Waits>,
 }
 
 impl ApiState {
@@ -77,6 +84,8 @@ impl ApiState {
         status: Arc<dyn StatusProvider>,
         relations: Relations,
     ) -> Self {
+        let waits = Arc::<Waits>::default();
+        store.listen(Arc::clone(&waits) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -85,6 +94,7 @@ impl ApiState {
                 shapes: RowShapes::default(),
                 relations,
                 told: LastTold::default(),
+                waits,
             }),
         }
     }
@@ -108,6 +118,10 @@ impl ApiState {
 
     pub(crate) fn shapes(&self) -> &RowShapes {
         &self.shared.shapes
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.shared.waits
     }
 
     pub(crate) fn told(&self) -> &LastTold {

@@ -14,8 +14,7 @@ use crate::multisets::Keyless;
 use crate::notes;
 use crate::quarantine::Quarantined;
 use crate::rebuild::Forgotten;
-use crate::resume::SavedPartition;
-use crate::sequencer::{Sequencer, SourceOrder};
+use crate::sequencer::{Kept, Sequencer, SourceOrder};
 use crate::tables::TableState;
 
 /// A checkpoint on its way to the disk, and what to do when it is there or failed.
@@ -26,7 +25,7 @@ pub struct Pending {
     quarantine: (Vec<Quarantined>, Vec<Quarantined>),
     /// Tables whose notes are in it, with the number of their shapes.
     tables: Vec<(usize, usize)>,
-    partitions: Vec<(usize, PartitionId, SavedPartition)>,
+    partitions: Vec<(usize, PartitionId, Kept)>,
     pub(crate) forgotten: Vec<Forgotten>,
     /// What this checkpoint removes must not be readable any more.
     pub(crate) scrub: bool,
@@ -124,13 +123,14 @@ impl Sequencer {
         for (at, shapes) in pending.tables {
             self.tables[at].shapes_saved = shapes;
         }
-        for (source, id, saved) in pending.partitions {
+        for (source, id, kept) in pending.partitions {
             if let Some(partition) = self.partitions.get(&(source, id)) {
                 let source = self.sources[source].name.clone();
                 let place = (source, partition.topic.clone(), partition.partition);
-                self.kept.insert(place, saved);
+                self.kept.insert(place, kept);
             }
         }
+        self.rebuild_durable(pending.forgotten.iter().map(|forgotten| forgotten.table));
         for (source, offsets) in pending.acknowledge {
             self.order(source, SourceOrder::Acknowledge(offsets));
         }
@@ -238,8 +238,9 @@ impl Sequencer {
             if pending.anew {
                 // Also of partitions that were not found, or are halted because their log is another one.
                 let of_source = self.kept.iter().filter(|((of, ..), _)| *of == state.name);
-                let kept = of_source.map(|((_, topic, number), saved)| {
-                    notes::partition((&state.name, topic), *number, saved, unserved(topic))
+                let kept = of_source.map(|((_, topic, number), (saved, passed_over))| {
+                    let unserved = *passed_over || unserved(topic);
+                    notes::partition((&state.name, topic), *number, saved, unserved)
                 });
                 pending.checkpoint.notes.extend(kept);
             }
@@ -258,7 +259,7 @@ impl Sequencer {
                 let note = notes::partition(place, partition.partition, &saved, unserved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
-                pending.partitions.push((source, *id, saved));
+                pending.partitions.push((source, *id, (saved, unserved)));
                 partition.dirty = waiting.is_some();
             }
             if !offsets.is_empty() {

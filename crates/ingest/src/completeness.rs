@@ -41,6 +41,11 @@ impl TableState {
         (self.notes_dirty, self.touched) = (true, true);
     }
 
+    /// The log of some partition had been shortened before it was read.
+    pub(crate) fn begins_late_anywhere(&self) -> bool {
+        !self.completeness.late.is_empty()
+    }
+
     /// Rows may be missing, or be there that should not: only a snapshot that begins from now on can
     /// mend that.
     pub(crate) fn doubt(&mut self, reason: String) {

@@ -33,12 +33,12 @@ const NOTICES_MAX: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Snapshots {
     /// The newest run that has taken a full snapshot.
-    run: Option<u128>,
-    has_ended: bool,
+    pub run: Option<u128>,
+    pub has_ended: bool,
     /// When snapshots ended.
     ends: BTreeSet<i64>,
     /// Tables that were found empty, as the connector calls them, and when that was last so.
-    empty: BTreeMap<String, i64>,
+    pub empty: BTreeMap<String, i64>,
     #[serde(skip)]
     dirty: bool,
 }

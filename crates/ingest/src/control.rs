@@ -5,6 +5,7 @@
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::rebuilds::{RebuildRefused, RebuildReport};
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
 
@@ -25,6 +26,15 @@ pub enum ControlError {
     Ended,
 }
 
+/// Why a table is not rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RebuildError {
+    #[error(transparent)]
+    Refused(#[from] RebuildRefused),
+    #[error(transparent)]
+    Unanswered(#[from] ControlError),
+}
+
 /// What is asked, and where the answer goes. Nobody need be waiting for it any more.
 #[derive(Debug)]
 pub(crate) enum Request {
@@ -32,6 +42,12 @@ pub(crate) enum Request {
     MemoryMax { bytes: u64, answer: Sender<()> },
     /// The quarantine may take so many bytes from now on.
     QuarantineMax { bytes: u64, answer: Sender<()> },
+    /// A table is to be read from the log's start again.
+    Rebuild {
+        table: String,
+        accept_incomplete: bool,
+        answer: Sender<Result<RebuildReport, RebuildRefused>>,
+    },
 }
 
 pub(crate) fn channel() -> (Control, Receiver<Request>) {
@@ -54,6 +70,25 @@ impl Control {
     /// If the pipeline cannot be asked.
     pub fn set_quarantine_max(&self, bytes: u64) -> Result<(), ControlError> {
         self.ask(|answer| Request::QuarantineMax { bytes, answer })
+    }
+
+    /// Has a table read from the log's start again, beside the one that is served. The status board tells
+    /// what comes of it.
+    ///
+    /// # Errors
+    /// If the table cannot be rebuilt as things stand, or the pipeline cannot be asked.
+    pub fn rebuild(
+        &self,
+        table: &str,
+        accept_incomplete: bool,
+    ) -> Result<RebuildReport, RebuildError> {
+        let table = table.to_owned();
+        let asked = self.ask(|answer| Request::Rebuild {
+            table,
+            accept_incomplete,
+            answer,
+        })?;
+        Ok(asked?)
     }
 
     /// Waits for the answer, which comes within a round of the sequencer, or when the checkpoint is loaded.
@@ -79,6 +114,13 @@ impl Sequencer {
             Request::QuarantineMax { bytes, answer } => {
                 self.quarantine.set_bytes_max(bytes);
                 let _ = answer.send(());
+            }
+            Request::Rebuild {
+                table,
+                accept_incomplete,
+                answer,
+            } => {
+                let _ = answer.send(self.ask_rebuild(&table, accept_incomplete));
             }
         }
     }

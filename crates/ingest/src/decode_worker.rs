@@ -179,6 +179,7 @@ impl Worker {
                 error,
             },
             ToWorker::Back { source, facts } => ToSequencer::Back { source, facts },
+            ToWorker::Fenced { source, partition } => ToSequencer::Fenced { source, partition },
         };
         self.send(message)?;
         Some(None)

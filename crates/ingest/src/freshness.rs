@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use change_feed::TopicUuid;
 use row_model::{CutId, Epoch};
-use table_store::{ReadState, TableFacts};
+use table_store::{LogId, ReadState, TableFacts};
 
 use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
+use crate::resume::{SavedPartition, SavedPlace};
 use crate::sequencer::{Sequencer, SourceFacts};
 
 /// Said of a table whose snapshot came without `runId` headers.
@@ -68,7 +70,7 @@ impl Sequencer {
         self.unpublished = 0;
     }
 
-    fn collect_garbage(&mut self, oldest_needed: CutId) {
+    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
         }
@@ -78,7 +80,7 @@ impl Sequencer {
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
         let snapshot_runs = self.first_snapshot_runs(at);
         let caught_up = self.is_caught_up(at) && !snapshot_runs;
-        let offsets = self.shown_offsets(at);
+        let (offsets, log) = (self.shown_offsets(at), self.log_of(at));
         let awaits_memory = self.awaits_memory(at);
         let (done, all) = self
             .partitions_of(at)
@@ -130,6 +132,7 @@ impl Sequencer {
                 .map_or_else(Epoch::default, |(epoch, _)| epoch),
             position: table.position.map(|(_, at)| at),
             offsets,
+            log,
             commit_ms: table.commit_ms,
             memory: table.memory_now(),
             ..TableFacts::default()
@@ -141,7 +144,8 @@ impl Sequencer {
         facts
     }
 
-    /// The next offset of each partition of which anything is not shown.
+    /// The next offset of each partition of which anything is not shown. Of one that the source has not
+    /// named yet it is what the checkpoint says.
     fn shown_offsets(&self, at: usize) -> Vec<(i32, u64)> {
         let holding = &self.tables[at].holding;
         let shown = self.partitions_of(at).map(|partition| {
@@ -149,9 +153,38 @@ impl Sequencer {
             let waiting = holding.floor(partition.id).unwrap_or(next);
             (partition.partition, next.min(waiting))
         });
-        let mut offsets: Vec<(i32, u64)> = shown.collect();
+        let saved = self.unfound_of(at);
+        let saved = saved.map(|(partition, saved)| (partition, saved.next.0));
+        let mut offsets: Vec<(i32, u64)> = shown.chain(saved).collect();
         offsets.sort_unstable();
         offsets
+    }
+
+    /// The log that these offsets are of, as far as its broker says.
+    fn log_of(&self, at: usize) -> Option<LogId> {
+        let found = self
+            .partitions_of(at)
+            .filter_map(PartitionState::topic_uuid);
+        let saved = self
+            .unfound_of(at)
+            .filter_map(|(_, saved)| saved.topic_uuid);
+        let TopicUuid(uuid) = found.chain(saved).next()?;
+        uuid.first_chunk()
+            .map(|half| LogId(u64::from_be_bytes(*half)))
+    }
+
+    /// Partitions of a table that the checkpoint knows and the source has not named yet.
+    fn unfound_of(&self, at: usize) -> impl Iterator<Item = (i32, &SavedPartition)> {
+        let identity = &self.tables[at].identity;
+        self.saved
+            .iter()
+            .filter(|((source, topic, _), _)| {
+                *source == identity.source && *topic == identity.topic
+            })
+            .filter_map(|((.., partition), saved)| match saved {
+                SavedPlace::At(saved) => Some((*partition, saved)),
+                SavedPlace::PassedOver => None,
+            })
     }
 
     pub(crate) fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
@@ -182,6 +215,7 @@ impl Sequencer {
         let state = &self.tables[table];
         // Once it has been live, a change that waits for another does not make it less so.
         self.is_discovered(table)
+            && state.undecided.is_none()
             && (state.was_live || state.holding.is_empty())
             && self.partitions_of(table).all(|partition| partition.reached)
     }
@@ -202,6 +236,8 @@ impl Sequencer {
     fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
-            && self.partitions_of(table).all(|partition| partition.at_end)
+            && self
+                .partitions_of(table)
+                .all(|partition| partition.at_end && !partition.fenced)
     }
 }

@@ -57,6 +57,32 @@ pub(crate) fn take_over(from: &TableState, to: &TableState) {
     }
 }
 
+/// Gives an empty table these indexes.
+pub(crate) fn add_all(to: &TableState, definitions: &[IndexDefinition]) {
+    for definition in definitions {
+        add(to, definition);
+    }
+}
+
+/// Has a table with rows have the indexes of the one it replaces: some may have come or gone since it
+/// was begun. Those that are new to it are left to be built.
+pub(crate) fn reconcile(from: &TableState, to: &TableState, builds: &mut Vec<IndexBuild>) {
+    let definitions = |of: &TableState| -> Vec<IndexDefinition> {
+        let indexes = of.writer.table().indexes();
+        indexes.iter().map(|it| it.definition().clone()).collect()
+    };
+    let (wanted, has) = (definitions(from), definitions(to));
+    let table = to.writer.table();
+    for definition in has.iter().filter(|it| !wanted.contains(it)) {
+        table.remove_index(definition.columns());
+    }
+    for definition in wanted.iter().filter(|it| !has.contains(it)) {
+        let index = add(to, definition).filter(|index| !index.is_ready());
+        let table = Arc::clone(table);
+        builds.extend(index.map(|index| IndexBuild { table, index }));
+    }
+}
+
 /// Builds indexes one after another on a thread of their own, while tables are served without them.
 ///
 /// Not waited for at the end: it holds nothing that must be finished.

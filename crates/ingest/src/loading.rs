@@ -8,10 +8,13 @@ use row_model::{CutId, Schema, SchemaHistory, TableId, Version};
 use table_store::{TableIdentity, TableWriter};
 
 use crate::beside::Beside;
+use crate::multisets::Keyless;
 use crate::notes::{self, NoteError, Saved, TableNote};
 use crate::quarantine::Quarantined;
 use crate::rebuild::Scrub;
+use crate::resume::{Outcome, RebuildCause, SavedPlace, SavedRows};
 use crate::sequencer::Sequencer;
+use crate::starts::Undecided;
 use crate::tables::TableState;
 
 /// Why a checkpoint could not be loaded.
@@ -56,6 +59,12 @@ impl Sequencer {
             .into_iter()
             .map(|table| (table.table, table.rows_max))
             .collect();
+        self.reserve_ids(
+            tables
+                .iter()
+                .map(TableNote::id)
+                .chain(sizes.keys().copied()),
+        );
         tables.sort_by_key(|note| (sizes.get(&note.id()).copied().unwrap_or(0), note.id));
         for at in 0..tables.len() {
             let waiting = |done: f64| {
@@ -94,14 +103,17 @@ impl Sequencer {
                 saved,
                 unserved,
             } => {
-                // What was read while it made no table is read again when it makes one.
                 let place = (source, topic);
-                if unserved && !self.settings.unserved.contains(&place) {
-                    return;
-                }
+                let passed_over = unserved && !self.settings.unserved.contains(&place);
+                let kept = saved;
+                let saved = if passed_over {
+                    SavedPlace::PassedOver
+                } else {
+                    SavedPlace::At(saved)
+                };
                 let (source, topic) = place;
                 let place = (source, topic, partition);
-                self.kept.insert(place.clone(), saved);
+                self.kept.insert(place.clone(), (kept, unserved));
                 self.saved.insert(place, saved);
             }
             Saved::Shape {
@@ -127,25 +139,22 @@ impl Sequencer {
         rows_max: u64,
         mut progress: impl FnMut(f64),
     ) -> Result<(), LoadError> {
-        let Some(source) = self
-            .sources
-            .iter()
-            .position(|source| source.name == note.source)
-        else {
+        let mut sources = self.sources.iter();
+        let source = sources.position(|source| source.name == note.source);
+        let source = source.filter(|source| !self.is_unserved(*source, &note.topic));
+        let mut undecided = Undecided {
+            rows: SavedRows::Whole,
+            change: source.and_then(|source| self.rebuild_of(source, note)),
+        };
+        let outcome = undecided.decide_unseen(source.is_some());
+        let Some(source) = source.filter(|_| outcome != Outcome::LeaveOut) else {
             tracing::warn!(
                 table = note.name,
                 source = note.source,
-                "the checkpoint has a table of a source that is not configured: not loaded"
+                "config serves this table of the checkpoint no more: it is kept there, and not loaded"
             );
             return Ok(());
         };
-        if self.is_unserved(source, &note.topic) {
-            tracing::warn!(
-                table = note.name,
-                "the checkpoint has a table of a topic that is not served any more: not loaded"
-            );
-            return Ok(());
-        }
         let identity = TableIdentity {
             id: note.id(),
             name: self.name_for(&note.topic, Some(&note.name)),
@@ -154,26 +163,31 @@ impl Sequencer {
         };
         let mut state = TableState::new(identity, self.catalog.history(&note.topic));
         state.prepared = self.preparation(source, &note.topic);
-        let rebuild = self.rebuild_of(source, note);
-        if let Some(rebuild) = rebuild.as_ref().filter(|rebuild| rebuild.forced) {
-            self.begin_anew(source, state, rebuild);
+        if let Outcome::Rebuild(cause) = outcome {
+            self.begin_anew(source, state, &cause);
             return Ok(());
         }
         let mut loaded = 0_u64;
-        load_rows(&mut state.writer, store, |rows| {
+        let rows = load_rows(&mut state.writer, store, |rows| {
             loaded += rows;
             progress(if rows_max == 0 {
                 1.0
             } else {
                 (loaded as f64 / rows_max as f64).min(1.0)
             });
-        })?;
+        });
         let mut stage = state.new_stage();
-        load_rows(&mut stage, store, |_| {})?;
+        let rows = rows.and_then(|()| load_rows(&mut stage, store, |_| {}));
+        let placeless = rows_max > 0 && self.saved_of(source, &note.topic).is_empty();
+        let placeless = placeless.then(|| "nothing tells how far its log had been read".to_owned());
+        if let Some(reason) = note.damage(rows)?.or(placeless) {
+            undecided.rows = SavedRows::Damaged(reason);
+            self.add_damaged(source, note, state.identity, undecided);
+            return Ok(());
+        }
         state.keyless.stage = Some(stage).filter(|stage| stage.slots() > 0);
         note.restore_into(&mut state);
         // Until it is rebuilt, its rows are those of the setting they were made by.
-        state.rebuild = rebuild;
         state.prepared = note.prepared_given(&state.prepared);
         state.retention = self.retention_of(&note.topic);
         state.restore_ages();
@@ -183,8 +197,47 @@ impl Sequencer {
         };
         beside.restore_into(&mut state).map_err(malformed)?;
         state.shapes_saved = state.writer.table().schemas().shapes().len();
+        state.undecided = Some(undecided);
         self.add_table(source, state);
         Ok(())
+    }
+
+    /// Takes up a table whose rows cannot be read, without any of them: what could be read of them may be
+    /// half of what belongs together.
+    fn add_damaged(
+        &mut self,
+        source: usize,
+        note: &TableNote,
+        identity: TableIdentity,
+        undecided: Undecided,
+    ) {
+        let mut state = TableState::new(identity, self.catalog.history(&note.topic));
+        state.prepared = note.prepared_given(&self.preparation(source, &note.topic));
+        state.retention = self.retention_of(&note.topic);
+        // The checkpoint keeps what it has until something better takes its place.
+        state.notes_dirty = false;
+        state.shapes_saved = state.writer.table().schemas().shapes().len();
+        let reason = undecided.rows.damage().map(str::to_owned);
+        state.undecided = Some(undecided);
+        let at = self.add_table(source, state);
+        if let Some(reason) = reason {
+            let told = RebuildCause::Damaged { reason }.found(self.named(at));
+            let table = &mut self.tables[at];
+            tracing::error!(
+                table = table.identity.name,
+                reason = told,
+                "a table is not loaded"
+            );
+            table.incomplete = Some(told.clone());
+            table.rebuilding = Some(told);
+        }
+    }
+
+    /// Leaves the ids alone that the checkpoint's tables have, loaded or not.
+    fn reserve_ids(&mut self, taken: impl Iterator<Item = TableId>) {
+        let tables = taken.filter(|id| !Keyless::is_stage(*id));
+        let next = tables.map(|id| TableId(id.0 + 1)).max();
+        self.next_table_id = self.next_table_id.max(next.unwrap_or(TableId(0)));
     }
 }
 
@@ -194,6 +247,27 @@ struct ReadNotes {
     tables: Vec<TableNote>,
     shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
     beside: BTreeMap<TableId, Beside>,
+}
+
+impl TableNote {
+    /// Why a table's rows cannot be used, if that is all that is wrong.
+    fn damage(
+        &self,
+        loaded: Result<(), CheckpointError>,
+    ) -> Result<Option<String>, CheckpointError> {
+        match loaded {
+            Ok(()) => Ok(self.damaged.clone()),
+            Err(
+                CheckpointError::Corrupt {
+                    table: Some(_),
+                    reason,
+                    ..
+                }
+                | CheckpointError::Stopped(reason),
+            ) => Ok(Some(reason)),
+            Err(other) => Err(other),
+        }
+    }
 }
 
 /// Loads the rows a checkpoint has of a table. `progress` hears how many, some at a time.

@@ -28,6 +28,11 @@ pub(crate) enum ToWorker {
         source: usize,
         facts: PartitionFacts,
     },
+    /// Nothing more comes of a partition that was paused: heard after all that came before.
+    Fenced {
+        source: usize,
+        partition: PartitionId,
+    },
 }
 
 /// Records of one partition, and what the partition is called.
@@ -47,7 +52,8 @@ impl ToWorker {
             }
             | Self::Lost {
                 source, partition, ..
-            } => (*source, *partition),
+            }
+            | Self::Fenced { source, partition } => (*source, *partition),
             Self::Back { source, facts } => (*source, facts.id),
         }
     }
@@ -73,6 +79,11 @@ pub(crate) enum ToSequencer {
     Back {
         source: usize,
         facts: PartitionFacts,
+    },
+    /// Nothing more comes of a partition that was paused: heard after all that came before.
+    Fenced {
+        source: usize,
+        partition: PartitionId,
     },
     /// The next record of the partition needs a schema that is not at hand.
     Held {
@@ -105,6 +116,25 @@ pub(crate) enum ToSequencer {
     },
     /// The answer to a checkpoint.
     Checkpoint(Box<CheckpointAnswer>),
+}
+
+impl ToSequencer {
+    /// The source that counts this message until it is part of a published cut.
+    pub fn in_flight_of(&self) -> Option<usize> {
+        match self {
+            Self::Decoded { source, .. }
+            | Self::End { source, .. }
+            | Self::Lost { source, .. }
+            | Self::Back { source, .. }
+            | Self::Fenced { source, .. }
+            | Self::Held { source, .. }
+            | Self::Released { source, .. } => Some(*source),
+            Self::SchemaAwaited { .. }
+            | Self::Event { .. }
+            | Self::Quiet { .. }
+            | Self::Checkpoint(_) => None,
+        }
+    }
 }
 
 /// What came of a checkpoint.

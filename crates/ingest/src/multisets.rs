@@ -541,6 +541,10 @@ impl Keyless {
         TableId(table.0 | 1 << 31)
     }
 
+    pub fn is_stage(table: TableId) -> bool {
+        table == Self::stage_id(table)
+    }
+
     pub fn memory_bytes(&self) -> usize {
         let stage = self
             .stage

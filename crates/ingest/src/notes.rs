@@ -69,37 +69,40 @@ pub(crate) struct TableNote {
     pub topic: String,
     pub source: String,
     /// The source tables whose rows it holds, in the order of their numbers.
-    origins: Vec<OriginNote>,
-    position: Option<PositionNote>,
+    pub origins: Vec<OriginNote>,
+    pub position: Option<PositionNote>,
     pub commit_ms: Option<i64>,
-    schema: Option<u32>,
+    pub schema: Option<u32>,
     /// How often the shape has changed, and which record told the newest one.
     #[serde(default)]
-    schema_epoch: u64,
+    pub schema_epoch: u64,
     #[serde(default)]
     schema_by: Option<(u16, PositionNote)>,
     pub was_live: bool,
     pub incomplete: Option<String>,
     /// How its rows were made; older checkpoints do not say.
     #[serde(default)]
-    prepared: Option<PreparationNote>,
+    pub prepared: Option<PreparationNote>,
     /// What was last said about its columns.
     #[serde(default)]
-    column_notes: Vec<String>,
+    pub column_notes: Vec<String>,
     /// How its records carry changes, in words.
     #[serde(default)]
-    format: Option<String>,
+    pub format: Option<String>,
     #[serde(default)]
-    lacks: Lacks,
+    pub lacks: Lacks,
+    /// Why its rows, as an earlier checkpoint had them, could not be read. There are none in this one.
+    #[serde(default)]
+    pub damaged: Option<String>,
     /// Keys at which a row arrived over another that is not elsewhere yet, and in which transaction.
     #[serde(default)]
-    owed: Vec<(Vec<u8>, u64)>,
+    pub owed: Vec<(Vec<u8>, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct OriginNote {
+pub(crate) struct OriginNote {
     id: u16,
-    name: String,
+    pub name: String,
     openers: Vec<u128>,
     oldest: Option<u128>,
     newest: Option<u128>,
@@ -112,7 +115,7 @@ struct OriginNote {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct PositionNote {
+pub(crate) struct PositionNote {
     epoch: u32,
     domain: u64,
     order: Vec<u8>,
@@ -174,6 +177,10 @@ pub(crate) fn table(state: &TableState) -> Note {
         column_notes: state.column_notes.clone(),
         format: state.format.map(|format| format.name().to_owned()),
         lacks: state.lacks,
+        damaged: state
+            .undecided
+            .as_ref()
+            .and_then(|undecided| undecided.rows.damage().map(str::to_owned)),
         owed: state
             .key_changes
             .owed()
@@ -405,7 +412,7 @@ impl OriginNote {
         }
     }
 
-    fn restore(&self) -> OriginState {
+    pub fn restore(&self) -> OriginState {
         let epochs = Epochs {
             openers: self.openers.iter().copied().map(RunId).collect(),
             oldest: self.oldest.map(RunId),
@@ -433,7 +440,7 @@ impl PositionNote {
         }
     }
 
-    fn restore(&self) -> Option<(Epoch, SourcePosition)> {
+    pub fn restore(&self) -> Option<(Epoch, SourcePosition)> {
         Some((
             Epoch(self.epoch),
             SourcePosition::from_bytes(self.domain, &self.order)?,

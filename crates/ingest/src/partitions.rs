@@ -3,7 +3,7 @@
 use change_feed::{PartitionFacts, RegistryId, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
 
-use crate::resume::SavedPartition;
+use crate::resume::{Refusal, SavedPartition};
 
 /// The schema that a partition waits for.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct PartitionState {
     pub awaited: Option<Awaited>,
     /// Why there is no room for its next change.
     pub awaits_memory: Option<String>,
+    /// Its table is about to be replaced: nothing of it is to come, and its silence says nothing.
+    pub fenced: bool,
     /// Its source was told to pause it.
     pub paused: bool,
     /// What a checkpoint keeps of it has changed.
@@ -72,6 +74,7 @@ impl PartitionState {
             halted: None,
             awaited: None,
             awaits_memory: None,
+            fenced: false,
             paused: false,
             dirty: false,
         }
@@ -99,16 +102,14 @@ impl PartitionState {
 
     /// The source has delivered everything before `next`. An error if the log ends before what the
     /// checkpoint has seen.
-    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), String> {
+    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), Refusal> {
         self.end = Some(next.0);
         if next < self.next {
-            return Err(format!(
-                "{}-{}: record {} was read before, but the log ends at {}: it is another log. Delete the data directory to rebuild from it",
-                self.topic,
-                self.partition,
-                self.next.0 - 1,
-                next.0
-            ));
+            return Err(Refusal::EndsBefore {
+                partition: self.partition,
+                wanted: self.next.0,
+                end: next.0,
+            });
         }
         // Records that mean nothing to us (control records of transactions) take offsets too.
         if self.next < next {
@@ -129,6 +130,22 @@ impl PartitionState {
         reason
     }
 
+    /// What was read from here on does not count.
+    pub fn back_to(&mut self, next: NextOffset) {
+        (self.next, self.resume, self.at_end) = (next, next, false);
+    }
+
+    /// The same partition as a source knows it by this number, which was told to pause it.
+    pub fn known_as(self, id: PartitionId, at_end: bool) -> Self {
+        Self {
+            id,
+            at_end,
+            paused: true,
+            dirty: true,
+            ..self
+        }
+    }
+
     pub fn halt(&mut self, reason: String) {
         self.halted = Some(reason);
         self.at_end = false;
@@ -146,11 +163,26 @@ impl PartitionState {
         self.awaited.as_ref()?.reason.as_deref()
     }
 
+    pub fn topic_uuid(&self) -> Option<TopicUuid> {
+        self.topic_uuid
+    }
+
+    /// It stays what was saved of it, because the log that was found is not the one it was read from.
+    pub fn stays(&mut self, saved: SavedPartition) {
+        self.topic_uuid = saved.topic_uuid;
+    }
+
     pub fn saved(&self) -> SavedPartition {
         SavedPartition {
             next: self.resume,
             topic_uuid: self.topic_uuid,
         }
+    }
+
+    /// Records read and records there are to read, if the log ends here at least.
+    pub fn read_of(&self, end: u64) -> (u64, u64) {
+        let end = end.max(self.target).max(self.next.0);
+        (self.next.0 - self.started_at, end - self.started_at)
     }
 
     /// Records read and records to read, of those there were at the start.

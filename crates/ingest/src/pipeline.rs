@@ -1,10 +1,9 @@
 //! Starts and stops the pipeline: its threads and the channels between them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
-use change_feed::{RegistryId, SchemaShelf};
 use checkpoint_store::CheckpointStore;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::RwLock;
@@ -15,32 +14,25 @@ use telemetry::clock;
 use crate::attempts::Attempts;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
-use crate::decode_worker::{self, DecodedSource};
 use crate::indexes;
-use crate::messages::{CheckpointAnswer, ToSequencer, ToWorker};
-use crate::schemas_thread::{self, SchemasLinks};
+use crate::loading::LoadError;
+use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::readers::{self, Delivery, Readers};
+use crate::replay_thread::{Reopen, Replays};
 use crate::sequencer::Sequencer;
-use crate::sequencer_thread::{SequencerThread, SharedStore, SourceLink};
+use crate::sequencer_thread::{SequencerThread, SharedStore};
 use crate::settings::{Settings, SourceSetup, limits};
-use crate::source_thread::{self, SourceLinks};
 use crate::status::{MemoryReport, StatusBoard};
 
 /// Why the pipeline cannot go on at all.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The checkpoint is there and cannot be used.
-    #[error("{0}. Delete the data directory to rebuild everything from the log")]
-    Load(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
-}
-
-/// What all workers have of one source.
-#[derive(Default)]
-struct SharedByWorkers {
-    in_flight: Arc<AtomicU64>,
-    schemas: Option<(Sender<RegistryId>, Arc<SchemaShelf>)>,
 }
 
 /// A running pipeline. Dropping it stops it.
@@ -61,8 +53,27 @@ impl Pipeline {
     pub fn start(
         settings: Settings,
         catalog: Arc<SchemaCatalog>,
-        mut sources: Vec<SourceSetup>,
+        sources: Vec<SourceSetup>,
         checkpoints: Box<dyn CheckpointStore>,
+    ) -> Result<Self, PipelineError> {
+        let reopen: Reopen = Arc::new(|source, _| {
+            Err(format!(
+                "source {source} cannot be opened a second time here"
+            ))
+        });
+        Self::start_rebuildable(settings, catalog, sources, checkpoints, reopen)
+    }
+
+    /// The same, so that tables can be rebuilt while it runs: `reopen` opens sources anew for that.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_rebuildable(
+        settings: Settings,
+        catalog: Arc<SchemaCatalog>,
+        sources: Vec<SourceSetup>,
+        checkpoints: Box<dyn CheckpointStore>,
+        reopen: Reopen,
     ) -> Result<Self, PipelineError> {
         let sequencer = Sequencer::new(settings, &sources, catalog);
         let (failed_tx, failed) = bounded(1);
@@ -80,14 +91,16 @@ impl Pipeline {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = cores.clamp(1, limits::DECODE_WORKERS_MAX);
         let (to_sequencer, inbox) = bounded(limits::QUEUED_BATCHES_MAX * workers);
-        let (bells, rung): (Vec<_>, Vec<_>) = (0..workers).map(|_| bounded(1)).unzip();
-        let decoded = start_schemas(&mut sources, &bells, &to_sequencer)?;
-        let to_workers = pipeline.start_workers(rung, &sources, &decoded, &to_sequencer)?;
         let checkpoints: SharedStore = Arc::new(RwLock::new(checkpoints));
         let checkpoint_out = pipeline.start_checkpoints(&checkpoints, &to_sequencer)?;
-        // Sources begin when the checkpoint is loaded: until then nobody could say where.
-        let (go_tx, go) = bounded::<()>(0);
-        let links = pipeline.start_sources(sources, &decoded, &to_workers, &to_sequencer, &go)?;
+        let delivery = Delivery {
+            out: to_sequencer,
+            stop: Arc::clone(&pipeline.stop),
+            name: "rowtide",
+        };
+        let Readers { links, go, threads } = readers::start(sources, workers, &delivery)?;
+        pipeline.threads.extend(threads);
+        drop(delivery);
 
         let thread = SequencerThread {
             sequencer,
@@ -96,6 +109,7 @@ impl Pipeline {
             inbox,
             requests,
             links,
+            replays: Replays::new(reopen),
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
@@ -106,7 +120,8 @@ impl Pipeline {
             news: true,
         };
         pipeline.spawn("rowtide-sequencer", move || {
-            run_sequencer(thread, go_tx, &failed_tx);
+            // Sources begin when the checkpoint is loaded: until then nobody could say where.
+            run_sequencer(thread, go, &failed_tx);
         })?;
         Ok(pipeline)
     }
@@ -139,33 +154,6 @@ impl Pipeline {
         self.end();
     }
 
-    /// One worker for each bell.
-    fn start_workers(
-        &mut self,
-        bells: Vec<Receiver<()>>,
-        sources: &[SourceSetup],
-        shared: &[SharedByWorkers],
-        to_sequencer: &Sender<ToSequencer>,
-    ) -> Result<Vec<Sender<ToWorker>>, PipelineError> {
-        let mut to_workers = Vec::new();
-        for (number, bell) in bells.into_iter().enumerate() {
-            let (tx, rx) = bounded(limits::QUEUED_BATCHES_MAX);
-            let decoded = sources.iter().zip(shared);
-            let decoded: Vec<_> = decoded
-                .map(|(setup, shared)| DecodedSource {
-                    decoder: (setup.decoder)(),
-                    in_flight: Arc::clone(&shared.in_flight),
-                    schemas: shared.schemas.clone(),
-                })
-                .collect();
-            let out = to_sequencer.clone();
-            let name = format!("rowtide-decode-{number}");
-            self.spawn(&name, move || decode_worker::run(&rx, bell, out, decoded))?;
-            to_workers.push(tx);
-        }
-        Ok(to_workers)
-    }
-
     fn start_checkpoints(
         &mut self,
         store: &SharedStore,
@@ -177,39 +165,6 @@ impl Pipeline {
             write_checkpoints(&rx, &answers, &store);
         })?;
         Ok(tx)
-    }
-
-    /// Each source waits until nobody holds the other end of `go` any more.
-    fn start_sources(
-        &mut self,
-        sources: Vec<SourceSetup>,
-        shared: &[SharedByWorkers],
-        to_workers: &[Sender<ToWorker>],
-        to_sequencer: &Sender<ToSequencer>,
-        go: &Receiver<()>,
-    ) -> Result<Vec<SourceLink>, PipelineError> {
-        let mut all = Vec::new();
-        for (at, setup) in sources.into_iter().enumerate() {
-            let (orders_tx, orders) = bounded(limits::SOURCE_ORDERS_MAX);
-            let in_flight = Arc::clone(&shared[at].in_flight);
-            all.push(SourceLink::new(orders_tx, Arc::clone(&in_flight)));
-            let links = SourceLinks {
-                source: at,
-                orders,
-                workers: to_workers.to_vec(),
-                sequencer: to_sequencer.clone(),
-                stop: Arc::clone(&self.stop),
-                in_flight,
-            };
-            let go = go.clone();
-            let name = format!("rowtide-source-{}", setup.name);
-            self.spawn(&name, move || {
-                // Ends with an error, which is what it waits for: the sender is dropped.
-                let _ = go.recv();
-                source_thread::run(setup.source, links);
-            })?;
-        }
-        Ok(all)
     }
 
     fn spawn(
@@ -236,36 +191,6 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// One thread for each source that has a registry. They are not waited for at the end: one may be
-/// waiting for an answer, and none holds anything that has to be finished.
-fn start_schemas(
-    sources: &mut [SourceSetup],
-    bells: &[Sender<()>],
-    to_sequencer: &Sender<ToSequencer>,
-) -> Result<Vec<SharedByWorkers>, PipelineError> {
-    let mut all = Vec::new();
-    for (at, setup) in sources.iter_mut().enumerate() {
-        let mut shared = SharedByWorkers::default();
-        if let Some(registry) = setup.registry.take() {
-            let (wanted_tx, wanted) = bounded(limits::SCHEMAS_WANTED_MAX);
-            shared.schemas = Some((wanted_tx, Arc::clone(&registry.shelf)));
-            let links = SchemasLinks {
-                source: at,
-                name: setup.name.clone(),
-                wanted,
-                workers: bells.to_vec(),
-                sequencer: to_sequencer.clone(),
-            };
-            let name = format!("rowtide-schemas-{}", setup.name);
-            Builder::new()
-                .name(name)
-                .spawn(move || schemas_thread::run(registry, &links))?;
-        }
-        all.push(shared);
-    }
-    Ok(all)
 }
 
 /// Whatever way the sequencer ends, the board says so.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use change_feed::PartitionFacts;
 use serde::{Deserialize, Serialize};
 
 /// Everything in config, and of the decoder, that decides what a record's row looks like.
@@ -40,15 +39,6 @@ pub struct Rebuild {
     pub changed: Vec<&'static str>,
     /// Something is held that nobody may see any more: it goes, whatever the log still has.
     pub forced: bool,
-}
-
-/// What becomes of a table that can wait for its log to be seen.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// Drop its rows and read its partitions from their start.
-    FromTheLog,
-    /// Its rows stay as they are, and it says why.
-    Stall { reason: String },
 }
 
 impl Preparation {
@@ -125,22 +115,6 @@ pub fn decide_rebuild(saved: &Preparation, now: &Preparation) -> Option<Rebuild>
     let is_newly_hashed = now.hash.iter().any(|column| !was_hidden(column));
     let forced = is_newly_dropped || is_newly_hashed || hash_key_changed;
     (!changed.is_empty()).then_some(Rebuild { changed, forced })
-}
-
-/// What to do about a change that forces nothing, now that all of the table's partitions are known.
-pub(crate) fn decide_from_log(rebuild: &Rebuild, partitions: &[PartitionFacts]) -> Decision {
-    let shortened = partitions
-        .iter()
-        .find(|facts| facts.retained_from.0 > 0 && !facts.compacted);
-    match shortened {
-        None => Decision::FromTheLog,
-        Some(facts) => Decision::Stall {
-            reason: format!(
-                "{rebuild}, and {}-{} begins at offset {}: a rebuild would lose rows that did not change since. Restore the setting, or take a new full snapshot of the source and delete the data directory",
-                facts.topic, facts.partition, facts.retained_from.0
-            ),
-        },
-    }
 }
 
 /// A preparation in a checkpoint. Names and fingerprints only.

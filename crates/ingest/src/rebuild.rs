@@ -4,24 +4,22 @@
 //! merely made otherwise is served until its partitions are known, and then rebuilt if the log has
 //! all of it. Either way the rows on disk go with the same checkpoint that holds the new beginning.
 
-use change_feed::PartitionFacts;
 use checkpoint_store::CheckpointError;
 use row_model::TableId;
 
 use crate::beside;
 use crate::checkpoints::Pending;
-use crate::indexes;
 use crate::multisets::Keyless;
 use crate::notes::{self, TableNote};
-use crate::partitions::PartitionState;
-use crate::preparation::{Decision, Preparation, Rebuild, decide_from_log, decide_rebuild};
+use crate::preparation::{Preparation, Rebuild, decide_rebuild};
+use crate::resume::RebuildCause;
 use crate::sequencer::Sequencer;
 use crate::tables::TableState;
 
 /// What the next checkpoint has to remove from the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Forgotten {
-    table: TableId,
+    pub table: TableId,
     source: String,
     topic: String,
     partitions: Vec<i32>,
@@ -54,93 +52,38 @@ impl Sequencer {
     }
 
     /// Begins a table of the checkpoint anew, without a look at its rows.
-    pub(crate) fn begin_anew(&mut self, source: usize, mut state: TableState, rebuild: &Rebuild) {
+    pub(crate) fn begin_anew(
+        &mut self,
+        source: usize,
+        mut state: TableState,
+        cause: &RebuildCause,
+    ) {
         let topic = state.identity.topic.clone();
         let id = state.identity.id;
         self.scrub = Scrub::Due;
-        state.rebuilding = Some(told(&state, rebuild));
         state.shapes_saved = state.writer.table().schemas().shapes().len();
-        self.add_table(source, state);
-        self.forget(source, &topic, id);
+        state.retention = self.retention_of(&topic);
+        let at = self.add_table(source, state);
+        let told = cause.told(self.named(at));
+        tracing::warn!(
+            table = self.tables[at].identity.name,
+            reason = told,
+            "a table is rebuilt"
+        );
+        self.tables[at].rebuilding = Some(told);
+        self.forget(source, &topic, id, Vec::new());
     }
 
-    /// True if a partition waits until all of its table's are known: whether the table is rebuilt
-    /// rests on all of them.
-    pub(crate) fn holds_back(&mut self, source: usize, facts: &PartitionFacts) -> bool {
-        let Some(at) = self.table_at(source, &facts.topic) else {
-            return false;
-        };
-        if self.tables[at].rebuild.is_none() {
-            return false;
-        }
-        let halted = self
-            .partitions_of(at)
-            .find_map(|partition| partition.halted.clone());
-        if let Some(reason) = halted {
-            // Decided already: this is one that was gone, or new.
-            self.stall_all(source, std::slice::from_ref(facts), &reason);
-            return true;
-        }
-        self.held_back.push((source, facts.clone()));
-        if self.sources[source].discovered {
-            self.settle_rebuilds(source);
-        }
-        true
-    }
-
-    /// All partitions there were at the start are known: decides what waited for that.
-    pub(crate) fn settle_rebuilds(&mut self, source: usize) {
-        let held = std::mem::take(&mut self.held_back);
-        let (ours, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(of, _)| *of == source);
-        self.held_back = others;
-        let ours: Vec<PartitionFacts> = ours.into_iter().map(|(_, facts)| facts).collect();
-        for at in 0..self.tables.len() {
-            let topic = self.tables[at].identity.topic.clone();
-            if self.table_at(source, &topic) != Some(at) {
-                continue;
-            }
-            let of_table: Vec<PartitionFacts> = ours
-                .iter()
-                .filter(|facts| facts.topic == topic)
-                .cloned()
-                .collect();
-            let Some(rebuild) = self.tables[at].rebuild.clone() else {
-                continue;
-            };
-            if of_table.is_empty() {
-                continue;
-            }
-            match decide_from_log(&rebuild, &of_table) {
-                Decision::FromTheLog => {
-                    self.empty(source, at, &rebuild);
-                    for facts in &of_table {
-                        self.discovered(source, facts);
-                    }
-                }
-                Decision::Stall { reason } => self.stall_all(source, &of_table, &reason),
-            }
-        }
-    }
-
-    /// Replaces a table that is served by an empty one of the same name. Readers of older cuts keep
-    /// the old one until they let go.
-    fn empty(&mut self, source: usize, at: usize, rebuild: &Rebuild) {
-        let identity = self.tables[at].identity.clone();
-        let (id, topic) = (identity.id, identity.topic.clone());
-        let mut state = TableState::new(identity, self.catalog.history(&topic));
-        state.prepared = self.preparation(source, &topic);
-        state.rebuilding = Some(told(&state, rebuild));
-        state.shapes_saved = self.tables[at].shapes_saved;
-        indexes::take_over(&self.tables[at], &state);
-        self.tables[at] = state;
-        self.forget(source, &topic, id);
-    }
-
-    fn forget(&mut self, source: usize, topic: &str, table: TableId) {
+    /// Has the next checkpoint remove what the disk has of a table and its partitions, with `others`
+    /// of them.
+    pub(crate) fn forget(&mut self, source: usize, topic: &str, table: TableId, others: Vec<i32>) {
         let source = self.sources[source].name.clone();
         let of_table = |(of, name, _): &(String, String, i32)| *of == source && name == topic;
         let partitions = self.saved.keys().filter(|place| of_table(place));
-        let partitions = partitions.map(|(_, _, number)| *number).collect();
+        let partitions = partitions
+            .map(|(_, _, number)| *number)
+            .chain(others)
+            .collect();
         self.saved.retain(|place, _| !of_table(place));
         self.quarantine.forget(&source, topic);
         self.forgotten.push(Forgotten {
@@ -149,25 +92,6 @@ impl Sequencer {
             topic: topic.to_owned(),
             partitions,
         });
-    }
-
-    fn stall_all(&mut self, source: usize, partitions: &[PartitionFacts], reason: &str) {
-        for facts in partitions {
-            let place = (
-                self.sources[source].name.clone(),
-                facts.topic.clone(),
-                facts.partition,
-            );
-            // What is saved stays saved: a restored setting resumes there.
-            let saved = self.saved.get(&place).copied();
-            let start = saved.map_or(facts.retained_from, |saved| saved.next);
-            let mut state = PartitionState::new(facts.clone(), start);
-            state.halt(reason.to_owned());
-            self.partitions.insert((source, facts.id), state);
-        }
-        if let Some(facts) = partitions.first() {
-            self.stall(source, &facts.topic, reason.to_owned());
-        }
     }
 
     /// Has the medium forget what this checkpoint removes, if nobody may read it any more.
@@ -218,14 +142,4 @@ impl Sequencer {
                 .push(notes::quarantined_count(topic, count));
         }
     }
-}
-
-fn told(state: &TableState, rebuild: &Rebuild) -> String {
-    let table = &state.identity.name;
-    tracing::warn!(
-        table,
-        changed = rebuild.changed.join(", "),
-        "config has changed what is done to this table's records: it is rebuilt from the log"
-    );
-    format!("{rebuild}: it is being rebuilt from the log")
 }

@@ -28,6 +28,7 @@ impl Sequencer {
         report.sources = (0..self.sources.len())
             .map(|at| self.source_report(at))
             .collect();
+        report.rebuilds = self.rebuild_reports();
         if report.quarantine_changes != self.quarantine.changes() {
             report.quarantine_changes = self.quarantine.changes();
             report.quarantine = self.quarantine.held().cloned().collect();

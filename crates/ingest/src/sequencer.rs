@@ -17,7 +17,8 @@ use crate::memory::Memory;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
-use crate::resume::{ResumeDecision, SavedPartition, decide_resume};
+use crate::rebuilds::Rebuilds;
+use crate::resume::{Refusal, SavedPartition, SavedPlace};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
 
@@ -27,6 +28,8 @@ pub enum SourceOrder {
     Start(PartitionId, StartAt),
     Pause(Vec<PartitionId>),
     Resume(Vec<PartitionId>),
+    /// Say, behind all that was delivered of a paused partition, that nothing more comes of it.
+    Fence(PartitionId),
     /// A durable checkpoint reaches this far.
     Acknowledge(Vec<(PartitionId, NextOffset)>),
 }
@@ -50,6 +53,9 @@ pub(crate) struct SourceFacts {
     orders_given: u64,
 }
 
+/// What a checkpoint holds of a partition, and whether it says that the partition makes no table.
+pub(crate) type Kept = (SavedPartition, bool);
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -63,11 +69,13 @@ pub struct Sequencer {
     by_topic: HashMap<(usize, String), usize>,
     pub(crate) partitions: HashMap<(usize, PartitionId), PartitionState>,
     /// What the checkpoint remembers of partitions that were not found yet.
-    pub(crate) saved: HashMap<(String, String, i32), SavedPartition>,
+    pub(crate) saved: HashMap<(String, String, i32), SavedPlace>,
     /// What the newest checkpoint holds of partitions, found or not.
-    pub(crate) kept: HashMap<(String, String, i32), SavedPartition>,
+    pub(crate) kept: HashMap<(String, String, i32), Kept>,
+    /// Higher than that of every table which the checkpoint has, those included that are not loaded.
+    pub(crate) next_table_id: TableId,
     pub(crate) quarantine: Quarantine,
-    /// Partitions whose tables wait until all of theirs are known.
+    /// Partitions of tables about which nothing is decided for good.
     pub(crate) held_back: Vec<(usize, PartitionFacts)>,
     /// What the next checkpoint has to remove.
     pub(crate) forgotten: Vec<Forgotten>,
@@ -77,6 +85,7 @@ pub struct Sequencer {
     /// Indexes of tables that were loaded, still to be built.
     pub(crate) index_builds: Vec<IndexBuild>,
     orders: Vec<(usize, SourceOrder)>,
+    pub(crate) rebuilds: Rebuilds,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
@@ -115,11 +124,13 @@ impl Sequencer {
             saved: HashMap::new(),
             kept: HashMap::new(),
             held_back: Vec::new(),
+            next_table_id: TableId(0),
             forgotten: Vec::new(),
             scrub: Scrub::default(),
             snapshots: BTreeMap::new(),
             index_builds: Vec::new(),
             orders: Vec::new(),
+            rebuilds: Rebuilds::default(),
             unpublished: 0,
             memory: Memory::default(),
             started: false,
@@ -163,80 +174,22 @@ impl Sequencer {
 
     /// A partition was found, or one that was gone is back.
     pub fn discovered(&mut self, source: usize, facts: &PartitionFacts) {
-        if self.holds_back(source, facts) {
-            return;
-        }
-        let (id, topic) = (facts.id, facts.topic.clone());
-        self.no_longer_waits(source, id);
-        let place = (
-            self.sources[source].name.clone(),
-            topic.clone(),
-            facts.partition,
-        );
-        let known = self.partitions.get(&(source, id));
-        // One that was halted may have been paused for it; resuming what is not paused does nothing.
-        let was_paused = known.is_some_and(|known| known.paused || known.halted.is_some());
-        let known = known.map(PartitionState::saved);
-        let saved = known.or_else(|| self.saved.remove(&place));
-        let retained_from = facts.retained_from;
-        let start = saved.map_or(retained_from, |saved| saved.next);
-        let mut state = PartitionState::new(facts.clone(), start);
-        state.paused = was_paused;
-        match decide_resume(saved.as_ref(), facts) {
-            ResumeDecision::Start { at, complete } => {
-                if !complete {
-                    let reason = state.begins_late(retained_from);
-                    if let Some(table) = self.table_of(source, &topic) {
-                        table.begins_late(facts.partition, reason);
-                    }
-                }
-                self.order(source, SourceOrder::Start(id, at));
-                // The end of the last process may have come between its checkpoint and this.
-                if let Some(saved) = saved {
-                    self.order(source, SourceOrder::Acknowledge(vec![(id, saved.next)]));
-                }
-            }
-            ResumeDecision::Stall { reason } => {
-                state.halt(reason.clone());
-                self.stall(source, &topic, reason);
-            }
-        }
-        self.partitions.insert((source, id), state);
-        self.mind_pause(source, id);
-        let all_well = self.partitions.iter().all(|((of, _), partition)| {
-            *of != source || partition.topic != topic || partition.halted.is_none()
-        });
-        if let Some(table) = self.table_of(source, &topic) {
-            table.touched = true;
-            if all_well {
-                table.stalled = None;
-            }
+        if !self.holds_back(source, facts) {
+            self.take_up(source, facts);
         }
     }
 
     /// Everything there was at the start has been reported.
     pub fn discovery_complete(&mut self, source: usize) {
         self.sources[source].discovered = true;
-        self.settle_rebuilds(source);
+        self.decide_about_all(source);
         for table in 0..self.tables.len() {
-            let topic = self.tables[table].identity.topic.clone();
             if self.tables[table].identity.source != self.sources[source].name {
                 continue;
             }
             self.tables[table].touched = true;
-            let found = self
-                .partitions
-                .iter()
-                .any(|((of, _), partition)| *of == source && partition.topic == topic);
-            if !found {
-                self.stall(
-                    source,
-                    &topic,
-                    format!(
-                        "topic {topic} was not found at source {}",
-                        self.sources[source].name
-                    ),
-                );
+            if self.partitions_of(table).next().is_none() {
+                self.stall_not_found(source, table);
             }
         }
     }
@@ -262,13 +215,26 @@ impl Sequencer {
     }
 
     pub fn partition_lost(&mut self, source: usize, id: PartitionId, error: &SourceError) {
+        let Some(partition) = self.partitions.get(&(source, id)) else {
+            return;
+        };
+        let (number, topic) = (partition.partition, partition.topic.clone());
+        let reason = match Refusal::of(number, error) {
+            Some(refusal) => self.told(source, &topic, &refusal),
+            None => error.to_string(),
+        };
+        self.halt(source, id, reason);
+    }
+
+    /// Stops a partition, and with it its table.
+    fn halt(&mut self, source: usize, id: PartitionId, reason: String) {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
-        partition.halt(error.to_string());
+        partition.halt(reason.clone());
         let topic = partition.topic.clone();
         self.no_longer_waits(source, id);
-        self.stall(source, &topic, error.to_string());
+        self.stall(source, &topic, reason);
     }
 
     pub fn unreadable(&mut self, source: usize, place: &str, reason: &str) {
@@ -289,9 +255,9 @@ impl Sequencer {
             return;
         }
         let topic = partition.topic.clone();
-        if let Err(reason) = partition.reached_end(next) {
-            partition.halt(reason.clone());
-            self.stall(source, &topic, reason);
+        if let Err(refusal) = partition.reached_end(next) {
+            let reason = self.told(source, &topic, &refusal);
+            self.halt(source, id, reason);
         }
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
@@ -322,14 +288,10 @@ impl Sequencer {
             return *at;
         }
         let name = self.name_for(topic, None);
-        let next_id = self
-            .tables
-            .iter()
-            .map(|table| table.identity.id.0 + 1)
-            .max()
-            .unwrap_or(0);
+        let id = self.next_table_id;
+        self.next_table_id = TableId(id.0 + 1);
         let identity = TableIdentity {
-            id: TableId(next_id),
+            id,
             name,
             topic: topic.to_owned(),
             source: self.sources[source].name.clone(),

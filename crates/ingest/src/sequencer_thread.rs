@@ -1,10 +1,9 @@
 //! The sequencer's thread: takes what comes, publishes, dispatches orders, makes checkpoints when they are due.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use change_feed::SourceEvent;
 use checkpoint_store::CheckpointStore;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
@@ -14,35 +13,15 @@ use crate::PipelineError;
 use crate::attempts::Attempts;
 use crate::checkpoints::Pending;
 use crate::control::Request;
+use crate::links::Links;
 use crate::messages::{CheckpointAnswer, ToSequencer};
-use crate::sequencer::{Sequencer, SourceOrder};
+use crate::replay_thread::Replays;
+use crate::sequencer::Sequencer;
 use crate::settings::limits;
 use crate::status::{CheckpointState, MemoryReport, StatusBoard};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
-
-/// A source's thread as the sequencer reaches it.
-pub(crate) struct SourceLink {
-    orders: Sender<SourceOrder>,
-    /// Messages of this source that are not yet part of a published cut.
-    in_flight: Arc<AtomicU64>,
-    /// Messages handled since the last cut.
-    handled: u64,
-    /// Orders that found the channel full.
-    backlog: Vec<SourceOrder>,
-}
-
-impl SourceLink {
-    pub fn new(orders: Sender<SourceOrder>, in_flight: Arc<AtomicU64>) -> Self {
-        Self {
-            orders,
-            in_flight,
-            handled: 0,
-            backlog: Vec::new(),
-        }
-    }
-}
 
 /// The sequencer and everything its thread works with.
 pub(crate) struct SequencerThread {
@@ -52,7 +31,8 @@ pub(crate) struct SequencerThread {
     pub checkpoint_out: Option<Sender<Pending>>,
     pub inbox: Receiver<ToSequencer>,
     pub requests: Receiver<Request>,
-    pub links: Vec<SourceLink>,
+    pub links: Links,
+    pub replays: Replays,
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
     pub checkpoint_in_flight: bool,
@@ -76,7 +56,7 @@ impl SequencerThread {
         let progress = |loading| board.update(|report| report.loading = loading);
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         self.sequencer.tell_if_loaded_beyond_the_limit();
-        loaded.map_err(|error| PipelineError::Load(error.to_string()))
+        Ok(loaded?)
     }
 
     /// Runs until told to stop, and makes a last checkpoint.
@@ -92,6 +72,7 @@ impl SequencerThread {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             self.obey();
+            self.mind_replays();
             self.publish();
             self.report();
             // The checkpoint thread holds the last sender: it ends when it gets no more work.
@@ -123,90 +104,23 @@ impl SequencerThread {
         }
     }
 
+    fn mind_replays(&mut self) {
+        self.replays.mind(&mut self.sequencer);
+        self.news |= !self.sequencer.rebuilds.is_idle();
+    }
+
     fn handle(&mut self, message: ToSequencer) {
         self.news |= !matches!(message, ToSequencer::Quiet { .. });
-        let from = match &message {
-            ToSequencer::Decoded { source, .. }
-            | ToSequencer::End { source, .. }
-            | ToSequencer::Lost { source, .. }
-            | ToSequencer::Back { source, .. }
-            | ToSequencer::Held { source, .. }
-            | ToSequencer::Released { source, .. } => Some(*source),
-            _ => None,
-        };
-        if let Some(source) = from {
-            self.links[source].handled += 1;
-        }
-        match message {
-            ToSequencer::Decoded { source, batch } => self.sequencer.apply(source, &batch),
-            ToSequencer::End {
-                source,
-                partition,
-                next,
-            } => self.sequencer.reached_end(source, partition, next),
-            ToSequencer::Lost {
-                source,
-                partition,
-                error,
-            } => self.sequencer.partition_lost(source, partition, &error),
-            ToSequencer::Back { source, facts } => self.sequencer.discovered(source, &facts),
-            ToSequencer::Held {
-                source,
-                partition,
-                schema,
-            } => self.sequencer.held(source, partition, schema),
-            ToSequencer::Released { source, partition } => {
-                self.sequencer.released(source, partition);
-            }
-            ToSequencer::SchemaAwaited {
-                source,
-                schema,
-                reason,
-            } => self.sequencer.schema_awaited(source, schema, &reason),
-            ToSequencer::Quiet {
-                source,
-                at_ms,
-                obeyed,
-            } => {
-                if obeyed == self.sequencer.orders_given(source) {
-                    self.sequencer.quiet(source, at_ms);
-                }
-            }
-            ToSequencer::Checkpoint(answer) => self.checkpoint_answer(*answer),
-            ToSequencer::Event { source, event } => match event {
-                SourceEvent::Discovered(facts) => self.sequencer.discovered(source, &facts),
-                SourceEvent::DiscoveryComplete => self.sequencer.discovery_complete(source),
-                SourceEvent::Unavailable(error) => self.sequencer.unavailable(source, &error),
-                SourceEvent::Available => self.sequencer.available(source),
-                SourceEvent::Unreadable { place, reason } => {
-                    self.sequencer.unreadable(source, &place, &reason);
-                }
-                SourceEvent::Records(_)
-                | SourceEvent::End { .. }
-                | SourceEvent::PartitionLost { .. } => {
-                    unreachable!("goes through the worker of its partition")
-                }
-            },
+        self.links.handles(&message);
+        if let Some(answer) = self.sequencer.deliver(message) {
+            self.checkpoint_answer(*answer);
         }
     }
 
     fn publish(&mut self) {
         self.sequencer.publish(clock::now_ms());
-        for link in &mut self.links {
-            link.in_flight
-                .fetch_sub(std::mem::take(&mut link.handled), Ordering::AcqRel);
-        }
-        for (source, order) in self.sequencer.take_orders() {
-            self.links[source].backlog.push(order);
-        }
-        for link in &mut self.links {
-            let sent = link
-                .backlog
-                .iter()
-                .take_while(|order| link.orders.try_send((*order).clone()).is_ok())
-                .count();
-            link.backlog.drain(..sent);
-        }
+        self.links.published();
+        self.links.dispatch(self.sequencer.take_orders());
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -297,6 +211,7 @@ impl SequencerThread {
 
     /// The last checkpoint, and the end of the checkpoint thread.
     fn finish(&mut self) {
+        self.replays.end();
         if !self.checkpoint_in_flight {
             self.begin_checkpoint();
         }

@@ -107,6 +107,10 @@ impl Driver {
                         partitions.into_iter().filter(|id| !held_back(id)).collect();
                     self.source.resume(&resumed);
                 }
+                SourceOrder::Fence(partition) => {
+                    let source = self.links.source;
+                    self.send(ToWorker::Fenced { source, partition }, partition);
+                }
                 SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
             }
         }

@@ -4,6 +4,7 @@
 use parking_lot::Mutex;
 
 use crate::quarantine::Quarantined;
+use crate::rebuilds::RebuildReport;
 
 /// How a source stands to its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub struct StatusReport {
     pub running: bool,
     pub checkpoint: CheckpointReport,
     pub memory: MemoryReport,
+    /// The newest rebuild of each table of which one was asked for.
+    pub rebuilds: Vec<RebuildReport>,
     /// Oldest first.
     pub quarantine: Vec<Quarantined>,
     /// Which state of the quarantine that is.

@@ -22,7 +22,7 @@ impl Sequencer {
     /// The source has nothing more: partitions at their end are past whatever was read before.
     pub(crate) fn all_quiet(&mut self, source: usize) {
         for ((of, _), partition) in &mut self.partitions {
-            partition.passed_snapshot |= *of == source && partition.at_end;
+            partition.passed_snapshot |= *of == source && partition.at_end && !partition.fenced;
         }
         for table in 0..self.tables.len() {
             self.sweep_if_due(table);

@@ -21,9 +21,10 @@ use crate::lacks::Lacks;
 use crate::merge;
 use crate::multisets::{Keyless, is_keyless};
 use crate::pairs::is_at_or_after;
-use crate::preparation::{Preparation, Rebuild};
+use crate::preparation::Preparation;
 use crate::retention::Retention;
 use crate::shapes::Shown;
+use crate::starts::Undecided;
 
 /// What changes of a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,8 +69,8 @@ pub(crate) struct TableState {
     pub stalled: Option<String>,
     /// How its rows were made.
     pub prepared: Preparation,
-    /// Its rows were made otherwise than config says: to be decided when its partitions are known.
-    pub rebuild: Option<Rebuild>,
+    /// It comes from the checkpoint, and it is not decided for good what becomes of it.
+    pub undecided: Option<Undecided>,
     /// Why it is being read from the start again.
     pub rebuilding: Option<String>,
     /// What is to be said about what config says of its columns.
@@ -115,7 +116,7 @@ impl TableState {
             incomplete: None,
             stalled: None,
             prepared: Preparation::default(),
-            rebuild: None,
+            undecided: None,
             rebuilding: None,
             column_notes: Vec::new(),
             notes_dirty: true,

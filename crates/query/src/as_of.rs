@@ -1,10 +1,12 @@
-//! `as_of`: where the tables of an answer stood in their sources, as an opaque token.
+//! `as_of`: where the tables of an answer stood, as an opaque token.
 //!
-//! It names positions of the *source* (or, where records carry none, of the log), never a cut: so it
-//! holds across restarts and replicas. Some twenty bytes a table.
+//! It names places in the *log* and never a cut, so it holds across restarts and replicas. Positions of the
+//! source alone would not do: many changes share one, and each partition of a topic has its own share of
+//! those before it, so two states of a table can have the same newest position and different rows. How
+//! far each partition has been read tells them apart. Some thirty bytes a table, and five a partition.
 
 use row_model::{Epoch, SourcePosition};
-use table_store::{TableCut, TableFacts};
+use table_store::{LogId, TableCut};
 
 pub use crate::token::TableHash;
 use crate::token::{TokenReader, TokenWriter, decode, kind};
@@ -19,18 +21,12 @@ pub struct AsOf {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableStanding {
     pub table: TableHash,
-    pub epoch: Epoch,
-    pub at: Standing,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing was applied yet.
-    Start,
-    /// At this position of its source.
-    Source(SourcePosition),
-    /// Its records carry no position: before these offsets of these partitions.
-    Log(Vec<(i32, u64)>),
+    /// The newest position of its source, if its records carry any.
+    pub position: Option<(Epoch, SourcePosition)>,
+    /// The log that the offsets are of, where its broker tells logs of one name apart.
+    pub log: Option<LogId>,
+    /// Before these offsets of these partitions. None before anything was known of its log.
+    pub offsets: Vec<(i32, u64)>,
 }
 
 /// The text is no token of ours.
@@ -38,9 +34,8 @@ pub enum Standing {
 #[error("not an as_of token")]
 pub struct AsOfError;
 
-mod standing {
-    pub const START: u8 = 0;
-    pub const SOURCE: u8 = 1;
+mod has {
+    pub const POSITION: u8 = 1;
     pub const LOG: u8 = 2;
 }
 
@@ -48,13 +43,8 @@ impl AsOf {
     /// The standing of these tables at their cut.
     #[must_use]
     pub fn of<'a>(tables: impl IntoIterator<Item = &'a TableCut>) -> Self {
-        let standing = |table: &TableCut| TableStanding {
-            table: TableHash::of(table.table.identity()),
-            epoch: table.facts.epoch,
-            at: Standing::of(&table.facts),
-        };
         Self {
-            tables: tables.into_iter().map(standing).collect(),
+            tables: tables.into_iter().map(TableStanding::of).collect(),
         }
     }
 
@@ -62,25 +52,7 @@ impl AsOf {
     pub fn encode(&self) -> String {
         let mut out = TokenWriter::new(kind::AS_OF);
         for table in &self.tables {
-            out.hash(table.table);
-            out.number(u64::from(table.epoch.0));
-            match &table.at {
-                Standing::Start => out.byte(standing::START),
-                Standing::Source(position) => {
-                    out.byte(standing::SOURCE);
-                    out.number(position.domain());
-                    out.byte(position.as_bytes().len() as u8);
-                    out.bytes(position.as_bytes());
-                }
-                Standing::Log(offsets) => {
-                    out.byte(standing::LOG);
-                    out.number(offsets.len() as u64);
-                    for (partition, offset) in offsets {
-                        out.number(u64::from(*partition as u32));
-                        out.number(*offset);
-                    }
-                }
-            }
+            table.write(&mut out);
         }
         out.finish()
     }
@@ -94,45 +66,79 @@ impl AsOf {
         let mut reader = TokenReader(&bytes);
         let mut tables = Vec::new();
         while !reader.is_at_end() {
-            tables.push(read_table(&mut reader).ok_or(AsOfError)?);
+            tables.push(TableStanding::read(&mut reader).ok_or(AsOfError)?);
         }
         Ok(Self { tables })
     }
 }
 
-impl Standing {
-    fn of(facts: &TableFacts) -> Self {
-        match facts.position {
-            Some(position) => Self::Source(position),
-            None if facts.offsets.is_empty() => Self::Start,
-            None => Self::Log(facts.offsets.clone()),
+impl TableStanding {
+    fn of(table: &TableCut) -> Self {
+        let facts = &table.facts;
+        Self {
+            table: TableHash::of(table.table.identity()),
+            position: facts.position.map(|position| (facts.epoch, position)),
+            log: facts.log,
+            offsets: facts.offsets.clone(),
         }
+    }
+
+    fn write(&self, out: &mut TokenWriter) {
+        out.hash(self.table);
+        let position = self.position.map_or(0, |_| has::POSITION);
+        out.byte(position | self.log.map_or(0, |_| has::LOG));
+        if let Some((epoch, position)) = &self.position {
+            out.number(u64::from(epoch.0));
+            out.number(position.domain());
+            out.byte(position.as_bytes().len() as u8);
+            out.bytes(position.as_bytes());
+        }
+        if let Some(log) = self.log {
+            out.bytes(&log.0.to_be_bytes());
+        }
+        out.number(self.offsets.len() as u64);
+        for (partition, offset) in &self.offsets {
+            out.number(u64::from(*partition as u32));
+            out.number(*offset);
+        }
+    }
+
+    fn read(reader: &mut TokenReader<'_>) -> Option<Self> {
+        let table = reader.hash()?;
+        let flags = reader.byte()?;
+        if flags & !(has::POSITION | has::LOG) != 0 {
+            return None;
+        }
+        let position = match flags & has::POSITION {
+            0 => None,
+            _ => Some(read_position(reader)?),
+        };
+        let log = match flags & has::LOG {
+            0 => None,
+            _ => Some(LogId(u64::from_be_bytes(reader.take(8)?.try_into().ok()?))),
+        };
+        // Not reserved for: the number is the token's own claim.
+        let count = reader.number()?;
+        let mut offsets = Vec::new();
+        for _ in 0..count {
+            let partition = u32::try_from(reader.number()?).ok()?;
+            offsets.push((partition as i32, reader.number()?));
+        }
+        Some(Self {
+            table,
+            position,
+            log,
+            offsets,
+        })
     }
 }
 
-fn read_table(reader: &mut TokenReader<'_>) -> Option<TableStanding> {
-    let table = reader.hash()?;
+fn read_position(reader: &mut TokenReader<'_>) -> Option<(Epoch, SourcePosition)> {
     let epoch = Epoch(u32::try_from(reader.number()?).ok()?);
-    let at = match reader.byte()? {
-        standing::START => Standing::Start,
-        standing::SOURCE => {
-            let domain = reader.number()?;
-            let len = usize::from(reader.byte()?);
-            Standing::Source(SourcePosition::from_bytes(domain, reader.take(len)?)?)
-        }
-        standing::LOG => {
-            // Not reserved for: the number is the token's own claim.
-            let count = reader.number()?;
-            let mut offsets = Vec::new();
-            for _ in 0..count {
-                let partition = u32::try_from(reader.number()?).ok()?;
-                offsets.push((partition as i32, reader.number()?));
-            }
-            Standing::Log(offsets)
-        }
-        _ => return None,
-    };
-    Some(TableStanding { table, epoch, at })
+    let domain = reader.number()?;
+    let len = usize::from(reader.byte()?);
+    let position = SourcePosition::from_bytes(domain, reader.take(len)?)?;
+    Some((epoch, position))
 }
 
 #[cfg(test)]
@@ -143,23 +149,21 @@ mod tests {
     use super::*;
     use crate::fixture::identity;
 
-    fn standing(epoch: u32, at: Standing) -> TableStanding {
-        TableStanding {
-            table: TableHash::of(&identity("orders")),
-            epoch: Epoch(epoch),
-            at,
-        }
-    }
-
     #[test]
-    fn one_table_takes_some_twenty_bytes_and_the_same_ones_everywhere() {
+    fn a_table_takes_some_thirty_bytes_and_the_same_ones_everywhere() {
         let lsn = SourcePosition::from_numbers(0, &[0x16_B3F7_0000]).unwrap();
+        let orders = TableStanding {
+            table: TableHash::of(&identity("orders")),
+            position: Some((Epoch(1), lsn)),
+            log: Some(LogId(0x0123_4567_89ab_cdef)),
+            offsets: vec![(0, 91_827), (1, 4_100)],
+        };
         let token = AsOf {
-            tables: vec![standing(1, Standing::Source(lsn))],
+            tables: vec![orders],
         }
         .encode();
         // Clients keep tokens across upgrades: this one must be read for ever.
-        expect!["AUS4gE2baFS5AQEBAAYFFrP3AAA"].assert_eq(&token);
+        expect!["AkS4gE2baFS5AwEBAAYFFrP3AAABI0VniavN7wECAAMBZrMBAQIQBA"].assert_eq(&token);
     }
 
     #[test]
@@ -180,35 +184,51 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused() {
-        for text in ["", "AQ==", "!", "Ag", "AQAA", "QQAAAAAAAAAAAQ"] {
+        // The last two are of another kind, and of an earlier version.
+        for text in ["", "Ag==", "!", "Aw", "AgAA", "QQAAAAAAAAAAAQ", "AQ"] {
             assert_eq!(AsOf::decode(text), Err(AsOfError), "{text}");
         }
-        assert_eq!(AsOf::decode("AQ"), Ok(AsOf { tables: Vec::new() }));
+        assert_eq!(AsOf::decode("Ag"), Ok(AsOf { tables: Vec::new() }));
     }
 
-    fn any_standing() -> impl Strategy<Value = Standing> {
-        let position = (any::<u64>(), proptest::collection::vec(any::<u8>(), 0..=30));
-        prop_oneof![
-            Just(Standing::Start),
-            position.prop_map(|(domain, bytes)| {
-                Standing::Source(SourcePosition::from_bytes(domain, &bytes).unwrap())
-            }),
-            proptest::collection::vec((any::<i32>(), any::<u64>()), 1..20).prop_map(Standing::Log),
-        ]
+    fn any_standing() -> impl Strategy<Value = TableStanding> {
+        let position = (
+            any::<u32>(),
+            any::<u64>(),
+            proptest::collection::vec(any::<u8>(), 0..=30),
+        );
+        let position = position.prop_map(|(epoch, domain, bytes)| {
+            (
+                Epoch(epoch),
+                SourcePosition::from_bytes(domain, &bytes).unwrap(),
+            )
+        });
+        let offsets = proptest::collection::vec((any::<i32>(), any::<u64>()), 0..20);
+        let parts = (
+            any::<u64>(),
+            proptest::option::of(position),
+            any::<Option<u64>>(),
+            offsets,
+        );
+        parts.prop_map(|(table, position, log, offsets)| TableStanding {
+            table: TableHash(table),
+            position,
+            log: log.map(LogId),
+            offsets,
+        })
     }
 
     proptest! {
         #[test]
-        fn any_standing_is_read_back(tables in proptest::collection::vec((any::<u64>(), any::<u32>(), any_standing()), 0..5)) {
-            let table = |(hash, epoch, at)| TableStanding { table: TableHash(hash), epoch: Epoch(epoch), at };
-            let as_of = AsOf { tables: tables.into_iter().map(table).collect() };
+        fn any_standing_is_read_back(tables in proptest::collection::vec(any_standing(), 0..5)) {
+            let as_of = AsOf { tables };
             prop_assert_eq!(AsOf::decode(&as_of.encode()), Ok(as_of));
         }
 
         #[test]
         fn no_bytes_make_a_token_panic(bytes: Vec<u8>) {
             use base64::Engine;
-            let mut token = vec![1];
+            let mut token = vec![kind::AS_OF];
             token.extend(bytes);
             let _ = AsOf::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token));
         }

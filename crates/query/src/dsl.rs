@@ -7,11 +7,14 @@
 
 mod batch;
 mod condition;
+mod floor;
 mod include;
 mod node;
 mod operator;
 
 pub use batch::{BATCH_GETS_MAX, BATCH_KEYS_MAX, BatchGet, Get, KeyAsked, KeyValues, read_batch};
+
+pub use floor::{FloorAsked, floor};
 
 use crate::shown::Shown;
 use crate::tree::{Ordered, Query};
@@ -68,7 +71,7 @@ const QUESTION: &[&str] = &[
 /// At the first part that cannot be read.
 pub fn read(body: &[u8], limit_max: usize) -> Result<Asked, SyntaxError> {
     let root = node::root(body)?;
-    let object = root.object()?;
+    let object = root.object()?.without(floor::FIELDS);
     if !object.has("queries") {
         return question(&object, limit_max).map(|question| Asked::One(Box::new(question)));
     }

@@ -33,6 +33,8 @@ pub struct Fresh {
     pub transactions: Transactions,
     pub complete: bool,
     pub quarantined: u64,
+    /// Whether the tables have come as far as was asked for; `None` if nothing was.
+    pub satisfied: Option<bool>,
 }
 
 /// How fresh these tables are, `None` if there are none.
@@ -69,6 +71,7 @@ fn of_table(facts: &TableFacts, now_ms: i64) -> Fresh {
         transactions: facts.transactions,
         complete: facts.complete,
         quarantined: facts.quarantined,
+        satisfied: None,
     }
 }
 
@@ -105,6 +108,7 @@ fn worse(a: Fresh, b: &Fresh) -> Fresh {
         transactions: a.transactions.max(b.transactions),
         complete: a.complete && b.complete,
         quarantined: a.quarantined + b.quarantined,
+        satisfied: None,
     }
 }
 

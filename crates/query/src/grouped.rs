@@ -16,6 +16,8 @@ use crate::run::{Prepared, Reader, Run, Sink};
 pub(crate) struct Grouper<'q> {
     predicate: &'q Predicate,
     group: &'q BoundGroup,
+    /// The level of all keys, if they are those of one related row.
+    keyed_by: Option<usize>,
     reader: Reader,
     refused: Option<GroupError>,
 }
@@ -30,6 +32,7 @@ impl<'q> Grouper<'q> {
         Self {
             predicate: &query.predicate,
             group,
+            keyed_by: group.related_level(),
             reader: Reader::new(&query.scope, prepared, cut),
             refused: None,
         }
@@ -45,7 +48,8 @@ impl<'q> Grouper<'q> {
         }
         let group = self.group;
         let counted = (|| {
-            let entered = groups.enter(|each: &mut dyn FnMut(Value<'_>)| {
+            let related = self.keyed_by.and_then(|level| view.prepared(level));
+            let entered = groups.enter(related, |each: &mut dyn FnMut(Value<'_>)| {
                 for source in &group.keys {
                     view.with_value(source, &mut *each);
                 }
@@ -147,6 +151,12 @@ impl BoundGroup {
             Ok(groups) => groups,
             Err(unsuitable) => unreachable!("refused when it was bound: {unsuitable}"),
         }
+    }
+
+    /// The level that all keys are of, if it is that of a related row.
+    fn related_level(&self) -> Option<usize> {
+        let level = self.keys.first()?.level;
+        (level > 0 && self.keys.iter().all(|key| key.level == level)).then_some(level)
     }
 
     /// The values that are aggregated, with the number of their aggregate among those of values.

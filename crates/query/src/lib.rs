@@ -7,7 +7,7 @@
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
 //! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
 //! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer
-//! stands. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
+//! stands, [`mod@reach`] whether that is far enough. [`whole`] does so for all rows of a table, without pages. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ pub mod lookup;
 pub mod percent;
 pub mod postgrest;
 mod predicate;
+pub mod reach;
 pub mod relation;
 mod run;
 #[cfg(test)]
@@ -45,3 +46,4 @@ pub mod sql;
 mod token;
 pub mod tree;
 pub mod url;
+pub mod whole;

@@ -7,7 +7,8 @@ use table_store::TableIdentity;
 
 /// First bytes of tokens, one for each kind and version. Never given to another.
 pub(crate) mod kind {
-    pub const AS_OF: u8 = 0x01;
+    /// `0x01` told positions of the source and no offsets, and so could not be compared with.
+    pub const AS_OF: u8 = 0x02;
     /// `0x41` were cursors that were bound to their table only.
     pub const CURSOR: u8 = 0x42;
 }

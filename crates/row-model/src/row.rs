@@ -213,6 +213,13 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     &bytes[..len]
 }
 
+/// A column's value, as far as it must be read to be passed on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unread<'a> {
+    Text(&'a [u8]),
+    Value(Value<'a>),
+}
+
 /// A row borrowed from its version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a>(&'a [u8]);
@@ -265,6 +272,16 @@ impl<'a> Row<'a> {
         };
         let end = end_at(ends, column, width)?;
         Some((self.0[HEADER_BYTES + column], cells.get(start..end)?))
+    }
+
+    /// What a column holds, texts unread: bytes that were UTF-8 when they were written.
+    #[must_use]
+    pub fn unread(&self, column: usize) -> Option<Unread<'a>> {
+        let (tagged, cell) = self.cell(column)?;
+        Some(match tagged & tag::KIND {
+            tag::TEXT => Unread::Text(cell),
+            _ => Unread::Value(read(tagged, cell)?),
+        })
     }
 
     /// Whether a column holds exactly this text; `None` if it holds none. Cheaper than to read it.

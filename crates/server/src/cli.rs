@@ -7,9 +7,12 @@ use crate::capture::{self, CaptureArgs};
 use crate::check::{self, CheckArgs};
 use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
+use crate::export::{self, ExportArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
+use crate::inspect::{self, InspectArgs};
 use crate::output;
+use crate::rebuild::{self, RebuildArgs};
 use crate::reload::Reload;
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
@@ -41,6 +44,12 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running server for rows
     Get(GetArgs),
+    /// Read tables from the start of the log again, beside those that are served
+    Rebuild(RebuildArgs),
+    /// Write all rows of a table, as they were at one moment
+    Export(ExportArgs),
+    /// Say what a data directory holds, without changing it
+    Inspect(InspectArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -117,6 +126,9 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
+            Command::Rebuild(args) => rebuild::run(&args),
+            Command::Export(args) => export::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

@@ -1,10 +1,59 @@
-//! Makes sure at the start that the data directory can be used, while somebody is still looking.
+//! Makes sure at the start that the data directory can be used, while somebody is still looking, and says
+//! what helps where it cannot.
+//!
+//! Nothing in it is ever deleted for being damaged: whoever runs the command that is named decides that.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use checkpoint_store::CheckpointError;
+
+/// The checkpoint's place in the data directory.
+pub fn checkpoint_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("checkpoint")
+}
+
+/// Why the checkpoint there cannot be used, and what helps.
+pub fn refused(data_dir: &Path, error: &CheckpointError) -> anyhow::Error {
+    let path = checkpoint_path(data_dir);
+    let path = path.display();
+    let away = format!("`mv {path} {path}.away`");
+    match error {
+        CheckpointError::Corrupt { .. } | CheckpointError::Stopped(_) => damaged(data_dir, error),
+        CheckpointError::NewerFormat { written_by, .. } => anyhow!(
+            "{path}: {error}. Start rowtide {written_by} or a newer one, give another --data-dir, or move it away and start again: {away}"
+        ),
+        CheckpointError::Foreign { .. } => anyhow!(
+            "{error}. Give another --data-dir; if it was one and its marker is lost, move it away and start again: {away}"
+        ),
+        CheckpointError::Locked {
+            process: Some(process),
+            ..
+        } => anyhow!("{error}. Stop it (`kill {process}`), or give another --data-dir"),
+        CheckpointError::Locked { process: None, .. } => {
+            anyhow!("{error}. Stop it, or give another --data-dir")
+        }
+        CheckpointError::Open { .. } => anyhow!(
+            "{error}. Make it readable and writable for this user, or give another --data-dir"
+        ),
+        CheckpointError::Read(_) | CheckpointError::Write(_) | CheckpointError::Unsettled(_) => {
+            anyhow!(
+                "{path}: {error}. It may be whole: look at the disk. If it stays so, move it away and start again: {away}"
+            )
+        }
+    }
+}
+
+/// The checkpoint is not what was written, and not one of its tables alone.
+pub fn damaged(data_dir: &Path, error: &dyn std::error::Error) -> anyhow::Error {
+    let path = checkpoint_path(data_dir);
+    let path = path.display();
+    anyhow!(
+        "{path}: {error}. Move it away and start again: `mv {path} {path}.away`. Everything is then read from the log; a table whose log was shortened is incomplete until its source takes a new full snapshot"
+    )
+}
 
 /// Creates the directory if need be, and tries to write into it.
 pub fn prepare(path: &Path) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! How a command ends: the exit codes, and what is said on standard error.
 
+use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
@@ -26,13 +27,14 @@ impl Failure {
     /// Says what went wrong on standard error. Nothing can be done if that fails too.
     pub fn report(&self) -> ExitCode {
         use io::Write;
-        let (code, message) = match self {
+        let code = match self {
             Self::ReaderGone => return ExitCode::SUCCESS,
-            Self::Failed(error) => (1, format!("{error:#}")),
-            Self::Usage(message) => (2, message.clone()),
-            Self::NotReady(message) => (3, message.clone()),
-            Self::WaitTimedOut(message) => (4, message.clone()),
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::NotReady(_) => 3,
+            Self::WaitTimedOut(_) => 4,
         };
+        let message = self.to_string();
         // Findings about a configuration stand side by side; other lines explain the first.
         let next = if matches!(self, Self::Usage(_)) {
             "\nerror: "
@@ -41,6 +43,18 @@ impl Failure {
         };
         let _ = writeln!(io::stderr(), "error: {}", message.replace('\n', next));
         ExitCode::from(code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Usage(message) | Self::NotReady(message) | Self::WaitTimedOut(message) => {
+                f.write_str(message)
+            }
+            Self::ReaderGone => f.write_str("nobody reads what is said"),
+        }
     }
 }
 

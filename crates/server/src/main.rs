@@ -8,17 +8,25 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod export;
 mod failure;
 mod init;
+mod inspect;
+mod operator;
 mod output;
 mod preparation;
+mod probes;
+mod rebuild;
 #[cfg(test)]
 mod reference;
 mod reload;
 mod remote;
+mod scratch;
 mod serve;
 mod source;
+mod sources;
 mod status_provider;
+mod table_names;
 
 use std::process::ExitCode;
 

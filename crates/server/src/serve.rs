@@ -3,34 +3,26 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
-use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{
-    Control, GivenTable, Pipeline, RegistryPatience, RegistrySetup, Settings, SourceSetup,
-};
+use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings};
 use query::relation::Relations;
-use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{
-    self, Config, Listen, ListenAddress, Reads, SourceConfig, Storage, TableConfig,
-};
+use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::reload::Reload;
-use crate::source;
+use crate::sources::Sources;
 use crate::status_provider::BoardStatus;
 
-/// The checkpoint's place in the data directory.
-const CHECKPOINT_DIR: &str = "checkpoint";
-
-/// Serves until SIGTERM or SIGINT; on SIGHUP reloads what there is to reload. `started` is called once, when both listeners are bound, with
+/// Serves until SIGTERM or SIGINT; on SIGHUP reloads what there is to reload. `started` is called once,
+/// when both listeners are bound, with
 /// the addresses they have.
 pub fn run(
     config: Config,
@@ -56,6 +48,7 @@ pub fn run(
     let metrics =
         MetricsPage::install(env!("CARGO_PKG_VERSION")).context("cannot collect metrics")?;
     let relations = Relations::from(config.relations.clone());
+    let storage = config.storage.clone();
     let pipeline = start_pipeline(config)?;
     started(&bound);
     tracing::info!(data = %bound.data, admin = %bound.admin, "listening");
@@ -73,7 +66,8 @@ pub fn run(
         Hosts::loopback(&[])
     };
     let data_api = Api::data(state.clone(), hosts, Limits::default());
-    let admin_api = Api::admin(state, metrics, Limits::default());
+    let operator = Arc::new(PipelineOperator::new(pipeline.control().clone()));
+    let admin_api = Api::admin(state, operator, metrics, Limits::default());
     let failed = runtime.block_on(async {
         let (stop, stopped) = watch::channel(());
         let until = |mut stopped: watch::Receiver<()>| async move {
@@ -81,7 +75,7 @@ pub fn run(
         };
         let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
         let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
-        let failed = until_signal_or_failure(&pipeline, reload).await;
+        let failed = until_signal_or_failure(&pipeline, &storage, reload).await;
         let _ = stop.send(());
         let _ = tokio::join!(data, admin);
         failed
@@ -110,6 +104,7 @@ fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
 
 async fn until_signal_or_failure(
     pipeline: &Pipeline,
+    storage: &Storage,
     reload: Option<Reload>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -124,7 +119,7 @@ async fn until_signal_or_failure(
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         failure = failure => match failure {
-            Ok(Ok(error)) => Err(anyhow!(error)),
+            Ok(Ok(error)) => Err(explained(storage, error)),
             Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
         },
     }
@@ -152,14 +147,23 @@ fn reload_at_signals(
     })
 }
 
-fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
+/// Why the pipeline gave up, and what helps.
+fn explained(storage: &Storage, error: PipelineError) -> anyhow::Error {
+    match (storage, error) {
+        (Storage::Directory(dir), PipelineError::Load(LoadError::Store(error))) => {
+            data_dir::refused(dir, &error)
+        }
+        (Storage::Directory(dir), PipelineError::Load(error)) => data_dir::damaged(dir, &error),
+        (_, error) => anyhow!(error),
+    }
+}
+
+/// Starts everything that follows the sources and keeps tables, without anybody who answers.
+pub fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
-    let mut setups = Vec::new();
-    let rules = preparation::rules(&config);
-    for source in &config.sources {
-        setups.push(set_up(source, &config.tables, &rules, &catalog)?);
-    }
+    let sources = Sources::new(&config, Arc::clone(&catalog));
+    let setups = sources.open_all()?;
     let preparations = preparation::preparations(&config);
     let unserved = config.sources.iter().flat_map(|source| {
         let topics = source.unserved_topics.iter().cloned();
@@ -188,15 +192,17 @@ fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
         keep,
         indexes,
     };
-    Ok(Pipeline::start(settings, catalog, setups, checkpoints)
-        .context("cannot start the pipeline")?)
+    let reopen = Arc::new(move |source: &str, topic: &str| sources.open_one(source, topic));
+    let pipeline = Pipeline::start_rebuildable(settings, catalog, setups, checkpoints, reopen);
+    Ok(pipeline.context("cannot start the pipeline")?)
 }
 
 fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool), Failure> {
     match storage {
         Storage::Directory(dir) => {
             data_dir::prepare(dir)?;
-            let store = SledStore::open(&dir.join(CHECKPOINT_DIR)).map_err(anyhow::Error::new)?;
+            let store = SledStore::open(&data_dir::checkpoint_path(dir))
+                .map_err(|error| data_dir::refused(dir, &error))?;
             Ok((Box::new(store), false))
         }
         Storage::Memory => {
@@ -205,74 +211,4 @@ fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool
             Ok((Box::new(store), true))
         }
     }
-}
-
-fn set_up(
-    config: &SourceConfig,
-    tables: &[TableConfig],
-    rules: &[(String, Arc<ColumnRules>)],
-    catalog: &Arc<SchemaCatalog>,
-) -> Result<SourceSetup, Failure> {
-    let (kind, ends) = match &config.reads {
-        Reads::Kafka { .. } => ("kafka", false),
-        Reads::File { follow, .. } => ("file", !follow),
-    };
-    let declared: Vec<(String, Vec<String>)> = tables
-        .iter()
-        .filter(|table| !table.key.is_empty())
-        .map(|table| (table.topic.clone(), table.key.clone()))
-        .collect();
-    let (catalog, placeholder) = (Arc::clone(catalog), config.unavailable_value.clone());
-    let shelf = Arc::new(SchemaShelf::default());
-    let registry = open_registry(config, &shelf)?;
-    let schemas = registry.is_some().then_some(shelf);
-    let (rules, formats) = (rules.to_vec(), config.formats.clone());
-    let decoder = move || -> Box<dyn Decoder> {
-        let mut decoder = DebeziumDecoder::new(Arc::clone(&catalog), placeholder.clone())
-            .with_formats(formats.clone());
-        if let Some(schemas) = &schemas {
-            decoder = decoder.with_schemas(Arc::clone(schemas));
-        }
-        let rule = |decoder: DebeziumDecoder, (topic, rules): &(String, Arc<ColumnRules>)| {
-            decoder.with_columns(topic, Arc::clone(rules))
-        };
-        let decoder = rules.iter().fold(decoder, rule);
-        let declare = |decoder: DebeziumDecoder, (topic, key): &(String, Vec<String>)| {
-            decoder.with_declared_key(topic, key)
-        };
-        Box::new(declared.iter().fold(decoder, declare))
-    };
-    Ok(SourceSetup {
-        name: config.name.clone(),
-        kind,
-        source: source::open(config)?,
-        decoder: Box::new(decoder),
-        registry,
-        on_bad_record: match config.on_bad_record {
-            config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
-            config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,
-        },
-        ends,
-    })
-}
-
-/// Whoever is to blame for options that cannot be used wrote them.
-fn open_registry(
-    config: &SourceConfig,
-    shelf: &Arc<SchemaShelf>,
-) -> Result<Option<RegistrySetup>, Failure> {
-    let Some(options) = &config.registry else {
-        return Ok(None);
-    };
-    let registry = HttpRegistry::new(options).map_err(|error| {
-        Failure::Usage(format!(
-            "schema registry of source {}: {error}",
-            config.name
-        ))
-    })?;
-    Ok(Some(RegistrySetup {
-        registry: Box::new(registry),
-        shelf: Arc::clone(shelf),
-        patience: RegistryPatience::default(),
-    }))
 }

@@ -1,6 +1,7 @@
 //! Opens what a validated source describes.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use change_feed::{Source, SourceError};
 use file_source::{FileOptions, FileSource};
@@ -14,10 +15,7 @@ const HEARTBEAT_PREFIX: &str = "__debezium-heartbeat.";
 /// Opens the source, without reading anything yet.
 pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
     match &config.reads {
-        Reads::File { path, follow } => Ok(Box::new(FileSource::open(
-            path,
-            FileOptions { follow: *follow },
-        )?)),
+        Reads::File { path, follow } => Ok(Box::new(open_files(path, *follow)?)),
         Reads::Kafka {
             brokers,
             topics,
@@ -30,6 +28,24 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
             Ok(Box::new(KafkaSource::connect(options)?))
         }
     }
+}
+
+/// Opens it so that it reads one topic and knows of no other.
+pub fn open_topic(config: &SourceConfig, topic: &str) -> Result<Box<dyn Source>, SourceError> {
+    match &config.reads {
+        Reads::File { path, follow } => Ok(Box::new(open_files(path, *follow)?.only(topic))),
+        Reads::Kafka {
+            brokers, settings, ..
+        } => {
+            let mut options = KafkaOptions::new(&config.name, brokers, &[topic]);
+            options.settings.clone_from(settings);
+            Ok(Box::new(KafkaSource::connect(options)?))
+        }
+    }
+}
+
+fn open_files(path: &Path, follow: bool) -> Result<FileSource, SourceError> {
+    FileSource::open(path, FileOptions { follow })
 }
 
 /// The topic that is given, or the usual ones of the connectors whose topics are followed.

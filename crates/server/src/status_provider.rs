@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
-    QuarantineRecord, SourceKind, SourceStatus, State,
+    QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus, State,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_api::{Check, Health, StatusProvider};
+use http_api::{Health, StatusProvider};
 use ingest::{
-    CheckpointReport, MemoryReport, Quarantined, SourceReport, SourceState, StatusBoard,
-    StatusReport,
+    CheckpointReport, Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard,
 };
 use telemetry::clock::now_ms;
+
+use crate::probes;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
 
@@ -42,6 +43,13 @@ impl StatusProvider for BoardStatus {
         })
     }
 
+    fn rebuild(&self, table: &str) -> Option<RebuildStatus> {
+        self.0.read(|report| {
+            let mut rebuilds = report.rebuilds.iter();
+            rebuilds.find(|it| it.table == table).map(rebuild)
+        })
+    }
+
     fn checkpoint(&self) -> CheckpointStatus {
         self.0.read(|report| checkpoint(&report.checkpoint))
     }
@@ -55,7 +63,7 @@ impl StatusProvider for BoardStatus {
     }
 
     fn health(&self) -> Health {
-        self.0.read(health)
+        self.0.read(probes::health)
     }
 
     fn starting(&self, table: &str) -> Option<f64> {
@@ -84,6 +92,23 @@ fn checkpoint(report: &CheckpointReport) -> CheckpointStatus {
         failing_ms: trouble.map(|trouble| ago(trouble.since_ms)),
         failed_attempts: trouble.map(|trouble| trouble.attempts),
         detail: trouble.map(|trouble| trouble.detail.clone()),
+    }
+}
+
+/// A rebuild as the API tells of it.
+pub fn rebuild(report: &RebuildReport) -> RebuildStatus {
+    RebuildStatus {
+        number: report.number,
+        state: match report.state {
+            ingest::RebuildState::Waiting => RebuildState::Waiting,
+            ingest::RebuildState::Replaying => RebuildState::Replaying,
+            ingest::RebuildState::Swapped => RebuildState::Swapped,
+            ingest::RebuildState::Done => RebuildState::Done,
+            ingest::RebuildState::Failed => RebuildState::Failed,
+        },
+        progress: report.progress,
+        rows: report.rows,
+        detail: report.detail.clone(),
     }
 }
 
@@ -147,94 +172,4 @@ fn record(record: &Quarantined) -> QuarantineRecord {
         key_b64: base64(&record.key),
         value_b64: base64(&record.value),
     }
-}
-
-fn health(report: &StatusReport) -> Health {
-    let check = |name: &str, passed: bool, detail: String| Check {
-        name: name.to_owned(),
-        passed,
-        detail,
-    };
-    let unreachable = report
-        .sources
-        .iter()
-        .filter(|source| source.state == SourceState::Unreachable);
-    let unreachable: Vec<_> = unreachable.map(|source| source.name.as_str()).collect();
-    let checkpoint = match &report.checkpoint.state {
-        ingest::CheckpointState::Failing(trouble) => Some(format!(
-            "failing for {} s (the server is ready all the same): {}",
-            (now_ms() - trouble.since_ms).max(0) / 1_000,
-            trouble.detail
-        )),
-        ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
-    };
-    let memory = report.memory;
-    let loading = report.loading.len();
-    let words = |passed: bool, yes: &str, no: String| if passed { yes.to_owned() } else { no };
-    Health {
-        alive: report.running,
-        ready: report.running && loading == 0,
-        started: report.running && report.started,
-        checks: vec![
-            check(
-                "pipeline",
-                report.running,
-                words(
-                    report.running,
-                    "running",
-                    "it has ended: see the log".to_owned(),
-                ),
-            ),
-            check(
-                "loaded",
-                loading == 0,
-                words(
-                    loading == 0,
-                    "the checkpoint is loaded",
-                    format!("{loading} tables are still being loaded"),
-                ),
-            ),
-            check(
-                "caught_up",
-                report.started,
-                words(
-                    report.started,
-                    "caught up once",
-                    "reading what was there at the start: see /v1/status".to_owned(),
-                ),
-            ),
-            check(
-                "sources",
-                unreachable.is_empty(),
-                words(
-                    unreachable.is_empty(),
-                    "in contact",
-                    format!("out of contact: {}", unreachable.join(", ")),
-                ),
-            ),
-            check(
-                "checkpoint",
-                checkpoint.is_none(),
-                checkpoint.unwrap_or_else(|| "in order".to_owned()),
-            ),
-            check("memory", !memory.is_scarce(), memory_in_words(&memory)),
-        ],
-    }
-}
-
-fn memory_in_words(memory: &MemoryReport) -> String {
-    let MemoryReport {
-        used_bytes: used,
-        max_bytes: max,
-        partitions_waiting: waiting,
-    } = *memory;
-    if max == u64::MAX {
-        return format!("{used} bytes, without a limit");
-    }
-    if !memory.is_scarce() {
-        return format!("{used} of {max} bytes");
-    }
-    format!(
-        "the tables take {used} bytes and memory.max is {max}: {waiting} partitions wait, what is there is served. Raise it and reload the configuration (SIGHUP), or do without a table, an index or a column"
-    )
 }

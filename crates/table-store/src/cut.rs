@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use row_model::{CutId, SchemaId, TableId};
 
 use crate::{NameError, Names, Table, TableFacts};
@@ -56,10 +56,19 @@ impl Cut {
     }
 }
 
+/// Hears of every cut once readers can see it, and of the tables that it says something new of.
+///
+/// Told by the writer, which goes on only when everybody has heard: to be quick is all it asks.
+pub trait CutListener: std::fmt::Debug + Send + Sync {
+    fn published(&self, cut: &Cut, changed: &[TableId]);
+}
+
 /// All tables, as readers reach them.
 #[derive(Debug)]
 pub struct TableStore {
     published: ArcSwap<Cut>,
+    /// Locked for a publication, and to add one.
+    listeners: RwLock<Vec<Arc<dyn CutListener>>>,
     /// Cuts that readers hold, with how many hold each. Locked for one map operation at a time.
     pins: Mutex<BTreeMap<CutId, usize>>,
 }
@@ -82,6 +91,11 @@ impl TableStore {
             cut,
             store: Arc::clone(self),
         }
+    }
+
+    /// Has somebody hear of every cut from the next one on.
+    pub fn listen(&self, listener: Arc<dyn CutListener>) {
+        self.listeners.write().push(listener);
     }
 
     fn oldest_needed(&self) -> CutId {
@@ -126,6 +140,8 @@ pub struct Publisher {
     store: Arc<TableStore>,
     tables: Vec<Arc<TableCut>>,
     names: Arc<Names>,
+    /// Those of which the next cut says something new.
+    changed: Vec<TableId>,
 }
 
 impl Default for Publisher {
@@ -137,12 +153,14 @@ impl Default for Publisher {
         };
         let store = TableStore {
             published: ArcSwap::from_pointee(empty),
+            listeners: RwLock::default(),
             pins: Mutex::default(),
         };
         Self {
             store: Arc::new(store),
             tables: Vec::new(),
             names: Arc::default(),
+            changed: Vec::new(),
         }
     }
 }
@@ -162,6 +180,9 @@ impl Publisher {
     /// Replaces what the next cut will say of a table, or adds the table.
     pub fn set(&mut self, table: TableCut) {
         let id = table.table.identity().id;
+        if !self.changed.contains(&id) {
+            self.changed.push(id);
+        }
         match self
             .tables
             .iter_mut()
@@ -193,12 +214,16 @@ impl Publisher {
     ///
     /// Answers the oldest cut some reader still needs; older versions may be let go.
     pub fn publish(&mut self) -> CutId {
-        let cut = Cut {
+        let cut = Arc::new(Cut {
             id: self.next_cut(),
             tables: self.tables.iter().cloned().collect(),
             names: Arc::clone(&self.names),
-        };
-        self.store.published.store(Arc::new(cut));
+        });
+        self.store.published.store(Arc::clone(&cut));
+        for listener in &*self.store.listeners.read() {
+            listener.published(&cut, &self.changed);
+        }
+        self.changed.clear();
         self.store.oldest_needed()
     }
 }

@@ -19,6 +19,10 @@ pub enum ReadState {
     Stalled,
 }
 
+/// One log among all that may ever have its name: a topic that was recreated is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogId(pub u64);
+
 /// Whether source transactions are visible whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transactions {
@@ -50,8 +54,11 @@ pub struct TableFacts {
     pub epoch: Epoch,
     /// Where the table stands in its source's order.
     pub position: Option<SourcePosition>,
-    /// Where it stands in the log (partition, next offset): its position if records carry none.
+    /// Where it stands in the log (partition, next offset). What it shows of a partition is what the
+    /// records before that offset say, whatever their positions are.
     pub offsets: Vec<(i32, u64)>,
+    /// The log these offsets are of, where its broker tells logs of one name apart.
+    pub log: Option<LogId>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
     pub memory: MemoryUse,
@@ -84,6 +91,7 @@ impl Default for TableFacts {
             epoch: Epoch::default(),
             position: None,
             offsets: Vec::new(),
+            log: None,
             commit_ms: None,
             memory: MemoryUse::default(),
             contact: Contact::default(),

@@ -21,8 +21,8 @@ mod table;
 mod writer;
 
 pub use chunk::{CHUNK_SLOTS, ChunkId};
-pub use cut::{Cut, PinnedCut, Publisher, TableCut, TableStore};
-pub use facts::{Contact, ReadState, TableFacts, Transactions};
+pub use cut::{Cut, CutListener, PinnedCut, Publisher, TableCut, TableStore};
+pub use facts::{Contact, LogId, ReadState, TableFacts, Transactions};
 pub use index::{
     AddIndexError, DefinitionError, Direction, INDEX_COLUMNS_MAX, INDEXES_MAX, Index,
     IndexDefinition, IndexGone, IndexKind, IndexPlace, KeyRange,

@@ -90,6 +90,16 @@ pub fn record_partitions_held(source: &str, partitions: u64) {
         .set(partitions as f64);
 }
 
+/// One more request waits for tables, or one less.
+pub fn count_waiter(change: f64) {
+    gauge!(Metric::WaitWaiters.name()).increment(change);
+}
+
+/// A request waited so long, and its wait ended so.
+pub fn record_wait(outcome: &'static str, waited: Duration) {
+    histogram!(Metric::WaitDurationSeconds.name(), "outcome" => outcome).record(waited);
+}
+
 /// The durations of the requests of one route that ended with one status. Kept by who serves them,
 /// so that recording looks nothing up.
 #[derive(Clone)]

@@ -25,6 +25,8 @@ pub struct ScriptedSource {
     partitions: Vec<Reading>,
     discovery_complete: bool,
     waits: bool,
+    /// The one topic it knows of, unless it knows of all.
+    only: Option<String>,
 }
 
 struct Reading {
@@ -38,6 +40,15 @@ struct Reading {
 }
 
 impl ScriptedSource {
+    /// Knows of one topic only, as a source does that is told to read no other.
+    #[must_use]
+    pub fn only(self, topic: &str) -> Self {
+        Self {
+            only: Some(topic.to_owned()),
+            ..self
+        }
+    }
+
     fn read(&mut self, state: &mut LogState, events: &mut Vec<SourceEvent>) {
         if state.held {
             return;
@@ -64,7 +75,9 @@ impl ScriptedSource {
                 });
             }
         }
-        for (name, found) in &state.partitions {
+        let only = self.only.as_deref();
+        let known = state.partitions.iter();
+        for (name, found) in known.filter(|((topic, _), _)| only.is_none_or(|only| only == topic)) {
             let index = self
                 .partitions
                 .iter()

@@ -37,11 +37,21 @@ impl Bench {
     }
 }
 
-pub fn run(root: &Path, bench: Bench) -> anyhow::Result<ExitCode> {
+/// `cases` are what the bench makes of them; without any it runs whole.
+pub fn run(root: &Path, bench: Bench, cases: &[String]) -> anyhow::Result<ExitCode> {
     let (package, name) = bench.target();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["bench", "--quiet", "--package", package, "--bench", name])
+        .args([
+            "bench",
+            "--quiet",
+            "--package",
+            package,
+            "--bench",
+            name,
+            "--",
+        ])
+        .args(cases)
         .current_dir(root)
         .status()
         .with_context(|| format!("cannot run the bench `{name}` of `{package}`"))?;

@@ -29,6 +29,8 @@ enum Chore {
     Bench {
         #[arg(value_enum)]
         what: bench::Bench,
+        /// Cases to run alone, where the bench knows them by name
+        cases: Vec<String>,
     },
     /// Feeds every parser of outside bytes with inputs that nobody thought of
     Fuzz(fuzz::FuzzArguments),
@@ -40,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     match Arguments::parse().chore {
         Chore::Tidy => tidy::run(&root),
-        Chore::Bench { what } => bench::run(&root, what),
+        Chore::Bench { what, cases } => bench::run(&root, what, &cases),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }

@@ -58,10 +58,12 @@ fn sled_files_of_others_are_foreign_too() {
 fn a_directory_has_one_user_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path()).unwrap();
-    assert!(matches!(
-        SledStore::open(dir.path()),
-        Err(CheckpointError::Locked { .. })
-    ));
+    match SledStore::open(dir.path()) {
+        Err(CheckpointError::Locked { process, .. }) => {
+            assert_eq!(process, Some(std::process::id()));
+        }
+        other => panic!("{other:?}"),
+    }
     drop(store);
     drop(reopened(dir.path()));
 }

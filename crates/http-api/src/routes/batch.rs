@@ -17,6 +17,7 @@ use table_store::{Cut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, body, scan, table};
+use crate::floor::{Asking, Floor};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -25,6 +26,7 @@ use crate::{ApiState, error, fresh, params};
 
 pub(super) async fn get(
     State(state): State<DataState>,
+    asking: Asking,
     method: Method,
     uri: Uri,
     body: Body,
@@ -33,25 +35,44 @@ pub(super) async fn get(
         return body::wrong_method(&method);
     }
     let result = match body::read(body, &state.limits).await {
-        Ok(body) => answered(&state, &uri, body).await,
+        Ok(body) => answered(&state, &asking, &uri, body).await,
         Err(refused) => Err(refused),
     };
     answer(Route::BatchGet, result)
 }
 
-async fn answered(state: &DataState, uri: &Uri, body: Bytes) -> Result<Response, ApiError> {
-    let timing = Timing::start();
+async fn answered(
+    state: &DataState,
+    asking: &Asking,
+    uri: &Uri,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let mut timing = Timing::start();
     params::none(uri.query())?;
     let asked = dsl::read_batch(&body).map_err(|refused| error::bad_batch(&refused))?;
-    bound(&state.api, &state.api.store().published(), &asked)?;
-    let find = move |state: &DataState, timing| find(state, &asked, timing);
+    let floor = dsl::floor(&body).map_err(|refused| error::bad_batch(&refused))?;
+    let floor = asking.floor_with(&floor.into())?;
+    let bound = bound(&state.api, &state.api.store().published(), &asked)?;
+    let tables = touched(&bound.0);
+    drop(bound);
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let find = move |state: &DataState, timing| find(state, &floor, &asked, timing);
     scan::on_own_thread(state, timing, find).await
 }
 
-fn find(state: &DataState, asked: &BatchGet, mut timing: Timing) -> Result<Response, ApiError> {
+fn find(
+    state: &DataState,
+    floor: &Floor,
+    asked: &BatchGet,
+    mut timing: Timing,
+) -> Result<Response, ApiError> {
     let cut = state.api.store().pin();
     // Bound again: this cut is newer than the one it was checked against.
     let (gets, fresh) = bound(&state.api, &cut, asked)?;
+    let tables = touched(&gets);
+    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(gets.len());
     for get in &gets {
         let rows = within_budget(&state.limits, &timing, |budget| {
@@ -104,9 +125,14 @@ fn bound(
         let named = tables.iter().map(|table| &***table);
         refused.at(fresh::of_tables(named, now_ms))
     })?;
-    let touched: Vec<_> = gets.iter().flat_map(|get| get.query.tables()).collect();
-    let fresh = fresh::of_tables(touched.iter().map(|table| &**table), now_ms);
+    let tables = touched(&gets);
+    let fresh = fresh::of_tables(tables.iter().map(|table| &**table), now_ms);
     Ok((gets, fresh))
+}
+
+/// All tables that the answer rests on, some perhaps several times.
+fn touched(gets: &[BoundGet]) -> Vec<Arc<TableCut>> {
+    gets.iter().flat_map(|get| get.query.tables()).collect()
 }
 
 fn bound_get(

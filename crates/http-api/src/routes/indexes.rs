@@ -8,7 +8,7 @@ use api_types::{IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::request::Parts;
-use http::{Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError};
 use query::fresh::Fresh;
 use table_store::{AddIndexError, Index, IndexDefinition, Table, TableCut};
@@ -103,18 +103,23 @@ pub(crate) async fn remove(
     Ok(respond::value(&response, &fresh, timing))
 }
 
-/// The request with its whole body, unless it comes from a web page: this listener answers to every
-/// host, and no page may change the process.
+/// The request with its whole body, unless it comes from a web page.
 async fn read(request: Request<Body>, bytes_max: u64) -> Result<(Parts, Bytes), ApiError> {
     let (head, body) = request.into_parts();
-    if head.headers.contains_key(header::ORIGIN) {
-        return Err(error::foreign_host());
-    }
+    refuse_pages(&head.headers)?;
     match body.collect().await {
         Ok(collected) => Ok((head, collected.to_bytes())),
         Err(error) if is_too_long(&error) => Err(error::body_too_large(bytes_max)),
         Err(_) => Err(error::body_cut_off()),
     }
+}
+
+/// This listener answers to every host, and no web page may change the process.
+pub(super) fn refuse_pages(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.contains_key(header::ORIGIN) {
+        return Err(error::foreign_host());
+    }
+    Ok(())
 }
 
 fn is_too_long(error: &axum::Error) -> bool {
@@ -128,7 +133,7 @@ fn is_too_long(error: &axum::Error) -> bool {
     false
 }
 
-fn named_table(state: &ApiState, uri: &Uri) -> Result<(Arc<TableCut>, Fresh), ApiError> {
+pub(super) fn named_table(state: &ApiState, uri: &Uri) -> Result<(Arc<TableCut>, Fresh), ApiError> {
     let cut = state.store().published();
     let table = table(state, &cut, &table_name(uri)?)?;
     let fresh = fresh::of_table(table, state.now_ms());

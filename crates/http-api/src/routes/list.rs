@@ -12,6 +12,7 @@ use table_store::{Cut, TableCut};
 
 use super::page::{PageAsked, Wanted};
 use super::{DataState, answer, scan, table, table_name};
+use crate::floor::{Asking, Floor};
 use crate::media::Media;
 use crate::params::{self, Params};
 use crate::problem::ApiError;
@@ -20,27 +21,51 @@ use crate::route::Route;
 use crate::{ApiState, error, fresh};
 
 /// What is read here. The rest is the query.
-const OWN: &[&str] = &["limit", "cursor", "count", "format", "explain", "int64"];
+const OWN: &[&str] = &[
+    "limit", "cursor", "count", "format", "explain", "int64", "at_least", "wait", "on_miss",
+];
 /// What a CSV has no place for.
 const NOT_IN_CSV: &[&str] = &["count", "explain", "format", "int64"];
 
-pub(super) async fn rows(State(state): State<DataState>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn rows(
+    State(state): State<DataState>,
+    asking: Asking,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     answer(
         Route::Rows,
-        page(&state, uri, Media::wanted(&headers)).await,
+        page(&state, &asking, uri, Media::wanted(&headers)).await,
     )
 }
 
-async fn page(state: &DataState, uri: Uri, media: Media) -> Result<Response, ApiError> {
-    let timing = Timing::start();
+async fn page(
+    state: &DataState,
+    asking: &Asking,
+    uri: Uri,
+    media: Media,
+) -> Result<Response, ApiError> {
+    let mut timing = Timing::start();
     // What cannot be read waits for no permit.
-    read(&state.api, &state.api.store().published(), &uri, media)?;
-    let find = move |state: &DataState, timing| find(state, &uri, media, timing);
+    let (floor, tables) = {
+        let cut = state.api.store().published();
+        let (asked, fresh) = read(&state.api, &cut, &uri, media)?;
+        let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+        (
+            floor.map_err(|refused| refused.at(fresh))?,
+            asked.query.tables(),
+        )
+    };
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let find = move |state: &DataState, timing| find(state, &floor, &uri, media, timing);
     scan::on_own_thread(state, timing, find).await
 }
 
 fn find(
     state: &DataState,
+    floor: &Floor,
     uri: &Uri,
     media: Media,
     mut timing: Timing,
@@ -48,6 +73,8 @@ fn find(
     let cut = state.api.store().pin();
     // Read again: this cut is newer than the one it was checked against.
     let (asked, fresh) = read(&state.api, &cut, uri, media)?;
+    let touched = asked.query.tables();
+    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
     let page = asked
         .find(&cut, &state.limits, &timing)
         .map_err(|refused| refused.at(fresh.clone()))?;

@@ -14,6 +14,7 @@ use table_store::{Cut, TableCut};
 
 use super::page::{PageAsked, Wanted};
 use super::{DataState, answer, body, scan, table};
+use crate::floor::{Asking, Floor};
 use crate::media::Media;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -22,6 +23,7 @@ use crate::{ApiState, error, fresh, params};
 
 pub(super) async fn ask(
     State(state): State<DataState>,
+    asking: Asking,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -36,7 +38,7 @@ pub(super) async fn ask(
         media => media,
     };
     let result = match body::read(body, &state.limits).await {
-        Ok(body) => answered(&state, &uri, media, body).await,
+        Ok(body) => answered(&state, &asking, &uri, media, body).await,
         Err(refused) => Err(refused),
     };
     answer(Route::Query, result)
@@ -44,21 +46,30 @@ pub(super) async fn ask(
 
 async fn answered(
     state: &DataState,
+    asking: &Asking,
     uri: &Uri,
     media: Media,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let timing = Timing::start();
+    let mut timing = Timing::start();
     params::none(uri.query())?;
     // What cannot be read waits for no permit.
     let asked = dsl::read(&body, LIMIT_MAX).map_err(|refused| error::bad_query(&refused))?;
-    bound(&state.api, &state.api.store().published(), &asked)?;
-    let find = move |state: &DataState, timing| find(state, &asked, media, timing);
+    let floor = dsl::floor(&body).map_err(|refused| error::bad_query(&refused))?;
+    let floor = asking.floor_with(&floor.into())?;
+    let bound = bound(&state.api, &state.api.store().published(), &asked)?;
+    let tables = touched(&bound.0);
+    drop(bound);
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let find = move |state: &DataState, timing| find(state, &floor, &asked, media, timing);
     scan::on_own_thread(state, timing, find).await
 }
 
 fn find(
     state: &DataState,
+    floor: &Floor,
     asked: &Asked,
     media: Media,
     mut timing: Timing,
@@ -66,6 +77,8 @@ fn find(
     let cut = state.api.store().pin();
     // Bound again: this cut is newer than the one it was checked against.
     let (pages, fresh) = bound(&state.api, &cut, asked)?;
+    let tables = touched(&pages);
+    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(pages.len());
     for asked in &pages {
         let page = asked.find(&cut, &state.limits, &timing);
@@ -124,9 +137,14 @@ fn bound(state: &ApiState, cut: &Cut, asked: &Asked) -> Result<(Vec<PageAsked>, 
         let named = tables.iter().map(|table| &***table);
         refused.at(fresh::of_tables(named, now_ms))
     })?;
-    let touched: Vec<_> = pages.iter().flat_map(|page| page.query.tables()).collect();
-    let fresh = fresh::of_tables(touched.iter().map(|table| &**table), now_ms);
+    let tables = touched(&pages);
+    let fresh = fresh::of_tables(tables.iter().map(|table| &**table), now_ms);
     Ok((pages, fresh))
+}
+
+/// All tables that the answers rest on, some perhaps several times.
+fn touched(pages: &[PageAsked]) -> Vec<Arc<TableCut>> {
+    pages.iter().flat_map(|page| page.query.tables()).collect()
 }
 
 fn wanted(question: &Question) -> Wanted<'_> {

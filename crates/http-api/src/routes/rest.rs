@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, Uri, header};
 use query::percent;
 
 use super::{DataState, answer};
+use crate::floor::Asking;
 use crate::respond::Timing;
 use crate::route::{self, Route};
 use crate::{ApiState, fresh};
@@ -30,6 +31,7 @@ use request::Request;
 
 pub(super) async fn rest(
     State(state): State<DataState>,
+    asking: Asking,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -41,7 +43,7 @@ pub(super) async fn rest(
             Err(refused) => Err(refused),
             Ok(_) if method == Method::OPTIONS => Ok(options()),
             Ok(name) if matches!(method, Method::GET | Method::HEAD) => {
-                rows(&state, name, &uri, headers).await
+                rows(&state, &asking, name, &uri, headers).await
             }
             Ok(_) => Err(not_readable(&method)),
         },
@@ -105,12 +107,25 @@ fn root(state: &ApiState, method: &Method) -> Result<Response, Refusal> {
 /// Scans on a thread of its own, so that lookups are not kept waiting.
 async fn rows(
     state: &DataState,
+    asking: &Asking,
     name: String,
     uri: &Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let timing = Timing::start();
+    let mut timing = Timing::start();
     let request = Request::read(name, uri, &headers)?;
+    // What is said of floors is said alike everywhere, and put into the words of these routes at the end.
+    let floor = match asking.floor() {
+        Ok(floor) => floor,
+        Err(refused) => return Ok(refused.into_response()),
+    };
+    if floor.insisted().is_some() {
+        let tables = request.tables(&state.api)?;
+        let waited = state.wait(&floor, &tables, &asking.patience, &mut timing);
+        if let Err(refused) = waited.await {
+            return Ok(refused.into_response());
+        }
+    }
     let Ok(permit) = Arc::clone(&state.scans).acquire_owned().await else {
         return Err(Refusal::new(503, "53300", "too many requests are waiting"));
     };
@@ -118,7 +133,7 @@ async fn rows(
     let run = move || {
         // Held to the end of the scan, though the request may have been given up by then.
         let _permit = permit;
-        request.run(&api, &limits, timing)
+        request.run(&api, &floor, &limits, timing)
     };
     match tokio::task::spawn_blocking(run).await {
         Ok(result) => result,

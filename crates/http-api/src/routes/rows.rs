@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use query::bind::BoundQuery;
 use query::fetch;
 use query::format::{Format, RowWriter};
+use query::fresh::Fresh;
 use query::key::RowKey;
 use query::lookup::{self, LookupError};
 use query::percent;
 use query::url::{self, About};
 use row_model::Version;
-use table_store::{PinnedCut, TableCut};
+use table_store::{Cut, PinnedCut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
+use crate::floor::{Asking, Floor};
 use crate::params::Params;
 use crate::problem::ApiError;
 use crate::quick::{Lookup, Said};
@@ -28,13 +31,31 @@ use crate::{ApiState, error, fresh};
 /// Rows rarely are longer; a longer one costs one more allocation.
 const ROW_BYTES_USUAL: usize = 1_024;
 /// What can be said of a row beside its key.
-const SUPPORTED: &[&str] = &["select", "include", "int64"];
+const SUPPORTED: &[&str] = &["select", "include", "int64", "at_least", "wait", "on_miss"];
+/// What of it is not about the row.
+const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss"];
 
 /// A lookup that asks for more than the row as it is.
-pub(super) async fn one(State(state): State<DataState>, uri: Uri) -> Response {
-    let timing = Timing::start();
-    let find = move |state: &DataState, timing| shown(state, &uri, timing);
-    answer(Route::Row, scan::on_own_thread(&state, timing, find).await)
+pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
+    answer(Route::Row, waited(&state, &asking, uri).await)
+}
+
+async fn waited(state: &DataState, asking: &Asking, uri: Uri) -> Result<Response, ApiError> {
+    let mut timing = Timing::start();
+    let (floor, tables) = {
+        let cut = state.api.store().published();
+        let asked = Asked::read(&state.api, &cut, &uri)?;
+        let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+        (
+            floor.map_err(|refused| refused.at(asked.fresh))?,
+            asked.query.tables(),
+        )
+    };
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let find = move |state: &DataState, timing| shown(state, &floor, &uri, timing);
+    scan::on_own_thread(state, timing, find).await
 }
 
 /// The point lookup. Waits for nothing; also called without a router in between.
@@ -92,34 +113,71 @@ fn write_row(
     body.push(b'}');
 }
 
+/// What is asked of a row, fitted to its table.
+struct Asked {
+    query: BoundQuery,
+    int64_as_text: bool,
+    fresh: Fresh,
+}
+
+impl Asked {
+    fn read(api: &ApiState, cut: &Cut, uri: &Uri) -> Result<Self, ApiError> {
+        let table = super::table(api, cut, &super::table_name(uri)?)?;
+        Self::of(api, cut, table, uri)
+            .map_err(|refused| refused.or_at(fresh::of_table(table, api.now_ms())))
+    }
+
+    fn of(api: &ApiState, cut: &Cut, table: &Arc<TableCut>, uri: &Uri) -> Result<Self, ApiError> {
+        let params = Params::read(uri.query())?;
+        check_names(&params)?;
+        let int64_as_text = params.word("int64", &["string", "number"])? == Some(0);
+        let asked = params.pairs().filter(|(name, _)| !OWN.contains(name));
+        let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
+        if query.is_grouped() {
+            return Err(error::aggregated_lookup(&table.table.identity().name));
+        }
+        let query = page::bound(api, cut, table, &query)?;
+        let touched = query.tables();
+        let fresh = fresh::of_tables(touched.iter().map(|table| &**table), api.now_ms());
+        Ok(Self {
+            query,
+            int64_as_text,
+            fresh,
+        })
+    }
+}
+
 /// The same with what is selected of the row, and the rows that are related to it.
-fn shown(state: &DataState, uri: &Uri, timing: Timing) -> Result<Response, ApiError> {
+fn shown(
+    state: &DataState,
+    floor: &Floor,
+    uri: &Uri,
+    timing: Timing,
+) -> Result<Response, ApiError> {
     let cut = state.api.store().pin();
-    let table = super::table(&state.api, &cut, &super::table_name(uri)?)?;
-    let fresh = fresh::of_table(table, state.api.now_ms());
-    shown_at(state, &cut, uri, timing).map_err(|refused| refused.or_at(fresh))
+    let asked = Asked::read(&state.api, &cut, uri)?;
+    let fresh = asked.fresh.clone();
+    shown_at(state, &cut, floor, asked, uri, timing).map_err(|refused| refused.or_at(fresh))
 }
 
 fn shown_at(
     state: &DataState,
     cut: &PinnedCut,
+    floor: &Floor,
+    asked: Asked,
     uri: &Uri,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
     let api = &state.api;
-    let table = super::table(api, cut, &super::table_name(uri)?)?;
-    let name = &table.table.identity().name;
-    let params = Params::read(uri.query())?;
-    check_names(&params)?;
-    let int64_as_text = params.word("int64", &["string", "number"])? == Some(0);
-    let asked = params.pairs().filter(|(name, _)| *name != "int64");
-    let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
-    if query.is_grouped() {
-        return Err(error::aggregated_lookup(name));
-    }
-    let query = page::bound(api, cut, table, &query)?;
+    let Asked {
+        query,
+        int64_as_text,
+        fresh,
+    } = asked;
     let touched = query.tables();
-    let fresh = fresh::of_tables(touched.iter().map(|table| &**table), api.now_ms());
+    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
+    let table = query.table();
+    let name = &table.table.identity().name;
     let (_, segment) = route::row_of(uri.path()).unwrap_or_default();
     let Some(schema) = table.schema.and_then(|id| table.table.schemas().get(id)) else {
         return Err(error::row_not_found(table, fresh));

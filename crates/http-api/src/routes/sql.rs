@@ -17,6 +17,7 @@ use telemetry::Event;
 
 use super::page::within_budget;
 use super::{DataState, answer, body, scan};
+use crate::floor::{Asking, Floor, Spelled};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
@@ -28,9 +29,14 @@ const ENGINE: &str = "core";
 const TOO_MANY_ROWS: &str = "The answer stopped at 10,000 rows. Add a LIMIT, filter with WHERE or aggregate; to read all rows, follow next of GET /v1/tables/{table}/rows.";
 const TOO_MANY_BYTES: &str = "The answer stopped at 1 MiB. Select fewer columns, add a LIMIT, filter with WHERE or aggregate; to read all rows, follow next of GET /v1/tables/{table}/rows.";
 
-pub(super) async fn ask(State(state): State<DataState>, uri: Uri, body: Body) -> Response {
+pub(super) async fn ask(
+    State(state): State<DataState>,
+    asking: Asking,
+    uri: Uri,
+    body: Body,
+) -> Response {
     let result = match body::read(body, &state.limits).await {
-        Ok(sent) => answered(&state, &uri, &sent).await,
+        Ok(sent) => answered(&state, &asking, &uri, &sent).await,
         Err(refused) => Err(refused),
     };
     answer(Route::Sql, result)
@@ -40,15 +46,27 @@ pub(super) async fn ask(State(state): State<DataState>, uri: Uri, body: Body) ->
 struct Asked {
     text: String,
     parameters: Vec<Parameter>,
+    floor: Spelled,
 }
 
-async fn answered(state: &DataState, uri: &Uri, body: &[u8]) -> Result<Response, ApiError> {
-    let timing = Timing::start();
+async fn answered(
+    state: &DataState,
+    asking: &Asking,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let mut timing = Timing::start();
     params::none(uri.query())?;
     let asked = asked(body)?;
+    let floor = asking.floor_with(&asked.floor)?;
     // What cannot be answered waits for no permit.
-    bound(&state.api, &state.api.store().published(), &asked)?;
-    let find = move |state: &DataState, timing| find(state, &asked, timing);
+    let tables = bound(&state.api, &state.api.store().published(), &asked)?
+        .query
+        .tables();
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let find = move |state: &DataState, timing| find(state, &floor, &asked, timing);
     scan::on_own_thread(state, timing, find).await
 }
 
@@ -58,6 +76,11 @@ fn asked(body: &[u8]) -> Result<Asked, ApiError> {
         serde_json::from_slice(body).map_err(|error| refusal::of_body(&error))?;
     let parameters = request.params.iter();
     Ok(Asked {
+        floor: Spelled {
+            at_least: request.at_least,
+            wait: request.wait,
+            on_miss: request.on_miss,
+        },
         text: request.sql,
         parameters: parameters.map(|json| Parameter::of_json(json)).collect(),
     })
@@ -90,10 +113,17 @@ fn bound(state: &ApiState, cut: &Cut, asked: &Asked) -> Result<Bound, ApiError> 
     })
 }
 
-fn find(state: &DataState, asked: &Asked, mut timing: Timing) -> Result<Response, ApiError> {
+fn find(
+    state: &DataState,
+    floor: &Floor,
+    asked: &Asked,
+    mut timing: Timing,
+) -> Result<Response, ApiError> {
     let cut = state.api.store().pin();
     // Bound again: this cut is newer than the one it was checked against.
-    let bound = bound(&state.api, &cut, asked)?;
+    let mut bound = bound(&state.api, &cut, asked)?;
+    let touched = bound.query.tables();
+    bound.fresh = floor.judged(touched.iter().map(|table| &**table), bound.fresh)?;
     let request = PageRequest {
         after: None,
         limit: LIMIT_MAX,

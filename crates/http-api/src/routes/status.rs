@@ -28,7 +28,7 @@ fn whole(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
         tables: cut
             .tables()
             .iter()
-            .map(|table| of_table(table, now_ms))
+            .map(|table| of_table(state, table, now_ms))
             .collect(),
         quarantine: provider.quarantine_notes(QUARANTINE_LISTED_MAX),
         checkpoint: provider.checkpoint(),
@@ -50,7 +50,7 @@ pub(super) fn memory(memory: &MemoryUse) -> TableMemory {
     }
 }
 
-fn of_table(table: &TableCut, now_ms: i64) -> TableStatus {
+fn of_table(state: &ApiState, table: &TableCut, now_ms: i64) -> TableStatus {
     let identity = table.table.identity();
     let fresh = fresh::of_table(table, now_ms);
     let facts = &table.facts;
@@ -67,6 +67,7 @@ fn of_table(table: &TableCut, now_ms: i64) -> TableStatus {
             .clone()
             .or_else(|| facts.incomplete_because.clone()),
         notes: facts.notes.clone(),
+        rebuild: state.status().rebuild(&identity.name),
         fresh: fresh::to_wire(&fresh),
     }
 }

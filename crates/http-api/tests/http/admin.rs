@@ -1,17 +1,24 @@
 //! The admin listener: probes and metrics.
 
+use std::sync::Arc;
+
 use expect_test::expect;
 use http_api::{Api, Health, Limits};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Shop, Status, check, check_of, request, shown};
+use crate::fixture::{Operated, Shop, Status, check, check_of, request, shown};
 
 fn admin(health: Health, metrics: MetricsPage) -> Api {
     let status = Status {
         health,
         ..Status::default()
     };
-    Api::admin(Shop::open().state(status), metrics, Limits::default())
+    Api::admin(
+        Shop::open().state(status),
+        Arc::new(Operated::default()),
+        metrics,
+        Limits::default(),
+    )
 }
 
 fn loading() -> Health {
@@ -90,10 +97,10 @@ async fn the_admin_listener_has_no_tables_and_refuses_alike() {
     let api = admin(loading(), MetricsPage::empty());
     check(&api, "GET /v1/tables", expect![[r#"
         404
-        content-length: 333
+        content-length: 361
         content-type: application/problem+json
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz, /metrics and /v1/tables/{table}/indexes. Tables are on the data listener.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz, /metrics, /v1/tables/{table}/indexes and /v1/tables/{table}/rebuild. Tables are on the data listener.","retryable":false,"request_id":"r1"}
     "#]]).await;
     check(&api, "GET /livez?exclude=tables", expect![[r#"
         400
@@ -119,7 +126,12 @@ async fn metrics_are_of_the_newest_cut() {
     shop.api()
         .answer(request("GET /v1/tables/orders/rows/7"))
         .await;
-    let api = Api::admin(shop.state(Status::default()), metrics, Limits::default());
+    let api = Api::admin(
+        shop.state(Status::default()),
+        Arc::new(Operated::default()),
+        metrics,
+        Limits::default(),
+    );
     let page = shown(api.answer(request("GET /metrics")).await).await;
     for line in [
         "content-type: text/plain; version=0.0.4; charset=utf-8",

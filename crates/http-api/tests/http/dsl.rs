@@ -81,7 +81,7 @@ async fn bodies_that_are_no_queries_are_refused_with_the_place() {
             {"from":"orders","filter":[]}
                 400 {"candidates":["int64","order","cursor","format","from","limit","select","where","count","explain"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'filter' here, at /filter.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64."}
             {"from":"orders","wait":"2s"}
-                400 {"code":"unknown_parameter","detail":"The body cannot be read: bounds on freshness (here 'wait') are not supported by this version, at /wait.","hint":"Leave it out; fresh in every answer says how fresh it is."}
+                400 {"code":"bad_request","detail":"wait means nothing without at_least.","hint":"at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."}
             {"from":"orders","offset":20}
                 400 {"candidates":["format","order","count","cursor","from","limit","select","where","having","int64"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'offset' here, at /offset.","hint":"Rows that come and go would be shown twice or not at all: pass next of the previous page as cursor."}
             {"from":"orders","limit":20000}
@@ -188,14 +188,14 @@ async fn what_is_not_asked_with_a_body_is_refused() {
     *asked.body_mut() = Body::from(body);
     expect![[r#"
         200
-        content-length: 295
+        content-length: 297
         content-type: application/x-ndjson
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         {"columns":["id"]}
         {"id":7}
-        {"count":1,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","truncated":false,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"count":1,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","truncated":false,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
 
     "#]].assert_eq(&shown(api.answer(asked).await).await);
 }

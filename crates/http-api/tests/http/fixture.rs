@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use api_types::{
     CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
-    QuarantineRecord, SourceKind, SourceStatus, State,
+    QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus, State,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
 use http::{Request, Response};
-use http_api::{Api, ApiState, Check, Health, Hosts, Limits, StatusProvider};
+use http_api::{
+    Api, ApiState, Check, Health, Hosts, Limits, Operator, OperatorError, StatusProvider,
+};
 use query::relation::{Endpoint, Relation, Relations};
 use row_model::{
     Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
@@ -254,11 +256,43 @@ fn live_facts() -> TableFacts {
     facts
 }
 
+/// Rebuilds whatever is asked for, except a table that is rebuilt already.
+#[derive(Default)]
+pub struct Operated {
+    pub busy: bool,
+}
+
+impl Operator for Operated {
+    fn rebuild(
+        &self,
+        table: &str,
+        accept_incomplete: bool,
+    ) -> Result<RebuildStatus, OperatorError> {
+        if self.busy {
+            return Err(OperatorError::Busy);
+        }
+        if table == "orders" {
+            return Err(OperatorError::Refused {
+                reason: format!("Table '{table}' is being rebuilt already."),
+                hint: "GET /v1/status shows how far it is.".to_owned(),
+            });
+        }
+        Ok(RebuildStatus {
+            number: 7,
+            state: RebuildState::Replaying,
+            progress: 0.0,
+            rows: 0,
+            detail: accept_incomplete.then(|| "incomplete is accepted".to_owned()),
+        })
+    }
+}
+
 /// The rest of the process, as a test wishes it to be.
 #[derive(Default)]
 pub struct Status {
     pub health: Health,
     pub starting: BTreeMap<String, f64>,
+    pub rebuilds: BTreeMap<String, RebuildStatus>,
     pub panics: bool,
 }
 
@@ -311,6 +345,10 @@ impl StatusProvider for Status {
             .filter(|record| topic.is_none_or(|topic| topic == record.topic))
             .take(max)
             .collect()
+    }
+
+    fn rebuild(&self, table: &str) -> Option<RebuildStatus> {
+        self.rebuilds.get(table).cloned()
     }
 
     fn checkpoint(&self) -> CheckpointStatus {

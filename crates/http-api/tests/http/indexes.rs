@@ -1,5 +1,7 @@
 //! Indexes that are added and removed at the admin listener, and shown by both.
 
+use std::sync::Arc;
+
 use axum::body::{Body, to_bytes};
 use expect_test::{Expect, expect};
 use http::Request;
@@ -7,14 +9,19 @@ use http_api::{Api, Limits};
 use serde_json::{Value, json};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Shop, Status, get, shown};
+use crate::fixture::{Operated, Shop, Status, get, shown};
 
 fn admin(shop: &Shop) -> Api {
     let limits = Limits {
         body_bytes_max: 1_000,
         ..Limits::default()
     };
-    Api::admin(shop.state(Status::default()), MetricsPage::empty(), limits)
+    Api::admin(
+        shop.state(Status::default()),
+        Arc::new(Operated::default()),
+        MetricsPage::empty(),
+        limits,
+    )
 }
 
 fn request(method: &str, uri: &str, body: &str) -> Request<Body> {
@@ -86,7 +93,7 @@ async fn indexes_come_and_go() {
             200
             content-length: 136
             content-type: application/json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
             {"table":"orders","removed":["status","id"],"hint":"If the configuration has it, it comes back at the next start: remove it there too."}
@@ -109,21 +116,21 @@ async fn what_is_no_index_is_refused() {
     let post = "POST /v1/tables/orders/indexes";
     check(&api, post, r#"{"columns":["stats"]}"#, expect![[r#"
         400
-        content-length: 476
+        content-length: 478
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_column","title":"Unknown column","status":400,"code":"unknown_column","detail":"Table 'orders' has no column 'stats'.","candidates":["status"],"hint":"GET /v1/tables/orders lists all columns.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_column","title":"Unknown column","status":400,"code":"unknown_column","detail":"Table 'orders' has no column 'stats'.","candidates":["status"],"hint":"GET /v1/tables/orders lists all columns.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(&api, post, r#"{"columns":[]}"#, expect![[r#"
         400
-        content-length: 460
+        content-length: 462
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"Table 'orders': an index needs a column.","hint":"Name each column once, the one that counts most first.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"Table 'orders': an index needs a column.","hint":"Name each column once, the one that counts most first.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(
         &api,
@@ -131,23 +138,23 @@ async fn what_is_no_index_is_refused() {
         r#"{"columns":["id"],"kind":"btree"}"#,
         expect![[r#"
             400
-            content-length: 571
+            content-length: 573
             content-type: application/problem+json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"The body names no index: unknown variant `btree`, expected `ordered` or `hash` at line 1 column 32.","hint":"Send JSON such as {\"columns\":[\"status\",\"created_at\"],\"kind\":\"ordered\"}; kind is ordered or hash.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"The body names no index: unknown variant `btree`, expected `ordered` or `hash` at line 1 column 32.","hint":"Send JSON such as {\"columns\":[\"status\",\"created_at\"],\"kind\":\"ordered\"}; kind is ordered or hash.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
     check(&api, post, "", expect![[r#"
         400
-        content-length: 542
+        content-length: 544
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"The body names no index: EOF while parsing a value at line 1 column 0.","hint":"Send JSON such as {\"columns\":[\"status\",\"created_at\"],\"kind\":\"ordered\"}; kind is ordered or hash.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"The body names no index: EOF while parsing a value at line 1 column 0.","hint":"Send JSON such as {\"columns\":[\"status\",\"created_at\"],\"kind\":\"ordered\"}; kind is ordered or hash.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -162,12 +169,12 @@ async fn what_is_no_request_for_an_index_is_refused() {
         r#"{"columns":["id"]}"#,
         expect![[r#"
             400
-            content-length: 448
+            content-length: 450
             content-type: application/problem+json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"There is no parameter 'kind' here.","hint":"This path takes no parameters.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"There is no parameter 'kind' here.","hint":"This path takes no parameters.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -177,12 +184,12 @@ async fn what_is_no_request_for_an_index_is_refused() {
         r#"{"columns":["id"]}"#,
         expect![[r#"
             404
-            content-length: 546
+            content-length: 553
             content-type: application/problem+json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'ordres'.","candidates":["orders"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'ordres'.","candidates":["orders"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -214,12 +221,12 @@ async fn the_same_index_is_not_made_twice_and_only_what_is_there_is_removed() {
     let hash = r#"{"columns":["status","id"],"kind":"hash"}"#;
     check(&api, &format!("POST {path}"), hash, expect![[r#"
         409
-        content-length: 449
+        content-length: 451
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/index_exists","title":"Index exists","status":409,"code":"index_exists","detail":"Table 'orders' has an index of (status, id).","hint":"To change its kind, DELETE it first.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/index_exists","title":"Index exists","status":409,"code":"index_exists","detail":"Table 'orders' has an index of (status, id).","hint":"To change its kind, DELETE it first.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(
         &api,
@@ -227,12 +234,12 @@ async fn the_same_index_is_not_made_twice_and_only_what_is_there_is_removed() {
         "",
         expect![[r#"
             404
-            content-length: 479
+            content-length: 481
             content-type: application/problem+json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_index","title":"Unknown index","status":404,"code":"unknown_index","detail":"Table 'orders' has no index of (status).","candidates":["status,id"],"hint":"GET /v1/tables/orders lists its indexes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"type":"https://github.com/rowtide/rowtide/errors/unknown_index","title":"Unknown index","status":404,"code":"unknown_index","detail":"Table 'orders' has no index of (status).","candidates":["status,id"],"hint":"GET /v1/tables/orders lists its indexes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -255,12 +262,12 @@ async fn the_same_index_is_not_made_twice_and_only_what_is_there_is_removed() {
     let one_more = r#"{"columns":["id","status","doc"]}"#;
     check(&api, &format!("POST {path}"), one_more, expect![[r#"
         400
-        content-length: 443
+        content-length: 445
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"Table 'orders': a table has 16 indexes at most.","hint":"DELETE one that is not needed.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"Table 'orders': a table has 16 indexes at most.","hint":"DELETE one that is not needed.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

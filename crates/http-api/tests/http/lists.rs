@@ -14,13 +14,13 @@ async fn a_page_of_rows() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/orders/rows?limit=2", expect![[r#"
         200
-        content-length: 410
+        content-length: 412
         content-type: application/json
         link: </v1/tables/orders/rows?limit=2&cursor=QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA>; rel="next"
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"rows":[{"id":-1,"status":"it's \"new\"","total":"19.90","unavailable":["doc"]},{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]}],"count":2,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","truncated":false,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"rows":[{"id":-1,"status":"it's \"new\"","total":"19.90","unavailable":["doc"]},{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]}],"count":2,"next":"QkS4gE2baFS5zTClZKJZm4zOX8dx3OPjfCOBCAA","truncated":false,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -34,12 +34,12 @@ async fn the_last_page() {
         &format!("GET /v1/tables/orders/rows?limit=2&cursor={next}"),
         expect![[r#"
             200
-            content-length: 304
+            content-length: 306
             content-type: application/json
-            rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"rows":[{"id":9,"status":"shipped","total":"19.90","unavailable":["doc"]}],"count":1,"next":null,"truncated":false,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"rows":[{"id":9,"status":"shipped","total":"19.90","unavailable":["doc"]}],"count":1,"next":null,"truncated":false,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;

@@ -14,10 +14,10 @@ async fn a_row_with_its_freshness() {
     check(&api, "GET /v1/tables/orders/rows/7", expect![[r#"
         200
         content-type: application/json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"row":{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]},"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"row":{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -28,14 +28,14 @@ async fn the_head_of_a_row() {
         &api,
         "HEAD /v1/tables/orders/rows/7",
         expect![[r#"
-        200
-        content-length: 258
-        content-type: application/json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
-        rowtide-freshness: lag=38, commit=1699999998.412, state=live
+            200
+            content-length: 260
+            content-type: application/json
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
 
-    "#]],
+        "#]],
     )
     .await;
 }
@@ -113,12 +113,12 @@ async fn no_row_with_this_key() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/orders/rows/8", expect![[r#"
         404
-        content-length: 402
+        content-length: 404
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/row_not_found","title":"Row not found","status":404,"code":"row_not_found","detail":"Table 'orders' has no row with this key.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/row_not_found","title":"Row not found","status":404,"code":"row_not_found","detail":"Table 'orders' has no row with this key.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

@@ -8,12 +8,14 @@
 mod admin;
 mod dsl;
 mod fixture;
+mod floors;
 mod indexes;
 mod lists;
 mod loading;
 mod lookups;
 mod queries;
 mod quick;
+mod rebuilds;
 mod refusals;
 mod relations;
 mod rest;

@@ -217,13 +217,13 @@ async fn selected_columns_and_parts_of_them() {
         "GET /v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc",
         expect![[r#"
             200
-            content-length: 476
+            content-length: 478
             content-type: application/json
             link: </v1/tables/sales/rows?id=lt.4&select=id,price:total,meta-%3E%3Eplan,seats:meta-%3Eseats,doc:meta&count=exact&explain=true&limit=2&order=id.desc&cursor=Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA>; rel="next"
-            rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
+            rowtide-as-of: Aokoqi0eERoOAQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"rows":[{"id":3,"price":null,"unavailable":["plan","seats","doc"]},{"id":2,"price":"100.00","plan":"free","seats":12,"doc":{"plan":"free","seats":12}}],"count":2,"total":3,"next":"Qokoqi0eERoOEqh60OTEruFdwi72zXa2ctx-_P8jgQMA","truncated":false,"plan":{"access":"scan","rows_examined":3},"fresh":{"as_of":"Aokoqi0eERoOAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -237,12 +237,12 @@ async fn arrays_name_their_columns_once_and_what_was_never_sent_beside() {
         "GET /v1/tables/sales/rows?format=arrays&int64=string&select=id,big,meta",
         expect![[r#"
             200
-            content-length: 415
+            content-length: 417
             content-type: application/json
-            rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
+            rowtide-as-of: Aokoqi0eERoOAQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-            {"columns":["id","big","meta"],"rows":[["1","9007199254740993",{"plan":"pro","seats":5,"tags":["a","b"]}],["2","2",{"plan":"free","seats":12}],["3",null,null]],"unavailable":[[2,"meta"]],"count":3,"next":null,"truncated":false,"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"columns":["id","big","meta"],"rows":[["1","9007199254740993",{"plan":"pro","seats":5,"tags":["a","b"]}],["2","2",{"plan":"free","seats":12}],["3",null,null]],"unavailable":[[2,"meta"]],"count":3,"next":null,"truncated":false,"fresh":{"as_of":"Aokoqi0eERoOAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
         "#]],
     )
     .await;
@@ -261,16 +261,16 @@ async fn lines_of_json_and_csv() {
         "GET /v1/tables/sales/rows?select=id,status,meta&format=arrays\nAccept: application/x-ndjson",
         expect![[r#"
             200
-            content-length: 402
+            content-length: 404
             content-type: application/x-ndjson
-            rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
+            rowtide-as-of: Aokoqi0eERoOAQAABQQBaz9wAA
             rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
             {"columns":["id","status","meta"]}
             [1,"paid",{"plan":"pro","seats":5,"tags":["a","b"]}]
             [2,"a,b (\"c\")",{"plan":"free","seats":12}]
             [3,"",null]
-            {"unavailable":[[2,"meta"]],"count":3,"next":null,"truncated":false,"fresh":{"as_of":"AYkoqi0eERoOAAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"unavailable":[[2,"meta"]],"count":3,"next":null,"truncated":false,"fresh":{"as_of":"Aokoqi0eERoOAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
 
         "#]],
     )
@@ -286,7 +286,7 @@ async fn lines_of_json_and_csv() {
         content-length: 210
         content-type: text/csv; charset=utf-8; header=present
         link: </v1/tables/sales/rows?select=id,status,total,at,meta,plan:meta-%3E%3Eplan&limit=2&cursor=Qokoqi0eERoOzTClZKJZm4zOX8dx3OPjfCOBAwA>; rel="next"
-        rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
+        rowtide-as-of: Aokoqi0eERoOAQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         id,status,total,at,meta,plan\r
@@ -299,7 +299,7 @@ async fn lines_of_json_and_csv() {
         200
         content-length: 24
         content-type: text/csv; charset=utf-8; header=present
-        rowtide-as-of: AYkoqi0eERoOAAEABQQBaz9w
+        rowtide-as-of: Aokoqi0eERoOAQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
         id,status,total\r
@@ -581,9 +581,9 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             include=customer
               400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
             at_least=tx:7
-              400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
             since=x
-              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
+              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, at_least, wait, on_miss, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
         "#]],
     )
     .await;

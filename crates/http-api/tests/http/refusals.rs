@@ -14,12 +14,12 @@ async fn an_unknown_table_names_candidates() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/ordres/rows/7", expect![[r#"
         404
-        content-length: 546
+        content-length: 553
         content-type: application/problem+json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'ordres'.","candidates":["orders"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9wBQcUfheaH_cAAQAFBAFrP3BL3mQhuCkf2QABAAUEAWs_cAJ-3rw0CsdBAAEABQQBaz9wjnkLMyGLxqYAAQAFBAFrP3A","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_table","title":"Unknown table","status":404,"code":"unknown_table","detail":"There is no table 'ordres'.","candidates":["orders"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -117,9 +117,9 @@ async fn no_parameter_is_ignored() {
         /v1/tables/orders/rows?limit=%zz
           400 "bad_request" "The query string is not percent-encoded text: '%' is not followed by two hexadecimal digits (a percent sign itself is written %25)." null null
         /v1/tables/orders/rows/7?at_least=tx:753
-          400 "unknown_parameter" "The parameter 'at_least' is not supported by this version." null "This path takes the parameters select, include, int64."
+          400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
         /v1/tables/orders/rows/7?wait=2s
-          400 "unknown_parameter" "The parameter 'wait' is not supported by this version." null "This path takes the parameters select, include, int64."
+          400 "bad_request" "wait means nothing without at_least." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
         /v1/tables/orders?verbose
           400 "unknown_parameter" "There is no parameter 'verbose' here." null "This path takes no parameters."
         /v1/tables?limit=1
@@ -136,13 +136,13 @@ async fn a_header_that_asks_for_more_than_there_is_is_not_ignored_either() {
     let api = Shop::open().api();
     check(
         &api,
-        "GET /v1/tables/orders/rows/7\nRowtide-At-Least: tx:753",
+        "GET /v1/tables/orders/rows/7\nRowtide-Max-Lag: 5s",
         expect![[r#"
             400
-            content-length: 316
+            content-length: 315
             content-type: application/problem+json
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"The header 'rowtide-at-least' is not supported by this version.","hint":"Leave it out; fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"}
+            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"The header 'rowtide-max-lag' is not supported by this version.","hint":"Leave it out; fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"}
         "#]],
     )
     .await;

@@ -14,12 +14,12 @@ async fn one_table() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/shop.public.orders", expect![[r#"
         200
-        content-length: 608
+        content-length: 610
         content-type: application/json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"relations":[],"rows":3,"bytes":300,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"quarantined":0,"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"relations":[],"rows":3,"bytes":300,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"quarantined":0,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -58,10 +58,10 @@ async fn without_tables_the_sources_say_how_fresh_that_is() {
         200
         content-length: 159
         content-type: application/json
-        rowtide-as-of: AQ
+        rowtide-as-of: Ag
         rowtide-freshness: state=live
 
-        {"tables":[],"fresh":{"as_of":"AQ","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"tables":[],"fresh":{"as_of":"Ag","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -81,12 +81,12 @@ async fn where_everything_stands() {
     shop.publish();
     check(&shop.api(), "GET /v1/status", expect![[r#"
         200
-        content-length: 1151
+        content-length: 1155
         content-type: application/json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=stalled
 
-        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
+        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
     "#]]).await;
 }
 
@@ -95,12 +95,12 @@ async fn what_could_not_be_applied() {
     let api = Shop::open().api();
     check(&api, "GET /v1/quarantine?table=orders", expect![[r#"
         200
-        content-length: 324
+        content-length: 326
         content-type: application/json
-        rowtide-as-of: AUS4gE2baFS5AAEABQQBaz9w
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"records":[{"topic":"shop.public.orders","partition":0,"offset":12,"time":null,"reason":"not JSON","key_b64":null,"value_b64":"ew=="}],"fresh":{"as_of":"AUS4gE2baFS5AAEABQQBaz9w","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"records":[{"topic":"shop.public.orders","partition":0,"offset":12,"time":null,"reason":"not JSON","key_b64":null,"value_b64":"ew=="}],"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     let (_, all) = get(&api, "/v1/quarantine").await;
     assert_eq!(all["records"].as_array().unwrap().len(), 2);
@@ -128,10 +128,10 @@ async fn a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
         content-length: 480
         content-type: application/problem+json
         retry-after: 1
-        rowtide-as-of: AQ
+        rowtide-as-of: Ag
         rowtide-freshness: state=loading
 
-        {"type":"https://github.com/rowtide/rowtide/errors/starting","title":"Starting","status":503,"code":"starting","detail":"Table 'tickets' is being loaded from the checkpoint (43 %).","hint":"It answers as soon as all of it is loaded. Try again in a moment.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"AQ","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"loading","progress":0.437,"transactions":"none","complete":true,"quarantined":0}}
+        {"type":"https://github.com/rowtide/rowtide/errors/starting","title":"Starting","status":503,"code":"starting","detail":"Table 'tickets' is being loaded from the checkpoint (43 %).","hint":"It answers as soon as all of it is loaded. Try again in a moment.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"Ag","commit_time":null,"lag_ms":null,"source_lag_ms":null,"state":"loading","progress":0.437,"transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     for path in [
         "/v1/tables/tickets",

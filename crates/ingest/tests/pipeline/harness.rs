@@ -9,7 +9,8 @@ use checkpoint_store::MemoryDisk;
 use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
     GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
-    RegistryPatience, RegistrySetup, Settings, SourceSetup, StatusReport,
+    RebuildReport, RebuildState, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+    StatusReport,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
@@ -47,6 +48,8 @@ pub struct Site {
     pub on_bad_record: OnBadRecord,
     pub batch_records_max: usize,
     pub gate: Gate,
+    /// The same for replays.
+    pub replay_gate: Gate,
     /// What config says of one topic's columns.
     pub rules: Option<Rules>,
     /// Without one, no record needs a schema.
@@ -112,6 +115,7 @@ impl Default for Site {
             on_bad_record: OnBadRecord::Quarantine,
             batch_records_max: 16,
             gate: Gate::default(),
+            replay_gate: Gate::default(),
             rules: None,
             registry: None,
         }
@@ -128,37 +132,9 @@ impl Site {
 
     pub fn start(&self) -> Running {
         let catalog = Arc::new(SchemaCatalog::default());
-        let (schemas, gate) = (Arc::clone(&catalog), self.gate.clone());
+        let source = self.opener(&catalog, self.gate.clone(), false)("s", "");
+        let reopen = self.opener(&catalog, self.replay_gate.clone(), true);
         let rules = self.rules.clone().unwrap_or_default();
-        let columns = Arc::new(rules.columns());
-        let topic = rules.topic;
-        let shelf = Arc::new(SchemaShelf::default());
-        let registry = self.registry.clone().map(|registry| RegistrySetup {
-            registry: Box::new(registry),
-            shelf: Arc::clone(&shelf),
-            patience: PATIENCE,
-        });
-        let decoder = move || -> Box<dyn Decoder> {
-            let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default())
-                .with_columns(topic, Arc::clone(&columns));
-            let inner = FramedDecoder {
-                inner,
-                shelf: Arc::clone(&shelf),
-            };
-            Box::new(GatedDecoder {
-                inner,
-                gate: gate.clone(),
-            })
-        };
-        let source = SourceSetup {
-            name: "s".to_owned(),
-            kind: "kafka",
-            source: Box::new(self.log.waiting_source(self.batch_records_max)),
-            decoder: Box::new(decoder),
-            registry,
-            on_bad_record: self.on_bad_record,
-            ends: false,
-        };
         let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
         let mut settings = self.settings.clone();
         settings.preparations = Preparations::new(move |_, of| {
@@ -168,13 +144,69 @@ impl Site {
                 Preparation::default()
             }
         });
-        let pipeline = Pipeline::start(settings, catalog, vec![source], Box::new(store));
+        let source = source.expect("a log in memory can be opened");
+        let pipeline = Pipeline::start_rebuildable(
+            settings,
+            catalog,
+            vec![source],
+            Box::new(store),
+            Arc::new(reopen),
+        );
         Running {
             release: Release {
                 faults: self.faults.clone(),
-                gate: self.gate.clone(),
+                gates: [self.gate.clone(), self.replay_gate.clone()],
             },
             pipeline: pipeline.expect("threads can be started"),
+        }
+    }
+
+    /// Opens the source, for all topics or for one.
+    fn opener(
+        &self,
+        catalog: &Arc<SchemaCatalog>,
+        gate: Gate,
+        of_one: bool,
+    ) -> impl Fn(&str, &str) -> Result<SourceSetup, String> + Send + Sync + use<> {
+        let (log, registry, catalog) =
+            (self.log.clone(), self.registry.clone(), Arc::clone(catalog));
+        let rules = self.rules.clone().unwrap_or_default();
+        let (batch_records_max, on_bad_record) = (self.batch_records_max, self.on_bad_record);
+        move |name: &str, topic: &str| {
+            let (schemas, gate, columns) = (
+                Arc::clone(&catalog),
+                gate.clone(),
+                Arc::new(rules.columns()),
+            );
+            let ruled = rules.topic;
+            let shelf = Arc::new(SchemaShelf::default());
+            let registry = registry.clone().map(|registry| RegistrySetup {
+                registry: Box::new(registry),
+                shelf: Arc::clone(&shelf),
+                patience: PATIENCE,
+            });
+            let decoder = move || -> Box<dyn Decoder> {
+                let inner = DebeziumDecoder::new(Arc::clone(&schemas), Placeholder::default())
+                    .with_columns(ruled, Arc::clone(&columns));
+                let inner = FramedDecoder {
+                    inner,
+                    shelf: Arc::clone(&shelf),
+                };
+                Box::new(GatedDecoder {
+                    inner,
+                    gate: gate.clone(),
+                })
+            };
+            let source = log.waiting_source(batch_records_max);
+            Ok(SourceSetup {
+                name: name.to_owned(),
+                kind: "kafka",
+                source: Box::new(if of_one { source.only(topic) } else { source }),
+                decoder: Box::new(decoder),
+                registry,
+                on_bad_record,
+                ends: false,
+            })
         }
     }
 }
@@ -189,13 +221,13 @@ pub struct Running {
 
 struct Release {
     faults: Faults,
-    gate: Gate,
+    gates: [Gate; 2],
 }
 
 impl Drop for Release {
     fn drop(&mut self) {
         self.faults.release();
-        self.gate.open();
+        self.gates.iter().for_each(Gate::open);
     }
 }
 
@@ -267,6 +299,36 @@ impl Running {
             all.find(|report| report.topic == topic && report.partition == partition)
                 .cloned()
         })
+    }
+
+    /// Asks for a rebuild, and answers its number.
+    pub fn rebuild(&self, table: &str, accept_incomplete: bool) -> u64 {
+        let asked = self.pipeline.control().rebuild(table, accept_incomplete);
+        asked.expect("it can be rebuilt").number
+    }
+
+    /// What is told of the newest rebuild of a table.
+    pub fn rebuilt(&self, table: &str) -> Option<RebuildReport> {
+        self.report(|report| {
+            let mut all = report.rebuilds.iter();
+            all.find(|rebuild| rebuild.table == table).cloned()
+        })
+    }
+
+    /// Waits until the newest rebuild of a table is over, and answers why it failed, if it did.
+    pub fn until_rebuilt(&self, table: &str) -> Result<(), String> {
+        let mut end = None;
+        self.until(&format!("the rebuild of {table} is over"), |running| {
+            end = running
+                .rebuilt(table)
+                .and_then(|report| match report.state {
+                    RebuildState::Done => Some(Ok(())),
+                    RebuildState::Failed => Some(Err(report.detail.unwrap_or_default())),
+                    _ => None,
+                });
+            end.is_some()
+        });
+        end.expect("it was waited for")
     }
 
     pub fn quarantine(&self) -> Vec<Quarantined> {

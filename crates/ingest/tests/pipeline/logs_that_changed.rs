@@ -2,6 +2,7 @@
 
 use table_store::ReadState;
 use testkit::connector::At;
+use testkit::scripted_source::ScriptedLog;
 
 use crate::harness::{CONNECTOR, Running, Site, expected};
 
@@ -50,7 +51,10 @@ fn retention_overtook_us_while_we_were_down() {
         reason.contains("record 3 is no longer retained (the log starts at 5)"),
         "{reason}"
     );
-    assert!(reason.contains("new snapshot"), "{reason}");
+    assert!(
+        reason.ends_with("Take a new full snapshot of the source and run `rowtide rebuild orders`"),
+        "{reason}"
+    );
     // Never silently rebuilt from what is left.
     assert_eq!(running.rows("orders"), three_rows());
     assert_eq!(
@@ -75,7 +79,8 @@ fn retention_overtook_us_while_we_were_reading() {
     site.gate.open();
     let reason = reason(&running);
     assert!(
-        reason.contains("offset 3 of shop.public.orders-0 is no longer retained"),
+        reason.contains("shop.public.orders-0: record 3 is no longer retained")
+            && reason.contains("`rowtide rebuild orders`"),
         "{reason}"
     );
     assert_eq!(running.rows("orders"), three_rows());
@@ -129,6 +134,69 @@ fn a_log_that_is_shorter_than_the_checkpoint_is_another_log() {
     assert_eq!(running.rows("orders"), three_rows());
 }
 
+/// Where topics have no ids, nothing else tells that the log is another one.
+#[test]
+fn a_partition_that_is_gone_tells_of_another_log() {
+    let site = Site::default();
+    let create = |partition, id| {
+        let at = At::lsn(TOPIC, partition, 100 + id as u64);
+        CONNECTOR.create(at, id, "x")
+    };
+    site.log.append(&[create(0, 0), create(0, 1), create(1, 2)]);
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+
+    let other = Site {
+        log: ScriptedLog::new(),
+        ..site
+    };
+    other
+        .log
+        .append(&[create(0, 7), create(0, 8), create(0, 9)]);
+    let running = other.start();
+    let reason = reason(&running);
+    assert!(
+        reason.contains("shop.public.orders-1 is gone")
+            && reason.ends_with("`rowtide rebuild orders`"),
+        "{reason}"
+    );
+    assert_eq!(running.rows("orders"), three_rows());
+    assert_eq!(other.log.read_from(TOPIC, 0), None, "nothing of it is read");
+}
+
+/// The log is another one, shorter and with fewer partitions: what the refusal says to do mends it.
+#[test]
+fn another_log_is_read_when_an_operator_says_so() {
+    let site = Site::default();
+    let create = |partition, id| {
+        let at = At::lsn(TOPIC, partition, 100 + id as u64);
+        CONNECTOR.create(at, id, "x")
+    };
+    site.log
+        .append(&[create(0, 0), create(0, 1), create(0, 2), create(1, 3)]);
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+
+    let other = Site {
+        log: ScriptedLog::new(),
+        ..site
+    };
+    other.log.append(&[create(0, 7), create(0, 8)]);
+    let running = other.start();
+    let _ = reason(&running);
+    running.rebuild("orders", false);
+    running.until_rebuilt("orders").unwrap();
+    running.until_live("orders");
+    other.log.append(&[create(0, 9)]);
+    running.until_rows("orders", &[(7, "x"), (8, "x"), (9, "x")]);
+    drop(running);
+    let running = other.start();
+    running.until_live("orders");
+    assert_eq!(running.rows("orders").len(), 3);
+}
+
 #[test]
 fn a_topic_that_vanished_is_missed_until_it_is_back() {
     let site = site_left_at_three();
@@ -140,8 +208,11 @@ fn a_topic_that_vanished_is_missed_until_it_is_back() {
         "{reason}"
     );
     assert_eq!(running.rows("orders"), three_rows());
+    // Both at once, else it may be live in between.
+    site.log.hold();
     site.log.put_back(kept);
     write(&site, 1);
+    site.log.release();
     running.until_live("orders");
     assert_eq!(running.rows("orders").len(), 4);
     assert_eq!(running.facts("orders").unwrap().reason, None);
@@ -156,8 +227,11 @@ fn a_topic_that_vanishes_under_our_eyes_is_missed_until_it_is_back() {
     let reason = reason(&running);
     assert!(reason.contains("does not exist any more"), "{reason}");
     assert_eq!(running.rows("orders"), three_rows());
+    // Both at once, else it may be live in between.
+    site.log.hold();
     site.log.put_back(kept);
     write(&site, 1);
+    site.log.release();
     running.until_live("orders");
     assert_eq!(running.rows("orders").len(), 4);
 }

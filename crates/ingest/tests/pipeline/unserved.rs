@@ -2,10 +2,11 @@
 
 use checkpoint_store::MemoryDisk;
 use ingest::{Settings, StatusReport};
+use table_store::ReadState;
 use testkit::connector::At;
 use testkit::scripted_source::PlannedRecord;
 
-use crate::harness::{CONNECTOR, Site, expected};
+use crate::harness::{CONNECTOR, Running, Site, expected};
 use crate::one_by_one::OneByOne;
 
 const SIGNALS: &str = "shop.public.debezium_signal";
@@ -56,6 +57,86 @@ fn the_signal_table_is_read_and_makes_no_table_until_config_says_so() {
     assert_eq!(stepped.next, [0]);
     let rows = stepped.read(&signal(1));
     assert_eq!(rows, expected(&[(1, "execute-snapshot")]));
+}
+
+/// Served, not served, and served again, each time by another process; in between the log has lost
+/// its first records, or not.
+fn dropped_and_put_back(trim: bool) -> (Site, Running) {
+    let mut site = Site::default();
+    let at = |offset: u64| At::lsn(SIGNALS, 0, 10 + offset);
+    site.log.append(&[
+        CONNECTOR.create(at(0), 1, "a"),
+        CONNECTOR.create(at(1), 2, "b"),
+    ]);
+    let running = site.start();
+    running.until_live("debezium_signal");
+    drop(running);
+
+    site.log.append(&[CONNECTOR.delete(at(2), 1)]);
+    site.settings.unserved = vec![("s".to_owned(), SIGNALS.to_owned())];
+    let running = site.start();
+    running.until("it is read on", |running| {
+        let partition = running.partition(SIGNALS, 0);
+        partition.is_some_and(|partition| partition.next_offset == site.log.end(SIGNALS, 0))
+    });
+    drop(running);
+
+    if trim {
+        site.log.trim(SIGNALS, 0, 3);
+    }
+    site.settings.unserved = Vec::new();
+    let running = site.start();
+    (site, running)
+}
+
+#[test]
+fn a_table_that_was_not_served_for_a_while_has_no_gap() {
+    let (site, running) = dropped_and_put_back(false);
+    running.until_live("debezium_signal");
+    assert_eq!(running.rows("debezium_signal"), expected(&[(2, "b")]));
+    assert_eq!(site.log.read_from(SIGNALS, 0), Some(0));
+}
+
+#[test]
+fn a_table_whose_gap_cannot_be_read_again_stands_still() {
+    let (_site, running) = dropped_and_put_back(true);
+    running.until("the table stands still", |running| {
+        running.state("debezium_signal") == Some(ReadState::Stalled)
+    });
+    let reason = running.facts("debezium_signal").unwrap().reason.clone();
+    let reason = reason.unwrap_or_default();
+    assert!(
+        reason.contains("were read while it was not served")
+            && reason.ends_with("`rowtide rebuild debezium_signal`"),
+        "{reason}"
+    );
+    let before = expected(&[(1, "a"), (2, "b")]);
+    assert_eq!(running.rows("debezium_signal"), before);
+}
+
+/// What is not loaded stays in the checkpoint: a table found meanwhile must not be kept in its place.
+#[test]
+fn a_table_that_is_not_served_keeps_its_place_in_the_checkpoint() {
+    const PEOPLE: &str = "shop.public.people";
+    let mut site = Site::default();
+    let at = |topic, lsn| At::lsn(topic, 0, lsn);
+    site.log.append(&[CONNECTOR.create(at(SIGNALS, 1), 1, "a")]);
+    let running = site.start();
+    running.until_live("debezium_signal");
+    drop(running);
+
+    site.settings.unserved = vec![("s".to_owned(), SIGNALS.to_owned())];
+    site.log.append(&[CONNECTOR.create(at(PEOPLE, 2), 7, "p")]);
+    let running = site.start();
+    running.until_live("people");
+    drop(running);
+
+    site.settings.unserved = Vec::new();
+    let running = site.start();
+    running.until_live("people");
+    running.until_live("debezium_signal");
+    assert_eq!(running.rows("people"), expected(&[(7, "p")]));
+    assert_eq!(running.rows("debezium_signal"), expected(&[(1, "a")]));
 }
 
 #[test]

@@ -153,6 +153,7 @@ impl Process {
                 SourceOrder::Pause(partitions) => self.source.pause(&partitions),
                 SourceOrder::Resume(partitions) => self.source.resume(&partitions),
                 SourceOrder::Acknowledge(offsets) => self.source.acknowledge(&offsets),
+                SourceOrder::Fence(_) => unreachable!("nobody asks for a rebuild"),
             }
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! All sides take turns, and medians are printed. Rowtide is asked with a tree that is bound anew each time, and
 //! writes its answer as JSON; `SQLite`'s statements are prepared, and every value is read; `DuckDB` is asked
-//! from Python, and its rows are fetched. Run by `cargo xtask bench query`.
+//! from Python, and its rows are fetched. Run by `cargo xtask bench query`; cases that are named (`cargo xtask
+//! bench query equality`) are asked of Rowtide alone, again and again, for a profiler to look at.
 
 #![expect(
     clippy::expect_used,
@@ -113,6 +114,13 @@ const CASES: [Case; 7] = [
 
 fn main() {
     let ours = Ours::new();
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    if !named.is_empty() {
+        return alone(&ours, &named);
+    }
     let sqlite = Sqlite::new().expect("SQLite takes the rows");
     let mut duckdb = DuckDb::new();
     println!(
@@ -132,6 +140,28 @@ fn main() {
         Err(error) => println!("\nDuckDB: not measured, {error}"),
     }
     print_memory(&ours);
+}
+
+fn alone(ours: &Ours, named: &[String]) {
+    for case in CASES
+        .iter()
+        .filter(|case| named.iter().any(|name| name == case.name))
+    {
+        let mut turns = [const { Vec::new() }; 2];
+        for turn in 0..ROUNDS * 10 {
+            for (writes, turns) in [false, true].into_iter().zip(&mut turns) {
+                ours.writes.set(writes);
+                turns.push(timed(case.times, turn, |picks| (case.ours)(ours, picks)).0);
+            }
+        }
+        let [found, written] = turns.map(median);
+        println!(
+            "{:<34} {:>10} {:>10}",
+            case.title,
+            shown(found),
+            shown(written)
+        );
+    }
 }
 
 fn run(case: &Case, ours: &Ours, sqlite: &Sqlite, mut duckdb: Option<&mut DuckDb>) {

@@ -273,6 +273,11 @@ impl<'a> Binder<'a> {
             is_whole_row: begins_with_whole_row(select),
         };
         self.show(0, select, "", &mut shown)?;
+        // Columns of one table have names of their own.
+        let is_star = matches!(select, [only] if matches!(only.what, SelectedWhat::Star));
+        if is_star {
+            return Ok(shown);
+        }
         let mut labels = HashSet::new();
         for field in &shown.fields {
             if !labels.insert(&*field.label) {

@@ -2,7 +2,7 @@
 
 use super::condition::scalar;
 use super::node::{self, Kind, Node};
-use super::shape;
+use super::{floor, shape};
 use crate::tree::{Place, Query};
 use crate::url::text::SyntaxError;
 
@@ -52,7 +52,7 @@ pub enum KeyValues {
 /// At the first part that cannot be read.
 pub fn read_batch(body: &[u8]) -> Result<BatchGet, SyntaxError> {
     let root = node::root(body)?;
-    let object = root.object()?;
+    let object = root.object()?.without(floor::FIELDS);
     object.only(&["get", "int64"])?;
     let list = object.needed(
         "get",

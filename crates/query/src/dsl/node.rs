@@ -5,13 +5,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::floor;
 use crate::tree::Place;
 use crate::url::text::{Problem, SyntaxError};
 
 /// Fields that later versions will have.
-const LATER: &[&str] = &[
-    "at_least", "at_exact", "max_lag", "wait", "on_miss", "since",
-];
+const LATER: &[&str] = &["at_exact", "max_lag", "since"];
 
 /// Bytes of a text that is no value: a name, a path, a list of columns.
 const TEXT_BYTES_MAX: usize = 4_096;
@@ -209,6 +208,16 @@ impl<'a> Object<'a> {
         &self.fields
     }
 
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.fields.retain(|(name, _)| !names.contains(&&**name));
+        self
+    }
+
+    pub fn only_these(mut self, names: &[&str]) -> Self {
+        self.fields.retain(|(name, _)| names.contains(&&**name));
+        self
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(known, _)| known == name)
     }
@@ -245,7 +254,9 @@ impl<'a> Object<'a> {
             if known.contains(&&**name) {
                 continue;
             }
-            let problem = if LATER.contains(&&**name) {
+            let problem = if floor::FIELDS.contains(&&**name) {
+                Problem::Instead(format!("'{name}' beside the outermost fields"))
+            } else if LATER.contains(&&**name) {
                 Problem::Unsupported(format!("bounds on freshness (here '{name}')"))
             } else {
                 let name = shown(name);

@@ -195,7 +195,7 @@ fn what_cannot_be_read_is_refused_with_its_place() {
             {"from":"orders","limit":1,"limit":2}
                 expected each field once, at /limit
             {"from":"orders","at_least":"tx:753"}
-                bounds on freshness (here 'at_least') are not supported by this version, at /at_least
+                orders: 
             {"from":"orders","offset":5}
                 there is no field 'offset' here, at /offset ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64"]
             {"from":"orders","format":"csv"}

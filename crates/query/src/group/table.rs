@@ -40,6 +40,9 @@ impl Default for Bounds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group(u32);
 
+/// No group has this number: there would be no room for so many.
+const UNDECIDED: u32 = u32::MAX;
+
 /// Groups that are being made.
 #[derive(Debug)]
 pub struct Groups {
@@ -53,6 +56,8 @@ pub struct Groups {
     aggregates: Vec<Accumulators>,
     /// Memory of groups and aggregates beside `bytes`.
     held: usize,
+    /// Of rows that alone decide a group, by their number: which it is, once one of them was met.
+    decided: Vec<u32>,
     /// Of the row that is looked at.
     key: Vec<u8>,
     builder: RowBuilder,
@@ -121,6 +126,7 @@ impl Groups {
             bytes: Vec::new(),
             aggregates: aggregates?,
             held: 0,
+            decided: Vec::new(),
             key: Vec::new(),
             builder: RowBuilder::default(),
         })
@@ -138,14 +144,30 @@ impl Groups {
     }
 
     /// Counts a row into its group. `each_key` calls what it is given with the row's keys in their order;
-    /// it is called once more if the group is new.
+    /// it is called once more if the group is new. Not at all, where all keys are of a related row, which
+    /// has the number `related`, and which has led to a group before.
     ///
     /// # Errors
     /// If there are too many groups, or too long ones.
     pub fn enter(
         &mut self,
+        related: Option<u32>,
         each_key: impl Fn(&mut dyn FnMut(Value<'_>)),
     ) -> Result<Group, GroupError> {
+        let decided = related.and_then(|number| self.decided.get(number as usize));
+        let group = match decided {
+            Some(&group) if group != UNDECIDED => group,
+            _ => self.group_of(related, each_key)?,
+        };
+        self.entries[group as usize].rows += 1;
+        Ok(Group(group))
+    }
+
+    fn group_of(
+        &mut self,
+        related: Option<u32>,
+        each_key: impl Fn(&mut dyn FnMut(Value<'_>)),
+    ) -> Result<u32, GroupError> {
         self.key.clear();
         each_key(&mut |value| push_key(value, &mut self.key));
         let group = match self.find() {
@@ -156,8 +178,14 @@ impl Groups {
                 self.add(hash)?
             }
         };
-        self.entries[group as usize].rows += 1;
-        Ok(Group(group))
+        if let Some(number) = related {
+            let count = self.decided.len().max(number as usize + 1);
+            self.held += (count - self.decided.len()) * size_of::<u32>();
+            self.decided.resize(count, UNDECIDED);
+            self.decided[number as usize] = group;
+            self.within_bytes()?;
+        }
+        Ok(group)
     }
 
     /// Takes a value of a row for the aggregate of this number.
@@ -368,7 +396,7 @@ mod tests {
     };
 
     fn enter(groups: &mut Groups, keys: &[Value<'_>]) -> Result<Group, GroupError> {
-        groups.enter(|each| keys.iter().for_each(|key| each(*key)))
+        groups.enter(None, |each| keys.iter().for_each(|key| each(*key)))
     }
 
     fn column(value: GroupValue) -> GroupColumn {

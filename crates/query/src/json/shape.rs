@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use row_model::{Column, Row, Schema, SchemaHistory, SchemaId, TableId, Value, Version};
+use row_model::{Column, Row, Schema, SchemaHistory, SchemaId, TableId, Unread, Value, Version};
 use table_store::TableCut;
 
-use super::value::{write_text, write_value};
+use super::value::{write_text, write_text_bytes, write_value};
 
 /// Former columns that are told of, at most: documents may have any number.
 const FORMER_COLUMNS_MAX: usize = 1_000;
@@ -152,23 +152,26 @@ impl RowShape {
 }
 
 fn write_fields(row: Row<'_>, fields: &[Field], out: &mut Vec<u8>) {
-    let value_of = |field: &Field| row.get(field.place).unwrap_or(Value::Null);
+    let is_unavailable = |field: &&Field| row.get(field.place) == Some(Value::Unavailable);
     let mut unavailable = false;
     let start = out.len();
     for field in fields {
-        let value = value_of(field);
-        if value == Value::Unavailable {
+        let value = row
+            .unread(field.place)
+            .unwrap_or(Unread::Value(Value::Null));
+        if matches!(value, Unread::Value(Value::Unavailable)) {
             unavailable = true;
             continue;
         }
         out.push(b',');
         out.extend_from_slice(&field.label);
-        write_value(value, out);
+        match value {
+            Unread::Text(text) => write_text_bytes(text, out),
+            Unread::Value(value) => write_value(value, out),
+        }
     }
     if unavailable {
-        let missing = fields
-            .iter()
-            .filter(|field| value_of(field) == Value::Unavailable);
+        let missing = fields.iter().filter(is_unavailable);
         let before = out.len();
         for field in missing {
             out.extend_from_slice(if out.len() == before {

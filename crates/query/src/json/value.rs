@@ -42,6 +42,22 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     debug_assert!(written.is_ok(), "writing to memory does not fail");
 }
 
+/// The same of bytes that are a text: most have nothing to escape, and are not looked at twice.
+pub(crate) fn write_text_bytes(text: &[u8], out: &mut Vec<u8>) {
+    let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    // Without an early end, which would keep many bytes from being looked at together.
+    let escaped = text.iter().fold(false, |any, byte| any | is_escaped(byte));
+    if !escaped {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        return out.push(b'"');
+    }
+    match str::from_utf8(text) {
+        Ok(text) => write_text(text, out),
+        Err(_) => out.extend_from_slice(b"null"),
+    }
+}
+
 /// `NaN` and the infinities are strings: JSON has no number for them.
 fn write_float(number: f64, out: &mut Vec<u8>) {
     let text: &[u8] = if number.is_finite() {
@@ -271,6 +287,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_bytes_of_a_text_are_written_as_the_text_is(text in "\\PC{0,9}|[\u{0}-\u{22}\\\\é]{0,9}") {
+            let (mut of_text, mut of_bytes) = (Vec::new(), Vec::new());
+            write_text(&text, &mut of_text);
+            write_text_bytes(text.as_bytes(), &mut of_bytes);
+            prop_assert_eq!(of_text, of_bytes);
+        }
+
         #[test]
         fn any_text_is_read_back(text: String) {
             prop_assert_eq!(serde_json::from_str::<String>(&json(Value::Text(&text))).unwrap(), text);

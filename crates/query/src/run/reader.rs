@@ -233,6 +233,14 @@ impl View<'_> {
         }
     }
 
+    /// The number of the related row of a level among those that were prepared, if they were.
+    pub fn prepared(&self, level: usize) -> Option<u32> {
+        match self.reader.joined(level, self)? {
+            JoinedRow::Prepared(number) => Some(*number),
+            JoinedRow::Found(..) => None,
+        }
+    }
+
     /// Whether a plain column of the row itself holds exactly this text; `None` if that is to be found out by its value.
     pub fn is_text(&self, source: &Source, text: &str) -> Option<bool> {
         if source.level > 0 || source.path.is_some() || source.cast.is_some() {

@@ -7,15 +7,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use http::Method;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::failure::Failure;
+
 /// A server that does not answer in this time is not answering.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A server that is sending rows and says nothing for so long is not sending them any more.
+const SILENCE_MAX: Duration = Duration::from_mins(2);
 
 /// Above the server's own bound on an answer, so that only something else is refused.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -89,16 +95,42 @@ impl fmt::Display for Endpoint {
 impl Endpoint {
     /// Sends one GET and waits for all of its answer. `path` begins with a slash and is encoded.
     pub fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(&Method::GET, path)
+    }
+
+    /// The same with a POST without a body.
+    pub fn post(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(&Method::POST, path)
+    }
+
+    fn send(&self, method: &Method, path: &str) -> anyhow::Result<Answer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let answer = runtime.block_on(async {
-            let answer = tokio::time::timeout(TIMEOUT, self.connect_and_get(path)).await;
+            let answer = tokio::time::timeout(TIMEOUT, self.connect_and_send(method, path)).await;
             answer.map_err(|_| anyhow!("{self} did not answer in {} s", TIMEOUT.as_secs()))?
         });
         // A name that is still being looked up must not hold the process.
         runtime.shutdown_background();
         answer
+    }
+
+    /// Sends one GET. The body of a successful answer goes to `sink` as it comes, however long it is; that of
+    /// any other is in the answer, and `sink` is not asked. `headers` sees the head of a success first.
+    pub fn stream(
+        &self,
+        path: &str,
+        headers: impl FnOnce(&http::HeaderMap) -> Result<(), Failure>,
+        sink: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<Option<Answer>, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start a runtime")?;
+        let streamed = runtime.block_on(self.connect_and_stream(path, headers, sink));
+        runtime.shutdown_background();
+        streamed
     }
 
     /// The same request as a line for a shell.
@@ -115,47 +147,94 @@ impl Endpoint {
         }
     }
 
-    async fn connect_and_get(&self, path: &str) -> anyhow::Result<Answer> {
+    async fn connect_and_send(&self, method: &Method, path: &str) -> anyhow::Result<Answer> {
+        whole(self.connect(method, path).await?).await
+    }
+
+    /// Sends the request, and waits for the head of its answer.
+    async fn connect(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> anyhow::Result<http::Response<Incoming>> {
         let unreachable = || format!("nothing answers at {self}: is rowtide running there?");
         match self {
             Self::Tcp(authority) => {
                 let stream = TcpStream::connect(authority)
                     .await
                     .with_context(unreachable)?;
-                get_over(TokioIo::new(stream), authority, path).await
+                send_over(TokioIo::new(stream), authority, (method, path)).await
             }
             Self::Unix(socket) => {
                 let stream = UnixStream::connect(socket)
                     .await
                     .with_context(unreachable)?;
-                get_over(TokioIo::new(stream), "localhost", path).await
+                send_over(TokioIo::new(stream), "localhost", (method, path)).await
+            }
+        }
+    }
+
+    async fn connect_and_stream(
+        &self,
+        path: &str,
+        headers: impl FnOnce(&http::HeaderMap) -> Result<(), Failure>,
+        mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<Option<Answer>, Failure> {
+        let silent = |_| anyhow!("{self} said nothing for {} s", SILENCE_MAX.as_secs());
+        let response = tokio::time::timeout(TIMEOUT, self.connect(&Method::GET, path)).await;
+        let response = response.map_err(silent)??;
+        if !response.status().is_success() {
+            return Ok(Some(whole(response).await?));
+        }
+        headers(response.headers())?;
+        let mut body = response.into_body();
+        loop {
+            let frame = tokio::time::timeout(SILENCE_MAX, body.frame()).await;
+            match frame.map_err(silent)? {
+                None => return Ok(None),
+                Some(Err(error)) => {
+                    return Err(anyhow!(error).context("the answer broke off").into());
+                }
+                Some(Ok(frame)) => {
+                    if let Some(bytes) = frame.data_ref() {
+                        sink(bytes)?;
+                    }
+                }
             }
         }
     }
 }
 
-async fn get_over<S>(stream: S, host: &str, path: &str) -> anyhow::Result<Answer>
+async fn send_over<S>(
+    stream: S,
+    host: &str,
+    (method, path): (&Method, &str),
+) -> anyhow::Result<http::Response<Incoming>>
 where
     S: Read + Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(stream).await?;
-    let connection = tokio::spawn(connection);
-    let request = http::Request::get(path)
+    // Ends with the runtime, or when the other side has closed it.
+    tokio::spawn(connection);
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
         .header(http::header::HOST, host)
         .header(
             http::header::USER_AGENT,
             concat!("rowtide/", env!("CARGO_PKG_VERSION")),
         )
         .body(Empty::<Bytes>::new())?;
-    let response = sender
-        .send_request(request)
-        .await
-        .context("the connection broke")?;
+    let response = sender.send_request(request).await;
+    response.context("the connection broke")
+}
+
+/// An answer with all of its body.
+async fn whole(response: http::Response<Incoming>) -> anyhow::Result<Answer> {
     let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), BODY_BYTES_MAX)
         .collect()
         .await;
-    connection.abort();
     let Ok(body) = body else {
         bail!("the answer broke off, or was longer than {BODY_BYTES_MAX} bytes");
     };

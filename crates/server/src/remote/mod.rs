@@ -68,7 +68,7 @@ impl RemoteArgs {
 }
 
 /// What an error answer means for the exit code, and in words.
-fn refused(answer: &Answer) -> Failure {
+pub fn refused(answer: &Answer) -> Failure {
     let Ok(problem) = serde_json::from_str::<Problem>(&answer.body) else {
         let body: String = harmless(answer.body.trim()).chars().take(500).collect();
         return Failure::Failed(anyhow::anyhow!("HTTP status {}: {body}", answer.status));
@@ -95,7 +95,7 @@ fn refused(answer: &Answer) -> Failure {
 }
 
 /// One line about how fresh an answer is.
-fn freshness(fresh: &Fresh) -> String {
+pub fn freshness(fresh: &Fresh) -> String {
     let mut parts = vec![fresh.state.to_string()];
     parts.extend(
         fresh
@@ -122,7 +122,7 @@ fn freshness(fresh: &Fresh) -> String {
 }
 
 /// Percent-encodes everything that could mean something in a path or query.
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -211,6 +211,7 @@ impl ScriptedLog {
             partitions: Vec::new(),
             discovery_complete: false,
             waits: false,
+            only: None,
         }
     }
 

@@ -47,7 +47,8 @@ impl Preferences {
                 ("count", "exact" | "planned" | "estimated") => &mut all.count,
                 ("handling", "strict" | "lenient") => &mut all.handling,
                 ("timezone", zone) if UTC.contains(&zone) => &mut all.timezone,
-                ("max-affected", _) => continue,
+                // How long is waited is read where waiting is done.
+                ("max-affected" | "wait", _) => continue,
                 _ if preference.is_empty() || OF_WRITES.contains(&preference) => continue,
                 _ => {
                     all.invalid.push(preference.to_owned());

@@ -128,8 +128,8 @@ fn insert_common(headers: &mut HeaderMap, code: &str) {
 /// What was refused before it came here (a host, a body, too many requests, the time), in the form of these routes.
 pub(crate) fn body_of(problem: &Problem) -> (RestError, HeaderMap) {
     let code = match problem.code {
-        ErrorCode::Overloaded => "53300",
-        ErrorCode::QueryTimeout => "57014",
+        ErrorCode::Overloaded | ErrorCode::Draining => "53300",
+        ErrorCode::QueryTimeout | ErrorCode::NotYetApplied => "57014",
         ErrorCode::Starting => "PGRST002",
         ErrorCode::Internal => "XX000",
         ErrorCode::UnknownPath => "PGRST125",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use query::bind::{self, BoundQuery};
 use query::fresh::Fresh;
@@ -20,6 +20,7 @@ use super::refusal::Refusal;
 use super::table::Profile;
 use super::unfit;
 use super::written::Written;
+use crate::floor::Floor;
 use crate::params::Params;
 use crate::respond::{self, Timing};
 use crate::routes::page::within_budget;
@@ -93,16 +94,28 @@ impl Request {
         })
     }
 
+    /// The tables that the answer rests on.
+    pub fn tables(&self, state: &ApiState) -> Result<Vec<Arc<TableCut>>, Refusal> {
+        let cut = state.store().published();
+        let table = self.profile.table(state, &cut, &self.table)?;
+        let schema = self.profile.schema_of(table);
+        let query = self
+            .bound(state, &cut, table, &schema)
+            .map_err(|refused| refused.at_least_at(|| fresh::of_table(table, state.now_ms())))?;
+        Ok(query.tables())
+    }
+
     pub fn run(
         self,
         state: &ApiState,
+        floor: &Floor,
         limits: &Limits,
         timing: Timing,
     ) -> Result<Response, Refusal> {
         let cut = state.store().pin();
         let table = self.profile.table(state, &cut, &self.table)?;
         let fresh = fresh::of_table(table, state.now_ms());
-        self.rows(state, &cut, table, limits, timing)
+        self.rows(state, &cut, table, floor, limits, timing)
             .map_err(|refused| refused.at_least_at(|| fresh))
     }
 
@@ -111,6 +124,7 @@ impl Request {
         state: &ApiState,
         cut: &PinnedCut,
         table: &Arc<TableCut>,
+        floor: &Floor,
         limits: &Limits,
         mut timing: Timing,
     ) -> Result<Response, Refusal> {
@@ -119,6 +133,10 @@ impl Request {
         let tables = query.tables();
         let fresh = query::fresh::of(tables.iter().map(|table| &**table), state.now_ms())
             .unwrap_or_else(|| fresh::of_table(table, state.now_ms()));
+        let fresh = match floor.judged(tables.iter().map(|table| &**table), fresh) {
+            Ok(fresh) => fresh,
+            Err(refused) => return Ok(refused.into_response()),
+        };
         let request = PageRequest {
             after: None,
             limit: ROWS_MAX,

@@ -1,0 +1,119 @@
+//! Waiting for a floor before an answer is looked for, and `GET /v1/wait`, which waits and answers nothing else.
+
+use std::sync::Arc;
+
+use api_types::WaitResponse;
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use query::reach::{Reach, names_any, reach};
+use table_store::{Cut, TableCut};
+use telemetry::clock;
+
+use super::{DataState, answer, table};
+use crate::floor::{Asking, Floor};
+use crate::params::Params;
+use crate::patience::Patience;
+use crate::problem::ApiError;
+use crate::respond::{self, Timing};
+use crate::route::Route;
+use crate::waits::Waited;
+use crate::{error, fresh};
+
+impl DataState {
+    /// Waits for tables to come as far as is insisted on, if they have not. Whether they did is judged later,
+    /// by the cut that is answered from.
+    pub(super) async fn wait(
+        &self,
+        floor: &Floor,
+        tables: &[Arc<TableCut>],
+        patience: &Patience,
+        timing: &mut Timing,
+    ) -> Result<(), ApiError> {
+        let Some(insisted) = floor.insisted() else {
+            return Ok(());
+        };
+        let api = &self.api;
+        let touched = || tables.iter().map(|table| &**table);
+        let fresh = || fresh::of_tables(touched(), api.now_ms());
+        let cut = api.store().published();
+        let known = cut.tables().iter().map(|table| &**table);
+        // While tables are still being loaded, those that it names may be among them.
+        let is_foreign = !insisted.as_of.tables.is_empty()
+            && !names_any(&insisted.as_of, known)
+            && api.status().health().started;
+        if is_foreign {
+            return Err(error::foreign_floor().at(fresh()));
+        }
+        let may_come = matches!(reach(touched(), &insisted.as_of), Reach::NotYet(_));
+        if !may_come || insisted.wait.is_zero() {
+            return Ok(());
+        }
+        let Ok(slot) = Arc::clone(&self.waiters).try_acquire_owned() else {
+            return Err(error::too_many_waits().at(fresh()));
+        };
+        patience.wait(slot, insisted.wait);
+        let started = clock::monotonic();
+        let ids = tables.iter().map(|table| table.table.identity().id);
+        let waited = api
+            .waits()
+            .until(api.store(), insisted, ids.collect())
+            .await;
+        timing.waited(clock::monotonic().duration_since(started));
+        match waited {
+            Waited::Ended => Err(error::draining().at(fresh())),
+            Waited::Woken | Waited::TimedOut => Ok(()),
+        }
+    }
+}
+
+const SUPPORTED: &[&str] = &["at_least", "wait", "on_miss", "tables"];
+
+/// Answers when tables have come so far, and with nothing but how fresh they are.
+pub(super) async fn barrier(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
+    answer(Route::Wait, reached(&state, &asking, &uri).await)
+}
+
+async fn reached(state: &DataState, asking: &Asking, uri: &Uri) -> Result<Response, ApiError> {
+    let mut timing = Timing::start();
+    let cut = state.api.store().published();
+    let all = || fresh::of_all(&state.api, &cut);
+    let params = Params::read(uri.query()).and_then(|params| {
+        params.only(SUPPORTED)?;
+        Ok((asking.floor_of(&params)?, params))
+    });
+    let (floor, params) = params.map_err(|refused| refused.or_at(all()))?;
+    if floor.insisted().is_none() {
+        return Err(error::nothing_to_wait_for().at(all()));
+    }
+    let names = params.get("tables").map(str::to_owned);
+    let tables = named(state, &cut, names.as_deref())?;
+    drop(cut);
+    state
+        .wait(&floor, &tables, &asking.patience, &mut timing)
+        .await?;
+    let cut = state.api.store().published();
+    let tables = named(state, &cut, names.as_deref())?;
+    let tables = || tables.iter().map(|table| &**table);
+    let fresh = fresh::of_tables(tables(), state.api.now_ms());
+    let fresh = floor.judged(tables(), fresh)?;
+    let body = WaitResponse {
+        fresh: fresh::to_wire(&fresh),
+    };
+    Ok(respond::value(&body, &fresh, timing))
+}
+
+/// The tables of a list of names, or all of them.
+fn named(
+    state: &DataState,
+    cut: &Cut,
+    names: Option<&str>,
+) -> Result<Vec<Arc<TableCut>>, ApiError> {
+    let Some(names) = names else {
+        return Ok(cut.tables().to_vec());
+    };
+    let named = names.split(',').map(str::trim);
+    named
+        .map(|name| table(&state.api, cut, name).map(Arc::clone))
+        .collect()
+}

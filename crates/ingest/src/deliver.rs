@@ -1,0 +1,65 @@
+//! What a message of the reading threads means to a sequencer.
+
+use change_feed::SourceEvent;
+
+use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::sequencer::Sequencer;
+
+impl Sequencer {
+    /// Takes a message in. Gives back what is no news of a source.
+    pub(crate) fn deliver(&mut self, message: ToSequencer) -> Option<Box<CheckpointAnswer>> {
+        match message {
+            ToSequencer::Decoded { source, batch } => self.apply(source, &batch),
+            ToSequencer::End {
+                source,
+                partition,
+                next,
+            } => self.reached_end(source, partition, next),
+            ToSequencer::Lost {
+                source,
+                partition,
+                error,
+            } => self.partition_lost(source, partition, &error),
+            ToSequencer::Back { source, facts } => self.discovered(source, &facts),
+            ToSequencer::Fenced { source, partition } => self.fenced(source, partition),
+            ToSequencer::Held {
+                source,
+                partition,
+                schema,
+            } => self.held(source, partition, schema),
+            ToSequencer::Released { source, partition } => self.released(source, partition),
+            ToSequencer::SchemaAwaited {
+                source,
+                schema,
+                reason,
+            } => self.schema_awaited(source, schema, &reason),
+            ToSequencer::Quiet {
+                source,
+                at_ms,
+                obeyed,
+            } => {
+                if obeyed == self.orders_given(source) {
+                    self.quiet(source, at_ms);
+                }
+            }
+            ToSequencer::Event { source, event } => self.hear_event(source, event),
+            ToSequencer::Checkpoint(answer) => return Some(answer),
+        }
+        None
+    }
+
+    fn hear_event(&mut self, source: usize, event: SourceEvent) {
+        match event {
+            SourceEvent::Discovered(facts) => self.discovered(source, &facts),
+            SourceEvent::DiscoveryComplete => self.discovery_complete(source),
+            SourceEvent::Unavailable(error) => self.unavailable(source, &error),
+            SourceEvent::Available => self.available(source),
+            SourceEvent::Unreadable { place, reason } => self.unreadable(source, &place, &reason),
+            SourceEvent::Records(_)
+            | SourceEvent::End { .. }
+            | SourceEvent::PartitionLost { .. } => {
+                unreachable!("goes through the worker of its partition")
+            }
+        }
+    }
+}

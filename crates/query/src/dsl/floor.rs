@@ -1,0 +1,38 @@
+//! The fields of a body that say how far tables must have come for its answer. Whoever answers reads what stands in
+//! them; they belong to the whole body, and a query inside it cannot have them.
+
+use super::node::{self, Kind};
+use crate::url::text::SyntaxError;
+
+pub(super) const FIELDS: &[&str] = &["at_least", "wait", "on_miss"];
+
+/// How far tables must have come, as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FloorAsked {
+    pub at_least: Option<String>,
+    pub wait: Option<String>,
+    pub on_miss: Option<String>,
+}
+
+/// Reads those fields of a body, and nothing else.
+///
+/// # Errors
+/// If one of them is no text, or is there twice.
+pub fn floor(body: &[u8]) -> Result<FloorAsked, SyntaxError> {
+    let object = node::root(body)?.object()?.only_these(FIELDS);
+    object.distinct()?;
+    let text = |name| {
+        let node = object.get(name);
+        node.map(|node| match node.kind() {
+            // A wait of so many seconds.
+            Kind::Number if name == "wait" => Ok(node.raw().to_owned()),
+            _ => node.text(),
+        })
+        .transpose()
+    };
+    Ok(FloorAsked {
+        at_least: text("at_least")?,
+        wait: text("wait")?,
+        on_miss: text("on_miss")?,
+    })
+}
