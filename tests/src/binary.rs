@@ -1,6 +1,6 @@
 //! The binary that is tested.
 //!
-//! Built once per test process, by the cargo and for the profile that built the test, unless
+//! Built once per process, by the cargo and for the profile that built the test, unless
 //! `BLACK_BOX_BINARY` names another one, such as that of an image about to be released.
 
 use std::path::{Path, PathBuf};
@@ -19,14 +19,15 @@ pub fn path() -> anyhow::Result<&'static Path> {
     built.as_deref().map_err(|error| anyhow!(error.clone()))
 }
 
-/// Builds `rowtide` beside the running test: `target/<profile>/deps/<test>` tells the target folder
-/// and the profile.
+/// Builds `rowtide` beside what is running: `target/<profile>/deps/<test>`, or without `deps` if it is no test,
+/// tells the target folder and the profile.
 fn build() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let profile_dir = test
-        .parent()
-        .and_then(Path::parent)
-        .context("the test does not lie in target/<profile>/deps")?;
+    let running = std::env::current_exe()?;
+    let folder = running.parent().context("the program lies nowhere")?;
+    let profile_dir = match folder.file_name() {
+        Some(name) if name == "deps" => folder.parent().context("no profile")?,
+        _ => folder,
+    };
     let target_dir = profile_dir.parent().context("no target folder")?;
     let profile = match profile_dir
         .file_name()

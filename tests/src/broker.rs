@@ -58,6 +58,17 @@ impl Log {
         self.broker.bootstrap_servers()
     }
 
+    /// Creates a topic.
+    pub fn create_topic(&mut self, topic: &str, partitions: i32) -> anyhow::Result<()> {
+        self.broker
+            .create_topic(topic, partitions)
+            .with_context(|| format!("create {topic}"))?;
+        for partition in 0..partitions {
+            self.ends.insert((topic.to_owned(), partition), 0);
+        }
+        Ok(())
+    }
+
     /// Creates the topics of these records, each with the partitions that the recording has.
     pub fn create_topics(&mut self, records: &[Record]) -> anyhow::Result<()> {
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
@@ -66,12 +77,7 @@ impl Log {
             *count = (*count).max(record.partition + 1);
         }
         for (topic, count) in counts {
-            self.broker
-                .create_topic(topic, count)
-                .with_context(|| format!("create {topic}"))?;
-            for partition in 0..count {
-                self.ends.insert((topic.to_owned(), partition), 0);
-            }
+            self.create_topic(topic, count)?;
         }
         Ok(())
     }
@@ -102,15 +108,25 @@ impl Log {
                     Ok((!self.has_no_room(&place)).then_some(()))
                 })?;
             }
-            let offset = self.ends.get(&place).copied().unwrap_or_default();
-            let unacknowledged = self.unacknowledged.entry(place).or_default();
-            let bytes = size_of(record);
-            unacknowledged.records.push_back((offset, bytes));
-            unacknowledged.bytes += bytes;
-            self.send(record)?;
+            self.send_unacknowledged(record)?;
         }
         self.broker.flush()?;
         Ok(())
+    }
+
+    /// Writes records if there is room for them everywhere, which acknowledgements make; whether it did.
+    pub fn write_if_room(&mut self, records: impl FnOnce() -> Vec<Record>) -> anyhow::Result<bool> {
+        if self.is_full() {
+            self.forget_acknowledged()?;
+        }
+        if self.is_full() {
+            return Ok(false);
+        }
+        for record in records() {
+            self.send_unacknowledged(&record)?;
+        }
+        self.broker.flush()?;
+        Ok(true)
     }
 
     /// The offset of the next record of each partition.
@@ -141,6 +157,16 @@ impl Log {
         Ok(self.broker.come_back()?)
     }
 
+    fn send_unacknowledged(&mut self, record: &Record) -> anyhow::Result<()> {
+        let place = record.place();
+        let offset = self.ends.get(&place).copied().unwrap_or_default();
+        let unacknowledged = self.unacknowledged.entry(place).or_default();
+        let bytes = size_of(record);
+        unacknowledged.records.push_back((offset, bytes));
+        unacknowledged.bytes += bytes;
+        self.send(record)
+    }
+
     fn send(&mut self, record: &Record) -> anyhow::Result<()> {
         let bytes = |text: &Option<String>, encoded: &Option<String>| match encoded {
             Some(encoded) => STANDARD.decode(encoded).map(Some),
@@ -163,6 +189,12 @@ impl Log {
         )?;
         *self.ends.entry(record.place()).or_default() += 1;
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.unacknowledged
+            .keys()
+            .any(|place| self.has_no_room(place))
     }
 
     fn has_no_room(&self, place: &Partition) -> bool {

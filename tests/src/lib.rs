@@ -24,5 +24,6 @@ pub mod scenario;
 pub mod server;
 pub mod site;
 pub mod spelling;
+pub mod torture;
 pub mod trial;
 pub mod wait;

@@ -93,6 +93,27 @@ impl RawBatch {
         });
     }
 
+    /// The same for a record whose [headers](RecordRef::header_bytes) were kept as they were held.
+    pub fn push_kept(
+        &mut self,
+        offset: u64,
+        timestamp_ms: Option<i64>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header_bytes: &[u8],
+    ) {
+        let key = key.map(|bytes| self.append(bytes));
+        let value = value.map(|bytes| self.append(bytes));
+        let headers = self.append(header_bytes);
+        self.records.push(RawRecord {
+            offset,
+            timestamp_ms,
+            key,
+            value,
+            headers,
+        });
+    }
+
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
@@ -210,5 +231,10 @@ mod tests {
         assert_eq!((records[1].key, records[1].value), (None, Some(&b"v"[..])));
         assert_eq!(records[1].headers().count(), 0);
         assert_eq!((batch.len(), records[1].offset), (2, 42));
+        let mut kept = RawBatch::new(PartitionId(3));
+        let first = records[0];
+        kept.push_kept(41, Some(5), first.key, first.value, first.header_bytes());
+        let again: Vec<_> = kept.iter().flat_map(|record| record.headers()).collect();
+        assert_eq!(again, headers);
     }
 }

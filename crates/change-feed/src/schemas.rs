@@ -3,7 +3,7 @@
 //! Decoders stay pure: they look schemas up on a [`SchemaShelf`], and say which one is missing.
 //! Whoever drives them has a [`SchemaRegistry`] bring it, and asks again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -68,6 +68,12 @@ impl SchemaShelf {
     #[must_use]
     pub fn get(&self, id: RegistryId) -> Option<Arc<ShelvedSchema>> {
         self.schemas.read().get(&id).cloned()
+    }
+
+    /// Forgets what the registry could not give, except these: whoever needs it has it asked for again.
+    pub fn forget_unusable(&self, except: &BTreeSet<RegistryId>) {
+        let mut schemas = self.schemas.write();
+        schemas.retain(|id, schema| schema.is_ok() || except.contains(id));
     }
 
     pub fn put(&self, id: RegistryId, schema: ShelvedSchema) {

@@ -58,7 +58,10 @@ impl Catalog {
         let ahead = medium.get(keys::AHEAD, &mut |_| ());
         catalog.leftovers = kept(ahead, &mut damage).unwrap_or_default();
         let header = match kept(read_header(medium), &mut damage) {
-            Some(None) if catalog.leftovers => return (catalog, damage),
+            Some(None) if catalog.leftovers => {
+                kept(only_written_ahead(medium), &mut damage);
+                return (catalog, damage);
+            }
             Some(None) => {
                 kept(nothing_stored(medium), &mut damage);
                 None
@@ -324,6 +327,21 @@ fn read_header(medium: &dyn Medium) -> Result<Option<Header>, CheckpointError> {
         });
     })?;
     header.transpose()
+}
+
+/// What is written ahead of the first header is rows, and nothing that lists any.
+fn only_written_ahead(medium: &dyn Medium) -> Result<(), CheckpointError> {
+    for kind in [keys::LEDGERS, keys::CHUNKS, keys::DELTAS, keys::NOTES] {
+        let mut is_there = false;
+        medium.scan(&[kind], &mut |_, _| {
+            is_there = true;
+            ControlFlow::Break(())
+        })?;
+        if is_there {
+            return Err(CheckpointError::corrupt("the header", "lost"));
+        }
+    }
+    Ok(())
 }
 
 /// Without a header there must be nothing at all: else it is damage, or somebody else's.

@@ -42,6 +42,7 @@ pub mod limits;
 mod load;
 mod medium;
 mod memory;
+mod quiet;
 mod records;
 mod rotation;
 mod rows;

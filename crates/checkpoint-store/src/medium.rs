@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::CheckpointError;
+use crate::limits::AHEAD_BYTES_MAX;
 
 /// Puts and removals that happen together or not at all. The last word on a key counts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     bytes: usize,
@@ -17,6 +18,11 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// An ordered map from keys to values, on a disk or like one.
 pub trait Medium: Send + Sync {
+    /// A checkpoint that adds more than this is written ahead in batches of about this size.
+    fn batch_bytes_max(&self) -> usize {
+        AHEAD_BYTES_MAX
+    }
+
     /// Applies a batch. After a crash all of it is there or nothing, and nothing of it without
     /// all batches before it. Certain only after [`flush`](Self::flush).
     ///

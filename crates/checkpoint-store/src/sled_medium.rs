@@ -22,7 +22,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -31,6 +30,7 @@ use crate::directory::Directory;
 use crate::limits::{
     SLED_CACHE_BYTES, SLED_CLOSE_MAX, SLED_COPY_BYTES, SLED_EXTRA_TOUCHES, SLED_SEGMENT_BYTES,
 };
+use crate::quiet::caught;
 use crate::{CheckpointError, CheckpointStore, Checkpoints, Medium, Visit, WriteBatch};
 
 /// Checkpoints on disk.
@@ -133,7 +133,7 @@ impl SledMedium {
 impl OpenSled {
     fn close(self) -> io::Result<()> {
         let Self { db, log } = self;
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+        let _ = caught(move || drop(db));
         let (release, released) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name("checkpoint-close".to_owned())
@@ -343,9 +343,12 @@ fn guarded<T>(
     call: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T, CheckpointError> {
     let damage = |reason: String| CheckpointError::corrupt("the store's files", reason);
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match caught(call) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(source))) => Err(failed(source)),
+        Ok(Err(sled::Error::Corruption { .. })) => {
+            Err(damage("a checksum does not match".to_owned()))
+        }
         Ok(Err(error)) => Err(damage(error.to_string())),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

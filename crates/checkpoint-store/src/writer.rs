@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use row_model::{SlotId, TableId, Version};
 
 use crate::catalog::{Catalog, NotePieces, Table};
-use crate::limits::{AHEAD_BYTES_MAX, NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, PIECE_BYTES_MAX};
+use crate::limits::{NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, PIECE_BYTES_MAX};
 use crate::records::{ChunkRecord, Run};
 use crate::rows::RowWriter;
 use crate::{
@@ -268,7 +268,7 @@ impl<'m> Writer<'m> {
 
     fn put_ahead(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), CheckpointError> {
         self.ahead.put(key, value);
-        if self.ahead.bytes() < AHEAD_BYTES_MAX {
+        if self.ahead.bytes() < self.medium.batch_bytes_max() {
             return Ok(());
         }
         let mut batch = std::mem::take(&mut self.ahead);

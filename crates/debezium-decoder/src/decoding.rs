@@ -30,7 +30,7 @@ pub const RECORD_BYTES_MAX: usize = 8 << 20;
 /// as where a schema says how many zeros to put before a bit string.
 pub(crate) const ROW_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
 /// What a failure keeps of a record's key and value.
-const FAILURE_BYTES_MAX: usize = 4096;
+const FAILURE_BYTES_MAX: usize = 64 << 10;
 /// Longer reasons are cut: names of columns, operations and what a parser met are as long as their sender likes.
 const REASON_BYTES_MAX: usize = 500;
 
@@ -304,6 +304,9 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
 /// Of a topic with hidden columns no byte is kept: the record can be read again from the log.
 fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure {
     let keep = |bytes: &[u8]| bytes[..bytes.len().min(FAILURE_BYTES_MAX)].to_vec();
+    let parts = [record.key, record.value, Some(record.header_bytes())];
+    let mut parts = parts.iter().flatten();
+    let is_whole = !hides && parts.all(|bytes| bytes.len() <= FAILURE_BYTES_MAX);
     Failure {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
@@ -311,6 +314,7 @@ fn failure(record: &RecordRef<'_>, error: &DecodeError, hides: bool) -> Failure 
         reason: cut(error.reason(hides)),
         key: record.key.filter(|_| !hides).map(keep),
         value: record.value.filter(|_| !hides).map(keep),
+        headers: is_whole.then(|| record.header_bytes().to_vec()),
     }
 }
 

@@ -18,7 +18,7 @@ use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use floor::{
     bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, too_many_waits, unsupported_floor,
+    other_log, starting_tables, too_many_waits, unsupported_floor,
 };
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
@@ -131,6 +131,7 @@ pub(crate) fn row_not_found(table: &TableCut, fresh: Fresh) -> ApiError {
         State::Loading => Some("The table is still being read for the first time: the row may not have been reached yet.".to_owned()),
         State::CatchingUp => Some("The table is catching up with its log: the row may be there in a moment.".to_owned()),
         State::Stale => Some("There was no contact with the log for a while: the row may have been written since.".to_owned()),
+        State::Stalled if !fresh.complete => Some(format!("The table takes no changes at the moment, and is not complete ({because}): the row may exist in the source. GET /v1/status says why.")),
         State::Stalled => Some("The table takes no changes at the moment: the row may have been written since. GET /v1/status says why.".to_owned()),
         State::Live if !fresh.complete => Some(format!("The table is not complete ({because}): the row may exist in the source.")),
         State::Live if fresh.quarantined > 0 => Some("Some records of this table could not be applied: the row may be among them. GET /v1/quarantine lists them.".to_owned()),

@@ -109,7 +109,7 @@ fn table<'a>(state: &ApiState, cut: &'a Cut, name: &str) -> Result<&'a Arc<Table
 
 /// Why there is no such table: it may be on its way.
 fn no_table(state: &ApiState, cut: &Cut, name: &str, refused: &NameError) -> ApiError {
-    match state.status().starting(name) {
+    match state.starting(name) {
         Some(progress) => error::starting(name, progress).at(fresh::of_starting(progress)),
         None => error::no_table(name, refused).at(fresh::of_all(state, cut)),
     }

@@ -111,6 +111,13 @@ impl ApiState {
         &*self.shared.status
     }
 
+    /// How much is loaded of a table that was not found in a cut: all of it, if it is in a newer one by now.
+    pub(crate) fn starting(&self, table: &str) -> Option<f64> {
+        // In this order: a table is in a cut before it is no longer being loaded.
+        let loading = self.status().starting(table);
+        loading.or_else(|| self.store().published().table(table).ok().map(|_| 1.0))
+    }
+
     /// Where a query's names are looked up.
     pub(crate) fn world<'a>(&'a self, cut: &'a Cut) -> World<'a> {
         World::new(cut, &self.shared.relations)

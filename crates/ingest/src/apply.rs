@@ -55,6 +55,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures
             .iter()
@@ -67,10 +68,12 @@ impl Sequencer {
         }
         self.put_all_aside(source, &topic, refused);
         self.advance_partition(source, batch, until);
-        if full_at.is_none()
-            && let Some(offset) = halt_at
-        {
-            self.halt_at(source, batch.partition, offset);
+        let halts_here = batch
+            .failures
+            .first()
+            .filter(|_| halts && full_at.is_none());
+        if let Some(failure) = halts_here {
+            self.halt_at(source, batch.partition, failure);
         }
         if let Some(table) = self.table_of(source, &topic) {
             table.see_failures(batch);
@@ -125,6 +128,31 @@ impl Sequencer {
         refused
     }
 
+    /// What was put aside may come once more, and be understood this time.
+    fn settle_read_again(
+        &mut self,
+        source: usize,
+        (topic, number): (&str, i32),
+        batch: &ChangeBatch,
+        news: News,
+    ) {
+        if self.quarantine.count(topic) == 0 {
+            return;
+        }
+        let name = &self.sources[source].name;
+        let held = self.quarantine.held_from((name, topic), number, news.from);
+        let is_read = |offset: u64| offset < batch.next_offset.0 && news.has(offset);
+        let fails = |offset: u64| batch.failures.iter().any(|it| it.offset == offset);
+        // One that was decoded before and could not be applied is not understood better now.
+        let settled = held.filter(|record| {
+            record.headers.is_some() && is_read(record.offset) && !fails(record.offset)
+        });
+        let settled: Vec<_> = settled.map(Quarantined::place).collect();
+        for place in settled {
+            self.quarantine.settle(&place);
+        }
+    }
+
     fn advance_partition(&mut self, source: usize, batch: &ChangeBatch, until: Option<u64>) {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
@@ -137,13 +165,14 @@ impl Sequencer {
         partition.applied(&until_there);
     }
 
-    fn halt_at(&mut self, source: usize, id: PartitionId, offset: u64) {
+    fn halt_at(&mut self, source: usize, id: PartitionId, failure: &Failure) {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
         let topic = partition.topic.clone();
+        let Failure { offset, reason, .. } = failure;
         let reason = format!(
-            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\"",
+            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\": {reason}. A restart reads on from it, once what is wrong is mended or on_bad_record is \"quarantine\"",
             partition.partition
         );
         partition.halt(reason.clone());
@@ -169,6 +198,7 @@ impl Sequencer {
             reason: failure.reason,
             key: failure.key,
             value: failure.value,
+            headers: failure.headers,
         });
         if is_new {
             Event::RecordQuarantined {

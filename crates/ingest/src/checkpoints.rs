@@ -100,6 +100,9 @@ impl Sequencer {
                 .push(notes::quarantined(record, true));
             counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
         }
+        for record in removed {
+            counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
+        }
         if anew {
             let all = self.quarantine.counts();
             counts.extend(all.map(|(topic, count)| (topic.clone(), *count)));

@@ -5,9 +5,12 @@
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::quarantine::Quarantined;
+use crate::quarantine_replay::{LateDecoders, LateDecoding, QuarantineSelection, ReplayedRecord};
 use crate::rebuilds::{RebuildRefused, RebuildReport};
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
+use crate::status::StatusBoard;
 
 /// Asks the pipeline. Cheap to clone; outlives the pipeline, which then answers no more.
 #[derive(Clone, Debug)]
@@ -47,6 +50,11 @@ pub(crate) enum Request {
         table: String,
         accept_incomplete: bool,
         answer: Sender<Result<RebuildReport, RebuildRefused>>,
+    },
+    /// Records of the quarantine are to be tried once more.
+    ReplayQuarantine {
+        selection: QuarantineSelection,
+        answer: Sender<Vec<ReplayedRecord>>,
     },
 }
 
@@ -91,6 +99,17 @@ impl Control {
         Ok(asked?)
     }
 
+    /// Tries records of the quarantine once more. When it answers, a cut shows what was applied.
+    ///
+    /// # Errors
+    /// If the pipeline cannot be asked.
+    pub fn replay_quarantine(
+        &self,
+        selection: QuarantineSelection,
+    ) -> Result<Vec<ReplayedRecord>, ControlError> {
+        self.ask(|answer| Request::ReplayQuarantine { selection, answer })
+    }
+
     /// Waits for the answer, which comes within a round of the sequencer, or when the checkpoint is loaded.
     fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, ControlError> {
         let (answer, answered) = bounded(1);
@@ -105,10 +124,23 @@ impl Control {
 }
 
 impl Sequencer {
-    pub(crate) fn obey(&mut self, request: Request) {
+    /// Tables may take so many bytes from now on.
+    pub fn set_memory_max(&mut self, bytes: u64) {
+        self.settings.memory_bytes_max = bytes;
+    }
+
+    /// Does what is asked. Whoever looks at the board after the answer finds what came of it. Records of
+    /// the quarantine are decoded by `late`.
+    pub(crate) fn obey(
+        &mut self,
+        request: Request,
+        board: &StatusBoard,
+        late: &mut [LateDecoders],
+        now_ms: i64,
+    ) {
         match request {
             Request::MemoryMax { bytes, answer } => {
-                self.settings.memory_bytes_max = bytes;
+                self.set_memory_max(bytes);
                 let _ = answer.send(());
             }
             Request::QuarantineMax { bytes, answer } => {
@@ -120,7 +152,16 @@ impl Sequencer {
                 accept_incomplete,
                 answer,
             } => {
-                let _ = answer.send(self.ask_rebuild(&table, accept_incomplete));
+                let asked = self.ask_rebuild(&table, accept_incomplete);
+                board.update(|report| report.rebuilds = self.rebuild_reports());
+                let _ = answer.send(asked);
+            }
+            Request::ReplayQuarantine { selection, answer } => {
+                let mut decoding = LateDecoding::new(late);
+                let decode = |source, record: &Quarantined| decoding.decode(source, record);
+                let replayed = self.replay_quarantine(&selection, decode);
+                self.publish(now_ms);
+                let _ = answer.send(replayed);
             }
         }
     }

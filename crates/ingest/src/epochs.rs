@@ -79,6 +79,21 @@ impl Epochs {
         newest.filter(|run| self.closed < self.current() && self.streamed < Some(*run))
     }
 
+    /// The epoch of a change that comes late, where that is known without it: nothing is opened.
+    #[must_use]
+    pub fn of_late(&self, change: &Change) -> Option<Epoch> {
+        let Some(run) = change.run else {
+            return self.openers.is_empty().then(|| self.current());
+        };
+        let full_snapshot = change.snapshot.is_some_and(SnapshotMark::is_full);
+        if full_snapshot && !self.openers.contains(&run) {
+            return None;
+        }
+        Some(Epoch(
+            self.openers.partition_point(|opener| *opener <= run) as u32
+        ))
+    }
+
     /// A run that has streamed already takes a blocking snapshot, in its own timeline; one older
     /// than the newest seen is redelivered.
     fn opens(&self, run: RunId) -> bool {

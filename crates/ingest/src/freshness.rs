@@ -73,6 +73,9 @@ impl Sequencer {
     pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
         for table in &mut self.tables {
             table.writer.collect_garbage(oldest_needed);
+            if table.writer.has_forgotten() && !table.past.forgotten {
+                (table.past.forgotten, table.notes_dirty) = (true, true);
+            }
         }
         self.measure_memory();
     }

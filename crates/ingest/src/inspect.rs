@@ -286,6 +286,7 @@ mod tests {
             reason: "bad".to_owned(),
             key: None,
             value: Some(vec![1]),
+            headers: None,
         };
         let mut all = vec![
             notes::partition(("s", "t"), 0, &saved, false),

@@ -95,6 +95,20 @@ pub(crate) fn is_whole(before: Row<'_>, shape: &Schema) -> bool {
     others.peek().is_none() || others.any(|(value, _)| !is_zero(value))
 }
 
+/// Whether two images cannot be of one row: a column that both have holds different values. One that
+/// only one of them has was added, removed or renamed between them.
+pub(crate) fn differ(
+    (one, shape): (Row<'_>, &Schema),
+    (other, other_shape): (Row<'_>, &Schema),
+) -> bool {
+    let columns = other_shape.columns.iter().enumerate();
+    let mut common = columns.filter_map(|(place, column)| {
+        let other = other.get(place)?;
+        Some((one.get(shape.column(&column.name)?)?, other))
+    });
+    common.any(|(one, other)| one != other)
+}
+
 fn is_zero(value: Value<'_>) -> bool {
     match value {
         Value::Null

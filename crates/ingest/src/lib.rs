@@ -37,6 +37,7 @@ mod key_changes;
 mod keyed_twin;
 mod keyless;
 mod lacks;
+mod late;
 mod links;
 mod loading;
 mod memory;
@@ -48,9 +49,11 @@ mod offline;
 mod owed;
 mod pairs;
 mod partitions;
+mod past;
 mod pipeline;
 mod preparation;
 mod quarantine;
+mod quarantine_replay;
 mod readers;
 mod rebuild;
 mod rebuilds;
@@ -72,6 +75,7 @@ mod status;
 mod swap;
 mod sweeps;
 mod tables;
+mod verify;
 
 pub use checkpoints::Pending;
 pub use control::{Control, ControlError, RebuildError};
@@ -81,6 +85,7 @@ pub use offline::{OfflineError, OfflineTable, offline_table};
 pub use pipeline::{Pipeline, PipelineError};
 pub use preparation::{Preparation, Preparations, Rebuild, decide_rebuild};
 pub use quarantine::Quarantined;
+pub use quarantine_replay::{QuarantineSelection, ReplayOutcome, ReplayedRecord};
 pub use rebuilds::{RebuildRefused, RebuildReport, RebuildState};
 pub use replay_thread::Reopen;
 pub use resume::SavedPartition;
@@ -93,3 +98,4 @@ pub use status::{
     CheckpointReport, CheckpointState, CheckpointTrouble, MemoryReport, PartitionReport,
     SourceReport, SourceState, StatusBoard, StatusReport,
 };
+pub use verify::{Compared, Verify};

@@ -48,11 +48,19 @@ impl Sequencer {
             mut shapes,
             mut beside,
         } = read;
+        // Tables of several sources share what is known of their topic.
+        let mut origins = BTreeMap::<&str, Vec<String>>::new();
         for note in &tables {
-            let shapes = shapes.remove(&note.topic).unwrap_or_default();
-            let history =
-                SchemaHistory::restore(shapes.into_values().collect(), note.origin_names());
-            self.catalog.restore(&note.topic, Arc::new(history));
+            let names = note.origin_names();
+            let known = origins.entry(&note.topic).or_default();
+            if known.len() < names.len() {
+                *known = names;
+            }
+        }
+        for (topic, origins) in origins {
+            let shapes = shapes.remove(topic).unwrap_or_default();
+            let history = SchemaHistory::restore(shapes.into_values().collect(), origins);
+            self.catalog.restore(topic, Arc::new(history));
         }
         let sizes: BTreeMap<_, _> = store
             .tables()

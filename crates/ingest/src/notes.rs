@@ -18,6 +18,7 @@ use crate::beside;
 use crate::confirmations::SavedSnapshots;
 use crate::epochs::Epochs;
 use crate::lacks::Lacks;
+use crate::past::Past;
 use crate::preparation::{Preparation, PreparationNote};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
@@ -97,6 +98,8 @@ pub(crate) struct TableNote {
     /// Keys at which a row arrived over another that is not elsewhere yet, and in which transaction.
     #[serde(default)]
     pub owed: Vec<(Vec<u8>, u64)>,
+    #[serde(default = "Past::unknown")]
+    past: Past,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,6 +149,9 @@ struct QuarantineNote {
     reason: String,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
+    /// Older checkpoints kept none, nor said whether the record is whole.
+    #[serde(default)]
+    headers: Option<Vec<u8>>,
 }
 
 pub(crate) fn table(state: &TableState) -> Note {
@@ -186,6 +192,7 @@ pub(crate) fn table(state: &TableState) -> Note {
             .owed()
             .map(|(key, transaction)| (key.to_vec(), transaction.0))
             .collect(),
+        past: state.past,
     };
     note_of(&["table", &identity.id.0.to_string()], Some(&note))
 }
@@ -246,6 +253,7 @@ pub(crate) fn quarantined(record: &Quarantined, held: bool) -> Note {
         reason: record.reason.clone(),
         key: record.key.clone(),
         value: record.value.clone(),
+        headers: record.headers.clone(),
     });
     // Offsets padded, so that notes are read back in the order of the log.
     note_of(
@@ -260,8 +268,9 @@ pub(crate) fn quarantined(record: &Quarantined, held: bool) -> Note {
     )
 }
 
+/// None of a topic is no note.
 pub(crate) fn quarantined_count(topic: &str, count: u64) -> Note {
-    note_of(&["quarantined", topic], Some(&count))
+    note_of(&["quarantined", topic], (count > 0).then_some(&count))
 }
 
 /// Says, or no longer, that the medium is to be scrubbed.
@@ -354,6 +363,7 @@ impl TableNote {
         let format = self.format.as_deref();
         state.format = format.and_then(RecordFormat::from_name);
         state.lacks = self.lacks;
+        state.past = self.past;
         // Config may have given it another name since.
         state.notes_dirty = state.identity.name != self.name || self.prepared.is_none();
     }
@@ -476,6 +486,7 @@ impl QuarantineNote {
             reason: self.reason,
             key: self.key,
             value: self.value,
+            headers: self.headers,
         }
     }
 }

@@ -159,6 +159,7 @@ fn refused(batch: &ChangeBatch, change: &Change, error: &ApplyError) -> Refused 
         reason: error.to_string(),
         key: None,
         value: None,
+        headers: None,
     };
     (batch.partition, failure)
 }
@@ -188,7 +189,8 @@ impl Sequencer {
         }
     }
 
-    fn release(&mut self, at: usize) {
+    /// Applies what waits in a table, as it came.
+    pub(crate) fn release(&mut self, at: usize) {
         let cut = self.publisher.next_cut();
         let table = &mut self.tables[at];
         let topic = table.identity.topic.clone();

@@ -80,6 +80,15 @@ impl PartitionState {
         }
     }
 
+    /// Takes over what holds of a partition that was gone and is back, whatever its log is now.
+    pub fn goes_on_from(&mut self, before: Self) {
+        // One that was halted may have been paused for it; resuming what is not paused does nothing.
+        self.paused = before.paused || before.halted.is_some();
+        // What was applied of it before is still to be kept, with the rows that it made.
+        self.dirty = before.dirty;
+        self.late = before.late;
+    }
+
     /// Notes that everything in the batch has been applied.
     pub fn applied(&mut self, batch: &ChangeBatch) {
         if batch.next_offset <= self.next {

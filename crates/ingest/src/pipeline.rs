@@ -98,7 +98,12 @@ impl Pipeline {
             stop: Arc::clone(&pipeline.stop),
             name: "rowtide",
         };
-        let Readers { links, go, threads } = readers::start(sources, workers, &delivery)?;
+        let Readers {
+            links,
+            late,
+            go,
+            threads,
+        } = readers::start(sources, workers, &delivery)?;
         pipeline.threads.extend(threads);
         drop(delivery);
 
@@ -110,6 +115,7 @@ impl Pipeline {
             requests,
             links,
             replays: Replays::new(reopen),
+            late,
             board: Arc::clone(&pipeline.board),
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,

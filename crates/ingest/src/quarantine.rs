@@ -18,22 +18,26 @@ pub struct Quarantined {
     pub reason: String,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// As its source handed headers on; `None` where the record was not kept whole.
+    pub headers: Option<Vec<u8>>,
 }
 
 impl Quarantined {
     fn bytes(&self) -> u64 {
         let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        (size_of::<Self>() + self.reason.len() + part(&self.key) + part(&self.value)) as u64
+        let parts = [&self.key, &self.value, &self.headers];
+        let bytes: usize = parts.into_iter().map(part).sum();
+        (size_of::<Self>() + self.reason.len() + bytes) as u64
     }
 
     /// Which record of which log it is.
-    fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         let log = (self.source.clone(), self.topic.clone());
         (log, self.partition, self.offset)
     }
 }
 
-type Place = ((String, String), i32, u64);
+pub(crate) type Place = ((String, String), i32, u64);
 
 #[derive(Debug)]
 pub(crate) struct Quarantine {
@@ -133,13 +137,57 @@ impl Quarantine {
                 continue;
             }
             self.bytes -= record.bytes();
-            (record.key, record.value) = (None, None);
+            (record.key, record.value, record.headers) = (None, None, None);
             STRIPPED.clone_into(&mut record.reason);
             self.bytes += record.bytes();
             self.changes += 1;
             self.added.push(record.clone());
         }
         self.changes > changes
+    }
+
+    /// Lets go of a record that is settled: it counts no more.
+    pub fn settle(&mut self, place: &Place) {
+        let Some(at) = self.held.iter().position(|it| it.place() == *place) else {
+            return;
+        };
+        let Some(record) = self.held.remove(at) else {
+            return;
+        };
+        self.changes += 1;
+        self.bytes -= record.bytes();
+        self.places.remove(place);
+        if let Some(count) = self.counts.get_mut(&record.topic) {
+            *count = count.saturating_sub(1);
+        }
+        self.added.retain(|added| added.place() != *place);
+        self.removed.push(record);
+    }
+
+    /// Keeps a record for another reason than before.
+    pub fn keep_for(&mut self, place: &Place, reason: &str) {
+        let mut held = self.held.iter_mut();
+        let Some(record) = held.find(|it| it.place() == *place && it.reason != reason) else {
+            return;
+        };
+        self.bytes -= record.bytes();
+        reason.clone_into(&mut record.reason);
+        self.bytes += record.bytes();
+        self.changes += 1;
+        self.added.push(record.clone());
+    }
+
+    /// The records of a partition from this offset on.
+    pub fn held_from(
+        &self,
+        (source, topic): (&str, &str),
+        partition: i32,
+        from: u64,
+    ) -> impl Iterator<Item = &Quarantined> {
+        self.held.iter().filter(move |record| {
+            let is_there = record.partition == partition && record.offset >= from;
+            is_there && record.topic == topic && record.source == source
+        })
     }
 
     pub fn count(&self, topic: &str) -> u64 {
@@ -203,12 +251,13 @@ mod tests {
             reason: String::new(),
             key: None,
             value: Some(vec![0; bytes]),
+            headers: None,
         }
     }
 
     #[test]
     fn the_oldest_leave_at_the_bound_and_stay_counted() {
-        let mut quarantine = Quarantine::new(2_000);
+        let mut quarantine = Quarantine::new(2_300);
         for offset in 0..5 {
             assert!(quarantine.add(record(offset, 500)));
         }
@@ -216,6 +265,30 @@ mod tests {
         assert_eq!((held, quarantine.count("t")), (vec![2, 3, 4], 5));
         let (added, removed) = quarantine.take_changes();
         assert_eq!((added.len(), removed.len()), (5, 2));
+    }
+
+    #[test]
+    fn what_is_settled_counts_no_more_and_what_is_kept_says_why() {
+        let mut quarantine = Quarantine::new(10_000);
+        let (one, other) = (record(7, 1), record(8, 1));
+        quarantine.add(one.clone());
+        quarantine.add(other.clone());
+        quarantine.take_changes();
+        quarantine.settle(&one.place());
+        quarantine.keep_for(&other.place(), "still bad");
+        assert_eq!(quarantine.count("t"), 1);
+        let (added, removed) = quarantine.take_changes();
+        assert_eq!((added.len(), added[0].reason.as_str()), (1, "still bad"));
+        assert_eq!(removed, std::slice::from_ref(&one));
+        assert!(quarantine.add(one), "it may come again");
+    }
+
+    #[test]
+    fn what_is_settled_before_a_checkpoint_is_not_in_it() {
+        let mut quarantine = Quarantine::new(10_000);
+        quarantine.add(record(7, 1));
+        quarantine.settle(&record(7, 1).place());
+        assert!(quarantine.take_changes().0.is_empty());
     }
 
     #[test]

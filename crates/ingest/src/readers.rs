@@ -1,5 +1,6 @@
 //! The threads that read: one for each source, the decode workers, and one for each registry.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::{Builder, JoinHandle};
@@ -10,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::decode_worker::{self, DecodedSource};
 use crate::links::{Links, SourceLink};
 use crate::messages::{ToSequencer, ToWorker};
+use crate::quarantine_replay::LateDecoders;
 use crate::schemas_thread::{self, SchemasLinks};
 use crate::settings::{SourceSetup, limits};
 use crate::source_thread::{self, SourceLinks};
@@ -17,6 +19,8 @@ use crate::source_thread::{self, SourceLinks};
 /// Threads that deliver to one sequencer.
 pub(crate) struct Readers {
     pub links: Links,
+    /// Decoders beside those of the workers, by source.
+    pub late: Vec<LateDecoders>,
     /// Sources begin when this is dropped.
     pub go: Sender<()>,
     /// They end once they are told to stop, or nobody listens.
@@ -47,6 +51,7 @@ pub(crate) fn start(
     let (go, may_go) = bounded::<()>(0);
     let mut readers = Readers {
         links: Links::default(),
+        late: Vec::new(),
         go,
         threads: Vec::new(),
     };
@@ -107,6 +112,11 @@ impl Readers {
                 stop: Arc::clone(&delivery.stop),
                 in_flight,
             };
+            self.late.push(LateDecoders {
+                make: setup.decoder,
+                schemas: shared[at].schemas.clone(),
+                asked: BTreeSet::new(),
+            });
             let go = go.clone();
             let name = format!("{}-source-{}", delivery.name, setup.name);
             self.spawn(name, move || {

@@ -265,15 +265,18 @@ impl Rebuilds {
 
 impl RebuildReport {
     fn follow(&mut self, progress: &ReplayProgress) {
-        let read = progress.read.load(Ordering::Relaxed);
-        let all = progress.all.load(Ordering::Relaxed);
-        self.progress = if all == 0 {
-            0.0
-        } else {
-            read as f64 / all as f64
-        };
+        self.progress = progress.share();
         self.rows = progress.rows.load(Ordering::Relaxed);
         self.detail.clone_from(&progress.trouble.lock());
+    }
+}
+
+impl ReplayProgress {
+    pub fn share(&self) -> f64 {
+        match self.all.load(Ordering::Relaxed) {
+            0 => 0.0,
+            all => self.read.load(Ordering::Relaxed) as f64 / all as f64,
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 //!
 //! Plain synchronous code, as the sequencer is. Refuses checkpoints and acknowledgements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use row_model::{CutId, NextOffset, SchemaCatalog};
+use change_feed::{PartitionFacts, SourceEvent};
+use row_model::{ChangeBatch, ChangeKind, CutId, NextOffset, SchemaCatalog};
 use table_store::{IndexDefinition, TableIdentity};
 
 use crate::confirmations::Snapshots;
@@ -45,6 +46,12 @@ pub(crate) struct ReplayPlan {
 pub(crate) struct Replay {
     pub sequencer: Sequencer,
     plan: ReplayPlan,
+    /// Records from here on are passed over, where partitions are named.
+    until: Targets,
+    /// Keys whose deletes are the first records that are passed over.
+    unsettled: HashSet<Box<[u8]>>,
+    /// Partitions that were found and not asked for.
+    found: Vec<PartitionFacts>,
 }
 
 /// Where a replay stands.
@@ -106,6 +113,32 @@ impl Sequencer {
     }
 }
 
+impl Sequencer {
+    /// Has happen to a table what would happen if its log ended here and its time were up: sweeps that
+    /// are due, halves of key changes that wait, rows that are too old.
+    pub(crate) fn conclude(&mut self, at: usize) {
+        if !self.tables[at].holding.is_empty() {
+            self.release(at);
+        }
+        let topic = self.tables[at].identity.topic.clone();
+        let Some(source) = self.source_at(at) else {
+            return;
+        };
+        self.sources[source].discovered = true;
+        for ((of, _), partition) in &mut self.partitions {
+            if *of == source && partition.topic == topic {
+                (partition.reached, partition.passed_snapshot) = (true, true);
+            }
+        }
+        self.sweep_if_due(at);
+        let mut before = None;
+        while before != Some(self.tables[at].writer.rows()) {
+            before = Some(self.tables[at].writer.rows());
+            self.let_go_of_old_rows();
+        }
+    }
+}
+
 impl Replay {
     /// A replay that has read nothing, from one source.
     pub fn new(plan: ReplayPlan, source: &SourceSetup) -> Self {
@@ -132,11 +165,44 @@ impl Replay {
             CUT,
             "a replay publishes nothing"
         );
-        Self { sequencer, plan }
+        Self {
+            sequencer,
+            plan,
+            until: Targets::new(),
+            unsettled: HashSet::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Passes over the records of all partitions from these offsets on; of one that is not named, over all.
+    pub fn stop_at(&mut self, until: Targets) {
+        self.until = until;
+    }
+
+    /// Keys whose deletes are the first records that were passed over.
+    pub fn take_unsettled(&mut self) -> HashSet<Box<[u8]>> {
+        std::mem::take(&mut self.unsettled)
+    }
+
+    /// Partitions that were found since the last call.
+    pub fn take_found(&mut self) -> Vec<PartitionFacts> {
+        std::mem::take(&mut self.found)
     }
 
     /// Takes in what a source or a worker says.
-    pub fn deliver(&mut self, message: ToSequencer) {
+    pub fn deliver(&mut self, mut message: ToSequencer) {
+        match &mut message {
+            ToSequencer::Decoded { source, batch } if !self.until.is_empty() => {
+                let partition = self.sequencer.partitions.get(&(*source, batch.partition));
+                let until = partition.and_then(|it| self.until.get(&it.partition));
+                self.pass_over(batch, until.copied().unwrap_or(NextOffset(0)));
+            }
+            ToSequencer::Event {
+                event: SourceEvent::Discovered(facts),
+                ..
+            } => self.found.push(facts.clone()),
+            _ => {}
+        }
         let answer = self.sequencer.deliver(message);
         assert!(answer.is_none(), "a replay asks for no checkpoint");
     }
@@ -178,6 +244,27 @@ impl Replay {
             let partition = partitions.find(|partition| partition.partition == *number);
             partition.is_some_and(|partition| self.shown_next(partition) >= *target)
         })
+    }
+
+    /// An error if a log was read to its end, or not found, and does not reach as far as this.
+    pub fn falls_short_of(&self, targets: &Targets) -> Result<(), String> {
+        let topic = &self.plan.identity.topic;
+        for (number, target) in targets {
+            let partition = self.partitions().find(|it| it.partition == *number);
+            match partition {
+                Some(partition) if partition.reached && partition.next < *target => {
+                    return Err(format!(
+                        "{topic}-{number}: the checkpoint expects record {}, but the log ends at {}: it is another log",
+                        target.0, partition.next.0
+                    ));
+                }
+                None if self.sequencer.is_discovered(0) => {
+                    return Err(format!("{topic}-{number} is not there any more"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Records read, and records there are to read.
@@ -224,6 +311,18 @@ impl Replay {
 
     fn partitions(&self) -> impl Iterator<Item = &PartitionState> {
         self.sequencer.partitions_of(0)
+    }
+
+    /// Takes everything out of a batch that is not before an offset.
+    fn pass_over(&mut self, batch: &mut ChangeBatch, until: NextOffset) {
+        let first = batch.changes.iter().find(|it| it.offset == until.0);
+        if let Some(change) = first.filter(|it| it.kind == ChangeKind::Delete) {
+            self.unsettled.insert(batch.slice(&change.key).into());
+        }
+        batch.changes.retain(|change| change.offset < until.0);
+        batch.failures.retain(|failure| failure.offset < until.0);
+        batch.notices.retain(|notice| notice.offset < until.0);
+        batch.next_offset = batch.next_offset.min(until);
     }
 
     fn shown_next(&self, partition: &PartitionState) -> NextOffset {

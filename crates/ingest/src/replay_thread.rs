@@ -128,15 +128,13 @@ impl Replays {
         };
         stop.store(true, Ordering::Release);
         drop(news);
-        if thread.join().is_err() {
-            tracing::error!("a replay ended in a panic");
-        }
+        join(vec![thread]);
     }
 }
 
 /// The replay's end.
-struct Runner {
-    replay: Replay,
+pub(crate) struct Runner {
+    pub replay: Replay,
     progress: Arc<ReplayProgress>,
     inbox: Receiver<ToSequencer>,
     links: Links,
@@ -168,7 +166,8 @@ fn start(plan: ReplayPlan, reopen: Reopen, progress: Arc<ReplayProgress>) -> std
 }
 
 impl Runner {
-    fn start(
+    /// Opens the source, and starts what reads it.
+    pub fn start(
         plan: ReplayPlan,
         reopen: &Reopen,
         progress: Arc<ReplayProgress>,
@@ -183,8 +182,9 @@ impl Runner {
             name: "rowtide-replay",
         };
         let readers = readers::start(vec![source], WORKERS, &delivery);
-        let Readers { links, go, threads } =
-            readers.map_err(|error| format!("cannot start a thread: {error}"))?;
+        let Readers {
+            links, go, threads, ..
+        } = readers.map_err(|error| format!("cannot start a thread: {error}"))?;
         drop(go);
         Ok(Self {
             replay,
@@ -198,49 +198,60 @@ impl Runner {
 
     fn run(mut self, news: &Sender<News>, told: &Receiver<Told>) {
         let came = self.read(news, told);
-        self.stop.store(true, Ordering::Release);
-        let Self {
-            replay,
-            inbox,
-            threads,
-            ..
-        } = self;
-        // Who waits to deliver more learns that nobody listens.
-        drop(inbox);
         let is_done = matches!(came, Some(Ok(())));
+        let (replay, threads) = self.end();
         let _ = match came {
             Some(Ok(())) => news.send(News::Done(Box::new(replay.into_replayed()))),
             Some(Err(reason)) => news.send(News::Failed(reason)),
             None => Ok(()),
         };
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread of a replay ended in a panic");
-            }
-        }
+        join(threads);
         if is_done && let Ok(Told::Old(old)) = told.recv() {
             drop(old);
         }
+    }
+
+    /// Ends the threads that read, without waiting for them, and gives out what was made.
+    pub fn end(self) -> (Replay, Vec<JoinHandle<()>>) {
+        let Self {
+            replay,
+            inbox,
+            threads,
+            stop,
+            ..
+        } = self;
+        stop.store(true, Ordering::Release);
+        // Who waits to deliver more learns that nobody listens.
+        drop(inbox);
+        (replay, threads)
+    }
+
+    /// Takes in one message, if there is one soon, and tells how far it is.
+    pub fn round(&mut self) -> Result<(), String> {
+        match self.inbox.recv_timeout(limits::TICK) {
+            Ok(message) => {
+                self.links.handles(&message);
+                self.replay.deliver(message);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err("what reads the log has ended: see the log".to_owned());
+            }
+        }
+        let orders = self.replay.settle(clock::now_ms());
+        self.links.published();
+        self.links.dispatch(orders);
+        self.tell_progress();
+        Ok(())
     }
 
     /// Reads until the replay may take the table's place; `None` if it is not wanted any more.
     fn read(&mut self, news: &Sender<News>, told: &Receiver<Told>) -> Option<Result<(), String>> {
         let (mut was_at_end, mut targets) = (false, None);
         while !self.stop.load(Ordering::Acquire) {
-            match self.inbox.recv_timeout(limits::TICK) {
-                Ok(message) => {
-                    self.links.handles(&message);
-                    self.replay.deliver(message);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Some(Err("what reads the log has ended: see the log".to_owned()));
-                }
+            if let Err(reason) = self.round() {
+                return Some(Err(reason));
             }
-            let orders = self.replay.settle(clock::now_ms());
-            self.links.published();
-            self.links.dispatch(orders);
-            self.tell_progress();
             match self.replay.standing() {
                 Err(reason) => return Some(Err(reason)),
                 Ok(Standing::AtEnd) if !was_at_end => {
@@ -274,6 +285,15 @@ impl Runner {
         let mut told = self.progress.trouble.lock();
         if told.as_deref() != trouble {
             *told = trouble.map(str::to_owned);
+        }
+    }
+}
+
+/// Waits until threads that were ended are done.
+pub(crate) fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of a replay ended in a panic");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::checkpoints::Pending;
 use crate::control::Request;
 use crate::links::Links;
 use crate::messages::{CheckpointAnswer, ToSequencer};
+use crate::quarantine_replay::LateDecoders;
 use crate::replay_thread::Replays;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
@@ -33,6 +34,8 @@ pub(crate) struct SequencerThread {
     pub requests: Receiver<Request>,
     pub links: Links,
     pub replays: Replays,
+    /// Decoders for what was put aside, by source.
+    pub late: Vec<LateDecoders>,
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
     pub checkpoint_in_flight: bool,
@@ -53,7 +56,9 @@ impl SequencerThread {
         if self.sequencer.settings.volatile {
             board.update(|report| report.checkpoint.state = CheckpointState::Volatile);
         }
-        let progress = |loading| board.update(|report| report.loading = loading);
+        let progress = |loading| {
+            board.update(|report| (report.loading, report.checkpoint_known) = (loading, true));
+        };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
         self.sequencer.tell_if_loaded_beyond_the_limit();
         Ok(loaded?)
@@ -100,13 +105,16 @@ impl SequencerThread {
     fn obey(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             self.news = true;
-            self.sequencer.obey(request);
+            let now_ms = clock::now_ms();
+            self.sequencer
+                .obey(request, &self.board, &mut self.late, now_ms);
         }
     }
 
     fn mind_replays(&mut self) {
-        self.replays.mind(&mut self.sequencer);
+        // Also how the last one ended is news.
         self.news |= !self.sequencer.rebuilds.is_idle();
+        self.replays.mind(&mut self.sequencer);
     }
 
     fn handle(&mut self, message: ToSequencer) {

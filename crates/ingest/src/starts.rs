@@ -152,16 +152,16 @@ impl Sequencer {
     fn begin(&mut self, source: usize, facts: &PartitionFacts, start: Start) {
         let id = facts.id;
         self.no_longer_waits(source, id);
-        let known = self.partitions.get(&(source, id));
-        // One that was halted may have been paused for it; resuming what is not paused does nothing.
-        let was_paused = known.is_some_and(|known| known.paused || known.halted.is_some());
-        let (next, acknowledged) = match start.at {
-            StartAt::Earliest => (facts.retained_from, None),
-            StartAt::Offset(next) => (next, Some(next)),
+        let known = self.partitions.remove(&(source, id));
+        let durable = self.saved.remove(&self.place(source, facts));
+        let next = match start.at {
+            StartAt::Earliest => facts.retained_from,
+            StartAt::Offset(next) => next,
         };
-        self.saved.remove(&self.place(source, facts));
         let mut state = PartitionState::new(facts.clone(), next);
-        state.paused = was_paused;
+        if let Some(known) = known {
+            state.goes_on_from(known);
+        }
         if !start.complete {
             let reason = state.begins_late(facts.retained_from);
             if let Some(table) = self.table_of(source, &facts.topic) {
@@ -169,9 +169,10 @@ impl Sequencer {
             }
         }
         self.order(source, SourceOrder::Start(id, start.at));
-        // The end of the last process may have come between its checkpoint and this.
-        if let Some(next) = acknowledged {
-            self.order(source, SourceOrder::Acknowledge(vec![(id, next)]));
+        // The end of the last process may have come between its checkpoint and this. What this one has
+        // applied since is not durable yet.
+        if let (StartAt::Offset(_), Some(SavedPlace::At(durable))) = (start.at, durable) {
+            self.order(source, SourceOrder::Acknowledge(vec![(id, durable.next)]));
         }
         self.partitions.insert((source, id), state);
         self.mind_pause(source, id);
@@ -201,14 +202,17 @@ impl Sequencer {
         for facts in partitions {
             self.no_longer_waits(source, facts.id);
             // What is saved stays saved: a restored setting resumes there.
-            let known = self.partitions.get(&(source, facts.id));
-            let known = known.map(PartitionState::saved);
-            let saved = known.or_else(|| match self.saved.get(&self.place(source, facts))? {
+            let known = self.partitions.remove(&(source, facts.id));
+            let applied = known.as_ref().map(PartitionState::saved);
+            let saved = applied.or_else(|| match self.saved.get(&self.place(source, facts))? {
                 SavedPlace::At(saved) => Some(*saved),
                 SavedPlace::PassedOver => None,
             });
             let start = saved.map_or(facts.retained_from, |saved| saved.next);
             let mut state = PartitionState::new(facts.clone(), start);
+            if let Some(known) = known {
+                state.goes_on_from(known);
+            }
             state.halt(reason.to_owned());
             if let Some(saved) = saved {
                 state.stays(saved);

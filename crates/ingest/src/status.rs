@@ -91,6 +91,8 @@ pub struct StatusReport {
     pub sources: Vec<SourceReport>,
     /// Tables of the checkpoint that are not loaded yet, with their share of rows loaded.
     pub loading: Vec<(String, f64)>,
+    /// What the checkpoint holds is known: a table that is neither there nor loading is none of it.
+    pub checkpoint_known: bool,
     /// Everything that was in the log at the start has been applied once.
     pub started: bool,
     /// The pipeline's threads are running.

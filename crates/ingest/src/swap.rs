@@ -191,3 +191,6 @@ impl Sequencer {
         partitions.map(|partition| (source, partition.id)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use crate::lacks::Lacks;
 use crate::merge;
 use crate::multisets::{Keyless, is_keyless};
 use crate::pairs::is_at_or_after;
+use crate::past::Past;
 use crate::preparation::Preparation;
 use crate::retention::Retention;
 use crate::shapes::Shown;
@@ -96,6 +97,8 @@ pub(crate) struct TableState {
     pub format: Option<RecordFormat>,
     /// What they have shown that they cannot say.
     pub lacks: Lacks,
+    /// What can be proven of records that come late.
+    pub past: Past,
     /// How much of it is kept, if config bounds it.
     pub retention: Option<Retention>,
     /// Partitions of the topic when the last batch came: one, or more.
@@ -132,6 +135,7 @@ impl TableState {
             holding: Holding::default(),
             format: None,
             lacks: Lacks::default(),
+            past: Past::default(),
             retention: None,
             partitions: 0,
             builder: RowBuilder::default(),
@@ -165,10 +169,15 @@ impl TableState {
             epoch: origin.epochs.of(change),
             origin: origin_id,
         };
+        let is_swept = incoming.epoch < origin.epochs.swept && !change.key.is_empty();
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
         self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
+        self.notes_dirty |= self.past.see(change);
         match change.kind {
+            // Read late, from a partition whose end was told early: a newer snapshot has named every row
+            // there is, and what it has swept does not come back.
+            ChangeKind::Upsert | ChangeKind::Delete if is_swept => applied.stale += 1,
             ChangeKind::Advance | ChangeKind::DeleteOfUnknown => {}
             ChangeKind::Truncate => {
                 let is_news = self.is_news(batch, change, origin_id);
@@ -314,7 +323,7 @@ impl TableState {
         }
     }
 
-    fn upsert(
+    pub(crate) fn upsert(
         &mut self,
         cut: CutId,
         batch: &ChangeBatch,
@@ -336,6 +345,9 @@ impl TableState {
             self.key_changes.arrives(key, transaction, over_another);
             self.key_changes.settles(batch.slice(&change.other_key));
             self.notes_dirty = true;
+        }
+        if merged.is_some() && !self.past.filled {
+            (self.past.filled, self.notes_dirty) = (true, true);
         }
         let row = merged.as_deref().unwrap_or(row);
         let floor = self.floor(incoming.origin);
@@ -387,8 +399,12 @@ impl TableState {
         let (Some(held), Some(shape)) = (held, shapes.get(change.schema.0 as usize)) else {
             return false;
         };
-        let differs = held.row().is_some_and(|held| held != before);
-        differs && key_changes::is_whole(before, shape)
+        let held_shape = shapes.get(held.schema().0 as usize);
+        let (Some(held), Some(held_shape)) = (held.row(), held_shape) else {
+            return false;
+        };
+        key_changes::differ((held, held_shape), (before, shape))
+            && key_changes::is_whole(before, shape)
     }
 
     /// Answers whether there is a row that departs.

@@ -18,6 +18,7 @@ pub mod bind;
 pub mod cast;
 mod compare;
 pub mod cursor;
+pub mod diff;
 pub mod dsl;
 mod embed;
 pub mod fetch;

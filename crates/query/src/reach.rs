@@ -62,6 +62,17 @@ pub fn names_any<'a>(floor: &AsOf, tables: impl IntoIterator<Item = &'a TableCut
     hashes.any(|hash| floor.tables.iter().any(|wanted| wanted.table == hash))
 }
 
+/// Whether all tables that a floor names are among these.
+#[must_use]
+pub fn names_all<'a>(floor: &AsOf, tables: impl IntoIterator<Item = &'a TableCut>) -> bool {
+    let known: Vec<TableHash> = tables
+        .into_iter()
+        .map(|table| TableHash::of(table.table.identity()))
+        .collect();
+    let mut named = floor.tables.iter();
+    named.all(|wanted| known.contains(&wanted.table))
+}
+
 fn behind(table: &TableCut, wanted: &TableStanding) -> Option<Behind> {
     let missing = |(partition, wanted): &(i32, u64)| {
         let reached = offset_of(&table.facts, *partition);

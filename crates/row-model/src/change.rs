@@ -140,6 +140,9 @@ pub struct Failure {
     pub reason: String,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// As its source hands headers on; `None` where the record is not kept whole, so that it can be read and
+    /// not be decoded again.
+    pub headers: Option<Vec<u8>>,
 }
 
 /// Decoded records of one partition, in order.

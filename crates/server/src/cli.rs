@@ -18,6 +18,7 @@ use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::status::{self, StatusArgs};
 use crate::serve;
+use crate::verify::{self, VerifyArgs};
 
 /// Live copies of database tables, fed by Debezium change events, served over HTTP
 #[derive(Debug, Parser)]
@@ -50,6 +51,8 @@ enum Command {
     Export(ExportArgs),
     /// Say what a data directory holds, without changing it
     Inspect(InspectArgs),
+    /// Compare the checkpoint's tables with what their logs make of them
+    Verify(VerifyArgs),
     /// Write a commented configuration
     Init(InitArgs),
     /// Print the JSON Schema of the configuration
@@ -119,7 +122,7 @@ impl Cli {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
                 let reload = Reload::new(args.config, config.clone());
-                serve::run(config, Some(reload), |_| ())
+                serve::run(&config, Some(reload), |_| ())
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),
@@ -129,6 +132,7 @@ impl Cli {
             Command::Rebuild(args) => rebuild::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Inspect(args) => inspect::run(&args),
+            Command::Verify(args) => verify::run(&args),
             Command::Init(args) => init::run(&args),
             Command::ConfigSchema => output::print(&format!("{:#}", config::json_schema())),
             Command::Health(args) => health::run(&args),

@@ -75,7 +75,48 @@ fn try_write(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use row_model::TableId;
+
     use super::*;
+
+    /// The manual quotes them.
+    #[test]
+    fn every_refusal_says_what_helps() {
+        let place = || "/data/checkpoint".to_owned();
+        let errors = [
+            CheckpointError::NewerFormat {
+                found: 2,
+                written_by: "9.0.0".to_owned(),
+                supported: 1,
+            },
+            CheckpointError::Foreign {
+                place: place(),
+                found: "it contains thesis.tex".to_owned(),
+            },
+            CheckpointError::Corrupt {
+                table: None::<TableId>,
+                what: "the header".to_owned(),
+                reason: "a checksum does not match".to_owned(),
+            },
+            CheckpointError::Locked {
+                place: place(),
+                process: Some(4711),
+            },
+            CheckpointError::Open {
+                dir: place().into(),
+                source: io::ErrorKind::PermissionDenied.into(),
+            },
+            CheckpointError::Read(io::ErrorKind::NotFound.into()),
+        ];
+        let page = include_str!("../../../docs/reference/recovery.md");
+        for error in errors {
+            let said = refused(Path::new("/data"), &error).to_string();
+            assert!(
+                page.contains(&said),
+                "docs/reference/recovery.md lacks: {said}"
+            );
+        }
+    }
 
     #[test]
     fn a_directory_is_made_and_left_empty() {

@@ -16,6 +16,7 @@ mod operator;
 mod output;
 mod preparation;
 mod probes;
+mod progress;
 mod rebuild;
 #[cfg(test)]
 mod reference;
@@ -27,6 +28,7 @@ mod source;
 mod sources;
 mod status_provider;
 mod table_names;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -25,7 +25,7 @@ use crate::status_provider::BoardStatus;
 /// when both listeners are bound, with
 /// the addresses they have.
 pub fn run(
-    config: Config,
+    config: &Config,
     reload: Option<Reload>,
     started: impl FnOnce(&Listen),
 ) -> Result<(), Failure> {
@@ -159,45 +159,48 @@ fn explained(storage: &Storage, error: PipelineError) -> anyhow::Error {
 }
 
 /// Starts everything that follows the sources and keeps tables, without anybody who answers.
-pub fn start_pipeline(config: Config) -> Result<Pipeline, Failure> {
+pub fn start_pipeline(config: &Config) -> Result<Pipeline, Failure> {
     let catalog = Arc::new(SchemaCatalog::default());
     let (checkpoints, volatile) = open_checkpoints(&config.storage)?;
-    let sources = Sources::new(&config, Arc::clone(&catalog));
+    let sources = Sources::new(config, Arc::clone(&catalog));
     let setups = sources.open_all()?;
-    let preparations = preparation::preparations(&config);
+    let settings = settings(config, volatile);
+    let reopen = Arc::new(move |source: &str, topic: &str| sources.open_one(source, topic));
+    let pipeline = Pipeline::start_rebuildable(settings, catalog, setups, checkpoints, reopen);
+    Ok(pipeline.context("cannot start the pipeline")?)
+}
+
+/// What config says, as the pipeline wants to hear it.
+pub fn settings(config: &Config, volatile: bool) -> Settings {
     let unserved = config.sources.iter().flat_map(|source| {
         let topics = source.unserved_topics.iter().cloned();
         topics.map(|topic| (source.name.clone(), topic))
     });
     let keep = config.tables.iter();
     let keep = keep.filter_map(|table| Some((table.topic.clone(), table.keep?)));
-    let (unserved, keep) = (unserved.collect(), keep.collect());
     let indexes = config.tables.iter();
     let indexes = indexes.map(|table| (table.topic.clone(), table.indexes.clone()));
-    let indexes = indexes.filter(|(_, indexes)| !indexes.is_empty()).collect();
-    let named = |table: TableConfig| {
+    let named = |table: &TableConfig| {
         Some(GivenTable {
-            name: table.name?,
-            topic: table.topic,
+            name: table.name.clone()?,
+            topic: table.topic.clone(),
         })
     };
-    let settings = Settings {
-        tables: config.tables.into_iter().filter_map(named).collect(),
+    Settings {
+        tables: config.tables.iter().filter_map(named).collect(),
         checkpoint_interval: config.checkpoint_interval,
         volatile,
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
         quarantine_bytes_max: config.quarantine_max_bytes,
-        preparations,
-        unserved,
-        keep,
-        indexes,
-    };
-    let reopen = Arc::new(move |source: &str, topic: &str| sources.open_one(source, topic));
-    let pipeline = Pipeline::start_rebuildable(settings, catalog, setups, checkpoints, reopen);
-    Ok(pipeline.context("cannot start the pipeline")?)
+        preparations: preparation::preparations(config),
+        unserved: unserved.collect(),
+        keep: keep.collect(),
+        indexes: indexes.filter(|(_, indexes)| !indexes.is_empty()).collect(),
+    }
 }
 
-fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool), Failure> {
+/// Where checkpoints are kept, and whether that is in memory only.
+pub fn open_checkpoints(storage: &Storage) -> Result<(Box<dyn CheckpointStore>, bool), Failure> {
     match storage {
         Storage::Directory(dir) => {
             data_dir::prepare(dir)?;

@@ -68,11 +68,13 @@ impl StatusProvider for BoardStatus {
 
     fn starting(&self, table: &str) -> Option<f64> {
         self.0.read(|report| {
-            report
-                .loading
-                .iter()
-                .find(|(name, _)| name == table)
-                .map(|(_, progress)| *progress)
+            // Until it is known what there is, it may be any.
+            if !report.checkpoint_known {
+                return Some(0.0);
+            }
+            let mut loading = report.loading.iter();
+            let named = loading.find(|(name, _)| name == table);
+            named.map(|(_, progress)| *progress)
         })
     }
 }

@@ -57,7 +57,18 @@ pub fn decide(held: Option<Held<'_>>, incoming: &Incoming, floor: Option<&Floor>
         (Some(incoming), Some(streamed)) => incoming.is_before(streamed),
         _ => false,
     };
-    if proven_older {
+    // What was streamed last before a snapshot row was read, told again: the row that is held was read
+    // later, and may have columns that this one has not.
+    let is_repeated = !incoming.snapshot
+        && incoming.position == streamed
+        && match (
+            incoming.position,
+            same_epoch.and_then(|stamp| stamp.snapshot),
+        ) {
+            (Some(incoming), Some(snapshot)) => incoming.is_before(&snapshot),
+            _ => false,
+        };
+    if proven_older || is_repeated {
         return Verdict::Stale;
     }
     let base = Stamp {
@@ -180,6 +191,15 @@ mod tests {
         let held = after(&[streamed(50), snapshot(100)]);
         assert!(!decided(&held, &streamed(49)));
         assert!(decided(&held, &streamed(60)));
+    }
+
+    #[test]
+    fn what_was_streamed_before_a_snapshot_row_does_not_come_back_when_it_is_told_again() {
+        let held = after(&[streamed(50), snapshot(100)]);
+        assert!(!decided(&held, &streamed(50)));
+        // Where the snapshot stands before it, or at the same place, nothing is proven.
+        let held = after(&[streamed(50), snapshot(50)]);
+        assert!(decided(&held, &streamed(50)));
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct TableWriter {
     /// Rows let go of, which leave nothing behind once no reader sees them.
     dropped: VecDeque<(CutId, SlotId)>,
     deleted_max: usize,
+    /// Of some key it is not known any more that it was deleted.
+    has_forgotten: bool,
     /// Versions that are let go of together.
     gone: Vec<Version>,
     scratch: Vec<u8>,
@@ -84,6 +86,7 @@ impl TableWriter {
             deleted: VecDeque::new(),
             dropped: VecDeque::new(),
             deleted_max: DELETED_KEYS_MAX,
+            has_forgotten: false,
             gone: Vec::new(),
             scratch: Vec::new(),
         }
@@ -235,8 +238,15 @@ impl TableWriter {
             else {
                 break;
             };
+            self.has_forgotten = true;
             self.forget(slot);
         }
+    }
+
+    /// Whether a key that is not held may have been deleted since this was made, and forgotten.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.has_forgotten
     }
 
     /// Slots there are, held or free: one more than the highest number given out.

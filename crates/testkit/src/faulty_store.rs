@@ -25,15 +25,26 @@ pub enum Fault {
     CrashLosing,
     /// The process ends after it, and everything survives.
     CrashKeeping,
+    /// The process ends after it, and of the batches that were not flushed this many survive, the first.
+    CrashKeepingFirst(u8),
+    /// The same, and of the next batch half: what [`Medium::apply`] promises not to happen. Whoever
+    /// reads that must notice.
+    CrashTearing(u8),
 }
 
 impl Fault {
-    pub const ALL: [Self; 4] = [
+    /// All that a medium may do to a store that must then hold what it held, or all of the next.
+    pub const ALL: [Self; 5] = [
         Self::Refuse,
         Self::LoseConfirmation,
         Self::CrashLosing,
         Self::CrashKeeping,
+        Self::CrashKeepingFirst(1),
     ];
+
+    fn is_crash(self) -> bool {
+        !matches!(self, Self::Refuse | Self::LoseConfirmation)
+    }
 }
 
 /// What will go wrong. Clones are the same plan.
@@ -49,6 +60,11 @@ struct Plan {
     /// Batches applied and flushes asked for so far.
     writes: u64,
     next: Option<(u64, Fault)>,
+    happened: Option<Fault>,
+    /// `None` is as the medium within says.
+    batch_bytes_max: Option<usize>,
+    /// Flushes are said to be done, and are not.
+    lies: bool,
     full: bool,
     damaged: bool,
     stuck: bool,
@@ -62,6 +78,8 @@ pub struct FaultyMedium<M> {
     faults: Faults,
     /// What is written now is to take the place of what is damaged.
     anew: bool,
+    /// What was applied since the last flush, in order.
+    unflushed: Vec<WriteBatch>,
 }
 
 fn damaged() -> CheckpointError {
@@ -90,6 +108,21 @@ impl Faults {
     /// Whatever was planned and has not happened yet does not.
     pub fn forget(&self) {
         self.plan().next = None;
+    }
+
+    /// The fault that has happened since this was last asked.
+    pub fn take_happened(&self) -> Option<Fault> {
+        self.plan().happened.take()
+    }
+
+    /// Has checkpoints written ahead in batches of about this size, so that small ones are, too.
+    pub fn write_ahead_above(&self, bytes: usize) {
+        self.plan().batch_bytes_max = Some(bytes);
+    }
+
+    /// From now on flushes are said to be done, and are not: a disk that lies.
+    pub fn lie(&self) {
+        self.plan().lies = true;
     }
 
     /// From now on no write finds room.
@@ -146,7 +179,8 @@ impl Faults {
             .next
             .take_if(|(at, _)| *at < writes)
             .map(|(_, fault)| fault);
-        plan.crashed |= matches!(fault, Some(Fault::CrashLosing | Fault::CrashKeeping));
+        plan.crashed |= fault.is_some_and(Fault::is_crash);
+        plan.happened = fault.or(plan.happened);
         fault
     }
 }
@@ -154,27 +188,72 @@ impl Faults {
 impl<M: Medium> FaultyMedium<M> {
     pub fn new(inner: M, faults: Faults) -> Self {
         faults.plan().crashed = false;
+        let unflushed = Vec::new();
         Self {
             inner,
             faults,
             anew: false,
+            unflushed,
         }
     }
 
-    fn write(
-        &mut self,
-        write: impl FnOnce(&mut M) -> Result<(), CheckpointError>,
-    ) -> Result<(), CheckpointError> {
-        let refused = || Err(CheckpointError::Write(io::ErrorKind::StorageFull.into()));
+    /// Applies a batch, or flushes if there is none: or what happens instead.
+    fn write(&mut self, batch: Option<WriteBatch>) -> Result<(), CheckpointError> {
         match self.faults.of_next_write() {
-            None => write(&mut self.inner),
-            Some(Fault::Refuse) => refused(),
-            Some(Fault::LoseConfirmation) => write(&mut self.inner).and_then(|()| refused()),
-            Some(Fault::CrashLosing) => self.inner.recover().and_then(|()| refused()),
-            Some(Fault::CrashKeeping) => write(&mut self.inner)
-                .and_then(|()| self.inner.flush())
-                .and_then(|()| refused()),
+            None => return self.carry_out(batch),
+            Some(Fault::Refuse) => {}
+            Some(Fault::LoseConfirmation) => self.carry_out(batch)?,
+            Some(Fault::CrashLosing) => self.survive(0, false)?,
+            Some(Fault::CrashKeeping) => {
+                self.carry_out(batch)?;
+                self.inner.flush()?;
+            }
+            Some(Fault::CrashKeepingFirst(batches)) => {
+                self.unflushed.extend(batch);
+                self.survive(batches, false)?;
+            }
+            Some(Fault::CrashTearing(batches)) => {
+                self.unflushed.extend(batch);
+                self.survive(batches, true)?;
+            }
         }
+        Err(CheckpointError::Write(io::ErrorKind::StorageFull.into()))
+    }
+
+    fn carry_out(&mut self, batch: Option<WriteBatch>) -> Result<(), CheckpointError> {
+        if let Some(batch) = batch {
+            self.unflushed.push(batch.clone());
+            return self.inner.apply(batch);
+        }
+        if self.faults.plan().lies {
+            return Ok(());
+        }
+        self.unflushed.clear();
+        self.inner.flush()
+    }
+
+    /// Leaves what was flushed and the first of what was not, and perhaps half of what came next.
+    fn survive(&mut self, batches: u8, torn: bool) -> Result<(), CheckpointError> {
+        self.inner.recover()?;
+        if self.anew {
+            // What was begun anew is nothing before it is flushed.
+            self.unflushed.clear();
+        }
+        let mut unflushed = std::mem::take(&mut self.unflushed).into_iter();
+        for batch in unflushed.by_ref().take(batches.into()) {
+            self.inner.apply(batch)?;
+        }
+        if let Some(next) = unflushed.next().filter(|_| torn) {
+            let mut half = WriteBatch::default();
+            for (key, value) in next.into_iter().step_by(2) {
+                match value {
+                    Some(value) => half.put(key, value),
+                    None => half.remove(key),
+                }
+            }
+            self.inner.apply(half)?;
+        }
+        self.inner.flush()
     }
 
     /// A process that crashed does nothing any more, and what is damaged gives nothing.
@@ -191,13 +270,18 @@ impl<M: Medium> FaultyMedium<M> {
 }
 
 impl<M: Medium> Medium for FaultyMedium<M> {
+    fn batch_bytes_max(&self) -> usize {
+        let given = self.faults.plan().batch_bytes_max;
+        given.unwrap_or_else(|| self.inner.batch_bytes_max())
+    }
+
     fn apply(&mut self, batch: WriteBatch) -> Result<(), CheckpointError> {
-        self.write(|inner| inner.apply(batch))?;
+        self.write(Some(batch))?;
         self.alive()
     }
 
     fn flush(&mut self) -> Result<(), CheckpointError> {
-        self.write(M::flush)?;
+        self.write(None)?;
         if std::mem::take(&mut self.anew) {
             self.faults.plan().damaged = false;
         }
@@ -205,12 +289,17 @@ impl<M: Medium> Medium for FaultyMedium<M> {
     }
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
+        if self.faults.plan().crashed {
+            return self.alive();
+        }
         self.anew = false;
+        self.unflushed.clear();
         self.inner.recover()?;
         self.alive()
     }
 
     fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        self.unflushed.clear();
         self.inner.begin_anew()?;
         self.anew = true;
         self.alive()

@@ -149,6 +149,8 @@ impl Source for ScriptedSource {
             .get(&reading.name)
             .filter(|_| reading.present)
         else {
+            // It is told here, and found again when it is back.
+            (reading.present, reading.next) = (false, None);
             return Err(SourceError::Gone {
                 topic,
                 partition: number,

@@ -6,7 +6,9 @@
 mod bench;
 mod fuzz;
 mod postgrest;
+mod simulate;
 mod tidy;
+mod torture;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,6 +36,10 @@ enum Chore {
     },
     /// Feeds every parser of outside bytes with inputs that nobody thought of
     Fuzz(fuzz::FuzzArguments),
+    /// Kills the binary at random moments while it reads, and checks every answer
+    Torture(torture::TortureArguments),
+    /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
+    Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
 }
@@ -44,6 +50,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Tidy => tidy::run(&root),
         Chore::Bench { what, cases } => bench::run(&root, what, &cases),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
+        Chore::Torture(arguments) => torture::run(&root, &arguments),
+        Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }
 }

@@ -8,19 +8,24 @@ use fastrand::Rng;
 /// Does something to some file of a folder; says what. `older` is the folder as it was some time before.
 pub fn harm(folder: &Path, older: &Path, rng: &mut Rng) -> anyhow::Result<String> {
     let files = files_in(folder)?;
-    let file = &files[rng.usize(..files.len())];
+    // Most of what is kept is in one file: it is meant most often.
+    let largest = files
+        .iter()
+        .max_by_key(|file| fs::metadata(file).map_or(0, |it| it.len()));
+    let any = &files[rng.usize(..files.len())];
+    let file = largest.filter(|_| rng.u8(0..4) > 0).unwrap_or(any);
     let name = file.strip_prefix(folder)?.display().to_string();
     let mut bytes = fs::read(file)?;
     let at = rng.usize(..=bytes.len());
     let end = (at + rng.usize(1..5_000)).min(bytes.len());
-    let done = match rng.u8(0..9) {
+    let done = match rng.u8(0..10) {
         0 | 1 => {
             bytes.truncate(at);
             fs::write(file, bytes)?;
             format!("cut to {at} bytes")
         }
-        2 | 3 => {
-            let flips = if rng.bool() { 1 } else { 40 };
+        2..=4 => {
+            let flips = if rng.u8(0..4) > 0 { 1 } else { 40 };
             for _ in 0..flips {
                 if let Some(byte) = rng.choice(&mut bytes) {
                     *byte ^= 1 << rng.u8(0..8);
@@ -29,21 +34,21 @@ pub fn harm(folder: &Path, older: &Path, rng: &mut Rng) -> anyhow::Result<String
             fs::write(file, bytes)?;
             format!("{flips} bits flipped")
         }
-        4 => {
+        5 => {
             bytes[at..end].fill(0);
             fs::write(file, bytes)?;
             format!("zeros from {at} to {end}")
         }
-        5 => {
+        6 => {
             bytes[at..end].fill_with(|| rng.u8(..));
             fs::write(file, bytes)?;
             format!("rubbish from {at} to {end}")
         }
-        6 => {
+        7 => {
             fs::remove_file(file)?;
             "removed".to_owned()
         }
-        7 => {
+        8 => {
             let other = &files[rng.usize(..files.len())];
             let others = fs::read(other)?;
             fs::write(other, bytes)?;

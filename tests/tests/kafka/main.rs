@@ -8,6 +8,7 @@ mod acknowledgements;
 mod captures;
 mod kills;
 mod outages;
+mod rebuilds;
 mod topics;
 
 use anyhow::{Context, ensure};

@@ -160,3 +160,38 @@ fn a_stuck_disk_holds_up_the_commit_only() {
     faults.release();
     assert_eq!(committing.join().unwrap(), 1);
 }
+
+/// A medium that keeps half a batch has broken its promise. What is opened then is what was flushed, or
+/// it is not opened at all, and neither is it later.
+#[test]
+fn half_a_batch_is_noticed_at_once() {
+    let mut noticed = 0;
+    for write in 0..4 {
+        for batches in 0..4 {
+            let (disk, faults) = (MemoryDisk::default(), Faults::default());
+            faults.write_ahead_above(1);
+            let mut store = open_faulty(&disk, &faults).unwrap();
+            faults.after(write, Fault::CrashTearing(batches));
+            let model = Model::default();
+            let checkpoint = checkpoint(2, &model, &store);
+            if store.commit(&checkpoint).is_ok() {
+                assert!(!faults.happened(), "there are no more writes");
+                break;
+            }
+            drop(store);
+            let Ok(mut store) = open_faulty(&disk, &faults) else {
+                noticed += 1;
+                continue;
+            };
+            let context = format!("torn at write {write}, after {batches} batches");
+            let mut after = model.clone();
+            after.apply(&checkpoint);
+            if store.sequence() == 0 {
+                store.commit(&checkpoint).unwrap();
+            }
+            drop(store);
+            assert_holds(&open_faulty(&disk, &faults).unwrap(), &after, &context);
+        }
+    }
+    assert!(noticed > 0);
+}

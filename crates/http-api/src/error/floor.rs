@@ -48,6 +48,15 @@ pub(crate) fn bad_wait(max: Duration) -> ApiError {
     .with_hint("Write it as 2s or 500ms. To wait for longer, ask again.")
 }
 
+/// A barrier for tables that are not there yet.
+pub(crate) fn starting_tables() -> ApiError {
+    ApiError::new(
+        ErrorCode::Starting,
+        "A table that at_least names is not there: it is still being loaded, or none of this server.",
+    )
+    .with_hint("Try again in a moment, or say which tables are meant, as in tables=orders.")
+}
+
 /// A barrier without a floor.
 pub(crate) fn nothing_to_wait_for() -> ApiError {
     ApiError::new(ErrorCode::BadRequest, "There is no at_least to wait for.").with_hint(FLOOR_HINT)

@@ -6,12 +6,12 @@ use api_types::WaitResponse;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use query::reach::{Reach, names_any, reach};
+use query::reach::{Reach, names_all, names_any, reach};
 use table_store::{Cut, TableCut};
 use telemetry::clock;
 
 use super::{DataState, answer, table};
-use crate::floor::{Asking, Floor};
+use crate::floor::{Asking, Floor, Insisted};
 use crate::params::Params;
 use crate::patience::Patience;
 use crate::problem::ApiError;
@@ -87,13 +87,13 @@ async fn reached(state: &DataState, asking: &Asking, uri: &Uri) -> Result<Respon
         return Err(error::nothing_to_wait_for().at(all()));
     }
     let names = params.get("tables").map(str::to_owned);
-    let tables = named(state, &cut, names.as_deref())?;
+    let tables = named(state, &cut, names.as_deref(), &floor)?;
     drop(cut);
     state
         .wait(&floor, &tables, &asking.patience, &mut timing)
         .await?;
     let cut = state.api.store().published();
-    let tables = named(state, &cut, names.as_deref())?;
+    let tables = named(state, &cut, names.as_deref(), &floor)?;
     let tables = || tables.iter().map(|table| &**table);
     let fresh = fresh::of_tables(tables(), state.api.now_ms());
     let fresh = floor.judged(tables(), fresh)?;
@@ -103,13 +103,19 @@ async fn reached(state: &DataState, asking: &Asking, uri: &Uri) -> Result<Respon
     Ok(respond::value(&body, &fresh, timing))
 }
 
-/// The tables of a list of names, or all of them.
+/// The tables of a list of names, or all of them: which must then be there.
 fn named(
     state: &DataState,
     cut: &Cut,
     names: Option<&str>,
+    floor: &Floor,
 ) -> Result<Vec<Arc<TableCut>>, ApiError> {
     let Some(names) = names else {
+        let tables = || cut.tables().iter().map(|table| &**table);
+        let lacks = |insisted: &Arc<Insisted>| !names_all(&insisted.as_of, tables());
+        if floor.insisted().is_some_and(lacks) && !state.api.status().health().started {
+            return Err(error::starting_tables().at(fresh::of_all(&state.api, cut)));
+        }
         return Ok(cut.tables().to_vec());
     };
     let named = names.split(',').map(str::trim);

@@ -14,6 +14,7 @@ use http::{Request, Response};
 use http_api::{
     Api, ApiState, Check, Health, Hosts, Limits, Operator, OperatorError, StatusProvider,
 };
+use parking_lot::Mutex;
 use query::relation::{Endpoint, Relation, Relations};
 use row_model::{
     Column, ColumnType, Decimal, RowBuilder, Schema, SchemaHistory, SchemaId, SourcePosition,
@@ -292,6 +293,8 @@ impl Operator for Operated {
 pub struct Status {
     pub health: Health,
     pub starting: BTreeMap<String, f64>,
+    /// What happens just before it is first said what is being loaded.
+    pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     pub rebuilds: BTreeMap<String, RebuildStatus>,
     pub panics: bool,
 }
@@ -375,6 +378,9 @@ impl StatusProvider for Status {
     }
 
     fn starting(&self, table: &str) -> Option<f64> {
+        if let Some(happens) = self.meanwhile.lock().take() {
+            happens();
+        }
         self.starting.get(table).copied()
     }
 }

@@ -243,6 +243,19 @@ async fn every_surface_keeps_to_a_floor() {
 }
 
 #[tokio::test]
+async fn a_barrier_is_not_passed_before_its_tables_are_there() {
+    let token = token_at([5, 9]).await;
+    let mut loading = Shop::empty();
+    let id = [("id", row_model::ColumnType::Int64)];
+    loading.add("shop.public.items", &id, Some(&["id"]));
+    loading.publish();
+    let (status, body) = get(&loading.api(), &format!("/v1/wait?at_least={token}")).await;
+    assert_eq!((status, &body["code"]), (503, &json!("starting")));
+    let path = format!("/v1/wait?tables=items&at_least={token}");
+    assert_eq!(get(&loading.api(), &path).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_parameter_counts_more_than_a_header() {
     let (far, near) = (token_at([9, 9]).await, token_at([1, 1]).await);
     let api = shop_at([5, 5]).api();

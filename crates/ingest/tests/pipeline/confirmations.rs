@@ -1,9 +1,11 @@
 //! Tables of which a full snapshot named no row.
 
+use checkpoint_store::MemoryDisk;
 use testkit::connector::{At, Connector, with_mark};
 use testkit::scripted_source::PlannedRecord;
 
 use crate::harness::{Running, Site, expected};
+use crate::one_by_one::OneByOne;
 
 const NAMED: &str = "shop.public.customers";
 const UNNAMED: &str = "shop.public.orders";
@@ -173,4 +175,20 @@ fn an_unnamed_table_without_a_key_keeps_its_rows_until_it_is_found_empty() {
         .append(&[scanned("public.orders", 0, START_MS + 5)]);
     running.until_rows("orders", &[(9, "new")]);
     assert_eq!(running.facts("orders").unwrap().reason, None);
+}
+
+#[test]
+fn what_a_snapshot_has_swept_does_not_come_back_when_it_is_read_late() {
+    let settings = Site::default().settings;
+    let mut stepped = OneByOne::on(&MemoryDisk::default(), NAMED, 2, false, settings);
+    let at = |partition, lsn| At::lsn(NAMED, partition, lsn);
+    stepped.read(&run(1).create(at(0, 10), 1, "a"));
+    let last = with_mark(run(2).snapshot(at(0, 100), 1, "a"), "last");
+    stepped.read(&last);
+    // The other partition's end was told before its record was written, and is heard of only now.
+    stepped.reach_ends();
+    let ghost = run(1).create(at(1, 20), 2, "deleted since");
+    assert_eq!(stepped.read(&ghost), expected(&[(1, "a")]));
+    let created = run(2).create(at(1, 110), 2, "b");
+    assert_eq!(stepped.read(&created), expected(&[(1, "a"), (2, "b")]));
 }

@@ -44,8 +44,9 @@ impl Decoder for FramedDecoder {
                     timestamp_ms: record.timestamp_ms,
                     kind: "schema",
                     reason,
-                    key: None,
-                    value: None,
+                    key: record.key.map(<[u8]>::to_vec),
+                    value: record.value.map(<[u8]>::to_vec),
+                    headers: Some(record.header_bytes().to_vec()),
                 });
                 out.next_offset = NextOffset(record.offset + 1);
                 continue;

@@ -10,7 +10,7 @@ use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
     GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
     RebuildReport, RebuildState, RegistryPatience, RegistrySetup, Settings, SourceSetup,
-    StatusReport,
+    StatusReport, Verify,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
@@ -134,16 +134,8 @@ impl Site {
         let catalog = Arc::new(SchemaCatalog::default());
         let source = self.opener(&catalog, self.gate.clone(), false)("s", "");
         let reopen = self.opener(&catalog, self.replay_gate.clone(), true);
-        let rules = self.rules.clone().unwrap_or_default();
         let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
-        let mut settings = self.settings.clone();
-        settings.preparations = Preparations::new(move |_, of| {
-            if of == rules.topic {
-                rules.preparation()
-            } else {
-                Preparation::default()
-            }
-        });
+        let settings = self.prepared();
         let source = source.expect("a log in memory can be opened");
         let pipeline = Pipeline::start_rebuildable(
             settings,
@@ -159,6 +151,32 @@ impl Site {
             },
             pipeline: pipeline.expect("threads can be started"),
         }
+    }
+
+    fn prepared(&self) -> Settings {
+        let rules = self.rules.clone().unwrap_or_default();
+        let preparations = Preparations::new(move |_, of| {
+            if of == rules.topic {
+                rules.preparation()
+            } else {
+                Preparation::default()
+            }
+        });
+        Settings {
+            preparations,
+            ..self.settings.clone()
+        }
+    }
+
+    /// Loads the checkpoint to compare its tables with the log.
+    pub fn verify(&self) -> Verify {
+        let catalog = Arc::new(SchemaCatalog::default());
+        let source = self.opener(&catalog, self.gate.clone(), false)("s", "");
+        let reopen = self.opener(&catalog, self.replay_gate.clone(), true);
+        let store = open_faulty(&self.disk, &self.faults).expect("the disk holds a checkpoint");
+        let sources = [source.expect("a log in memory can be opened")];
+        let loaded = Verify::load(self.prepared(), &sources, catalog, &store, Arc::new(reopen));
+        loaded.expect("the checkpoint can be loaded")
     }
 
     /// Opens the source, for all topics or for one.

@@ -256,3 +256,15 @@ fn what_waits_when_the_process_ends_is_read_again() {
     stepped.read(&between);
     assert_eq!(stepped.read(&arrival), expected(&[(2, "a"), (4, "e")]));
 }
+
+#[test]
+fn a_row_leaves_its_key_whatever_columns_its_table_has_got_since() {
+    let mut stepped = reading(&MemoryDisk::default(), 2, false);
+    stepped.read(&CONNECTOR.create(at(0, 10), 1, "a"));
+    let [away, _, arrival] = halves(0, 1);
+    let mut away = whole(away, "a");
+    let value = String::from_utf8(away.value.unwrap()).unwrap();
+    away.value = Some(value.replace(r#","v""#, r#","w":7,"v""#).into_bytes());
+    assert_eq!(stepped.read(&arrival), expected(&[(1, "a")]));
+    assert_eq!(stepped.read(&away), expected(&[(2, "a")]));
+}

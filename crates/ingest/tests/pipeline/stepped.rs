@@ -239,7 +239,7 @@ fn a_partition_that_is_not_read_is_not_said_to_be_at_its_end() {
     stepped.sequencer.publish(2);
     stepped.sequencer.quiet(0, 50);
     assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
-    // A paused source is quiet whatever is written meanwhile.
+    // A paused source is quiet whatever is written meanwhile, and what was on its way proves nothing.
     stepped.sequencer.quiet(0, 900);
     assert_eq!(stepped.facts().at_end_ms(), None);
 }
@@ -303,6 +303,34 @@ fn a_partition_that_comes_back_reads_again_what_had_waited() {
     stepped.apply(3, &rows[3..]);
     stepped.sequencer.publish(5);
     assert_eq!(stepped.rows(), 6);
+}
+
+#[test]
+fn what_was_applied_of_a_partition_that_is_back_is_acknowledged_when_it_is_kept() {
+    let disk = MemoryDisk::default();
+    let mut stepped = Stepped::reading(u64::MAX);
+    stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
+    stepped.log.skip_offsets(TOPIC, 0, 1);
+    let gone = change_feed::SourceError::Gone {
+        topic: TOPIC.to_owned(),
+        partition: 0,
+    };
+    stepped.sequencer.partition_lost(0, PARTITION, &gone);
+    stepped.discover();
+    let next = NextOffset(1);
+    assert_eq!(
+        stepped.orders(),
+        [
+            SourceOrder::Start(PARTITION, StartAt::Offset(next)),
+            SourceOrder::Resume(vec![PARTITION])
+        ]
+    );
+    stepped.sequencer.publish(2);
+    stepped.keep(&disk);
+    assert_eq!(
+        stepped.orders(),
+        [SourceOrder::Acknowledge(vec![(PARTITION, next)])]
+    );
 }
 
 #[test]

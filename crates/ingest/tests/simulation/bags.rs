@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::connector::{At, Connector};
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 
+use crate::coverage::Happening;
+use crate::trace::Trace;
+
 pub const TOPIC: &str = "s.public.bag";
 
 /// Rows, and how many there are of each.
@@ -75,6 +78,8 @@ pub struct Bags {
     /// Every committed change in the order of the commits, and how many the connector has written.
     stream: Vec<Event>,
     written: usize,
+    /// How many any run has.
+    written_most: usize,
     /// The connector never goes back behind its last snapshot.
     back_to: usize,
     /// A transaction that has not been committed.
@@ -84,10 +89,11 @@ pub struct Bags {
     /// Changes this run has written.
     written_by_run: usize,
     meanings: Vec<Vec<Meaning>>,
+    trace: Trace,
 }
 
 impl Bags {
-    pub fn new(kind: Kind, rng: &mut fastrand::Rng) -> Self {
+    pub fn new(kind: Kind, rng: &mut fastrand::Rng, trace: &Trace) -> Self {
         let log = ScriptedLog::new();
         log.create_topic(TOPIC, kind.partitions);
         let mut bags = Self {
@@ -100,12 +106,14 @@ impl Bags {
             transaction: 1,
             stream: Vec::new(),
             written: 0,
+            written_most: 0,
             back_to: 0,
             open: Vec::new(),
             scan: None,
             scans: 0,
             written_by_run: 0,
             meanings: (0..kind.partitions).map(|_| Vec::new()).collect(),
+            trace: trace.clone(),
         };
         // What was there before the connector came is in its first snapshot.
         for _ in 0..rng.usize(0..12) {
@@ -378,6 +386,26 @@ impl Bags {
         if !self.kind.tells_runs {
             record.headers.clear();
         }
+        let happening = match &meaning {
+            Meaning::SnapshotRow { .. } => Happening::BagSnapshot,
+            Meaning::Change(number) if *number < self.written_most => Happening::BagWrittenAgain,
+            Meaning::Change(_) | Meaning::Nothing => Happening::BagChange,
+        };
+        if let Meaning::Change(number) = &meaning {
+            self.written_most = self.written_most.max(number + 1);
+        }
+        let value = record.value.as_deref().unwrap_or(b"tombstone");
+        let what = String::from_utf8_lossy(value);
+        let images = what.find(",\"source\"").unwrap_or(what.len());
+        self.trace.count(
+            happening,
+            format_args!(
+                "{} run {}: {}",
+                record.partition,
+                self.connector.run,
+                &what[..images]
+            ),
+        );
         self.meanings[record.partition as usize].push(meaning);
         self.log.append(&[record]);
     }

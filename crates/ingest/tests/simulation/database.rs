@@ -1,60 +1,84 @@
 //! A source database with its connector and broker: what happens in it is chosen by a seed, what its
-//! tables hold is kept the naive way.
+//! tables hold is kept the [naive way](crate::truth).
 //!
-//! Invariant: every change has a place in the log and one position in the database's order; applying
-//! a prefix of the log in that order is the truth about it, however often the log repeats itself.
+//! Invariant: records are written in the order of the changes; only a connector that was restarted
+//! repeats itself, and one that lost its place takes a full snapshot.
 
-use std::collections::BTreeMap;
+mod broker;
+mod changes;
+mod snapshots;
 
 use testkit::connector::{At, Connector};
-use testkit::scripted_source::{PlannedRecord, ScriptedLog};
+use testkit::scripted_source::{PlannedRecord, ScriptedLog, TakenTopic};
 
-/// The rows of a table by key.
-pub type Rows = BTreeMap<i64, String>;
+use crate::coverage::Happening;
+use crate::trace::Trace;
+use crate::truth::{Place, Rows, Truth, What};
+use snapshots::Scanning;
 
 /// Ids of rows come from `0..IDS`, so that they are updated, deleted and made again a lot.
 const IDS: i64 = 12;
 /// A connector that was restarted writes at most so many records again.
 const AGAIN_MAX: usize = 12;
+/// A topic is given no more partitions than this.
+const PARTITIONS_MAX: i32 = 4;
 
 pub struct Topic {
     pub name: &'static str,
     pub partitions: i32,
+    /// What the database holds; the log may not have heard of it yet.
     rows: Rows,
-    /// Every record of each partition, `None` for an offset without one.
-    written: Vec<Vec<Option<PlannedRecord>>>,
+    /// Which columns its rows have.
+    shape: usize,
+    /// Every record of each partition.
+    written: Vec<Vec<Written>>,
+    /// A connector never goes back behind its last full snapshot.
+    back_to: Vec<usize>,
     /// Offsets of records that nobody can decode, by partition.
-    broken: Vec<(i32, u64)>,
+    broken: Vec<Place>,
+    had_more_partitions: bool,
+    /// A full snapshot came after its keys had gone to other partitions. Its rows do not raise the
+    /// positions of their keys: what was streamed before may be read later, from the old partition, and
+    /// take their places (ARCHITECTURE, Non-guarantees: order between partitions).
+    pub is_out_of_order: bool,
+    /// Retention has cut one of its partitions and not the others.
+    pub was_cut_by_size: bool,
+    /// The newest run that has streamed to it.
+    streamed_by: u32,
+    /// The newest run whose full snapshot has named its rows.
+    scanned_by: u32,
 }
 
-/// A change as the database made it, and where its records first came to lie: one of most changes,
-/// two of a changed key.
-struct Happened {
-    topic: usize,
-    places: Vec<(i32, u64)>,
-    what: What,
-}
-
-enum What {
-    Upsert(i64, String),
-    Delete(i64),
-    /// Rows are under other keys now: from, to, and what they hold.
-    Move(Vec<(i64, i64, String)>),
-    Truncate,
+/// What lies at an offset.
+#[derive(Clone)]
+struct Written {
+    /// `None` for an offset without a record.
+    record: Option<PlannedRecord>,
+    /// The offset of the record that it repeats.
+    copy_of: Option<u64>,
+    /// Its number among all that were ever written: the time of the log.
+    number: u64,
 }
 
 pub struct Database {
     pub topics: Vec<Topic>,
     pub log: ScriptedLog,
+    pub truth: Truth,
     connector: Connector,
     lsn: u64,
     transaction: u64,
-    history: Vec<Happened>,
+    /// Records, and offsets without one.
+    written: u64,
+    scanning: Option<Scanning>,
+    /// A topic that the broker does not have just now.
+    gone: Option<(usize, TakenTopic)>,
+    is_unreachable: bool,
+    trace: Trace,
 }
 
 impl Database {
-    /// A database with a few tables, some of which begin with a snapshot.
-    pub fn new(rng: &mut fastrand::Rng) -> Self {
+    /// A database with a few tables; mostly the connector begins with a snapshot.
+    pub fn new(rng: &mut fastrand::Rng, trace: &Trace) -> Self {
         let names = ["s.public.one", "s.public.two", "s.crm.three"];
         let topics = names.map(|name| {
             let partitions = rng.i32(1..=3);
@@ -62,78 +86,88 @@ impl Database {
                 name,
                 partitions,
                 rows: Rows::new(),
+                shape: 0,
                 written: (0..partitions).map(|_| Vec::new()).collect(),
+                back_to: vec![0; partitions as usize],
                 broken: Vec::new(),
+                had_more_partitions: false,
+                is_out_of_order: false,
+                was_cut_by_size: false,
+                streamed_by: 0,
+                scanned_by: 0,
             }
         });
         let mut database = Self {
             topics: topics.into(),
             log: ScriptedLog::new(),
+            truth: Truth::default(),
             connector: Connector { run: 1 },
             lsn: 100,
             transaction: 1,
-            history: Vec::new(),
+            written: 0,
+            scanning: None,
+            gone: None,
+            is_unreachable: false,
+            trace: trace.clone(),
         };
-        for topic in 0..database.topics.len() {
-            let Topic {
-                name, partitions, ..
-            } = database.topics[topic];
-            database.log.create_topic(name, partitions);
-            if rng.bool() {
-                database.snapshot(topic, rng);
-            }
+        for topic in &database.topics {
+            database.log.create_topic(topic.name, topic.partitions);
+        }
+        if rng.u32(..3) > 0 {
+            database.begin_scan(rng);
         }
         database
     }
 
     /// Something happens.
     pub fn step(&mut self, rng: &mut fastrand::Rng) {
+        if self.gone.is_some() || self.is_unreachable {
+            return self.mend(rng);
+        }
+        if self.scanning.is_some() {
+            return self.go_on_scanning(rng);
+        }
         self.lsn += rng.u64(1..5);
         self.transaction += u64::from(rng.bool());
         let topic = rng.usize(..self.topics.len());
-        let id = rng.i64(0..IDS);
-        let is_held = self.topics[topic].rows.contains_key(&id);
-        match rng.u32(..100) {
-            0..3 => self.truncate(topic, rng),
-            3..7 => self.broken(topic, rng),
-            7..10 => self.heartbeat(topic, rng),
-            10..13 => self.skip_offsets(topic, rng),
-            13..17 => self.write_again(topic, rng),
-            17..40 if is_held => self.delete(topic, id, rng.u32(..5) > 0),
-            40..48 if is_held => self.change_key(topic, id, rng.i64(0..IDS)),
-            48..52 => self.shift_keys(topic, id),
-            _ => self.upsert(topic, id, is_held),
+        match rng.u32(..200) {
+            0..6 => self.truncate(topic, rng),
+            6..12 => self.broken(topic, rng),
+            12..17 => self.heartbeat(topic, rng),
+            17..22 => self.skip_offsets(topic, rng),
+            22..30 => self.write_again(topic, rng),
+            30..34 => self.lose_place(rng),
+            34..38 => self.snapshot_again(topic, "incremental"),
+            38..41 => self.snapshot_again(topic, "true"),
+            41..44 => self.alter(topic, rng),
+            44..54 => self.transaction(rng),
+            54..58 => self.add_partition(topic),
+            58..61 => self.take_topic(topic),
+            61..63 => self.lose_broker(),
+            63..68 => self.trim(topic, rng),
+            // A row whose leaving is read before it was itself, from another partition, is under neither
+            // key until it arrives (ARCHITECTURE, Non-guarantees: order between partitions).
+            68..92 if self.topics[topic].had_more_partitions => self.change(topic, rng),
+            68..76 => self.shift_keys(topic, rng.i64(0..IDS)),
+            76..92 => self.change_key(topic, rng),
+            _ => self.change(topic, rng),
         }
     }
 
-    /// What a topic's table holds after the records for which `is_read` holds. A key changes when both
-    /// halves have been read: whoever shows one without the other is wrong.
-    pub fn rows_after(&self, topic: usize, is_read: impl Fn(i32, u64) -> bool) -> Rows {
-        let mut rows = Rows::new();
-        for happened in &self.history {
-            let mut places = happened.places.iter();
-            if happened.topic != topic
-                || !places.all(|(partition, offset)| is_read(*partition, *offset))
-            {
-                continue;
-            }
-            match &happened.what {
-                What::Upsert(id, v) => {
-                    rows.insert(*id, v.clone());
-                }
-                What::Delete(id) => {
-                    rows.remove(id);
-                }
-                What::Move(moves) => {
-                    for (from, _, _) in moves {
-                        rows.remove(from);
-                    }
-                    rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
-                }
-                What::Truncate => rows.clear(),
-            }
+    /// Everything that is under way comes to its end.
+    pub fn finish(&mut self, rng: &mut fastrand::Rng) {
+        self.bring_back();
+        if self.scanning.is_none() && rng.u32(..3) == 0 {
+            self.lose_place(rng);
         }
-        rows
+        while self.scanning.is_some() {
+            self.write_scan();
+        }
+        // What a run streams says that its snapshot is over.
+        for topic in 0..self.topics.len() {
+            self.lsn += 1;
+            self.upsert(topic, 0);
+        }
     }
 
     pub fn end(&self, topic: usize, partition: i32) -> u64 {
@@ -143,158 +177,24 @@ impl Database {
     /// Whether the record at an offset deletes a row.
     pub fn is_delete(&self, topic: usize, partition: i32, offset: u64) -> bool {
         let written = &self.topics[topic].written[partition as usize];
-        let record = written.get(offset as usize).and_then(Option::as_ref);
+        let record = written.get(offset as usize);
+        let record = record.and_then(|written| written.record.as_ref());
         let value = record.and_then(|record| record.value.as_deref());
-        value.is_some_and(|value| {
-            let value = String::from_utf8_lossy(value);
-            value.contains(r#""op":"d""#)
-        })
+        value.is_some_and(|value| has(value, r#""op":"d""#))
     }
 
     /// Partitions and offsets of a topic's records that cannot be decoded.
-    pub fn broken_records(&self, topic: usize) -> &[(i32, u64)] {
+    pub fn broken_records(&self, topic: usize) -> &[Place] {
         &self.topics[topic].broken
     }
 
-    fn snapshot(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        for id in 0..rng.i64(1..IDS) {
-            let (at, v) = (self.at_key(topic, id), format!("r{id}"));
-            let record = self.connector.snapshot(at, id, &v);
-            self.topics[topic].rows.insert(id, v.clone());
-            self.change(topic, record, What::Upsert(id, v));
-        }
+    pub fn is_gone(&self, topic: usize) -> bool {
+        let gone = self.gone.as_ref();
+        gone.is_some_and(|(gone, _)| *gone == topic)
     }
 
-    fn upsert(&mut self, topic: usize, id: i64, is_held: bool) {
-        let (at, v) = (self.at_key(topic, id), format!("v{}", self.lsn));
-        let record = if is_held {
-            self.connector.update(at, id, &v)
-        } else {
-            self.connector.create(at, id, &v)
-        };
-        self.topics[topic].rows.insert(id, v.clone());
-        self.change(topic, record, What::Upsert(id, v));
-    }
-
-    fn delete(&mut self, topic: usize, id: i64, with_tombstone: bool) {
-        let at = self.at_key(topic, id);
-        let (delete, tombstone) = (
-            self.connector.delete(at, id),
-            self.connector.tombstone(at, id),
-        );
-        self.topics[topic].rows.remove(&id);
-        self.change(topic, delete, What::Delete(id));
-        if with_tombstone {
-            self.append(topic, tombstone);
-        }
-    }
-
-    /// Both halves of a key change share their position.
-    fn change_key(&mut self, topic: usize, id: i64, to: i64) {
-        let Some(v) = self.topics[topic].rows.get(&id).cloned() else {
-            return;
-        };
-        if self.topics[topic].rows.contains_key(&to) {
-            return;
-        }
-        let (from, here) = (self.at_key(topic, id), self.at_key(topic, to));
-        let away = self.connector.moved_away(from, id, to);
-        let tombstone = PlannedRecord {
-            value: None,
-            ..away.clone()
-        };
-        let arrived = self.connector.moved_here(here, to, &v, id);
-        self.topics[topic].rows.remove(&id);
-        self.topics[topic].rows.insert(to, v.clone());
-        let away = self.append(topic, away);
-        self.append(topic, tombstone);
-        let arrived = self.append(topic, arrived);
-        self.history.push(Happened {
-            topic,
-            places: vec![away, arrived],
-            what: What::Move(vec![(id, to, v)]),
-        });
-    }
-
-    /// `set id = id + 1` from a key on, up to the first that is free: each row arrives before the one
-    /// that was there leaves. Only tables with the full replica identity can do that.
-    fn shift_keys(&mut self, topic: usize, first: i64) {
-        let rows = self.topics[topic].rows.clone();
-        let shifted: Vec<(i64, String)> = (first..IDS)
-            .map_while(|id| Some((id, rows.get(&id)?.clone())))
-            .collect();
-        self.transaction += 1;
-        let (mut places, mut moves) = (Vec::new(), Vec::new());
-        for (id, v) in shifted {
-            self.lsn += 1;
-            let (from, here) = (self.at_key(topic, id), self.at_key(topic, id + 1));
-            let away = whole(self.connector.moved_away(from, id, id + 1), &v);
-            let tombstone = PlannedRecord {
-                value: None,
-                ..away.clone()
-            };
-            let arrived = self.connector.moved_here(here, id + 1, &v, id);
-            places.push(self.append(topic, away));
-            self.append(topic, tombstone);
-            places.push(self.append(topic, arrived));
-            moves.push((id, id + 1, v));
-        }
-        self.transaction += 1;
-        let rows = &mut self.topics[topic].rows;
-        for (id, _, _) in &moves {
-            rows.remove(id);
-        }
-        rows.extend(moves.iter().map(|(_, to, v)| (*to, v.clone())));
-        self.history.push(Happened {
-            topic,
-            places,
-            what: What::Move(moves),
-        });
-    }
-
-    fn truncate(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        let at = self.at_any(topic, rng);
-        let record = self.connector.truncate(at);
-        self.topics[topic].rows.clear();
-        self.change(topic, record, What::Truncate);
-    }
-
-    fn broken(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        let record = Connector::broken(self.at_any(topic, rng));
-        let (partition, offset) = self.append(topic, record);
-        self.topics[topic].broken.push((partition, offset));
-    }
-
-    fn heartbeat(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        let record = Connector::heartbeat(self.at_any(topic, rng));
-        self.append(topic, record);
-    }
-
-    /// Offsets that hold no record, as a broker's own records take.
-    fn skip_offsets(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        let At { partition, .. } = self.at_any(topic, rng);
-        let name = self.topics[topic].name;
-        self.topics[topic].written[partition as usize].push(None);
-        self.log.skip_offsets(name, partition, 1);
-    }
-
-    /// The connector is restarted and writes what it had streamed to a partition last once more.
-    fn write_again(&mut self, topic: usize, rng: &mut fastrand::Rng) {
-        self.connector.run += 1;
-        let At { partition, .. } = self.at_any(topic, rng);
-        let written = &self.topics[topic].written[partition as usize];
-        let from = written.len().saturating_sub(rng.usize(1..=AGAIN_MAX));
-        let suffix = written[from..].iter().flatten();
-        // A tombstone is written together with its delete, or not at all; and a run that
-        // reads the tables again takes a snapshot of its own, with other positions.
-        let streamed: Vec<PlannedRecord> = suffix
-            .skip_while(|record| record.value.is_none())
-            .filter(|record| is_of_table(record) && !is_snapshot(record))
-            .cloned()
-            .collect();
-        for record in streamed {
-            self.append(topic, self.connector.again(&record));
-        }
+    pub fn is_unreachable(&self) -> bool {
+        self.is_unreachable
     }
 
     fn at_key(&self, topic: usize, id: i64) -> At<'static> {
@@ -316,41 +216,85 @@ impl Database {
         }
     }
 
-    fn change(&mut self, topic: usize, record: PlannedRecord, what: What) {
+    /// Writes the one record of a change.
+    fn happens(&mut self, topic: usize, record: PlannedRecord, what: What) {
         let place = self.append(topic, record);
-        self.history.push(Happened {
-            topic,
-            places: vec![place],
-            what,
-        });
+        self.truth.happened(topic, vec![place], what);
     }
 
-    fn append(&mut self, topic: usize, record: PlannedRecord) -> (i32, u64) {
+    fn append(&mut self, topic: usize, record: PlannedRecord) -> Place {
+        self.append_copy(topic, record, None)
+    }
+
+    fn append_copy(&mut self, topic: usize, record: PlannedRecord, copy_of: Option<u64>) -> Place {
+        let Topic {
+            name,
+            shape,
+            written,
+            streamed_by,
+            ..
+        } = &mut self.topics[topic];
+        self.written += 1;
+        let record = match copy_of {
+            Some(_) => record,
+            None => shaped(record, *shape),
+        };
         let partition = record.partition;
-        let written = &mut self.topics[topic].written[partition as usize];
+        let written = &mut written[partition as usize];
         let offset = written.len() as u64;
         self.log.append(std::slice::from_ref(&record));
-        written.push(Some(record));
+        let value = record.value.clone().unwrap_or(b"tombstone".to_vec());
+        let what = String::from_utf8_lossy(&value);
+        let images = what.find(",\"source\"").unwrap_or(what.len());
+        self.trace.say(format_args!(
+            "{name}-{partition}@{offset} run {}: {}{}",
+            self.connector.run,
+            &what[..images],
+            if copy_of.is_some() { " again" } else { "" }
+        ));
+        if !what.contains(r#""op":"r""#) && !record.headers.is_empty() {
+            *streamed_by = self.connector.run;
+        }
+        written.push(Written {
+            record: Some(record),
+            copy_of,
+            number: self.written,
+        });
         (partition, offset)
     }
-}
 
-/// A departure with the image of its whole row.
-fn whole(departure: PlannedRecord, v: &str) -> PlannedRecord {
-    let value = String::from_utf8(departure.value.unwrap_or_default()).unwrap_or_default();
-    let value = value.replace(r#""v":null"#, &format!(r#""v":"{v}""#));
-    PlannedRecord {
-        value: Some(value.into_bytes()),
-        ..departure
+    fn count(&self, happening: Happening, topic: usize) {
+        self.trace
+            .count(happening, format_args!("{}", self.topics[topic].name));
     }
 }
 
-fn is_snapshot(record: &PlannedRecord) -> bool {
-    let value = record.value.as_deref().unwrap_or_default();
-    String::from_utf8_lossy(value).contains(r#""op":"r""#)
+impl Topic {
+    /// What a row holds beside its id, as records of the topic tell it from now on.
+    fn told(&self, v: &str) -> String {
+        match self.shape {
+            0 => format!("v={v}"),
+            1 => format!("w=7,v={v}"),
+            _ => format!("u={v}"),
+        }
+    }
 }
 
-/// Not a heartbeat, nor a record that was cut off: those carry no run.
-fn is_of_table(record: &PlannedRecord) -> bool {
-    !record.headers.is_empty()
+/// The record with the columns that its table has now: one more, or the one under another name.
+fn shaped(record: PlannedRecord, shape: usize) -> PlannedRecord {
+    let (value, of_key_alone) = match shape {
+        0 => return record,
+        1 => (r#","w":7,"v":""#, r#","w":null,"v":null"#),
+        _ => (r#","u":""#, r#","u":null"#),
+    };
+    let value = record.value.map(|record| {
+        let record = String::from_utf8_lossy(&record);
+        let record = record.replace(r#","v":null"#, of_key_alone);
+        record.replace(r#","v":""#, value).into_bytes()
+    });
+    PlannedRecord { value, ..record }
+}
+
+fn has(value: &[u8], part: &str) -> bool {
+    String::from_utf8_lossy(value).contains(part)
 }

@@ -2,56 +2,96 @@
 //! what the disk does and when the process crashes. What the pipeline then shows is compared with
 //! tables kept the naive way.
 //!
-//! A seed that fails is in the message; `ROWTIDE_SEED=<seed>` runs that one alone.
+//! `cargo xtask simulate` runs many seeds, and one that failed again; the tests here run a few.
 
 #![expect(clippy::expect_used, reason = "a test tells by panicking")]
 
 mod bag_run;
 mod bags;
+mod campaign;
+mod canary;
+mod coverage;
 mod database;
 mod process;
+mod readers;
 mod run;
+mod scenario;
+mod trace;
+mod truth;
+
+use std::time::Duration;
 
 use testkit::faulty_store::Fault;
 
-use process::Canary;
-use run::{Plan, run};
+use campaign::{Campaign, attempt, replayed};
+use canary::Canary;
+use run::Plan;
+use trace::Trace;
 
 /// Seeds of every run of the tests.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 300;
+/// Events that are shown of a run that failed.
+const LINES_MAX: usize = 50;
+/// A bug must be found within so many.
+const CANARY_SEEDS: u64 = 1_000;
+/// In so many seeds everything happens that can.
+const COVERING_SEEDS: u64 = 1_000;
 
-fn seeds() -> std::ops::Range<u64> {
-    let given = std::env::var("ROWTIDE_SEED").ok();
-    let seed = given.map(|seed| seed.parse::<u64>().expect("a seed is a number"));
-    seed.map_or(0..SEEDS, |seed| seed..seed + 1)
-}
+const NONE: Campaign = Campaign {
+    first: 0,
+    seeds: SEEDS,
+    time_max: None,
+    canary: Canary::None,
+};
 
 #[test]
 fn whatever_happens_the_tables_are_what_the_log_says() {
-    for seed in seeds() {
-        // Shown if something panics.
-        println!("seed {seed}");
-        if let Err(wrong) = run(seed, Plan::Random, Canary::None) {
-            panic!("seed {seed}: {wrong}");
-        }
+    let outcome = NONE.run();
+    println!("{outcome}");
+    if let Some((seed, wrong)) = outcome.failure {
+        panic!("{}\n{wrong}", replayed(seed, Canary::None, LINES_MAX));
     }
 }
 
-/// Tables without a key: of one partition and of several, with and without run ids.
+/// What `cargo xtask simulate` runs, optimised.
 #[test]
-fn a_multiset_is_what_the_source_holds_whatever_is_written_again() {
-    let kinds = [(1, true), (1, false), (3, true)];
-    for (partitions, tells_runs) in kinds {
-        let kind = bags::Kind {
-            partitions,
-            tells_runs,
-        };
-        for seed in seeds() {
-            println!("seed {seed}, {kind:?}");
-            if let Err(wrong) = bag_run::run(seed, kind) {
-                panic!("seed {seed}, {kind:?}: {wrong}");
-            }
-        }
+#[ignore = "takes minutes: cargo xtask simulate"]
+fn campaign() {
+    let given = |name: &str| {
+        let value = std::env::var(name).ok()?;
+        Some(value.parse::<u64>().expect("a number"))
+    };
+    let campaign = Campaign {
+        first: given("ROWTIDE_SEED").unwrap_or(NONE.first),
+        seeds: given("ROWTIDE_SEEDS").unwrap_or(NONE.seeds),
+        time_max: given("ROWTIDE_MINUTES").map(|minutes| Duration::from_secs(60 * minutes)),
+        ..NONE
+    };
+    if campaign.seeds == 1 {
+        println!("{}", replayed(campaign.first, Canary::None, usize::MAX));
+    }
+    let outcome = campaign.run();
+    println!("{outcome}");
+    if let Some((seed, _)) = outcome.failure {
+        panic!("{}", replayed(seed, Canary::None, LINES_MAX));
+    }
+    let missing = outcome.coverage.missing();
+    assert!(
+        missing.is_empty() || outcome.seeds < COVERING_SEEDS,
+        "{missing:?} never happened"
+    );
+}
+
+/// Nothing but the seed decides: no clock, no order of a hash map, no address.
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..40 {
+        let hashes = [(); 2].map(|()| {
+            let trace = Trace::default();
+            let result = attempt(seed, Canary::None, &trace);
+            (trace.hash(), result)
+        });
+        assert_eq!(hashes[0], hashes[1], "seed {seed}");
     }
 }
 
@@ -61,7 +101,9 @@ fn every_write_may_be_the_last_one() {
         for fault in Fault::ALL {
             for writes in 0.. {
                 println!("seed {seed}, {fault:?} after {writes} writes");
-                let ran = run(seed, Plan::Once { writes, fault }, Canary::None);
+                let rng = fastrand::Rng::with_seed(seed);
+                let plan = Plan::Once { writes, fault };
+                let ran = run::run(rng, plan, Canary::None, &Trace::default());
                 let ran = ran.unwrap_or_else(|wrong| {
                     panic!("seed {seed}, {fault:?} after {writes} writes: {wrong}")
                 });
@@ -77,13 +119,15 @@ fn every_write_may_be_the_last_one() {
 /// The harness itself: each of these bugs must be found soon.
 #[test]
 fn bugs_are_found() {
-    for canary in [
-        Canary::AcknowledgesEarly,
-        Canary::ResumesOneLate,
-        Canary::ForgetsFailedCheckpoints,
-    ] {
-        let found = (0..50).find_map(|seed| Some((seed, run(seed, Plan::Random, canary).err()?)));
-        let (seed, wrong) = found.unwrap_or_else(|| panic!("{canary:?} was never found"));
+    for canary in Canary::ALL {
+        let campaign = Campaign {
+            seeds: CANARY_SEEDS,
+            canary: *canary,
+            ..NONE
+        };
+        let Some((seed, wrong)) = campaign.run().failure else {
+            panic!("{canary:?} was not found in {CANARY_SEEDS} seeds");
+        };
         println!("{canary:?} was found at seed {seed}: {wrong}");
     }
 }

@@ -1,13 +1,20 @@
 //! One run: a database, a log and a disk that outlive every process, and what must hold of them.
 
+mod checks;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use checkpoint_store::MemoryDisk;
-use table_store::TableCut;
 use testkit::faulty_store::{Fault, Faults};
 
-use crate::database::{Database, Rows};
-use crate::process::{Canary, Crashed, Process};
+use crate::canary::Canary;
+use crate::coverage::Happening;
+use crate::database::Database;
+use crate::process::{Crashed, Process, Surroundings};
+use crate::readers::{self, Readers};
+use crate::trace::Trace;
 
-const STEPS: u32 = 400;
+const STEPS: u32 = 250;
 
 /// What goes wrong with the disk.
 #[derive(Clone, Copy, Debug)]
@@ -25,227 +32,239 @@ pub struct Ran {
 struct World {
     rng: fastrand::Rng,
     database: Database,
-    disk: MemoryDisk,
-    faults: Faults,
-    canary: Canary,
+    around: Surroundings,
+    readers: Readers,
+    /// Where the tables that the disk holds begin: what retention had taken before they were read.
+    begin: BTreeMap<(String, i32), u64>,
+    /// Full snapshots that may have taken effect early, by topic and number: see
+    /// [`World::excuse_early_sweeps`].
+    swept_early: BTreeSet<(usize, u32)>,
+    memory_is_used_up: bool,
 }
 
 /// Runs to the end of the log, and says what is wrong if anything is.
-pub fn run(seed: u64, plan: Plan, canary: Canary) -> Result<Ran, String> {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let mut world = World {
-        database: Database::new(&mut rng),
-        rng,
+pub fn run(
+    mut rng: fastrand::Rng,
+    plan: Plan,
+    canary: Canary,
+    trace: &Trace,
+) -> Result<Ran, String> {
+    let database = Database::new(&mut rng, trace);
+    let around = Surroundings {
+        log: database.log.clone(),
         disk: MemoryDisk::default(),
         faults: Faults::default(),
+        is_torn: false,
         canary,
+        trace: trace.clone(),
+    };
+    if rng.bool() {
+        around.faults.write_ahead_above(rng.usize(1..200));
+    }
+    if canary == Canary::LiesAboutFlushes {
+        around.faults.lie();
+    }
+    let mut world = World {
+        rng,
+        database,
+        around,
+        readers: Readers::default(),
+        begin: BTreeMap::new(),
+        swept_early: BTreeSet::new(),
+        memory_is_used_up: false,
     };
     if let Plan::Once { writes, fault } = plan {
-        world.faults.after(writes, fault);
+        world.around.faults.after(writes, fault);
     }
     let mut process = world.open()?;
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
+        trace.begin_step(step);
         if matches!(plan, Plan::Random) && world.rng.u32(..15) == 0 {
-            let fault = Fault::ALL[world.rng.usize(..Fault::ALL.len())];
-            world.faults.after(world.rng.u64(..4), fault);
+            world.plan_fault();
         }
-        if world.step(&mut process)?.is_err() {
+        let survived = world.step(&mut process)?;
+        world.count_faults();
+        if survived.is_err() {
             drop(process);
-            process = world.open()?;
+            process = world.restart()?;
         }
     }
-    let faults_happened = world.faults.happened();
-    world.faults.forget();
-    if process.settle(&mut world.rng).is_err() {
-        return Err("the process crashed and nothing made it".to_owned());
-    }
-    world.check_end(&mut process)?;
-    drop(process);
-    let mut process = world.open()?;
-    world.check_reread(&process)?;
-    if process.settle(&mut world.rng).is_err() {
-        return Err("the process crashed and nothing made it".to_owned());
-    }
-    world.check_end(&mut process)?;
+    let faults_happened = world.around.faults.happened();
+    trace.begin_step(STEPS);
+    world.around.faults.forget();
+    world.end(process)?;
     Ok(Ran { faults_happened })
 }
 
 impl World {
-    /// Starts a process and checks what it begins with.
-    fn open(&mut self) -> Result<Process, String> {
-        let batch = self.rng.usize(1..=8);
-        let log = &self.database.log;
-        let opened = Process::open(log, &self.disk, &self.faults, batch, self.canary);
-        let mut process = opened.map_err(|error| format!("the disk cannot be read: {error}"))?;
-        let loaded = process.tables();
-        process.poll();
-        process.publish();
-        for (at, topic) in self.database.topics.iter().enumerate() {
-            let read_from = |partition| log.read_from(topic.name, partition).unwrap_or(0);
-            for partition in 0..topic.partitions {
-                let acknowledged = log.acknowledged(topic.name, partition);
-                if acknowledged.is_some_and(|next| next.0 > read_from(partition)) {
-                    return Err(format!(
-                        "{}-{partition}: {acknowledged:?} was acknowledged, and a restart reads from {}",
-                        topic.name,
-                        read_from(partition)
-                    ));
-                }
-            }
-            let table = loaded
-                .iter()
-                .find(|(table, _)| table.table.identity().topic == topic.name);
-            let rows = table.map(|(_, rows)| rows.clone()).unwrap_or_default();
-            self.check_rows("after a restart", at, &rows, read_from)?;
-        }
-        Ok(process)
-    }
-
     /// Something happens somewhere.
     fn step(&mut self, process: &mut Process) -> Result<Result<(), Crashed>, String> {
-        match self.rng.u32(..100) {
-            0..40 => self.database.step(&mut self.rng),
-            40..55 => {
+        match self.rng.u32(..200) {
+            0..80 => self.database.step(&mut self.rng),
+            80..108 => {
                 process.poll();
             }
-            55..80 => process.deliver(&mut self.rng),
-            80..90 => {
-                process.publish();
-                self.check_cut(process)?;
+            108..156 => {
+                process.deliver(&mut self.rng);
+                self.excuse_early_sweeps(process);
             }
-            90..99 => return Ok(process.checkpoint()),
+            156..170 => self.publish(process)?,
+            170..184 => return Ok(process.checkpoint()),
+            184..186 => {
+                self.readers.hold(process.sequencer.store())?;
+                self.count(Happening::CutHeld);
+            }
+            186..189 => {
+                let told = (self.around.canary, &self.around.trace);
+                let store = process.sequencer.store();
+                self.readers.read(store, &mut self.rng, told)?;
+            }
+            189..191 => {
+                let store = process.sequencer.store();
+                readers::change_indexes(store, &mut self.rng, &self.around.trace);
+            }
+            191..193 => process.pause(&mut self.rng),
+            193..195 => self.limit_memory(process),
+            195..197 => {
+                if process.quiet() {
+                    self.check_freshness(process)?;
+                }
+            }
+            197 => self.replace_stalled(process)?,
             _ => return Ok(Err(Crashed)),
         }
         Ok(Ok(()))
     }
 
-    /// Every table of a cut is what the records before its offsets make of it.
-    fn check_cut(&self, process: &Process) -> Result<(), String> {
-        for (table, rows) in process.tables() {
-            let at = self.topic_of(&table);
-            let offsets = &table.facts.offsets;
-            // Before the source has told its partitions, a table is what was loaded.
-            if offsets.len() < self.database.topics[at].partitions as usize {
-                continue;
-            }
-            let next = |partition| {
-                offsets
-                    .iter()
-                    .find(|(of, _)| *of == partition)
-                    .map(|at| at.1)
-            };
-            self.check_rows("at a cut", at, &rows, |partition| {
-                next(partition).unwrap_or(0)
-            })?;
-        }
-        Ok(())
+    fn publish(&mut self, process: &mut Process) -> Result<(), String> {
+        process.publish();
+        self.begin.extend(process.take_begun());
+        self.count(Happening::Published);
+        self.check_cut(process)
     }
 
-    fn check_rows(
-        &self,
-        when: &str,
-        topic: usize,
-        rows: &Rows,
-        next: impl Fn(i32) -> u64,
-    ) -> Result<(), String> {
-        let database = &self.database;
-        let partitions = database.topics[topic].partitions;
-        // A delete that was applied last in its partition is read again after a restart: of each
-        // partition it may be part of the table or not.
-        let read = |last_deletes: u32| {
-            database.rows_after(topic, |partition, offset| {
-                let may_be = last_deletes >> partition & 1 == 1 && offset == next(partition);
-                offset < next(partition) || (may_be && database.is_delete(topic, partition, offset))
-            })
+    /// The process has ended; another one starts on what it left.
+    fn restart(&mut self) -> Result<Process, String> {
+        self.count(Happening::Crashed);
+        self.readers = Readers::default();
+        self.memory_is_used_up = false;
+        self.open()
+    }
+
+    /// Starts a process and checks what it begins with.
+    fn open(&mut self) -> Result<Process, String> {
+        let batch = self.rng.usize(1..=8);
+        let opened = Process::open(&self.around, batch);
+        let mut process = match opened {
+            Ok(process) => process,
+            // What was torn is noticed, and no part of it is served.
+            Err(error) if self.around.is_torn => {
+                self.around
+                    .trace
+                    .count(Happening::TornNoticed, format_args!("{error}"));
+                self.delete_directory();
+                Process::open(&self.around, batch)?
+            }
+            Err(error) => return Err(format!("the disk cannot be read: {error}")),
         };
-        if (0..1 << partitions).any(|last_deletes| read(last_deletes) == *rows) {
+        self.check_start(&mut process)?;
+        self.around.is_torn = false;
+        Ok(process)
+    }
+
+    /// An operator does what a table says that has stalled for good: deletes the directory and reads
+    /// the log anew.
+    fn replace_stalled(&mut self, process: &mut Process) -> Result<(), String> {
+        if self.stalled_for_good(process).is_empty() {
             return Ok(());
         }
-        let expected = read(0);
-        let mut keys = expected.keys().chain(rows.keys());
-        let wrong = keys.find(|key| rows.get(key) != expected.get(key));
-        Err(format!(
-            "{} {when}: row {wrong:?} is wrong: {rows:?} should be {expected:?}",
-            database.topics[topic].name
-        ))
+        self.count(Happening::Stalled);
+        self.readers = Readers::default();
+        self.memory_is_used_up = false;
+        self.delete_directory();
+        *process = self.open()?;
+        Ok(())
     }
 
-    /// At the end of the log everything is there, live, and acknowledged.
-    fn check_end(&self, process: &mut Process) -> Result<(), String> {
-        let tables = process.tables();
-        let mut broken = Vec::new();
-        for (at, topic) in self.database.topics.iter().enumerate() {
-            let of_topic = self.database.broken_records(at);
-            broken.extend(
-                of_topic
-                    .iter()
-                    .map(|(partition, offset)| (topic.name.to_owned(), *partition, *offset)),
-            );
-            let expected = self.database.rows_after(at, |_, _| true);
-            let Some((table, rows)) = tables
-                .iter()
-                .find(|(table, _)| table.table.identity().topic == topic.name)
-            else {
-                if expected.is_empty() {
-                    continue;
-                }
-                return Err(format!("{} has no table", topic.name));
-            };
-            self.check_rows("at the end", at, rows, |_| u64::MAX)?;
-            if table.facts.quarantined != of_topic.len() as u64 {
-                return Err(format!(
-                    "{}: {} records are counted as put aside, and {} were broken",
-                    topic.name,
-                    table.facts.quarantined,
-                    of_topic.len()
-                ));
+    fn delete_directory(&mut self) {
+        self.count(Happening::DirectoryDeleted);
+        self.around.disk = MemoryDisk::default();
+        self.around.is_torn = false;
+        self.around.log.forget_acknowledged();
+        self.begin.clear();
+    }
+
+    fn limit_memory(&mut self, process: &mut Process) {
+        self.memory_is_used_up ^= true;
+        let (max, happening) = match self.memory_is_used_up {
+            true => (0, Happening::MemoryUsedUp),
+            false => (u64::MAX, Happening::MemoryFreed),
+        };
+        self.count(happening);
+        process.sequencer.set_memory_max(max);
+    }
+
+    fn plan_fault(&mut self) {
+        let rng = &mut self.rng;
+        let batches = rng.u8(..6);
+        let fault = match rng.u32(..16) {
+            0..3 => Fault::Refuse,
+            3..6 => Fault::LoseConfirmation,
+            6..9 => Fault::CrashLosing,
+            9..12 => Fault::CrashKeeping,
+            12..15 => Fault::CrashKeepingFirst(batches),
+            _ => Fault::CrashTearing(batches),
+        };
+        self.around.faults.after(rng.u64(..12), fault);
+    }
+
+    fn count_faults(&mut self) {
+        let Some(fault) = self.around.faults.take_happened() else {
+            return;
+        };
+        self.around.is_torn |= matches!(fault, Fault::CrashTearing(_));
+        let happening = match fault {
+            Fault::Refuse => Happening::WriteRefused,
+            Fault::LoseConfirmation => Happening::ConfirmationLost,
+            Fault::CrashLosing => Happening::UnflushedLost,
+            Fault::CrashKeeping => Happening::EverythingKept,
+            Fault::CrashKeepingFirst(_) => Happening::PrefixKept,
+            Fault::CrashTearing(_) => Happening::Torn,
+        };
+        self.count(happening);
+    }
+
+    /// Everything that was written is read, by this process and by the next.
+    fn end(&mut self, mut process: Process) -> Result<(), String> {
+        self.database.finish(&mut self.rng);
+        process.sequencer.set_memory_max(u64::MAX);
+        for round in 0..2 {
+            self.settle(&mut process)?;
+            if !self.stalled_for_good(&mut process).is_empty() {
+                self.count(Happening::Stalled);
+                drop(process);
+                self.delete_directory();
+                process = self.open()?;
+                self.settle(&mut process)?;
             }
-        }
-        let (mut aside, mut expected) = (process.quarantine(), broken);
-        aside.sort();
-        expected.sort();
-        if aside != expected {
-            return Err(format!(
-                "{aside:?} are put aside, and {expected:?} were broken"
-            ));
-        }
-        if !process.is_live() {
-            return Err("everything was read, and a table is not live".to_owned());
+            self.check_end(&mut process)?;
+            drop(process);
+            process = self.open()?;
+            if round == 0 {
+                self.check_reread(&process)?;
+            }
         }
         Ok(())
     }
 
-    /// A process that is started on the end of the log reads nothing again but a last delete.
-    fn check_reread(&self, process: &Process) -> Result<(), String> {
-        for (at, topic) in self.database.topics.iter().enumerate() {
-            let has_table = process
-                .tables()
-                .iter()
-                .any(|(table, _)| table.table.identity().topic == topic.name);
-            for partition in 0..topic.partitions {
-                let (from, end) = (
-                    self.database.log.read_from(topic.name, partition),
-                    self.database.end(at, partition),
-                );
-                let is_last_delete = from.is_some_and(|from| {
-                    from + 1 == end && self.database.is_delete(at, partition, from)
-                });
-                if has_table && from != Some(end) && !is_last_delete {
-                    return Err(format!(
-                        "{}-{partition} ends at {end}, and is read from {from:?} again",
-                        topic.name
-                    ));
-                }
-            }
-        }
-        Ok(())
+    fn settle(&mut self, process: &mut Process) -> Result<(), String> {
+        let settled = process.settle(&mut self.rng);
+        self.begin.extend(process.take_begun());
+        self.excuse_early_sweeps(process);
+        settled.map_err(|Crashed| "the process crashed and nothing made it".to_owned())
     }
 
-    fn topic_of(&self, table: &TableCut) -> usize {
-        let mut topics = self.database.topics.iter();
-        let name = &table.table.identity().topic;
-        topics
-            .position(|topic| topic.name == name)
-            .expect("a table of a topic that there is")
+    fn count(&self, happening: Happening) {
+        self.around.trace.count(happening, format_args!(""));
     }
 }

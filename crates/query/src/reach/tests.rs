@@ -73,6 +73,7 @@ fn only_tables_that_are_named_have_a_floor() {
     let orders = table("orders", &[3], |_| {});
     assert_eq!(reach([&items, &orders], &floor), behind(0, 4, Some(3)));
     assert!(names_any(&floor, [&items, &orders]));
+    assert!(names_all(&floor, [&items, &orders]) && !names_all(&floor, [&items]));
 }
 
 #[test]

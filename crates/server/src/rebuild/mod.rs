@@ -3,19 +3,18 @@
 
 mod offline;
 mod online;
-mod progress;
 
 use std::collections::BTreeMap;
 
 use api_types::{RebuildState, RebuildStatus};
-use checkpoint_store::CheckpointError;
 use clap::Args;
 
-use self::progress::Progress;
 use crate::cli::LogArgs;
 use crate::config::{self, ConfigArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::progress::{self, Progress};
+use crate::verify::is_in_use;
 
 #[derive(Args, Clone, Debug)]
 pub struct RebuildArgs {
@@ -68,15 +67,6 @@ pub fn run(args: &RebuildArgs) -> Result<(), Failure> {
         }
         result => result,
     }
-}
-
-/// A server runs on the data directory.
-fn is_in_use(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    causes.any(|cause| {
-        let error = cause.downcast_ref::<CheckpointError>();
-        matches!(error, Some(CheckpointError::Locked { .. }))
-    })
 }
 
 /// Follows rebuilds until all are over, and says what came of them. `look` waits a moment, and then

@@ -29,7 +29,7 @@ pub fn run(args: &RebuildArgs, config: Config) -> Result<(), Failure> {
         checkpoint_interval: config.checkpoint_interval.min(CHECKPOINT_INTERVAL),
         ..config
     };
-    let pipeline = start_pipeline(config)?;
+    let pipeline = start_pipeline(&config)?;
     let result = rebuild_all(args, &pipeline);
     pipeline.stop();
     result

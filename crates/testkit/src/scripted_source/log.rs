@@ -1,6 +1,6 @@
 //! The log that a test writes and scripted sources read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use change_feed::SourceEvent;
@@ -88,6 +88,23 @@ impl ScriptedLog {
         }
     }
 
+    /// Gives a topic more partitions, as an operator does.
+    pub fn add_partitions(&self, topic: &str, partitions: i32) {
+        let state = &mut *self.state.lock();
+        let first = state.partitions.get(&(topic.to_owned(), 0));
+        let of_topic = first.map(|first| (first.topic_uuid, first.compacted));
+        let (topic_uuid, compacted) = of_topic.unwrap_or_default();
+        for partition in 0..partitions {
+            let place = (topic.to_owned(), partition);
+            let added = || LogPartition {
+                topic_uuid,
+                compacted,
+                ..LogPartition::default()
+            };
+            state.partitions.entry(place).or_insert_with(added);
+        }
+    }
+
     pub fn delete_topic(&self, topic: &str) {
         self.state
             .lock()
@@ -114,6 +131,26 @@ impl ScriptedLog {
         for ((name, _), partition) in &mut state.partitions {
             partition.compacted |= name == topic;
         }
+    }
+
+    /// Removes every record that a later one of its key replaces. Answers which that were.
+    pub fn compact(&self, topic: &str) -> Vec<(i32, u64)> {
+        let state = &mut *self.state.lock();
+        let mut removed = Vec::new();
+        for ((name, number), partition) in &mut state.partitions {
+            if name != topic {
+                continue;
+            }
+            let mut later = BTreeSet::new();
+            for (offset, record) in partition.records.iter().rev() {
+                if record.key.is_some() && !later.insert(record.key.clone()) {
+                    removed.push((*number, *offset));
+                }
+            }
+            let is_replaced = |offset: &u64| removed.contains(&(*number, *offset));
+            partition.records.retain(|offset, _| !is_replaced(offset));
+        }
+        removed
     }
 
     /// Appends records; a topic that was not created comes into being with the partitions named.
@@ -153,6 +190,14 @@ impl ScriptedLog {
         });
     }
 
+    /// Offset of the first record that retention has left.
+    pub fn retained_from(&self, topic: &str, partition: i32) -> u64 {
+        let state = self.state.lock();
+        let place = (topic.to_owned(), partition);
+        let found = state.partitions.get(&place);
+        found.map_or(0, |partition| partition.retained_from)
+    }
+
     /// Loses everything from an offset on, as a broker does whose disk was not flushed.
     pub fn cut_tail(&self, topic: &str, partition: i32, from: u64) {
         self.change(topic, partition, |partition| {
@@ -173,6 +218,11 @@ impl ScriptedLog {
             .acknowledged
             .get(&(topic.to_owned(), partition))
             .copied()
+    }
+
+    /// Whoever reads from now on has acknowledged nothing yet.
+    pub fn forget_acknowledged(&self) {
+        self.state.lock().acknowledged.clear();
     }
 
     /// Where a source was last told to begin, as an offset.

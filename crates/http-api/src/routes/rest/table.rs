@@ -65,7 +65,12 @@ impl Profile {
     }
 
     fn no_table(&self, state: &ApiState, cut: &Cut, name: &str, refused: &NameError) -> Refusal {
-        if let Some(progress) = state.status().starting(name) {
+        let starting = match self.0 {
+            None => state.starting(name),
+            // One of that name may be there, and in another schema.
+            Some(_) => state.status().starting(name),
+        };
+        if let Some(progress) = starting {
             let percent = (progress.clamp(0.0, 1.0) * 100.0).floor();
             return Refusal::new(
                 503,

@@ -1,4 +1,4 @@
-//! How far rebuilds are: bars on a terminal, a line now and then elsewhere.
+//! How far the reading of logs is, table by table: bars on a terminal, a line now and then elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -14,7 +14,7 @@ const BAR: &str = "{prefix} {bar:30} {percent:>3} % {msg}";
 /// Shares are told in tenths where there is no bar.
 const STEPS: f64 = 10.0;
 
-pub(crate) struct Progress {
+pub struct Progress {
     bars: Option<MultiProgress>,
     tables: BTreeMap<String, Shown>,
 }
@@ -91,7 +91,7 @@ impl Progress {
 }
 
 /// Nothing can be done if nobody reads it.
-pub(super) fn say_aside(line: &str) {
+pub fn say_aside(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,0 +1,349 @@
+//! What must hold: after a start, of every cut, when a source is quiet, and at the end.
+
+use table_store::{ReadState, TableCut};
+
+use super::World;
+use crate::coverage::Happening;
+use crate::process::Process;
+use crate::readers::{self, Seen};
+use crate::truth::{Place, Rows};
+
+impl World {
+    /// What a process begins with is what the records make of it that it does not read again.
+    pub(super) fn check_start(&mut self, process: &mut Process) -> Result<(), String> {
+        let loaded = readers::newest(process.sequencer.store())?;
+        process.poll();
+        process.publish();
+        let begun = process.take_begun();
+        self.begin.extend(begun);
+        for (at, topic) in self.database.topics.iter().enumerate() {
+            if self.database.is_gone(at) {
+                continue;
+            }
+            for partition in 0..topic.partitions {
+                let acknowledged = self.around.log.acknowledged(topic.name, partition);
+                let started = process.started.get(&(topic.name.to_owned(), partition));
+                if let (Some(acknowledged), Some(from)) = (acknowledged, started)
+                    && acknowledged.0 > *from
+                {
+                    return Err(format!(
+                        "{}-{partition}: {acknowledged:?} was acknowledged, and a restart reads from {from}",
+                        topic.name
+                    ));
+                }
+            }
+        }
+        let report = process.report();
+        let partitions = || report.sources.iter().flat_map(|source| &source.partitions);
+        for seen in &loaded {
+            let at = self.topic_of(&seen.table);
+            let name = self.database.topics[at].name;
+            if !self.database.is_gone(at) && !self.database.is_unreachable() {
+                self.check_rows("after a start", at, seen, |partition| {
+                    let mut reports = partitions();
+                    let of = reports.find(|it| it.topic == name && it.partition == partition);
+                    of.map_or(0, |report| report.next_offset)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every table of a cut is what the records before its offsets make of it.
+    pub(super) fn check_cut(&self, process: &Process) -> Result<(), String> {
+        for seen in readers::newest(process.sequencer.store())? {
+            let at = self.topic_of(&seen.table);
+            let offsets = &seen.table.facts.offsets;
+            // Before the source has told its partitions, a table is what was loaded.
+            if offsets.is_empty() {
+                continue;
+            }
+            let next = |partition| {
+                let mut known = offsets.iter();
+                let known = known.find(|(of, _)| *of == partition);
+                known.map_or(0, |at| at.1)
+            };
+            self.check_rows("at a cut", at, &seen, next)?;
+            self.check_facts(at, &seen, next)?;
+        }
+        Ok(())
+    }
+
+    fn check_rows(
+        &self,
+        when: &str,
+        topic: usize,
+        seen: &Seen,
+        next: impl Fn(i32) -> u64,
+    ) -> Result<(), String> {
+        let name = self.database.topics[topic].name;
+        let rows: Rows = seen.rows.iter().cloned().collect();
+        if rows.len() != seen.rows.len() || seen.table.rows != rows.len() as u64 {
+            return Err(format!(
+                "{name} {when}: {} rows are counted of {:?}",
+                seen.table.rows, seen.rows
+            ));
+        }
+        if self.database.topics[topic].is_out_of_order {
+            let truth = &self.database.truth;
+            let mut untold = rows.iter().filter(|row| !truth.was_told(topic, *row));
+            return untold.next().map_or(Ok(()), |row| {
+                Err(format!("{name} {when}: nobody has told of {row:?}"))
+            });
+        }
+        let all = self.rows_as_read(topic, &next);
+        if all.contains(&rows) {
+            return Ok(());
+        }
+        let expected = &all[0];
+        let mut keys = expected.keys().chain(rows.keys());
+        let wrong = keys.find(|key| rows.get(key) != expected.get(key));
+        Err(format!(
+            "{name} {when}: row {wrong:?} is wrong: {rows:?} should be {expected:?}"
+        ))
+    }
+
+    /// What a table may hold when this much of its partitions was read.
+    fn rows_as_read(&self, topic: usize, next: impl Fn(i32) -> u64) -> Vec<Rows> {
+        let (database, truth) = (&self.database, &self.database.truth);
+        let partitions = database.topics[topic].partitions;
+        let reached = |partition, offset| offset < next(partition);
+        let early = self.swept_early.iter();
+        let early = early.filter(|(of, _)| *of == topic).map(|(_, scan)| *scan);
+        let mut all = Vec::new();
+        for swept in [0]
+            .into_iter()
+            .chain(truth.may_have_swept(topic, reached))
+            .chain(early)
+        {
+            // A delete that was applied last in its partition is read again after a restart: of each
+            // partition it may be part of the table or not.
+            for last_deletes in 0..1 << partitions {
+                all.push(truth.rows_after(topic, swept, |partition, offset| {
+                    let may_be = last_deletes >> partition & 1 == 1
+                        && offset == next(partition)
+                        && database.is_delete(topic, partition, offset);
+                    offset >= self.begin(topic, partition) && (reached(partition, offset) || may_be)
+                }));
+            }
+        }
+        all
+    }
+
+    /// What is said of a table is true.
+    fn check_facts(
+        &self,
+        topic: usize,
+        seen: &Seen,
+        next: impl Fn(i32) -> u64,
+    ) -> Result<(), String> {
+        let of_topic = &self.database.topics[topic];
+        let (facts, name) = (&seen.table.facts, of_topic.name);
+        if facts.state == ReadState::Stalled && facts.reason.is_none() {
+            return Err(format!("{name} is stalled and does not say why"));
+        }
+        if facts.complete == facts.incomplete_because.is_some() {
+            return Err(format!("{name}: complete is {}", facts.complete));
+        }
+        let lost = (0..self.database.topics[topic].partitions)
+            .any(|partition| self.begin(topic, partition) > 0);
+        if !lost && !facts.complete {
+            let because = &facts.incomplete_because;
+            return Err(format!("{name} lacks nothing, and says {because:?}"));
+        }
+        // Complete is what holds every row that the source had at that moment. A snapshot whose first
+        // row is retained is taken to be retained whole, which retention by size need not leave true
+        // (ARCHITECTURE, Non-guarantees).
+        let is_known = !of_topic.was_cut_by_size && !of_topic.is_out_of_order;
+        if lost && facts.complete && is_known {
+            let truth = &self.database.truth;
+            let rows: Rows = seen.rows.iter().cloned().collect();
+            let read = |swept| {
+                truth.rows_after(topic, swept, |partition, offset| offset < next(partition))
+            };
+            let scans = (0..=truth.scans).map(read);
+            if !scans.into_iter().any(|whole| whole == rows) {
+                return Err(format!(
+                    "{name} is called complete with {rows:?}, and should be {:?}",
+                    read(truth.scans)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody is told that a table is at the end of its log if it is not.
+    pub(super) fn check_freshness(&self, process: &Process) -> Result<(), String> {
+        let cut = process.sequencer.store().published();
+        for table in cut.tables() {
+            let topic = &self.database.topics[self.topic_of(table)];
+            if table.facts.at_end_ms() != Some(process.now_ms) {
+                continue;
+            }
+            let ends = (0..topic.partitions).map(|partition| {
+                let end = self.around.log.end(topic.name, partition);
+                (partition, end)
+            });
+            let ends: Vec<_> = ends.collect();
+            if table.facts.offsets != ends {
+                return Err(format!(
+                    "{} is said to be at its end with {:?}, and the log ends at {ends:?}",
+                    topic.name, table.facts.offsets
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end of the log everything is there, live, and acknowledged.
+    pub(super) fn check_end(&self, process: &mut Process) -> Result<(), String> {
+        let tables = readers::newest(process.sequencer.store())?;
+        let mut broken = Vec::new();
+        for (at, topic) in self.database.topics.iter().enumerate() {
+            let of_topic = self.database.broken_records(at).iter();
+            let of_topic: Vec<_> = of_topic
+                .filter(|(partition, offset)| *offset >= self.begin(at, *partition))
+                .map(|(partition, offset)| (topic.name.to_owned(), *partition, *offset))
+                .collect();
+            let mut tables = tables.iter();
+            let Some(seen) = tables.find(|seen| self.topic_of(&seen.table) == at) else {
+                return Err(format!("{} has no table", topic.name));
+            };
+            self.check_rows("at the end", at, seen, |_| u64::MAX)?;
+            self.check_swept(at, seen)?;
+            self.check_facts(at, seen, |_| u64::MAX)?;
+            if seen.table.facts.quarantined != of_topic.len() as u64 {
+                return Err(format!(
+                    "{}: {} records are counted as put aside, and {} were broken",
+                    topic.name,
+                    seen.table.facts.quarantined,
+                    of_topic.len()
+                ));
+            }
+            broken.extend(of_topic);
+        }
+        let (mut aside, mut expected) = (process.quarantine(), broken);
+        aside.sort();
+        expected.sort();
+        if aside != expected {
+            return Err(format!(
+                "{aside:?} are put aside, and {expected:?} were broken"
+            ));
+        }
+        for seen in &tables {
+            let facts = &seen.table.facts;
+            if facts.state != ReadState::Live {
+                let topic = &seen.table.table.identity().topic;
+                return Err(format!(
+                    "everything was read, and {topic} is {:?}: {:?}",
+                    facts.state, facts.reason
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What vanished while the connector was down is gone once the next full snapshot was read, or the
+    /// table says that it was not.
+    fn check_swept(&self, topic: usize, seen: &Seen) -> Result<(), String> {
+        if self.database.topics[topic].is_out_of_order {
+            return Ok(());
+        }
+        let truth = &self.database.truth;
+        let read = |swept| {
+            truth.rows_after(topic, swept, |partition, offset| {
+                offset >= self.begin(topic, partition)
+            })
+        };
+        let rows: Rows = seen.rows.iter().cloned().collect();
+        let (swept, unswept) = (read(truth.last_scan(topic)), read(0));
+        if rows == swept {
+            if swept != unswept {
+                self.count(Happening::Swept);
+            }
+            return Ok(());
+        }
+        let reason = seen.table.facts.reason.as_deref().unwrap_or_default();
+        // A run that was seen to stream before its snapshot was, from another partition: the table
+        // stays unconfirmed until the next one (ARCHITECTURE, Non-guarantees).
+        if self.database.topics[topic].partitions > 1 && reason.starts_with("unconfirmed") {
+            return Ok(());
+        }
+        let name = self.database.topics[topic].name;
+        Err(format!(
+            "{name} has ghosts at the end: {rows:?} should be {swept:?} ({reason})"
+        ))
+    }
+
+    /// A process that is started on the end of the log reads nothing again but a last delete.
+    pub(super) fn check_reread(&self, process: &Process) -> Result<(), String> {
+        for (at, topic) in self.database.topics.iter().enumerate() {
+            for partition in 0..topic.partitions {
+                let started = process.started.get(&(topic.name.to_owned(), partition));
+                let end = self.database.end(at, partition);
+                let is_last_delete = started.is_some_and(|from| {
+                    from + 1 == end && self.database.is_delete(at, partition, *from)
+                });
+                if started != Some(&end) && !is_last_delete {
+                    return Err(format!(
+                        "{}-{partition} ends at {end}, and is read from {started:?} again",
+                        topic.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Topics that say that records were lost before they were read, and that this is so.
+    pub(super) fn stalled_for_good(&self, process: &mut Process) -> Vec<String> {
+        let report = process.report();
+        let partitions = report.sources.iter().flat_map(|source| &source.partitions);
+        let halted = partitions.filter(|partition| {
+            let reason = partition.halted.as_deref().unwrap_or_default();
+            reason.contains("no longer retained")
+        });
+        halted.map(|partition| partition.topic.clone()).collect()
+    }
+
+    /// An end of a partition may be told after the mark of a snapshot on another partition was read,
+    /// and yet have been reached before it: then the snapshot takes effect a little early, and its late
+    /// rows follow (ARCHITECTURE, Non-guarantees).
+    pub(super) fn excuse_early_sweeps(&mut self, process: &mut Process) {
+        for ((name, partition), next) in process.take_ends() {
+            let mut topics = self.database.topics.iter();
+            let Some(topic) = topics.position(|topic| topic.name == name) else {
+                continue;
+            };
+            let beyond = self.database.truth.scans_beyond(topic, (partition, next));
+            let beyond: Vec<(u32, Place)> = beyond.collect();
+            if beyond.is_empty() {
+                continue;
+            }
+            let report = process.report();
+            let partitions = || report.sources.iter().flat_map(|source| &source.partitions);
+            let is_read = |mark: &Place| {
+                let mut reached = partitions();
+                reached
+                    .any(|it| it.topic == name && it.partition == mark.0 && it.next_offset > mark.1)
+            };
+            let early = beyond.iter().filter(|(_, mark)| is_read(mark));
+            self.swept_early
+                .extend(early.map(|(scan, _)| (topic, *scan)));
+        }
+    }
+
+    /// Where the table that the disk holds begins in a partition.
+    fn begin(&self, topic: usize, partition: i32) -> u64 {
+        let name = self.database.topics[topic].name.to_owned();
+        self.begin.get(&(name, partition)).copied().unwrap_or(0)
+    }
+
+    fn topic_of(&self, table: &TableCut) -> usize {
+        let mut topics = self.database.topics.iter();
+        let name = &table.table.identity().topic;
+        topics
+            .position(|topic| topic.name == name)
+            .expect("a table of a topic that there is")
+    }
+}

@@ -1,0 +1,41 @@
+//! Runs the seeded simulation of the pipeline, optimised and on all cores, or one seed of it again.
+//!
+//! The simulation itself is a test of `ingest`; this only builds and starts it.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+
+#[derive(Args)]
+pub struct SimulateArguments {
+    /// How many seeds are run; one is shown with everything that happens in it
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// The first of them: the same seed is the same history, to the letter
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Begins no more seeds after so many minutes
+    #[arg(long)]
+    minutes: Option<u64>,
+}
+
+pub fn run(root: &Path, arguments: &SimulateArguments) -> anyhow::Result<ExitCode> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--quiet", "--profile", "simulation"])
+        .args(["--package", "ingest", "--test", "simulation", "--"])
+        .args(["--ignored", "--exact", "campaign", "--nocapture"])
+        .current_dir(root)
+        .env("ROWTIDE_SEED", arguments.seed.to_string())
+        .env("ROWTIDE_SEEDS", arguments.seeds.to_string());
+    if let Some(minutes) = arguments.minutes {
+        command.env("ROWTIDE_MINUTES", minutes.to_string());
+    }
+    Ok(if command.status()?.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
