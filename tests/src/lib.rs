@@ -13,6 +13,7 @@ pub mod broker;
 pub mod calendar;
 pub mod compare;
 pub mod decimal;
+pub mod disk;
 pub mod exact;
 mod group_offsets;
 pub mod orders;

@@ -10,7 +10,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use ureq::Agent;
 
 use crate::exact::Exact;
@@ -174,6 +174,28 @@ impl Server {
         self.process.kill()?;
         self.process.wait()?;
         Ok(())
+    }
+
+    /// Sends the process a signal that it is to handle and go on.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.process), signal).context("cannot send a signal")
+    }
+
+    /// Lets no file of the process become longer than this, or any again. It must have been started to
+    /// bear that: see [`Site::start_limited`](crate::site::Site::start_limited).
+    pub fn limit_files(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        let pid = Some(Pid::from_child(&self.process));
+        prlimit(pid, Resource::Fsize, limit).context("cannot limit the sizes of its files")?;
+        Ok(())
+    }
+
+    /// What it has written to its log, and those before it.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     fn ask(&self, port: u16, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Answer> {

@@ -24,7 +24,11 @@ pub const SOURCE: &str = "corpus";
 /// Closes what was inherited, then becomes the program that is named. A server would otherwise hold
 /// the in-process broker's ends of connections, and they would stay open when the broker, or a test
 /// beside this one, closes them.
+///
+/// What would make a file longer than its limit is refused, and does not end the process.
 const START_ALONE: &str = r#"
+trap '' XFSZ
+if [ -n "$FILE_KIB_MAX" ]; then ulimit -S -f "$FILE_KIB_MAX"; fi
 for fd in /dev/fd/*; do
     fd=${fd##*/}
     if ((fd > 2)); then eval "exec $fd>&-"; fi
@@ -186,20 +190,30 @@ interval = "{checkpoint_interval_ms}ms"
         self.start_with(&["serve", "--config", &config.to_string_lossy()])
     }
 
+    /// The same, of which no file may become longer than this.
+    pub fn start_limited(&self, file_bytes_max: Option<u64>) -> anyhow::Result<Server> {
+        let config = self.path("rowtide.toml");
+        let process = self.spawn(
+            &["serve", "--config", &config.to_string_lossy()],
+            file_bytes_max,
+        )?;
+        Ok(self.server(process))
+    }
+
     /// Starts a server by flags, which must have it listen at the site's addresses.
     pub fn start_with(&self, arguments: &[&str]) -> anyhow::Result<Server> {
-        let process = self.spawn(arguments)?;
-        Ok(Server::of(
-            process,
-            self.data_port,
-            self.admin_port,
-            self.path("log"),
-        ))
+        let process = self.spawn(arguments, None)?;
+        Ok(self.server(process))
+    }
+
+    fn server(&self, process: Child) -> Server {
+        let log = self.path("log");
+        Server::of(process, self.data_port, self.admin_port, log)
     }
 
     /// Runs the binary to its end; its exit code and what it said.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
-        let mut process = self.spawn(arguments)?;
+        let mut process = self.spawn(arguments, None)?;
         let code = wait::until("the command ends", || Ok(process.try_wait()?));
         if code.is_err() {
             process.kill()?;
@@ -229,12 +243,15 @@ interval = "{checkpoint_interval_ms}ms"
         })
     }
 
-    fn spawn(&self, arguments: &[&str]) -> anyhow::Result<Child> {
+    fn spawn(&self, arguments: &[&str], file_bytes_max: Option<u64>) -> anyhow::Result<Child> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.path("log"))?;
         let mut command = self.command(arguments)?;
+        if let Some(bytes) = file_bytes_max {
+            command.env("FILE_KIB_MAX", (bytes >> 10).to_string());
+        }
         command.stdout(log.try_clone()?).stderr(log);
         let _forking = forking();
         command.spawn().context("cannot start rowtide")

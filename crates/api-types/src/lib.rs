@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod fresh;
+mod memory;
 mod problem;
 mod quarantine;
 mod rebuild;
@@ -17,6 +18,7 @@ mod tables;
 mod wait;
 
 pub use fresh::{Fresh, State, Transactions};
+pub use memory::{MemoryStatus, TableMemory};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{
     QUARANTINE_BYTES_SHOWN_MAX, QuarantineOutcome, QuarantineRecord, QuarantineReplayResponse,

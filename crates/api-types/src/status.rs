@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fresh, RebuildStatus, State};
+use crate::{Fresh, MemoryStatus, RebuildStatus, State, TableMemory};
 
 /// Quarantined records that the status lists, newest first. The rest is under `GET /v1/quarantine`.
 pub const QUARANTINE_LISTED_MAX: usize = 20;
@@ -17,6 +17,8 @@ pub struct StatusResponse {
     /// How far the start is.
     #[serde(default)]
     pub start: StartStatus,
+    #[serde(default)]
+    pub memory: MemoryStatus,
     pub fresh: Fresh,
 }
 
@@ -95,6 +97,9 @@ pub struct TableStatus {
     pub topic: String,
     pub rows: u64,
     pub bytes: u64,
+    /// What the bytes are for.
+    #[serde(default)]
+    pub memory: TableMemory,
     pub state: State,
     pub quarantined: u64,
     /// Why it is not live, or not complete, and what would help.
@@ -137,6 +142,14 @@ pub struct CheckpointStatus {
     /// How often this process has written it anew because it had grown.
     #[serde(default)]
     pub rewrites: u64,
+    /// How long the one that is on its way has been written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writing_ms: Option<u64>,
+    /// For how long every attempt has failed, and how many there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_attempts: Option<u32>,
     /// What is wrong and what would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

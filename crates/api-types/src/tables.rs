@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fresh;
+use crate::{Fresh, TableMemory};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TablesResponse {
@@ -35,6 +35,9 @@ pub struct TableInfo {
     pub index_details: Vec<IndexInfo>,
     pub rows: u64,
     pub bytes: u64,
+    /// What the bytes are for.
+    #[serde(default)]
+    pub memory: TableMemory,
     /// Records of this table that could not be applied.
     pub quarantined: u64,
     pub fresh: Fresh,

@@ -108,6 +108,14 @@ impl Catalog {
         notes.chain(tables).sum()
     }
 
+    /// That of an empty place which goes on after another's last checkpoint.
+    pub fn empty_after(sequence: u64) -> Self {
+        Self {
+            sequence,
+            ..Self::default()
+        }
+    }
+
     /// Forgets a table. Removing its keys is the caller's.
     pub fn forget_table(&mut self, table: TableId) {
         if let Some(ledger) = self.tables.remove(&table).and_then(|table| table.ledger) {

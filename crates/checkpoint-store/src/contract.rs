@@ -162,6 +162,13 @@ pub trait CheckpointStore: Send + Sync {
     /// Whether it takes so much more than it holds that [`scrub`](Self::scrub) is worth its cost.
     fn is_overgrown(&self) -> bool;
 
+    /// Begins again in a fresh place that holds nothing, because what is there is damaged. The next
+    /// commit must hold everything; until it is durable, a restart finds what was there before.
+    ///
+    /// # Errors
+    /// If there is no such place to be had. The store is as it was.
+    fn begin_anew(&mut self) -> Result<(), CheckpointError>;
+
     /// Leaves nothing on the medium that could be read of rows and notes that earlier checkpoints held
     /// and this one does not. Costs as much as writing everything anew.
     ///

@@ -43,6 +43,13 @@ pub trait Medium: Send + Sync {
     /// If the medium still cannot be used.
     fn recover(&mut self) -> Result<(), CheckpointError>;
 
+    /// Holds nothing from now on. The next [`flush`](Self::flush) puts what was applied since in the place
+    /// of everything there was; before it, [`recover`](Self::recover) and a crash bring that back.
+    ///
+    /// # Errors
+    /// If that cannot be had. The medium must be [recovered](Self::recover) then.
+    fn begin_anew(&mut self) -> Result<(), CheckpointError>;
+
     /// Leaves nothing that could be read of what was removed or replaced. A medium that keeps nothing of
     /// it need do nothing.
     ///

@@ -109,6 +109,17 @@ impl Medium for MemoryMedium {
         Ok(())
     }
 
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        self.roll_back();
+        let gone = std::mem::take(&mut *self.disk.0.entries.write());
+        let undo = gone.into_iter().map(|(key, value)| Undo {
+            key,
+            before: Some(value),
+        });
+        self.undo.extend(undo);
+        Ok(())
+    }
+
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, CheckpointError> {
         let value = self.read(|entries| entries.get(key).cloned());
         if let Some(value) = &value {

@@ -42,6 +42,8 @@ pub type SledStore = Checkpoints<SledMedium>;
 pub struct SledMedium {
     /// `None` after a failed recovery.
     open: Option<OpenSled>,
+    /// It is open in the fresh place: the next flush exchanges what is there for it.
+    anew: bool,
     directory: Directory,
 }
 
@@ -98,6 +100,7 @@ impl SledMedium {
         };
         Ok(Self {
             open: Some(open),
+            anew: false,
             directory,
         })
     }
@@ -117,8 +120,15 @@ impl SledMedium {
     fn copy_to(&self, path: &Path) -> Result<(), CheckpointError> {
         let fresh = OpenSled::open_at(path, &self.directory)?;
         self.opened()?.copy_into(&fresh)?;
-        fresh.close().map_err(CheckpointError::Write)?;
-        sync_names(path).map_err(CheckpointError::Write)
+        fresh.close().map_err(CheckpointError::Write)
+    }
+
+    /// Puts what is whole and durable in the fresh place where the store is looked for.
+    fn exchange(&mut self) -> io::Result<()> {
+        let (fresh, old) = self.directory.exchange_paths();
+        self.close()?;
+        sync_names(&fresh)?;
+        fs::rename(self.directory.sled_path(), old)
     }
 
     fn opened(&self) -> Result<&OpenSled, CheckpointError> {
@@ -231,10 +241,15 @@ impl Medium for SledMedium {
         let open = self.opened()?;
         guarded(CheckpointError::Write, || open.db.flush())?;
         open.log.sync_data().map_err(CheckpointError::Write)?;
+        if std::mem::take(&mut self.anew) {
+            self.exchange().map_err(CheckpointError::Write)?;
+            self.recover()?;
+        }
         self.directory.mark_used().map_err(CheckpointError::Write)
     }
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
+        self.anew = false;
         self.close().map_err(CheckpointError::Write)?;
         finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
         let opened = OpenSled::open(&self.directory).map_err(|error| match error {
@@ -245,17 +260,26 @@ impl Medium for SledMedium {
         Ok(())
     }
 
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        // Whatever state it is in: its files stay until others take their place.
+        self.close().map_err(CheckpointError::Write)?;
+        finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
+        let (fresh_path, _) = self.directory.exchange_paths();
+        self.open = Some(OpenSled::open_at(&fresh_path, &self.directory)?);
+        self.anew = true;
+        Ok(())
+    }
+
     /// sled's log keeps what was removed until its place is needed: everything is copied into a new one.
     fn scrub(&mut self) -> Result<(), CheckpointError> {
         finish_exchange(&self.directory).map_err(CheckpointError::Write)?;
-        let (fresh_path, old_path) = self.directory.exchange_paths();
+        let (fresh_path, _) = self.directory.exchange_paths();
         if let Err(error) = self.copy_to(&fresh_path) {
             // It would take room until the next commit, for which there may be none left.
             let _ = finish_exchange(&self.directory);
             return Err(error);
         }
-        self.close().map_err(CheckpointError::Write)?;
-        fs::rename(self.directory.sled_path(), old_path).map_err(CheckpointError::Write)?;
+        self.exchange().map_err(CheckpointError::Write)?;
         self.recover()
     }
 

@@ -168,6 +168,19 @@ impl<M: Medium> CheckpointStore for Checkpoints<M> {
         scrubbed
     }
 
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        let begun = self.medium.begin_anew();
+        match &begun {
+            Ok(()) => {
+                self.unsettled = None;
+                // Counted on, so that a checkpoint's number is never given twice.
+                self.catalog = Catalog::empty_after(self.catalog.sequence);
+            }
+            Err(error) => self.unsettled = Some(error.to_string()),
+        }
+        begun
+    }
+
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<Committed, CheckpointError> {
         if self.unsettled.is_some() {
             self.settle()?;

@@ -169,6 +169,12 @@ fn record_now(state: &ApiState) {
             commit_ms: fresh.commit_ms,
         });
     }
+    let memory = state.status().memory();
+    telemetry::record_memory(
+        memory.used_bytes,
+        memory.max_bytes,
+        memory.partitions_waiting as u64,
+    );
     let worst = fresh::state_to_wire(fresh::of_all(state, &cut).state);
     telemetry::record_state(worst.as_str(), &fresh::STATES);
     for source in state.status().sources() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus, StartStatus,
+    CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus,
+    StartStatus,
 };
 use query::json::RowShapes;
 use query::relation::{Relations, World};
@@ -30,6 +31,9 @@ pub trait StatusProvider: Send + Sync + 'static {
 
     /// How far the start is.
     fn start(&self) -> StartStatus;
+
+    /// What the tables take together, and what they may take.
+    fn memory(&self) -> MemoryStatus;
 
     fn health(&self) -> Health;
 

@@ -1,6 +1,6 @@
 //! Applies a decoded batch: each change to its table, each failure to the quarantine, the offset last.
 
-use row_model::{ChangeBatch, ChangeKind, Failure, NextOffset};
+use row_model::{ChangeBatch, ChangeKind, Failure, NextOffset, PartitionId};
 use telemetry::{Event, Operation, count_applied};
 
 use crate::pairs::Refused;
@@ -9,41 +9,49 @@ use crate::sequencer::{Sequencer, SourceOrder};
 use crate::settings::OnBadRecord;
 use crate::tables::Applied;
 
-/// Which records of a batch count: none twice, and none after one that halts its partition.
+/// Which records of a batch count: none twice, and none from the first on that halts its partition or
+/// has to wait.
 #[derive(Clone, Copy)]
 struct News {
     from: u64,
-    halt_at: Option<u64>,
+    until: u64,
 }
 
 impl News {
     fn has(self, offset: u64) -> bool {
-        offset >= self.from && self.halt_at.is_none_or(|halt_at| offset < halt_at)
+        offset >= self.from && offset < self.until
     }
 }
 
 impl Sequencer {
-    /// Applies a batch. Its changes are visible from the next cut on.
-    pub fn apply(&mut self, source: usize, batch: &ChangeBatch) {
+    /// Applies a batch up to the first change for which there is no room. Answers whether that was all
+    /// of it; a partition that is not read takes all, and nothing comes of it.
+    pub(crate) fn apply_what_fits(&mut self, source: usize, batch: &ChangeBatch) -> bool {
         let Some(partition) = self.partitions.get(&(source, batch.partition)) else {
-            return;
+            return true;
         };
         if partition.halted.is_some() {
-            return;
+            return true;
         }
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
-            return self.advance_partition(source, batch, None);
+            self.advance_partition(source, batch, None);
+            return true;
         }
         let halts = self.sources[source].on_bad_record == OnBadRecord::Halt;
+        let from = partition.next.0;
+        let halt_at = batch.failures.first().filter(|_| halts);
+        let halt_at = halt_at.map(|failure| failure.offset);
+        let full_at = self.first_without_room(source, &topic, batch, from);
+        let full_at = full_at.filter(|full_at| halt_at.is_none_or(|halt_at| *full_at < halt_at));
+        let until = full_at.or(halt_at);
+        if until == Some(from) && full_at.is_some() {
+            return false;
+        }
         let news = News {
-            from: partition.next.0,
-            halt_at: batch
-                .failures
-                .first()
-                .filter(|_| halts)
-                .map(|failure| failure.offset),
+            from,
+            until: until.unwrap_or(u64::MAX),
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
@@ -59,11 +67,19 @@ impl Sequencer {
             table.take_column_notes(notes);
         }
         self.put_all_aside(source, &topic, refused);
-        self.advance_partition(source, batch, news.halt_at);
+        self.advance_partition(source, batch, until);
+        let halts_here = batch
+            .failures
+            .first()
+            .filter(|_| halts && full_at.is_none());
+        if let Some(failure) = halts_here {
+            self.halt_at(source, batch.partition, failure);
+        }
         if let Some(table) = self.table_of(source, &topic) {
             table.see_failures(batch);
             table.touched = true;
         }
+        full_at.is_none()
     }
 
     /// Answers the changes that no table can take.
@@ -137,25 +153,30 @@ impl Sequencer {
         }
     }
 
-    fn advance_partition(&mut self, source: usize, batch: &ChangeBatch, halt_at: Option<u64>) {
+    fn advance_partition(&mut self, source: usize, batch: &ChangeBatch, until: Option<u64>) {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
         };
-        let Some(offset) = halt_at else {
+        let Some(offset) = until else {
             return partition.applied(batch);
         };
-        let mut until_halt = ChangeBatch::new(batch.partition);
-        until_halt.next_offset = NextOffset(offset);
-        partition.applied(&until_halt);
+        let mut until_there = ChangeBatch::new(batch.partition);
+        until_there.next_offset = NextOffset(offset);
+        partition.applied(&until_there);
+    }
+
+    fn halt_at(&mut self, source: usize, id: PartitionId, failure: &Failure) {
+        let Some(partition) = self.partitions.get_mut(&(source, id)) else {
+            return;
+        };
         let topic = partition.topic.clone();
-        let failed = batch.failures.iter().find(|it| it.offset == offset);
-        let why = failed.map_or("", |failure| failure.reason.as_str());
+        let Failure { offset, reason, .. } = failure;
         let reason = format!(
-            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\": {why}. A restart reads on from it, once what is wrong is mended or on_bad_record is \"quarantine\"",
+            "{topic}-{}: record {offset} cannot be decoded and on_bad_record is \"halt\": {reason}. A restart reads on from it, once what is wrong is mended or on_bad_record is \"quarantine\"",
             partition.partition
         );
         partition.halt(reason.clone());
-        self.order(source, SourceOrder::Pause(vec![batch.partition]));
+        self.order(source, SourceOrder::Pause(vec![id]));
         self.stall(source, &topic, reason);
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn run(
 ) {
     for pending in work {
         let began = clock::monotonic();
-        let result = store.write().commit(&pending.checkpoint);
+        let result = pending.commit(&mut **store.write());
         let due = pending.scrub && result.is_ok();
         let scrubbed = due.then(|| store.write().scrub());
         let took = clock::monotonic() - began;

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use checkpoint_store::{Checkpoint, CheckpointStore, ChunkRows, Note, TableChanges};
-use row_model::{NextOffset, PartitionId, TableId};
+use checkpoint_store::{
+    Checkpoint, CheckpointError, CheckpointStore, ChunkId, ChunkRows, Committed, Note, TableChanges,
+};
+use row_model::{NextOffset, PartitionId, SlotId, TableId};
 use table_store::TableWriter;
 
 use crate::beside;
@@ -12,7 +14,7 @@ use crate::multisets::Keyless;
 use crate::notes;
 use crate::quarantine::Quarantined;
 use crate::rebuild::Forgotten;
-use crate::sequencer::{Sequencer, SourceOrder};
+use crate::sequencer::{Kept, Sequencer, SourceOrder};
 use crate::tables::TableState;
 
 /// A checkpoint on its way to the disk, and what to do when it is there or failed.
@@ -23,12 +25,14 @@ pub struct Pending {
     quarantine: (Vec<Quarantined>, Vec<Quarantined>),
     /// Tables whose notes are in it, with the number of their shapes.
     tables: Vec<(usize, usize)>,
-    partitions: Vec<(usize, PartitionId)>,
+    partitions: Vec<(usize, PartitionId, Kept)>,
     pub(crate) forgotten: Vec<Forgotten>,
     /// Tables of which it says which indexes were added.
     pub(crate) indexes: Vec<TableId>,
     /// What this checkpoint removes must not be readable any more.
     pub(crate) scrub: bool,
+    /// It holds everything, and takes the place of whatever the store held.
+    pub(crate) anew: bool,
 }
 
 impl Pending {
@@ -37,13 +41,41 @@ impl Pending {
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// As [`CheckpointStore::commit`].
+    pub fn commit(&self, store: &mut dyn CheckpointStore) -> Result<Committed, CheckpointError> {
+        if self.anew {
+            store.begin_anew()?;
+        }
+        store.commit(&self.checkpoint)
+    }
 }
 
 impl Sequencer {
     /// Collects what changed since the last checkpoint; `None` if nothing did. Call it right after
     /// a publication: what it takes is then exactly the published cut.
     pub fn begin_checkpoint(&mut self, store: &dyn CheckpointStore) -> Option<Pending> {
+        let pending = self.collect(Some(store));
+        let checkpoint = &pending.checkpoint;
+        let nothing = checkpoint.tables.is_empty()
+            && checkpoint.notes.is_empty()
+            && checkpoint.dropped.is_empty();
+        (!nothing).then_some(pending)
+    }
+
+    /// Collects everything there is, for a store whose own content is damaged.
+    pub fn begin_checkpoint_anew(&mut self) -> Pending {
+        self.mark_all_dirty();
+        self.collect(None)
+    }
+
+    /// Without a store, what it would hold is nothing.
+    fn collect(&mut self, store: Option<&dyn CheckpointStore>) -> Pending {
         assert_eq!(self.unpublished(), 0, "a checkpoint is of a published cut");
+        let anew = store.is_none();
         let mut pending = Pending {
             checkpoint: Checkpoint::default(),
             acknowledge: Vec::new(),
@@ -53,6 +85,7 @@ impl Sequencer {
             forgotten: Vec::new(),
             indexes: Vec::new(),
             scrub: false,
+            anew,
         };
         self.collect_scrub(&mut pending);
         self.collect_forgotten(&mut pending);
@@ -74,6 +107,10 @@ impl Sequencer {
         for record in removed {
             counts.insert(record.topic.clone(), self.quarantine.count(&record.topic));
         }
+        if anew {
+            let all = self.quarantine.counts();
+            counts.extend(all.map(|(topic, count)| (topic.clone(), *count)));
+        }
         pending.checkpoint.notes.extend(
             counts
                 .iter()
@@ -85,17 +122,20 @@ impl Sequencer {
                 .map(|record| notes::quarantined(record, false)),
         );
         dedup_notes(&mut pending.checkpoint.notes);
-        let checkpoint = &pending.checkpoint;
-        let nothing = checkpoint.tables.is_empty()
-            && checkpoint.notes.is_empty()
-            && checkpoint.dropped.is_empty();
-        (!nothing).then_some(pending)
+        pending
     }
 
     /// A checkpoint became durable: the broker may be told.
     pub fn checkpoint_done(&mut self, pending: Pending) {
         for (at, shapes) in pending.tables {
             self.tables[at].shapes_saved = shapes;
+        }
+        for (source, id, kept) in pending.partitions {
+            if let Some(partition) = self.partitions.get(&(source, id)) {
+                let source = self.sources[source].name.clone();
+                let place = (source, partition.topic.clone(), partition.partition);
+                self.kept.insert(place, kept);
+            }
         }
         self.rebuild_durable(pending.forgotten.iter().map(|forgotten| forgotten.table));
         for (source, offsets) in pending.acknowledge {
@@ -111,21 +151,21 @@ impl Sequencer {
                 .iter_mut()
                 .find(|table| table.identity.id == changes.table)
             {
-                table.writer.mark_all_dirty();
+                table.writer.mark_dirty(slots_of(changes));
             }
             let is_stage =
                 |table: &&mut TableState| changes.table == Keyless::stage_id(table.identity.id);
             let staged = self.tables.iter_mut().find(is_stage);
             if let Some(stage) = staged.and_then(|table| table.keyless.stage.as_mut()) {
-                stage.mark_all_dirty();
+                stage.mark_dirty(slots_of(changes));
             }
         }
         for (at, _) in pending.tables {
             self.tables[at].notes_dirty = true;
             self.tables[at].keyless.deliveries.mark_all_dirty();
         }
-        for partition in pending.partitions {
-            if let Some(partition) = self.partitions.get_mut(&partition) {
+        for (source, id, _) in pending.partitions {
+            if let Some(partition) = self.partitions.get_mut(&(source, id)) {
                 partition.dirty = true;
             }
         }
@@ -135,13 +175,41 @@ impl Sequencer {
         self.indexes_not_kept(pending.indexes);
     }
 
-    fn collect_table(&mut self, at: usize, store: &dyn CheckpointStore, pending: &mut Pending) {
+    /// Calls everything changed that a checkpoint keeps.
+    fn mark_all_dirty(&mut self) {
+        for table in &mut self.tables {
+            table.writer.mark_all_dirty();
+            if let Some(stage) = &mut table.keyless.stage {
+                stage.mark_all_dirty();
+            }
+            table.keyless.deliveries.mark_all_dirty();
+            (table.notes_dirty, table.shapes_saved) = (true, 0);
+        }
+        let tables = self.tables.iter().map(|table| table.identity.id);
+        self.indexes_not_kept(tables.collect());
+        self.quarantine.mark_all_dirty();
+        self.snapshots_dirty();
+    }
+
+    fn collect_table(
+        &mut self,
+        at: usize,
+        store: Option<&dyn CheckpointStore>,
+        pending: &mut Pending,
+    ) {
         let table = &mut self.tables[at];
         // What the store has of a table that begins anew is none of its chunks.
-        let is_anew = pending.checkpoint.dropped.contains(&table.identity.id);
-        let mut rows = vec![collect_rows(&mut table.writer, store, is_anew)];
+        let is_dropped = pending.checkpoint.dropped.contains(&table.identity.id);
+        let rewrite = store.map_or(Rewrite::All, |store| {
+            if is_dropped {
+                Rewrite::None
+            } else {
+                Rewrite::As(store)
+            }
+        });
+        let mut rows = vec![collect_rows(&mut table.writer, rewrite)];
         if let Some(stage) = &mut table.keyless.stage {
-            rows.push(collect_rows(stage, store, is_anew));
+            rows.push(collect_rows(stage, rewrite));
         }
         let tables = pending.checkpoint.tables.len();
         pending.checkpoint.tables.extend(rows.into_iter().flatten());
@@ -173,6 +241,19 @@ impl Sequencer {
             .collect();
         for (source, state) in self.sources.iter().enumerate() {
             let mut offsets = Vec::new();
+            let unserved = |topic: &str| {
+                let mut unserved = self.settings.unserved.iter();
+                unserved.any(|(of, unserved)| *of == state.name && unserved == topic)
+            };
+            if pending.anew {
+                // Also of partitions that were not found, or are halted because their log is another one.
+                let of_source = self.kept.iter().filter(|((of, ..), _)| *of == state.name);
+                let kept = of_source.map(|((_, topic, number), (saved, passed_over))| {
+                    let unserved = *passed_over || unserved(topic);
+                    notes::partition((&state.name, topic), *number, saved, unserved)
+                });
+                pending.checkpoint.notes.extend(kept);
+            }
             let dirty = self
                 .partitions
                 .iter_mut()
@@ -183,15 +264,12 @@ impl Sequencer {
                 let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
                 let waiting = holding.and_then(|holding| holding.floor(*id));
                 saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
-                let unserved = self.settings.unserved.iter();
                 let place = (&*state.name, &*partition.topic);
-                let unserved = unserved
-                    .clone()
-                    .any(|(of, topic)| (&**of, &**topic) == place);
+                let unserved = unserved(&partition.topic);
                 let note = notes::partition(place, partition.partition, &saved, unserved);
                 pending.checkpoint.notes.push(note);
                 offsets.push((*id, saved.next));
-                pending.partitions.push((source, *id));
+                pending.partitions.push((source, *id, (saved, unserved)));
                 partition.dirty = waiting.is_some();
             }
             if !offsets.is_empty() {
@@ -201,21 +279,23 @@ impl Sequencer {
     }
 }
 
+/// Which chunks of a table a checkpoint is to hold whole.
+#[derive(Clone, Copy)]
+enum Rewrite<'a> {
+    All,
+    None,
+    As(&'a dyn CheckpointStore),
+}
+
 /// What changed of a table's rows; `None` if nothing did.
-fn collect_rows(
-    writer: &mut TableWriter,
-    store: &dyn CheckpointStore,
-    is_anew: bool,
-) -> Option<TableChanges> {
+fn collect_rows(writer: &mut TableWriter, rewrite: Rewrite<'_>) -> Option<TableChanges> {
     let dirty = writer.dirty_slots();
-    if dirty.is_empty() {
-        return None;
-    }
+    let last = *dirty.last()?;
     let table = writer.table().identity().id;
-    let wanted = if is_anew {
-        Vec::new()
-    } else {
-        store.chunks_to_rewrite(table, writer.slots(), &dirty)
+    let wanted = match rewrite {
+        Rewrite::All => (0..=ChunkId::of(last).0).map(ChunkId).collect(),
+        Rewrite::None => Vec::new(),
+        Rewrite::As(store) => store.chunks_to_rewrite(table, writer.slots(), &dirty),
     };
     let wanted = wanted.iter().map(|chunk| table_store::ChunkId(chunk.0));
     let wanted: Vec<_> = wanted.collect();
@@ -226,11 +306,19 @@ fn collect_rows(
         changed: rows.changed,
         rewritten: rewritten
             .map(|(chunk, rows)| ChunkRows {
-                chunk: checkpoint_store::ChunkId(chunk.0),
+                chunk: ChunkId(chunk.0),
                 rows,
             })
             .collect(),
     })
+}
+
+/// The slots that a checkpoint was to bring up to date. Of a chunk that it held whole also those it did
+/// not name: they may have held something before.
+fn slots_of(changes: &TableChanges) -> impl Iterator<Item = SlotId> {
+    let changed = changes.changed.iter().map(|(slot, _)| *slot);
+    let whole = changes.rewritten.iter();
+    changed.chain(whole.flat_map(|rows| rows.chunk.slots(u32::MAX).map(SlotId)))
 }
 
 /// One note a name: the last one said.

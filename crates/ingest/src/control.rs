@@ -43,6 +43,8 @@ pub enum RebuildError {
 pub(crate) enum Request {
     /// Tables may take so many bytes from now on.
     MemoryMax { bytes: u64, answer: Sender<()> },
+    /// The quarantine may take so many bytes from now on.
+    QuarantineMax { bytes: u64, answer: Sender<()> },
     /// A table is to be read from the log's start again.
     Rebuild {
         table: String,
@@ -68,6 +70,14 @@ impl Control {
     /// If the pipeline cannot be asked.
     pub fn set_memory_max(&self, bytes: u64) -> Result<(), ControlError> {
         self.ask(|answer| Request::MemoryMax { bytes, answer })
+    }
+
+    /// Changes the bound on the quarantine. At a lower one the oldest records leave it at once.
+    ///
+    /// # Errors
+    /// If the pipeline cannot be asked.
+    pub fn set_quarantine_max(&self, bytes: u64) -> Result<(), ControlError> {
+        self.ask(|answer| Request::QuarantineMax { bytes, answer })
     }
 
     /// Has a table read from the log's start again, beside the one that is served. The status board tells
@@ -131,6 +141,10 @@ impl Sequencer {
         match request {
             Request::MemoryMax { bytes, answer } => {
                 self.set_memory_max(bytes);
+                let _ = answer.send(());
+            }
+            Request::QuarantineMax { bytes, answer } => {
+                self.quarantine.set_bytes_max(bytes);
                 let _ = answer.send(());
             }
             Request::Rebuild {

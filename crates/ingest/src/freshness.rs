@@ -13,7 +13,6 @@ use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
 use crate::resume::{SavedPartition, SavedPlace};
 use crate::sequencer::{Sequencer, SourceFacts};
-use crate::tables::TableState;
 
 /// Said of a table whose snapshot came without `runId` headers.
 const UNSWEPT: &str = "unswept: its snapshot carried no runId headers, so rows deleted while the connector was down cannot be told. Set extended.headers.enabled=true in the connector";
@@ -34,9 +33,7 @@ impl Sequencer {
     /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
     /// before has been published.
     pub fn quiet(&mut self, source: usize, at_ms: i64) {
-        // A source whose partitions are paused is quiet whatever was written meanwhile.
-        let is_read = self.sources[source].unreachable.is_none() && self.over_memory.is_none();
-        if !is_read || self.unpublished > 0 {
+        if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
             return;
         }
         self.all_quiet(source);
@@ -53,7 +50,7 @@ impl Sequencer {
     pub fn publish(&mut self, now_ms: i64) {
         self.release_overdue(now_ms);
         self.let_go_of_old_rows();
-        self.mind_memory();
+        self.go_on_with_what_waits();
         self.count_waits();
         if !self.tables.iter().any(|table| table.touched) {
             // Readers may have let go of cuts since.
@@ -80,34 +77,34 @@ impl Sequencer {
                 (table.past.forgotten, table.notes_dirty) = (true, true);
             }
         }
+        self.measure_memory();
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
         let snapshot_runs = self.first_snapshot_runs(at);
         let caught_up = self.is_caught_up(at) && !snapshot_runs;
         let (offsets, log) = (self.shown_offsets(at), self.log_of(at));
+        let awaits_memory = self.awaits_memory(at);
         let (done, all) = self
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
-        // What is paused was at its end when it was paused, and nobody looks since.
-        let is_read = self.over_memory.is_none();
         let in_contact = self
             .source_of(at)
-            .is_some_and(|source| is_read && source.unreachable.is_none());
+            .is_some_and(|source| source.unreachable.is_none());
         let (at_end, ends) = (
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
-        let (stalled_by_memory, awaits) = (self.over_memory.clone(), self.awaits(at));
+        let awaits = self.awaits(at).or(awaits_memory);
         let table = &mut self.tables[at];
         let mut state = table.read_state(caught_up);
         if state == ReadState::Live && !table.was_live {
             (table.was_live, table.notes_dirty) = (true, true);
         }
-        if awaits.is_some() || (stalled_by_memory.is_some() && !ends) {
+        if awaits.is_some() {
             state = ReadState::Stalled;
         }
         if state == ReadState::Live {
@@ -121,7 +118,6 @@ impl Sequencer {
         let reasons = [
             table.stalled.clone(),
             awaits,
-            stalled_by_memory,
             table.rebuilding.clone(),
             snapshot,
             unswept,
@@ -141,6 +137,7 @@ impl Sequencer {
             offsets,
             log,
             commit_ms: table.commit_ms,
+            memory: table.memory_now(),
             ..TableFacts::default()
         };
         if at_end {
@@ -245,34 +242,5 @@ impl Sequencer {
             && self
                 .partitions_of(table)
                 .all(|partition| partition.at_end && !partition.fenced)
-    }
-
-    /// At the limit everything is paused; a little below it, everything goes on.
-    fn mind_memory(&mut self) {
-        // Not as of the last cut: what was let go since counts, and no change may ever come to tell.
-        let used: u64 = self.tables.iter().map(TableState::memory_now).sum();
-        let max = self.settings.memory_bytes_max;
-        let (over, well_below) = (used > max, used < max - max / 20);
-        let change = if over && self.over_memory.is_none() {
-            let reason = format!(
-                "memory: the tables take {used} bytes and memory.max is {max}. Raise it, or follow fewer tables, and restart"
-            );
-            tracing::error!(
-                used,
-                max,
-                "memory.max reached: reading is paused, serving goes on"
-            );
-            Some(Some(reason))
-        } else if well_below && self.over_memory.is_some() {
-            Some(None)
-        } else {
-            None
-        };
-        let Some(reason) = change else { return };
-        self.over_memory = reason;
-        self.mind_pauses();
-        self.tables
-            .iter_mut()
-            .for_each(|table| table.touched = true);
     }
 }

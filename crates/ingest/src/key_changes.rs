@@ -21,6 +21,7 @@ const OWED_MAX: usize = 1_000;
 pub(crate) struct KeyChanges {
     /// Rows that left their key, by the key they left.
     departed: Bounded<Version>,
+    departed_bytes: usize,
     /// Keys under which a row arrived, and in which transaction.
     arrived: Bounded<Transaction>,
     /// Those of them where the row before has yet to arrive elsewhere, oldest first: until then its
@@ -31,7 +32,10 @@ pub(crate) struct KeyChanges {
 impl KeyChanges {
     /// A row leaves `key`, because it moves or because another one arrives there.
     pub fn departs(&mut self, key: &[u8], row: Version) {
-        self.departed.insert(key, row);
+        self.departed_bytes += row.memory_bytes();
+        let gone = self.departed.insert(key, row);
+        let gone = gone.iter().flatten();
+        self.departed_bytes -= gone.map(Version::memory_bytes).sum::<usize>();
     }
 
     /// A row arrives under `key`; `over_another` says whether one is still there.
@@ -39,7 +43,7 @@ impl KeyChanges {
         let Some(transaction) = transaction else {
             return;
         };
-        self.arrived.insert(key, transaction);
+        let _ = self.arrived.insert(key, transaction);
         self.settles(key);
         if over_another {
             self.owed.push_back((key.to_vec(), transaction));
@@ -54,6 +58,11 @@ impl KeyChanges {
         self.owed.retain(|(owed, _)| owed != key);
     }
 
+    /// What the rows take that left their keys and are remembered.
+    pub fn memory_bytes(&self) -> usize {
+        self.departed_bytes
+    }
+
     /// What a checkpoint keeps: keys whose row is not elsewhere yet, and the transaction it moves in.
     pub fn owed(&self) -> impl Iterator<Item = (&[u8], Transaction)> {
         self.owed
@@ -63,7 +72,9 @@ impl KeyChanges {
 
     /// The row that left this key, for whoever carries it on.
     pub fn take_departed(&mut self, old_key: &[u8]) -> Option<Version> {
-        self.departed.remove(old_key)
+        let row = self.departed.remove(old_key)?;
+        self.departed_bytes -= row.memory_bytes();
+        Some(row)
     }
 
     /// Another row arrived under `key` within this transaction.
@@ -139,14 +150,16 @@ impl<T> Default for Bounded<T> {
 }
 
 impl<T> Bounded<T> {
-    fn insert(&mut self, key: &[u8], value: T) {
-        self.entries.insert(key.to_vec(), value);
+    /// Answers what it replaced and what it let go of.
+    fn insert(&mut self, key: &[u8], value: T) -> [Option<T>; 2] {
+        let replaced = self.entries.insert(key.to_vec(), value);
         self.order.push_back(key.to_vec());
-        while self.order.len() > REMEMBERED_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.entries.remove(&oldest);
-            }
-        }
+        let is_full = self.order.len() > REMEMBERED_MAX;
+        let oldest = is_full.then(|| self.order.pop_front()).flatten();
+        [
+            replaced,
+            oldest.and_then(|oldest| self.entries.remove(&oldest)),
+        ]
     }
 
     fn get(&self, key: &[u8]) -> Option<&T> {

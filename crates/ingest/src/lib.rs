@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod attempts;
 mod beside;
 mod checkpoint_thread;
 mod checkpoints;
@@ -41,6 +42,7 @@ mod lacks;
 mod late;
 mod links;
 mod loading;
+mod memory;
 mod merge;
 mod messages;
 mod multisets;
@@ -98,7 +100,7 @@ pub use settings::{
 };
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{
-    CheckpointReport, CheckpointState, PartitionReport, SourceReport, SourceState, StatusBoard,
-    StatusReport, TableLoading,
+    CheckpointReport, CheckpointState, CheckpointTrouble, MemoryReport, PartitionReport,
+    SourceReport, SourceState, StatusBoard, StatusReport, TableLoading,
 };
 pub use verify::{Compared, Verify};

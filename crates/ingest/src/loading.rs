@@ -120,13 +120,16 @@ impl Sequencer {
             } => {
                 let place = (source, topic);
                 let passed_over = unserved && !self.settings.unserved.contains(&place);
+                let kept = saved;
                 let saved = if passed_over {
                     SavedPlace::PassedOver
                 } else {
                     SavedPlace::At(saved)
                 };
                 let (source, topic) = place;
-                self.saved.insert((source, topic, partition), saved);
+                let place = (source, topic, partition);
+                self.kept.insert(place.clone(), (kept, unserved));
+                self.saved.insert(place, saved);
             }
             Saved::Shape {
                 topic,

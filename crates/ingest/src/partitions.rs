@@ -45,6 +45,8 @@ pub(crate) struct PartitionState {
     pub halted: Option<String>,
     /// Its next record waits for a schema.
     pub awaited: Option<Awaited>,
+    /// Why there is no room for its next change.
+    pub awaits_memory: Option<String>,
     /// Its table is about to be replaced: nothing of it is to come, and its silence says nothing.
     pub fenced: bool,
     /// Its source was told to pause it.
@@ -71,6 +73,7 @@ impl PartitionState {
             late: None,
             halted: None,
             awaited: None,
+            awaits_memory: None,
             fenced: false,
             paused: false,
             dirty: false,

@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use row_model::SchemaCatalog;
 use table_store::TableStore;
 
+use crate::attempts::Attempts;
 use crate::checkpoint_thread;
 use crate::checkpoints::Pending;
 use crate::control::{self, Control};
@@ -22,7 +23,7 @@ use crate::sequencer::Sequencer;
 use crate::sequencer_thread::{SequencerThread, SharedStore};
 use crate::settings::{Settings, SourceSetup, limits};
 use crate::start_progress::StartMeter;
-use crate::status::StatusBoard;
+use crate::status::{MemoryReport, StatusBoard};
 
 /// Why the pipeline cannot go on at all.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,8 @@ impl Pipeline {
             stop: Arc::clone(&pipeline.stop),
             checkpoint_in_flight: false,
             checkpointed_at: telemetry::clock::monotonic(),
+            attempts: Attempts::default(),
+            memory_told: MemoryReport::default(),
             reported_ms: 0,
             start_meter: StartMeter::default(),
             news: true,

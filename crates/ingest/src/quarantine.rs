@@ -91,15 +91,26 @@ impl Quarantine {
         self.bytes += record.bytes();
         self.added.push(record.clone());
         self.held.push_back(record);
+        self.keep_to_the_bound();
+        true
+    }
+
+    /// Changes how much is held.
+    pub fn set_bytes_max(&mut self, bytes_max: u64) {
+        self.bytes_max = bytes_max;
+        self.keep_to_the_bound();
+    }
+
+    fn keep_to_the_bound(&mut self) {
         while self.bytes > self.bytes_max {
             let Some(oldest) = self.held.pop_front() else {
                 break;
             };
             self.bytes -= oldest.bytes();
+            self.changes += 1;
             self.places.remove(&oldest.place());
             self.removed.push(oldest);
         }
-        true
     }
 
     /// Forgets the records of a topic that is read again from its start.
@@ -204,6 +215,17 @@ impl Quarantine {
         )
     }
 
+    /// Has the next checkpoint hold all of it.
+    pub fn mark_all_dirty(&mut self) {
+        self.added = self.held.iter().cloned().collect();
+        self.removed.clear();
+    }
+
+    /// How many records were ever put aside, of each topic that had any.
+    pub fn counts(&self) -> impl Iterator<Item = (&String, &u64)> {
+        self.counts.iter()
+    }
+
     /// Puts changes back that a checkpoint could not make durable.
     pub fn return_changes(
         &mut self,
@@ -235,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_oldest_leave_at_the_bound_and_stay_counted() {
-        let mut quarantine = Quarantine::new(2_000);
+        let mut quarantine = Quarantine::new(2_300);
         for offset in 0..5 {
             assert!(quarantine.add(record(offset, 500)));
         }

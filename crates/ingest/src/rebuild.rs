@@ -131,6 +131,8 @@ impl Sequencer {
             let stage = Keyless::stage_id(forgotten.table);
             checkpoint.dropped.extend([forgotten.table, stage]);
             checkpoint.notes.extend(beside::gone(forgotten.table));
+            let is_of = |(of, name, _): &(String, String, i32)| of == source && name == topic;
+            self.kept.retain(|place, _| !is_of(place));
             let partitions = forgotten.partitions.iter();
             let gone = partitions.map(|number| notes::no_partition(source, topic, *number));
             checkpoint.notes.extend(gone);

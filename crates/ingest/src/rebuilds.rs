@@ -130,9 +130,10 @@ impl Sequencer {
                 is_for_now: true,
             });
         }
-        if let Some(reason) = &self.over_memory {
+        if self.memory.partitions_waiting() > 0 {
+            let reason = "memory.max is used up, and partitions wait for room".to_owned();
             let hint = "A rebuild holds two copies for a while: make room first.";
-            return refused(reason.clone(), hint);
+            return refused(reason, hint);
         }
         self.rebuilds.asked += 1;
         let report = RebuildReport {
@@ -197,7 +198,7 @@ impl Sequencer {
     pub(crate) fn replay_is_too_large(&self) -> Option<String> {
         let running = self.rebuilds.running.as_ref()?;
         let replay = running.progress.bytes.load(Ordering::Relaxed);
-        let used: u64 = self.tables.iter().map(TableState::memory_now).sum();
+        let used = self.memory.used;
         let max = self.settings.memory_bytes_max;
         (used.saturating_add(replay) > max).then(|| {
             format!(

@@ -280,7 +280,7 @@ impl Runner {
         set(&self.progress.read, read);
         set(&self.progress.all, all);
         set(&self.progress.rows, table.writer.rows());
-        set(&self.progress.bytes, table.memory_now());
+        set(&self.progress.bytes, table.memory_now().total() as u64);
         let trouble = self.replay.trouble();
         let mut told = self.progress.trouble.lock();
         if told.as_deref() != trouble {

@@ -3,14 +3,17 @@
 use crate::partitions::PartitionState;
 use crate::sequencer::Sequencer;
 use crate::start_progress::StartPhase;
-use crate::status::{PartitionReport, SourceReport, SourceState, StatusReport};
+use crate::status::{MemoryReport, PartitionReport, SourceReport, SourceState, StatusReport};
 
 impl Sequencer {
     /// Everything that was there at the start has been applied once.
     pub fn is_started(&mut self) -> bool {
-        // What waits for a registry that does not answer does not keep the rest from being served.
+        // What waits for room, or for a registry that does not answer, does not keep the rest from being served.
         let partition_done = |partition: &PartitionState| {
-            partition.reached || partition.halted.is_some() || partition.awaits_in_vain().is_some()
+            partition.reached
+                || partition.halted.is_some()
+                || partition.awaits_in_vain().is_some()
+                || partition.awaits_memory.is_some()
         };
         self.started = self.started
             || (self.sources.iter().all(|source| source.discovered)
@@ -39,6 +42,7 @@ impl Sequencer {
     /// Brings the part of the report that the sequencer knows up to date.
     pub fn report(&mut self, report: &mut StatusReport) {
         report.started = self.is_started();
+        report.memory = self.memory_report();
         report.sources = (0..self.sources.len())
             .map(|at| self.source_report(at))
             .collect();
@@ -46,6 +50,14 @@ impl Sequencer {
         if report.quarantine_changes != self.quarantine.changes() {
             report.quarantine_changes = self.quarantine.changes();
             report.quarantine = self.quarantine.held().cloned().collect();
+        }
+    }
+
+    pub(crate) fn memory_report(&self) -> MemoryReport {
+        MemoryReport {
+            used_bytes: self.memory.used,
+            max_bytes: self.settings.memory_bytes_max,
+            partitions_waiting: self.memory.partitions_waiting(),
         }
     }
 
@@ -64,7 +76,10 @@ impl Sequencer {
                 end_offset: partition.end,
                 reached_end: partition.reached,
                 halted: partition.halted.clone(),
-                awaits: partition.awaits_in_vain().map(str::to_owned),
+                awaits: partition
+                    .awaits_in_vain()
+                    .or(partition.awaits_memory.as_deref())
+                    .map(str::to_owned),
             })
             .collect();
         partitions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));

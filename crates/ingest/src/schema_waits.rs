@@ -92,6 +92,15 @@ impl Sequencer {
         first.map(|(_, reason)| reason.to_owned())
     }
 
+    /// Why there is no room for the next change of a table, if there is none.
+    pub(crate) fn awaits_memory(&self, table: usize) -> Option<String> {
+        let waiting = self
+            .partitions_of(table)
+            .filter_map(|partition| Some((partition.partition, partition.awaits_memory.as_ref()?)));
+        let first = waiting.min_by_key(|(number, _)| *number);
+        first.map(|(_, reason)| reason.clone())
+    }
+
     /// Counts the partitions that wait, where that has changed.
     pub(crate) fn count_waits(&mut self) {
         for at in std::mem::take(&mut self.waits_changed) {
@@ -105,48 +114,23 @@ impl Sequencer {
 
     /// Pauses or resumes a partition, if what holds of it is not what its source was told.
     pub(crate) fn mind_pause(&mut self, source: usize, id: PartitionId) {
-        let over_memory = self.over_memory.is_some();
         let partition = self.partitions.get_mut(&(source, id));
-        match partition.and_then(|partition| partition.pause_change(over_memory)) {
+        match partition.and_then(PartitionState::pause_change) {
             Some(true) => self.order(source, SourceOrder::Pause(vec![id])),
             Some(false) => self.order(source, SourceOrder::Resume(vec![id])),
             None => {}
-        }
-    }
-
-    /// The same for all partitions.
-    pub(crate) fn mind_pauses(&mut self) {
-        let over_memory = self.over_memory.is_some();
-        for source in 0..self.sources.len() {
-            let (mut pause, mut resume) = (Vec::new(), Vec::new());
-            for ((of, id), partition) in &mut self.partitions {
-                if *of != source {
-                    continue;
-                }
-                match partition.pause_change(over_memory) {
-                    Some(true) => pause.push(*id),
-                    Some(false) => resume.push(*id),
-                    None => {}
-                }
-            }
-            if !pause.is_empty() {
-                self.order(source, SourceOrder::Pause(pause));
-            }
-            if !resume.is_empty() {
-                self.order(source, SourceOrder::Resume(resume));
-            }
         }
     }
 }
 
 impl PartitionState {
     /// Whether its source is to pause it (`true`) or resume it (`false`), if that is news to it.
-    fn pause_change(&mut self, over_memory: bool) -> Option<bool> {
+    fn pause_change(&mut self) -> Option<bool> {
         // It is not read anyway, or was paused for good: it is minded when it is found again.
         if self.halted.is_some() {
             return None;
         }
-        let wanted = over_memory || self.awaited.is_some() || self.fenced;
+        let wanted = self.awaits_memory.is_some() || self.awaited.is_some() || self.fenced;
         let is_news = std::mem::replace(&mut self.paused, wanted) != wanted;
         is_news.then_some(wanted)
     }

@@ -14,11 +14,12 @@ use telemetry::Event;
 use crate::confirmations::Snapshots;
 use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
+use crate::memory::Memory;
 use crate::partitions::PartitionState;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
 use crate::rebuilds::Rebuilds;
-use crate::resume::{Refusal, SavedPlace};
+use crate::resume::{Refusal, SavedPartition, SavedPlace};
 use crate::settings::{OnBadRecord, Settings, SourceSetup, limits};
 use crate::tables::TableState;
 
@@ -53,6 +54,9 @@ pub(crate) struct SourceFacts {
     orders_given: u64,
 }
 
+/// What a checkpoint holds of a partition, and whether it says that the partition makes no table.
+pub(crate) type Kept = (SavedPartition, bool);
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -67,6 +71,8 @@ pub struct Sequencer {
     pub(crate) partitions: HashMap<(usize, PartitionId), PartitionState>,
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPlace>,
+    /// What the newest checkpoint holds of partitions, found or not.
+    pub(crate) kept: HashMap<(String, String, i32), Kept>,
     /// Higher than that of every table which the checkpoint has, those included that are not loaded.
     pub(crate) next_table_id: TableId,
     pub(crate) quarantine: Quarantine,
@@ -84,8 +90,7 @@ pub struct Sequencer {
     pub(crate) rebuilds: Rebuilds,
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
-    /// All partitions are paused because memory is used up.
-    pub(crate) over_memory: Option<String>,
+    pub(crate) memory: Memory,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -119,6 +124,7 @@ impl Sequencer {
             by_topic: HashMap::new(),
             partitions: HashMap::new(),
             saved: HashMap::new(),
+            kept: HashMap::new(),
             held_back: Vec::new(),
             next_table_id: TableId(0),
             forgotten: Vec::new(),
@@ -129,7 +135,7 @@ impl Sequencer {
             orders: Vec::new(),
             rebuilds: Rebuilds::default(),
             unpublished: 0,
-            over_memory: None,
+            memory: Memory::default(),
             started: false,
             waits_changed: BTreeSet::new(),
         }
@@ -230,6 +236,7 @@ impl Sequencer {
         };
         partition.halt(reason.clone());
         let topic = partition.topic.clone();
+        self.no_longer_waits(source, id);
         self.stall(source, &topic, reason);
     }
 
@@ -242,8 +249,8 @@ impl Sequencer {
         }
     }
 
-    /// The source has delivered everything there is in a partition, up to `next`.
-    pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    /// What the source had delivered of a partition up to `next` has been applied, and that was all.
+    pub(crate) fn is_at_end_at(&mut self, source: usize, id: PartitionId, next: NextOffset) {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };

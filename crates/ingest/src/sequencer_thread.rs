@@ -7,9 +7,10 @@ use std::time::Instant;
 use checkpoint_store::{CheckpointStore, Space};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::RwLock;
-use telemetry::{Event, StoreEvent, clock};
+use telemetry::{CheckpointEvent, Event, StoreEvent, clock};
 
 use crate::PipelineError;
+use crate::attempts::Attempts;
 use crate::checkpoints::Pending;
 use crate::control::Request;
 use crate::links::Links;
@@ -19,7 +20,7 @@ use crate::replay_thread::Replays;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
 use crate::start_progress::{StartMeter, StartPhase};
-use crate::status::{CheckpointState, StatusBoard, TableLoading};
+use crate::status::{CheckpointState, MemoryReport, StatusBoard, TableLoading};
 
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
@@ -39,9 +40,12 @@ pub(crate) struct SequencerThread {
     pub board: Arc<StatusBoard>,
     pub stop: Arc<AtomicBool>,
     pub checkpoint_in_flight: bool,
+    /// When the last one was begun, or came back as failed.
     pub checkpointed_at: Instant,
+    pub attempts: Attempts,
     pub reported_ms: i64,
     pub start_meter: StartMeter,
+    pub memory_told: MemoryReport,
     /// Something has happened since the last report.
     pub news: bool,
 }
@@ -63,6 +67,7 @@ impl SequencerThread {
             board.update(|report| (report.loading, report.start) = (loading, start));
         };
         let loaded = self.sequencer.load(&**store, clock::now_ms, progress);
+        self.sequencer.tell_if_loaded_beyond_the_limit();
         Ok(loaded?)
     }
 
@@ -136,8 +141,9 @@ impl SequencerThread {
     }
 
     fn checkpoint_if_due(&mut self) {
-        let due = clock::monotonic() - self.checkpointed_at
-            >= self.sequencer.settings.checkpoint_interval;
+        let interval = self.sequencer.settings.checkpoint_interval;
+        let pause = self.attempts.pause(interval);
+        let due = clock::monotonic() - self.checkpointed_at >= pause;
         if due && !self.checkpoint_in_flight {
             self.begin_checkpoint();
         }
@@ -148,26 +154,38 @@ impl SequencerThread {
         let Some(out) = &self.checkpoint_out else {
             return;
         };
-        let pending = self.sequencer.begin_checkpoint(&**self.checkpoints.read());
+        let pending = if self.attempts.anew() {
+            Some(self.sequencer.begin_checkpoint_anew())
+        } else {
+            let store = self.checkpoints.read();
+            self.sequencer.begin_checkpoint(&**store)
+        };
         if let Some(pending) = pending {
             self.checkpoint_in_flight = out.send(pending).is_ok();
+            let now_ms = clock::now_ms();
+            self.board
+                .update(|report| report.checkpoint.writing_since_ms = Some(now_ms));
         }
     }
 
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
         self.checkpoint_in_flight = answer.rewrites;
         self.tell_space(answer.space);
+        let now_ms = clock::now_ms();
+        self.board
+            .update(|report| report.checkpoint.writing_since_ms = None);
         let volatile = self.sequencer.settings.volatile;
         if let Some(scrubbed) = answer.scrubbed {
             self.sequencer.scrubbed(scrubbed);
         }
         match answer.result {
             Ok(committed) => {
-                Event::CheckpointWritten {
+                Event::Checkpoint(CheckpointEvent::Written {
                     took: answer.took,
                     rows: committed.rows,
-                }
+                })
                 .emit();
+                self.attempts.succeeded(now_ms);
                 self.sequencer.checkpoint_done(answer.pending);
                 self.board.update(|report| {
                     report.checkpoint.state = if volatile {
@@ -175,15 +193,19 @@ impl SequencerThread {
                     } else {
                         CheckpointState::Ok
                     };
-                    report.checkpoint.last_ms = Some(clock::now_ms());
+                    report.checkpoint.last_ms = Some(now_ms);
                     report.checkpoint.sequence = committed.sequence;
                 });
             }
             Err(error) => {
-                Event::CheckpointFailed { error: &error }.emit();
+                // From now: a disk that takes minutes to fail is left alone for as long as any other.
+                self.checkpointed_at = clock::monotonic();
+                self.attempts.failed(&error, now_ms);
                 self.sequencer.checkpoint_failed(answer.pending);
+                let trouble = self.attempts.trouble().cloned();
                 self.board.update(|report| {
-                    report.checkpoint.state = CheckpointState::Failing(error.to_string());
+                    let trouble = trouble.map(CheckpointState::Failing);
+                    report.checkpoint.state = trouble.unwrap_or_default();
                 });
             }
         }
@@ -209,6 +231,9 @@ impl SequencerThread {
     }
 
     fn report(&mut self) {
+        // What readers let go of makes room without a message.
+        let memory = self.sequencer.memory_report();
+        self.news |= std::mem::replace(&mut self.memory_told, memory) != memory;
         if !self.news {
             return;
         }

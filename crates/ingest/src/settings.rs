@@ -32,6 +32,11 @@ pub mod limits {
     pub const UNREADABLE_KEPT_MAX: usize = 20;
     /// Requests of operators that wait for the sequencer.
     pub const REQUESTS_MAX: usize = 16;
+    /// The pause after a checkpoint that failed; twice as long after each further one, up to the longest.
+    pub const CHECKPOINT_RETRY_FIRST: Duration = Duration::from_millis(250);
+    pub const CHECKPOINT_RETRY_LONGEST: Duration = Duration::from_secs(5);
+    /// So many attempts in a row must find the store unreadable before it is written anew.
+    pub const UNREADABLE_ATTEMPTS_MAX: u32 = 2;
     /// Decode workers, whatever the machine: more only wait for the sequencer.
     pub const DECODE_WORKERS_MAX: usize = 4;
 

@@ -151,6 +151,7 @@ impl Sequencer {
     /// Has a partition read from there.
     fn begin(&mut self, source: usize, facts: &PartitionFacts, start: Start) {
         let id = facts.id;
+        self.no_longer_waits(source, id);
         let known = self.partitions.remove(&(source, id));
         let (next, acknowledged) = match start.at {
             StartAt::Earliest => (facts.retained_from, None),
@@ -200,6 +201,7 @@ impl Sequencer {
         reason: &str,
     ) {
         for facts in partitions {
+            self.no_longer_waits(source, facts.id);
             // What is saved stays saved: a restored setting resumes there.
             let known = self.partitions.remove(&(source, facts.id));
             let applied = known.as_ref().map(PartitionState::saved);

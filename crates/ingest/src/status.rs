@@ -46,7 +46,17 @@ pub enum CheckpointState {
     Ok,
     /// Kept in memory only.
     Volatile,
-    Failing(String),
+    Failing(CheckpointTrouble),
+}
+
+/// Checkpoints that fail, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointTrouble {
+    /// What the last attempt met, and what would help.
+    pub detail: String,
+    /// When the first of them failed.
+    pub since_ms: i64,
+    pub attempts: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,6 +66,8 @@ pub struct CheckpointReport {
     pub last_ms: Option<i64>,
     pub sequence: u64,
     pub space: Space,
+    /// Since when the one that is on its way is being written.
+    pub writing_since_ms: Option<i64>,
 }
 
 /// A table that is being loaded, or waits for its turn.
@@ -66,6 +78,24 @@ pub struct TableLoading {
     pub rows_max: u64,
     /// How many of them are loaded, from 0 to 1.
     pub progress: f64,
+}
+
+/// How memory stands to its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryReport {
+    pub used_bytes: u64,
+    /// `u64::MAX` if there is no limit.
+    pub max_bytes: u64,
+    /// Partitions whose next change would take too much.
+    pub partitions_waiting: usize,
+}
+
+impl MemoryReport {
+    /// Something waits for room, or what was loaded takes more than there should be.
+    #[must_use]
+    pub fn is_scarce(&self) -> bool {
+        self.partitions_waiting > 0 || self.used_bytes > self.max_bytes
+    }
 }
 
 /// Everything there is to say.
@@ -80,6 +110,7 @@ pub struct StatusReport {
     /// The pipeline's threads are running.
     pub running: bool,
     pub checkpoint: CheckpointReport,
+    pub memory: MemoryReport,
     /// The newest rebuild of each table of which one was asked for.
     pub rebuilds: Vec<RebuildReport>,
     /// Oldest first.

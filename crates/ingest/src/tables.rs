@@ -8,8 +8,8 @@ use row_model::{
     SchemaHistory, SchemaId, SourcePosition, Stamp, Version,
 };
 use table_store::{
-    Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
-    decide,
+    Floor, Held, Incoming, MemoryUse, ReadState, TableCut, TableFacts, TableIdentity, TableWriter,
+    Verdict, decide,
 };
 
 use crate::completeness::Completeness;
@@ -272,7 +272,7 @@ impl TableState {
 
     /// What the next cut says of this table.
     pub fn cut(&mut self) -> TableCut {
-        self.memory_bytes = self.memory_now();
+        self.memory_bytes = self.memory_now().total() as u64;
         TableCut {
             table: Arc::clone(self.writer.table()),
             rows: self.writer.rows(),
@@ -284,10 +284,13 @@ impl TableState {
     }
 
     /// What the table takes, published or not, with what waits and what is known beside its rows.
-    pub fn memory_now(&self) -> u64 {
+    pub fn memory_now(&self) -> MemoryUse {
         let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
-        let beside = self.holding.bytes() + self.keyless.memory_bytes() + ages;
-        (self.writer.memory().total() + beside) as u64
+        let known = self.keyless.memory_bytes() + self.key_changes.memory_bytes();
+        MemoryUse {
+            beside: self.holding.bytes() + known + ages,
+            ..self.writer.memory()
+        }
     }
 
     /// How the table stands to its log, given whether all its partitions have been read to their

@@ -13,6 +13,7 @@ use crate::init::{self, InitArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::output;
 use crate::rebuild::{self, RebuildArgs};
+use crate::reload::Reload;
 use crate::remote::get::{self, GetArgs};
 use crate::remote::health::{self, HealthArgs};
 use crate::remote::quarantine::{self, QuarantineArgs};
@@ -128,7 +129,13 @@ impl Cli {
             Command::Serve(args) => {
                 args.log.start("info")?;
                 let config = config::load(&args.config, &config::process_environment())?;
-                serve::run(&config, Show::choose(args.no_progress), |_| ())
+                let reload = Reload::new(args.config, config.clone());
+                serve::run(
+                    &config,
+                    Some(reload),
+                    Show::choose(args.no_progress),
+                    |_| (),
+                )
             }
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),

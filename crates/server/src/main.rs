@@ -15,10 +15,12 @@ mod inspect;
 mod operator;
 mod output;
 mod preparation;
+mod probes;
 mod progress;
 mod rebuild;
 #[cfg(test)]
 mod reference;
+mod reload;
 mod remote;
 mod scratch;
 mod serve;

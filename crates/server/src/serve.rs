@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{GivenTable, LoadError, Pipeline, PipelineError, Settings};
+use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings};
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -17,13 +17,20 @@ use crate::data_dir;
 use crate::failure::Failure;
 use crate::operator::PipelineOperator;
 use crate::preparation;
+use crate::reload::Reload;
 use crate::sources::Sources;
 use crate::start_progress::{self, Show};
 use crate::status_provider::BoardStatus;
 
-/// Serves until SIGTERM or SIGINT. `started` is called once, when both listeners are bound, with
+/// Serves until SIGTERM or SIGINT; on SIGHUP reloads what there is to reload. `started` is called once,
+/// when both listeners are bound, with
 /// the addresses they have.
-pub fn run(config: &Config, progress: Show, started: impl FnOnce(&Listen)) -> Result<(), Failure> {
+pub fn run(
+    config: &Config,
+    reload: Option<Reload>,
+    progress: Show,
+    started: impl FnOnce(&Listen),
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
@@ -72,7 +79,7 @@ pub fn run(config: &Config, progress: Show, started: impl FnOnce(&Listen)) -> Re
         };
         let data = tokio::spawn(http_api::serve(data, data_api, until(stopped.clone())));
         let admin = tokio::spawn(http_api::serve(admin, admin_api, until(stopped)));
-        let failed = until_signal_or_failure(&pipeline, &storage).await;
+        let failed = until_signal_or_failure(&pipeline, &storage, reload).await;
         let _ = stop.send(());
         let _ = tokio::join!(data, admin);
         failed
@@ -99,9 +106,16 @@ fn address_of(listener: &Listener, wanted: &ListenAddress) -> ListenAddress {
     ListenAddress::parse(&listener.to_string()).unwrap_or_else(|_| wanted.clone())
 }
 
-async fn until_signal_or_failure(pipeline: &Pipeline, storage: &Storage) -> anyhow::Result<()> {
+async fn until_signal_or_failure(
+    pipeline: &Pipeline,
+    storage: &Storage,
+    reload: Option<Reload>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    if let Some(reload) = reload {
+        tokio::spawn(reload_at_signals(reload, pipeline.control().clone())?);
+    }
     let failed = pipeline.failed().clone();
     // A thread of its own, because a channel of the pipeline cannot be awaited.
     let failure = tokio::task::spawn_blocking(move || failed.recv());
@@ -113,6 +127,28 @@ async fn until_signal_or_failure(pipeline: &Pipeline, storage: &Storage) -> anyh
             Ok(Err(_)) | Err(_) => Err(anyhow!("the pipeline has ended unexpectedly: see the log above")),
         },
     }
+}
+
+/// Without it SIGHUP would end the process, as it does a program of a terminal that goes.
+fn reload_at_signals(
+    mut reload: Reload,
+    control: Control,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let control = control.clone();
+            // It reads a file and waits for the pipeline.
+            let reloading = tokio::task::spawn_blocking(move || {
+                reload.now(&control);
+                reload
+            });
+            match reloading.await {
+                Ok(done) => reload = done,
+                Err(_) => return,
+            }
+        }
+    })
 }
 
 /// Why the pipeline gave up, and what helps.

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_BYTES_SHOWN_MAX, QuarantineNote,
-    QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus, StartPhase,
-    StartStatus, State, TableStart,
+    CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QUARANTINE_BYTES_SHOWN_MAX,
+    QuarantineNote, QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus,
+    StartPhase, StartStatus, State, TableStart,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_api::{Check, Health, StatusProvider};
-use ingest::{Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard, StatusReport};
+use http_api::{Health, StatusProvider};
+use ingest::{
+    CheckpointReport, Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard,
+    StatusReport,
+};
 use telemetry::clock::now_ms;
 
-use crate::start_progress;
+use crate::probes;
 
 pub struct BoardStatus(pub Arc<StatusBoard>);
 
@@ -50,28 +53,14 @@ impl StatusProvider for BoardStatus {
     }
 
     fn checkpoint(&self) -> CheckpointStatus {
-        self.0.read(|report| {
-            let (state, detail) = match &report.checkpoint.state {
-                ingest::CheckpointState::Ok => (CheckpointState::Ok, None),
-                ingest::CheckpointState::Volatile => (CheckpointState::Memory, None),
-                ingest::CheckpointState::Failing(reason) => {
-                    (CheckpointState::Failing, Some(reason.clone()))
-                }
-            };
-            let last_ms = report
-                .checkpoint
-                .last_ms
-                .map(|at| (now_ms() - at).max(0).unsigned_abs());
-            let space = report.checkpoint.space;
-            CheckpointStatus {
-                state,
-                last_ms,
-                sequence: report.checkpoint.sequence,
-                store_bytes: space.disk_bytes,
-                live_bytes: space.live_bytes,
-                rewrites: space.rewrites,
-                detail,
-            }
+        self.0.read(|report| checkpoint(&report.checkpoint))
+    }
+
+    fn memory(&self) -> MemoryStatus {
+        self.0.read(|report| MemoryStatus {
+            used_bytes: report.memory.used_bytes,
+            max_bytes: Some(report.memory.max_bytes).filter(|max| *max < u64::MAX),
+            partitions_waiting: report.memory.partitions_waiting,
         })
     }
 
@@ -80,7 +69,7 @@ impl StatusProvider for BoardStatus {
     }
 
     fn health(&self) -> Health {
-        self.0.read(health)
+        self.0.read(probes::health)
     }
 
     fn starting(&self, table: &str) -> Option<f64> {
@@ -91,6 +80,28 @@ impl StatusProvider for BoardStatus {
             let named = loading.find(|loading| loading.name == table);
             named.map(|loading| loading.progress).or(unknown)
         })
+    }
+}
+
+fn checkpoint(report: &CheckpointReport) -> CheckpointStatus {
+    let now_ms = now_ms();
+    let ago = |at: i64| (now_ms - at).max(0).unsigned_abs();
+    let (state, trouble) = match &report.state {
+        ingest::CheckpointState::Ok => (CheckpointState::Ok, None),
+        ingest::CheckpointState::Volatile => (CheckpointState::Memory, None),
+        ingest::CheckpointState::Failing(trouble) => (CheckpointState::Failing, Some(trouble)),
+    };
+    CheckpointStatus {
+        state,
+        last_ms: report.last_ms.map(ago),
+        writing_ms: report.writing_since_ms.map(ago),
+        failing_ms: trouble.map(|trouble| ago(trouble.since_ms)),
+        failed_attempts: trouble.map(|trouble| trouble.attempts),
+        sequence: report.sequence,
+        store_bytes: report.space.disk_bytes,
+        live_bytes: report.space.live_bytes,
+        rewrites: report.space.rewrites,
+        detail: trouble.map(|trouble| trouble.detail.clone()),
     }
 }
 
@@ -196,73 +207,5 @@ fn start(report: &StatusReport) -> StartStatus {
         per_s: start.per_s,
         left_ms: start.left_ms,
         tables: tables.collect(),
-    }
-}
-
-fn health(report: &StatusReport) -> Health {
-    let check = |name: &str, passed: bool, detail: String| Check {
-        name: name.to_owned(),
-        passed,
-        detail,
-    };
-    let is_opened = report.start.phase > ingest::StartPhase::Opening;
-    let unreachable = report
-        .sources
-        .iter()
-        .filter(|source| source.state == SourceState::Unreachable);
-    let unreachable: Vec<_> = unreachable.map(|source| source.name.as_str()).collect();
-    let checkpoint = match &report.checkpoint.state {
-        ingest::CheckpointState::Failing(reason) => Some(reason.clone()),
-        ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
-    };
-    let loading = report.loading.len() + usize::from(!is_opened);
-    let words = |passed: bool, yes: &str, no: String| if passed { yes.to_owned() } else { no };
-    Health {
-        alive: report.running,
-        ready: report.running && loading == 0,
-        started: report.running && report.started,
-        checks: vec![
-            check(
-                "pipeline",
-                report.running,
-                words(
-                    report.running,
-                    "running",
-                    "it has ended: see the log".to_owned(),
-                ),
-            ),
-            check(
-                "loaded",
-                loading == 0,
-                words(
-                    loading == 0,
-                    "the checkpoint is loaded",
-                    start_progress::loading(report),
-                ),
-            ),
-            check(
-                "caught_up",
-                report.started,
-                words(
-                    report.started,
-                    "caught up once",
-                    start_progress::catching_up(report),
-                ),
-            ),
-            check(
-                "sources",
-                unreachable.is_empty(),
-                words(
-                    unreachable.is_empty(),
-                    "in contact",
-                    format!("out of contact: {}", unreachable.join(", ")),
-                ),
-            ),
-            check(
-                "checkpoint",
-                checkpoint.is_none(),
-                checkpoint.unwrap_or_else(|| "in order".to_owned()),
-            ),
-        ],
     }
 }

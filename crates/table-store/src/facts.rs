@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use row_model::{Epoch, SourcePosition};
 
+use crate::MemoryUse;
+
 /// How a table stands to its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReadState {
@@ -59,6 +61,7 @@ pub struct TableFacts {
     pub log: Option<LogId>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
+    pub memory: MemoryUse,
     pub contact: Contact,
 }
 
@@ -90,6 +93,7 @@ impl Default for TableFacts {
             offsets: Vec::new(),
             log: None,
             commit_ms: None,
+            memory: MemoryUse::default(),
             contact: Contact::default(),
         }
     }

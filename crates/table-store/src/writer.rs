@@ -20,20 +20,24 @@ pub const DELETED_KEYS_MAX: usize = 1_000_000;
 /// Bytes a table takes, by what they are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Newest versions: rows with their keys and stamps, and deleted keys.
+    /// Newest versions: rows with their keys and stamps.
     pub rows: usize,
+    /// Keys that were deleted, with the positions of their deletions.
+    pub deleted: usize,
     /// Replaced versions some reader may need.
     pub versions: usize,
     /// Slots and the index from keys to them.
     pub slots: usize,
     /// Secondary indexes.
     pub indexes: usize,
+    /// What is known beside the rows, and what waits to be applied.
+    pub beside: usize,
 }
 
 impl MemoryUse {
     #[must_use]
     pub fn total(&self) -> usize {
-        self.rows + self.versions + self.slots + self.indexes
+        self.rows + self.deleted + self.versions + self.slots + self.indexes + self.beside
     }
 }
 
@@ -54,7 +58,9 @@ pub struct TableWriter {
     free: Vec<SlotId>,
     slots: u32,
     rows: u64,
+    /// Newest versions, deleted keys among them.
     row_bytes: usize,
+    deleted_bytes: usize,
     version_bytes: usize,
     /// Versions set aside, by the cut that replaced them.
     set_aside: VecDeque<(CutId, SlotId)>,
@@ -78,6 +84,7 @@ impl TableWriter {
             slots: 0,
             rows: 0,
             row_bytes: 0,
+            deleted_bytes: 0,
             version_bytes: 0,
             set_aside: VecDeque::new(),
             deleted: VecDeque::new(),
@@ -112,10 +119,12 @@ impl TableWriter {
             * (size_of::<RwLock<Chunk>>() + CHUNK_SLOTS * size_of::<usize>());
         let indexes = self.table.indexes();
         MemoryUse {
-            rows: self.row_bytes,
+            rows: self.row_bytes - self.deleted_bytes,
+            deleted: self.deleted_bytes,
             versions: self.version_bytes,
             slots: chunks + self.table.index.memory_bytes(),
             indexes: indexes.iter().map(|index| index.memory_bytes()).sum(),
+            beside: 0,
         }
     }
 
@@ -293,13 +302,19 @@ impl TableWriter {
         dirty
     }
 
-    /// Calls every slot changed, because a checkpoint that took some of them failed.
-    pub fn mark_all_dirty(&mut self) {
-        for slot in 0..self.slots {
-            if let Some((chunk, place)) = self.table.chunk(SlotId(slot)) {
+    /// Calls these slots changed, because a checkpoint that took them failed. Slots that the table does
+    /// not have are passed over: it may be another one since.
+    pub fn mark_dirty(&mut self, slots: impl IntoIterator<Item = SlotId>) {
+        for slot in slots.into_iter().filter(|slot| slot.0 < self.slots) {
+            if let Some((chunk, place)) = self.table.chunk(slot) {
                 chunk.write().mark_dirty(place.slot);
             }
         }
+    }
+
+    /// Calls every slot changed: the next checkpoint is to hold them all.
+    pub fn mark_all_dirty(&mut self) {
+        self.mark_dirty((0..self.slots).map(SlotId));
     }
 
     fn put(&mut self, slot: SlotId, version: Version) {
@@ -315,6 +330,12 @@ impl TableWriter {
         let replaced = chunk.replace(place.slot, version);
         self.row_bytes += bytes;
         self.rows += u64::from(is_row);
+        if !is_row {
+            self.deleted_bytes += bytes;
+        }
+        if replaced.existed && !replaced.was_row {
+            self.deleted_bytes -= replaced.bytes;
+        }
         if replaced.existed {
             self.row_bytes -= replaced.bytes;
             self.rows -= u64::from(replaced.was_row);
@@ -367,6 +388,7 @@ impl TableWriter {
             return;
         };
         self.row_bytes -= version.memory_bytes();
+        self.deleted_bytes -= version.memory_bytes();
         self.table
             .index
             .remove(self.table.index.hash(version.key()), slot);

@@ -36,10 +36,8 @@ pub enum Event<'a> {
         table: &'a str,
         reason: &'a dyn Display,
     },
-    /// A checkpoint is durable.
-    CheckpointWritten { took: Duration, rows: u64 },
-    /// A checkpoint could not be written; the next attempt repeats what it held.
-    CheckpointFailed { error: &'a dyn Display },
+    /// What came of a checkpoint.
+    Checkpoint(CheckpointEvent<'a>),
     /// The checkpoint's store had grown past what it holds.
     Store(StoreEvent<'a>),
     /// A request ended in a panic, which went no further.
@@ -98,6 +96,26 @@ pub enum SchemaEvent<'a> {
     },
 }
 
+/// What came of a checkpoint.
+pub enum CheckpointEvent<'a> {
+    /// It is durable.
+    Written { took: Duration, rows: u64 },
+    /// It could not be written; the next attempt repeats what it held.
+    Failed {
+        error: &'a dyn Display,
+        help: &'a str,
+        /// The one before it was written: later attempts say the same.
+        first_time: bool,
+    },
+    /// It is the first that could be written after some that could not.
+    Back {
+        failing_for: Duration,
+        attempts: u32,
+        /// The store was damaged, and another one took its place.
+        anew: bool,
+    },
+}
+
 impl Event<'_> {
     /// Logs and counts it.
     pub fn emit(self) {
@@ -125,19 +143,7 @@ impl Event<'_> {
                 info!(table, rows, "swept rows that the new snapshot did not name");
             }
             Self::TableStalled { table, reason } => error!(table, %reason, "table stalled"),
-            Self::CheckpointWritten { took, rows } => {
-                histogram!(Metric::CheckpointDurationSeconds.name()).record(took);
-                let now_s = clock::now_ms() as f64 / 1000.0;
-                gauge!(Metric::CheckpointLastSuccessTimestampSeconds.name()).set(now_s);
-                debug!(
-                    took_ms = took.as_millis() as u64,
-                    rows, "checkpoint durable"
-                );
-            }
-            Self::CheckpointFailed { error } => {
-                counter!(Metric::CheckpointFailuresTotal.name()).increment(1);
-                error!(%error, "checkpoint failed, serving goes on");
-            }
+            Self::Checkpoint(event) => event.emit(),
             Self::Store(event) => event.emit(),
             Self::RequestPanicked {
                 request_id,
@@ -188,6 +194,44 @@ impl StoreEvent<'_> {
             Self::NotRewritten { error } => {
                 warn!(%error, "the checkpoint has grown and could not be written anew: make room on its disk");
             }
+        }
+    }
+}
+
+impl CheckpointEvent<'_> {
+    fn emit(self) {
+        match self {
+            Self::Written { took, rows } => {
+                histogram!(Metric::CheckpointDurationSeconds.name()).record(took);
+                let now_s = clock::now_ms() as f64 / 1000.0;
+                gauge!(Metric::CheckpointLastSuccessTimestampSeconds.name()).set(now_s);
+                gauge!(Metric::CheckpointFailing.name()).set(0.0);
+                debug!(
+                    took_ms = took.as_millis() as u64,
+                    rows, "checkpoint durable"
+                );
+            }
+            Self::Failed {
+                error,
+                help,
+                first_time,
+            } => {
+                counter!(Metric::CheckpointFailuresTotal.name()).increment(1);
+                gauge!(Metric::CheckpointFailing.name()).set(1.0);
+                if first_time {
+                    error!(%error, help, "checkpoints fail, reading and serving go on");
+                } else {
+                    debug!(%error, "checkpoint failed again");
+                }
+            }
+            Self::Back {
+                failing_for,
+                attempts,
+                anew,
+            } => warn!(
+                failing_for_ms = failing_for.as_millis() as u64,
+                attempts, anew, "checkpoints are written again"
+            ),
         }
     }
 }

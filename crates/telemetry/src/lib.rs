@@ -12,11 +12,11 @@ mod metric;
 mod metrics_page;
 mod record;
 
-pub use event::{Event, SchemaEvent, StoreEvent};
+pub use event::{CheckpointEvent, Event, SchemaEvent, StoreEvent};
 pub use logging::{LogFormat, LoggingError, init};
 pub use metric::{Kind, Metric};
 pub use metrics_page::{MetricsError, MetricsPage};
 pub use record::{
     Operation, RequestDuration, TableGauges, count_applied, count_waiter, record_consumer_lag,
-    record_partitions_held, record_state, record_store, record_table, record_wait,
+    record_memory, record_partitions_held, record_state, record_store, record_table, record_wait,
 };

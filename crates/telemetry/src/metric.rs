@@ -51,7 +51,10 @@ metrics! {
     LastCommitTimestampSeconds = "rowtide_last_commit_timestamp_seconds", Gauge, "When the source committed the newest change that is visible.";
     ConsumerLagRecords = "rowtide_consumer_lag_records", Gauge, "Records between the next one to read and the end of the partition, as last heard of.";
     Rows = "rowtide_rows", Gauge, "Rows of a table.";
-    MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions.";
+    MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions, indexes.";
+    MemoryUsedBytes = "rowtide_memory_used_bytes", Gauge, "Memory that all tables take.";
+    MemoryMaxBytes = "rowtide_memory_max_bytes", Gauge, "Memory that they may take: memory.max, or infinity.";
+    PartitionsAwaitingMemory = "rowtide_partitions_awaiting_memory", Gauge, "Partitions whose next change would take more than memory.max.";
     EventsAppliedTotal = "rowtide_events_applied_total", Counter, "Changes applied to a table.";
     GhostsSweptTotal = "rowtide_ghosts_swept_total", Counter, "Rows deleted because a full snapshot did not name them.";
     ApplyErrorsTotal = "rowtide_apply_errors_total", Counter, "Records that could not be decoded or applied.";
@@ -63,6 +66,7 @@ metrics! {
     CheckpointStoreBytes = "rowtide_checkpoint_store_bytes", Gauge, "What the checkpoint takes of the disk.";
     CheckpointLiveBytes = "rowtide_checkpoint_live_bytes", Gauge, "Rows and notes that the checkpoint holds, each counted once.";
     CheckpointRewritesTotal = "rowtide_checkpoint_rewrites_total", Counter, "Times the checkpoint was written anew because it had grown.";
+    CheckpointFailing = "rowtide_checkpoint_failing", Gauge, "1 while checkpoints cannot be written, else 0.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";
     RequestDurationSeconds = "rowtide_request_duration_seconds", Histogram, "Time from a request's head to the head of its answer.";
     WaitWaiters = "rowtide_wait_waiters", Gauge, "Requests that wait for tables to come as far as they insist on.";

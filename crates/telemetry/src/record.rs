@@ -66,6 +66,14 @@ pub fn record_store(disk_bytes: u64, live_bytes: u64) {
     gauge!(Metric::CheckpointLiveBytes.name()).set(live_bytes as f64);
 }
 
+/// What all tables take, what they may take, and how many partitions wait for room.
+pub fn record_memory(used_bytes: u64, max_bytes: Option<u64>, partitions_waiting: u64) {
+    gauge!(Metric::MemoryUsedBytes.name()).set(used_bytes as f64);
+    let max = max_bytes.map_or(f64::INFINITY, |bytes| bytes as f64);
+    gauge!(Metric::MemoryMaxBytes.name()).set(max);
+    gauge!(Metric::PartitionsAwaitingMemory.name()).set(partitions_waiting as f64);
+}
+
 /// Sets the state that holds to 1 and the other states to 0.
 pub fn record_state(current: &str, all: &[&'static str]) {
     for state in all {

@@ -66,6 +66,7 @@ struct Plan {
     /// Flushes are said to be done, and are not.
     lies: bool,
     full: bool,
+    damaged: bool,
     stuck: bool,
     crashed: bool,
     /// What the disk is said to be taken of.
@@ -77,8 +78,18 @@ struct Plan {
 pub struct FaultyMedium<M> {
     inner: M,
     faults: Faults,
+    /// What is written now is to take the place of what is damaged.
+    anew: bool,
     /// What was applied since the last flush, in order.
     unflushed: Vec<WriteBatch>,
+}
+
+fn damaged() -> CheckpointError {
+    CheckpointError::Corrupt {
+        table: None,
+        what: "the disk".to_owned(),
+        reason: "unreadable".to_owned(),
+    }
 }
 
 /// Opens the store that `disk` holds, as a process that was started anew.
@@ -123,6 +134,11 @@ impl Faults {
 
     pub fn free_disk(&self) {
         self.plan().full = false;
+    }
+
+    /// What the disk holds can be read no more, and nothing can be added to it. It can be written anew.
+    pub fn damage(&self) {
+        self.plan().damaged = true;
     }
 
     /// From now on writes wait.
@@ -200,6 +216,7 @@ impl<M: Medium> FaultyMedium<M> {
         Self {
             inner,
             faults,
+            anew: false,
             unflushed,
         }
     }
@@ -245,6 +262,10 @@ impl<M: Medium> FaultyMedium<M> {
     /// Leaves what was flushed and the first of what was not, and perhaps half of what came next.
     fn survive(&mut self, batches: u8, torn: bool) -> Result<(), CheckpointError> {
         self.inner.recover()?;
+        if self.anew {
+            // What was begun anew is nothing before it is flushed.
+            self.unflushed.clear();
+        }
         let mut unflushed = std::mem::take(&mut self.unflushed).into_iter();
         for batch in unflushed.by_ref().take(batches.into()) {
             self.inner.apply(batch)?;
@@ -262,13 +283,16 @@ impl<M: Medium> FaultyMedium<M> {
         self.inner.flush()
     }
 
-    /// A process that crashed does nothing any more.
+    /// A process that crashed does nothing any more, and what is damaged gives nothing.
     fn alive(&self) -> Result<(), CheckpointError> {
-        if self.faults.plan().crashed {
-            Err(CheckpointError::Unsettled("crashed".to_owned()))
-        } else {
-            Ok(())
+        let plan = self.faults.plan();
+        if plan.crashed {
+            return Err(CheckpointError::Unsettled("crashed".to_owned()));
         }
+        if plan.damaged && !self.anew {
+            return Err(damaged());
+        }
+        Ok(())
     }
 }
 
@@ -279,17 +303,33 @@ impl<M: Medium> Medium for FaultyMedium<M> {
     }
 
     fn apply(&mut self, batch: WriteBatch) -> Result<(), CheckpointError> {
-        self.write(Write::Batch(batch))
+        self.write(Write::Batch(batch))?;
+        self.alive()
     }
 
     fn flush(&mut self) -> Result<(), CheckpointError> {
-        self.write(Write::Flush)
+        self.write(Write::Flush)?;
+        if std::mem::take(&mut self.anew) {
+            self.faults.plan().damaged = false;
+        }
+        self.alive()
     }
 
     fn recover(&mut self) -> Result<(), CheckpointError> {
-        self.alive()?;
+        if self.faults.plan().crashed {
+            return self.alive();
+        }
+        self.anew = false;
         self.unflushed.clear();
-        self.inner.recover()
+        self.inner.recover()?;
+        self.alive()
+    }
+
+    fn begin_anew(&mut self) -> Result<(), CheckpointError> {
+        self.unflushed.clear();
+        self.inner.begin_anew()?;
+        self.anew = true;
+        self.alive()
     }
 
     fn scrub(&mut self) -> Result<(), CheckpointError> {

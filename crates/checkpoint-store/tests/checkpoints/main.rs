@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
 
+mod anew;
 mod damage;
 mod directory;
 mod full_disk;

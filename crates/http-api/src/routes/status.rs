@@ -1,10 +1,10 @@
 //! `GET /v1/status`: where every source, table and the checkpoint stand.
 
-use api_types::{QUARANTINE_LISTED_MAX, StatusResponse, TableStatus};
+use api_types::{QUARANTINE_LISTED_MAX, StatusResponse, TableMemory, TableStatus};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use table_store::TableCut;
+use table_store::{MemoryUse, TableCut};
 
 use super::answer;
 use crate::problem::ApiError;
@@ -33,9 +33,22 @@ fn whole(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
         quarantine: provider.quarantine_notes(QUARANTINE_LISTED_MAX),
         checkpoint: provider.checkpoint(),
         start: provider.start(),
+        memory: provider.memory(),
         fresh: fresh::to_wire(&fresh),
     };
     Ok(respond::value(&body, &fresh, timing))
+}
+
+/// What a table's bytes are for.
+pub(super) fn memory(memory: &MemoryUse) -> TableMemory {
+    TableMemory {
+        rows: memory.rows as u64,
+        deleted: memory.deleted as u64,
+        versions: memory.versions as u64,
+        slots: memory.slots as u64,
+        indexes: memory.indexes as u64,
+        beside: memory.beside as u64,
+    }
 }
 
 fn of_table(state: &ApiState, table: &TableCut, now_ms: i64) -> TableStatus {
@@ -47,6 +60,7 @@ fn of_table(state: &ApiState, table: &TableCut, now_ms: i64) -> TableStatus {
         topic: identity.topic.clone(),
         rows: table.rows,
         bytes: table.memory_bytes,
+        memory: memory(&facts.memory),
         state: fresh::state_to_wire(fresh.state),
         quarantined: facts.quarantined,
         reason: facts

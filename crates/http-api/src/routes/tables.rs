@@ -81,6 +81,7 @@ fn info(state: &ApiState, cut: &Cut, table: &TableCut, fresh: &Fresh) -> TableIn
             .collect(),
         rows: table.rows,
         bytes: table.memory_bytes,
+        memory: super::status::memory(&table.facts.memory),
         quarantined: table.facts.quarantined,
         fresh: fresh::to_wire(fresh),
     }

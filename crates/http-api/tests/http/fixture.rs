@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, PartitionStatus, QuarantineNote, QuarantineOutcome,
-    QuarantineRecord, QuarantineReplayed, RebuildState, RebuildStatus, SourceKind, SourceStatus,
-    StartStatus, State,
+    CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
+    QuarantineOutcome, QuarantineRecord, QuarantineReplayed, RebuildState, RebuildStatus,
+    SourceKind, SourceStatus, StartStatus, State,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
@@ -380,6 +380,9 @@ impl StatusProvider for Status {
     fn checkpoint(&self) -> CheckpointStatus {
         CheckpointStatus {
             state: CheckpointState::Ok,
+            writing_ms: None,
+            failing_ms: None,
+            failed_attempts: None,
             last_ms: Some(700),
             sequence: 12,
             store_bytes: 4_096,
@@ -391,6 +394,14 @@ impl StatusProvider for Status {
 
     fn start(&self) -> StartStatus {
         StartStatus::default()
+    }
+
+    fn memory(&self) -> MemoryStatus {
+        MemoryStatus {
+            used_bytes: 300,
+            max_bytes: Some(1_000),
+            partitions_waiting: 0,
+        }
     }
 
     fn health(&self) -> Health {

@@ -111,3 +111,183 @@ fn versions_kept_for_a_reader_count_and_reading_goes_on_when_it_leaves() {
         site.log.paused().is_empty()
     });
 }
+
+/// Two partitions, and a table beside.
+fn site_of_two_tables() -> Site {
+    let mut site = site_with_a_limit();
+    site.log = testkit::scripted_source::ScriptedLog::new();
+    site.log.create_topic(TOPIC, 2);
+    site.log.create_topic(BESIDE, 1);
+    site
+}
+
+const BESIDE: &str = "shop.public.notes";
+
+fn large(letter: char) -> String {
+    letter.to_string().repeat(ROW_BYTES)
+}
+
+/// Fills memory through the second partition of the one table, with rows from 100 on, and answers how
+/// many of them were written: the last one waits.
+fn fill_the_second_partition(site: &Site, running: &Running) -> u64 {
+    for number in 0..100 {
+        let at = At::lsn(TOPIC, 1, 1_000 + number);
+        let id = 100 + number as i64;
+        site.log.append(&[CONNECTOR.create(at, id, &large('x'))]);
+        running.until("the row is there, or waits", |running| {
+            running.rows("orders").contains_key(&id) || is_stalled(running)
+        });
+        if is_stalled(running) {
+            return number + 1;
+        }
+    }
+    panic!("a hundred rows never met the limit");
+}
+
+#[test]
+fn a_higher_limit_lets_what_waits_go_on_without_a_restart() {
+    let site = site_with_a_limit();
+    let running = site.start();
+    let rows = fill(&site, &running);
+    write(&site, 900, 900);
+    running.until("the report says what waits", |running| {
+        running.report(|report| report.memory.partitions_waiting == 1 && report.memory.is_scarce())
+    });
+    assert!(running.report(|report| report.started), "it serves");
+    running
+        .pipeline
+        .control()
+        .set_memory_max(10 * LIMIT)
+        .unwrap();
+    running.until("what had waited is there", |running| {
+        lsn_of(running, 900) == Some(900)
+    });
+    running.until_live("orders");
+    assert_eq!(running.rows("orders").len() as i64, rows + 2);
+    running.until("nothing is paused any more", |_| {
+        site.log.paused().is_empty()
+    });
+    assert!(running.report(|report| !report.memory.is_scarce()));
+}
+
+#[test]
+fn other_partitions_and_changes_that_need_no_room_go_on() {
+    let site = site_of_two_tables();
+    let note = |lsn: u64, v: &str| {
+        let record = CONNECTOR.create(At::lsn(BESIDE, 0, lsn), 1, v);
+        site.log.append(&[record]);
+    };
+    note(1, "a");
+    let own = At::lsn(TOPIC, 0, 2);
+    site.log.append(&[CONNECTOR.create(own, 1, &large('a'))]);
+    let running = site.start();
+    running.until_rows("notes", &[(1, "a")]);
+    running.until_live("orders");
+    let written = fill_the_second_partition(&site, &running);
+    running.until("its partition alone is paused", |_| {
+        site.log.paused() == [(TOPIC.to_owned(), 1)]
+    });
+
+    // Another table is as live as before, and takes what is no larger.
+    note(3, "b");
+    running.until_rows("notes", &[(1, "b")]);
+    assert_eq!(running.state("notes"), Some(ReadState::Live));
+    // So does another partition of the same one.
+    let update = CONNECTOR.update(At::lsn(TOPIC, 0, 2_000), 1, &large('b'));
+    site.log.append(&[update]);
+    running.until("the update is there", |running| {
+        running.rows("orders").get(&1) == Some(&large('b'))
+    });
+    assert!(is_stalled(&running));
+    // And what it deletes is room for what waits.
+    site.log
+        .append(&[CONNECTOR.delete(At::lsn(TOPIC, 0, 2_001), 1)]);
+    site.log
+        .append(&[CONNECTOR.delete(At::lsn(TOPIC, 1, 2_002), 100)]);
+    running.until("the delete is there", |running| {
+        !running.rows("orders").contains_key(&1)
+    });
+    running
+        .pipeline
+        .control()
+        .set_memory_max(LIMIT + LIMIT / 4)
+        .unwrap();
+    running.until("all of it is there", |running| {
+        running.rows("orders").len() as u64 == written - 1
+    });
+    running.until_live("orders");
+}
+
+#[test]
+fn a_key_change_one_half_of_which_waits_for_room_holds_nothing_up_for_ever() {
+    let site = site_of_two_tables();
+    let at = |partition, lsn| At::lsn(TOPIC, partition, lsn);
+    site.log.append(&[
+        CONNECTOR.create(at(0, 1), 1, &large('a')),
+        CONNECTOR.create(at(0, 2), 2, "as long"),
+    ]);
+    let running = site.start();
+    running.until_live("orders");
+    let written = fill_the_second_partition(&site, &running);
+    // Its arrival is behind what waits; its departure is read at once.
+    site.log.append(&[
+        CONNECTOR.moved_here(at(1, 3_000), 99, &large('a'), 1),
+        CONNECTOR.create(at(1, 3_001), 98, "behind"),
+    ]);
+    site.log.append(&[
+        CONNECTOR.moved_away(at(0, 3_000), 1, 99),
+        CONNECTOR.update(at(0, 3_002), 2, "as LONG"),
+    ]);
+    running.until("the departure waited long enough", |running| {
+        running
+            .rows("orders")
+            .get(&2)
+            .is_some_and(|v| v == "as LONG")
+    });
+    running
+        .pipeline
+        .control()
+        .set_memory_max(10 * LIMIT)
+        .unwrap();
+    running.until("all of it is there", |running| {
+        running.rows("orders").len() as u64 == written + 3
+    });
+    running.until_live("orders");
+    let rows = running.rows("orders");
+    assert!(!rows.contains_key(&1));
+    assert_eq!((&rows[&99], &*rows[&98]), (&large('a'), "behind"));
+}
+
+#[test]
+fn a_checkpoint_larger_than_the_limit_is_served_whole() {
+    let mut site = site_with_a_limit();
+    site.settings.memory_bytes_max = u64::MAX;
+    for id in 0..40 {
+        write(&site, 100 + id, id as i64);
+    }
+    let running = site.start();
+    running.until_live("orders");
+    drop(running);
+    site.settings.memory_bytes_max = LIMIT;
+    write(&site, 900, 900);
+    let running = site.start();
+    running.until("what would grow it waits", is_stalled);
+    assert_eq!(running.rows("orders").len(), 40);
+    running.until("it has started", |running| {
+        running.report(|report| report.started)
+    });
+    let report = running.report(|report| report.memory);
+    assert!(
+        report.is_scarce() && report.used_bytes > LIMIT,
+        "{report:?}"
+    );
+    running
+        .pipeline
+        .control()
+        .set_memory_max(10 * LIMIT)
+        .unwrap();
+    running.until("what had waited is there", |running| {
+        running.rows("orders").len() == 41
+    });
+    running.until_live("orders");
+}

@@ -19,19 +19,24 @@ use crate::harness::{CONNECTOR, rows_of};
 
 const TOPIC: &str = "shop.public.orders";
 const PARTITION: PartitionId = PartitionId(0);
+const OTHER: PartitionId = PartitionId(1);
 const ROW_BYTES: usize = 100_000;
 
-struct Stepped {
+pub struct Stepped {
     log: ScriptedLog,
-    sequencer: Sequencer,
+    pub sequencer: Sequencer,
     decoder: DebeziumDecoder,
 }
 
 impl Stepped {
     /// A new sequencer with what the disk holds, whose source has not said anything.
-    fn on(disk: &MemoryDisk, memory_bytes_max: u64) -> Self {
+    pub fn on(disk: &MemoryDisk, memory_bytes_max: u64) -> Self {
+        Self::with_partitions(disk, memory_bytes_max, 1)
+    }
+
+    fn with_partitions(disk: &MemoryDisk, memory_bytes_max: u64, partitions: i32) -> Self {
         let log = ScriptedLog::new();
-        log.create_topic(TOPIC, 1);
+        log.create_topic(TOPIC, partitions);
         let settings = Settings {
             tables: Vec::new(),
             checkpoint_interval: Duration::ZERO,
@@ -78,6 +83,25 @@ impl Stepped {
         stepped
     }
 
+    /// The same with two partitions, the second of which was read first: some rows.
+    fn with_rows_of_another_partition(memory_bytes_max: u64) -> Self {
+        let mut stepped = Self::with_partitions(&MemoryDisk::default(), memory_bytes_max, 2);
+        stepped.discover();
+        let rows: Vec<_> = (0..6).map(large).collect();
+        stepped.apply_to(OTHER, 0, &rows);
+        stepped.orders();
+        stepped
+    }
+
+    /// Deletes those rows.
+    fn free_memory(&mut self) {
+        let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
+        self.apply_to(OTHER, 6, &deletes);
+        // Seen when no cut shows them any more.
+        self.sequencer.publish(3);
+        self.sequencer.publish(4);
+    }
+
     fn discover(&mut self) {
         let mut events = Vec::new();
         self.log.source(1).poll(Duration::ZERO, &mut events);
@@ -100,15 +124,19 @@ impl Stepped {
 
     /// Applies records that begin at an offset, and publishes.
     fn apply(&mut self, from: u64, records: &[PlannedRecord]) {
-        let mut raw = RawBatch::new(PARTITION);
+        self.apply_to(PARTITION, from, records);
+    }
+
+    fn apply_to(&mut self, partition: PartitionId, from: u64, records: &[PlannedRecord]) {
+        let mut raw = RawBatch::new(partition);
         for (offset, record) in (from..).zip(records) {
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             raw.push(offset, Some(1), key, value, []);
         }
-        let mut changes = ChangeBatch::new(PARTITION);
+        let mut changes = ChangeBatch::new(partition);
         let context = TopicContext {
             topic: TOPIC,
-            partition: 0,
+            partition: partition.0 as i32,
         };
         self.decoder.decode(context, &raw, 0, &mut changes);
         self.sequencer.apply(0, &changes);
@@ -140,28 +168,66 @@ fn large(id: i64) -> PlannedRecord {
 }
 
 #[test]
-fn deletes_that_were_on_their_way_free_memory_and_reading_goes_on() {
-    let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
-    let rows: Vec<_> = (0..12).map(large).collect();
+fn what_would_grow_waits_until_deletes_of_another_partition_make_room() {
+    let mut stepped = Stepped::with_rows_of_another_partition(10 * ROW_BYTES as u64);
+    let rows: Vec<_> = (10..18).map(large).collect();
     stepped.apply(0, &rows);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(8));
     stepped.sequencer.publish(2);
     assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
     let facts = stepped.facts();
     assert_eq!(facts.state, ReadState::Stalled);
     let reason = facts.reason.clone().unwrap_or_default();
     assert!(reason.starts_with("memory: "), "{reason}");
-    assert_eq!(stepped.rows(), 12);
+    assert!(
+        reason.contains("shop.public.orders-0 (offset 3)"),
+        "{reason}"
+    );
+    assert_eq!(stepped.rows(), 6 + 3);
 
-    let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
-    stepped.apply(12, &deletes);
-    stepped.sequencer.publish(3);
-    stepped.sequencer.publish(4);
+    stepped.free_memory();
     assert_eq!(stepped.orders(), [SourceOrder::Resume(vec![PARTITION])]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(18));
+    stepped.sequencer.reached_end(0, OTHER, NextOffset(12));
     stepped.sequencer.publish(5);
+    // The end that had been read behind what waited counts now.
     assert_eq!(stepped.facts().state, ReadState::Live);
     assert_eq!(stepped.facts().reason, None);
-    assert_eq!(stepped.rows(), 6);
+    assert_eq!(stepped.rows(), 8);
+}
+
+#[test]
+fn changes_that_need_no_more_room_pass_and_keep_their_order() {
+    let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+    let rows: Vec<_> = (0..9).map(large).collect();
+    stepped.apply(0, &rows);
+    let other = "y".repeat(ROW_BYTES);
+    stepped.apply(
+        9,
+        &[
+            CONNECTOR.update(at(20), 0, &other),
+            CONNECTOR.update(at(21), 1, "shorter"),
+            CONNECTOR.delete(at(22), 2),
+        ],
+    );
+    assert_eq!(stepped.orders(), []);
+    // Both fit, though the second only into what the first cut freed; the third never.
+    stepped.apply(12, &[large(2), large(3), large(30), large(31), large(32)]);
+    stepped.apply(17, &[CONNECTOR.delete(at(23), 3)]);
+    for at in 3..6 {
+        stepped.sequencer.publish(at);
+    }
+    assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
+    let rows = {
+        let cut = stepped.sequencer.store().pin();
+        rows_of(&cut.tables()[0], cut.id)
+    };
+    assert!(
+        rows.contains_key(&30) && !rows.contains_key(&32),
+        "{:?}",
+        rows.keys()
+    );
+    assert!(rows.contains_key(&3), "its delete comes after what waits");
+    assert_eq!((&rows[&0], &*rows[&1]), (&other, "shorter"));
 }
 
 #[test]
@@ -175,39 +241,31 @@ fn a_partition_that_is_not_read_is_not_said_to_be_at_its_end() {
     assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
     // A paused source is quiet whatever is written meanwhile, and what was on its way proves nothing.
     stepped.sequencer.quiet(0, 900);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(12));
-    stepped.sequencer.publish(910);
     assert_eq!(stepped.facts().at_end_ms(), None);
 }
 
 #[test]
 fn a_partition_is_paused_until_no_reason_for_it_is_left() {
-    let rows: Vec<_> = (0..12).map(large).collect();
-    let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
+    let rows: Vec<_> = (10..16).map(large).collect();
     let (pause, resume) = (
         [SourceOrder::Pause(vec![PARTITION])],
         [SourceOrder::Resume(vec![PARTITION])],
     );
     for memory_ends_first in [true, false] {
-        let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+        let mut stepped = Stepped::with_rows_of_another_partition(10 * ROW_BYTES as u64);
         stepped.apply(0, &rows);
         stepped.sequencer.publish(2);
         assert_eq!(stepped.orders(), pause);
         stepped.sequencer.held(0, PARTITION, RegistryId(7));
         assert_eq!(stepped.orders(), []);
-        let free_memory = |stepped: &mut Stepped| {
-            stepped.apply(12, &deletes);
-            stepped.sequencer.publish(3);
-            stepped.sequencer.publish(4);
-        };
         if memory_ends_first {
-            free_memory(&mut stepped);
+            stepped.free_memory();
             assert_eq!(stepped.orders(), []);
             stepped.sequencer.released(0, PARTITION);
         } else {
             stepped.sequencer.released(0, PARTITION);
             assert_eq!(stepped.orders(), []);
-            free_memory(&mut stepped);
+            stepped.free_memory();
         }
         assert_eq!(stepped.orders(), resume);
         // Without a limit in the way, waiting alone pauses and resumes.
@@ -219,31 +277,32 @@ fn a_partition_is_paused_until_no_reason_for_it_is_left() {
 }
 
 #[test]
-fn a_partition_that_comes_back_is_paused_as_it_was_or_resumed() {
-    for frees_memory in [true, false] {
-        let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
-        let rows: Vec<_> = (0..12).map(large).collect();
-        stepped.apply(0, &rows);
-        let deletes: Vec<_> = (0..6).map(|id| CONNECTOR.delete(at(20), id)).collect();
-        if frees_memory {
-            stepped.apply(12, &deletes);
-        }
-        let gone = change_feed::SourceError::Gone {
-            topic: TOPIC.to_owned(),
-            partition: 0,
-        };
-        stepped.sequencer.partition_lost(0, PARTITION, &gone);
-        stepped.sequencer.publish(3);
-        stepped.sequencer.publish(4);
-        stepped.orders();
-        // The log reaches as far as what was read.
-        stepped.log.skip_offsets(TOPIC, 0, 18);
-        stepped.discover();
-        let orders = stepped.orders();
-        let resumes = orders.contains(&SourceOrder::Resume(vec![PARTITION]));
-        assert_eq!(resumes, frees_memory, "{orders:?}");
-        assert!(matches!(orders[0], SourceOrder::Start(..)), "{orders:?}");
-    }
+fn a_partition_that_comes_back_reads_again_what_had_waited() {
+    let mut stepped = Stepped::with_rows_of_another_partition(10 * ROW_BYTES as u64);
+    let rows: Vec<_> = (10..16).map(large).collect();
+    stepped.apply(0, &rows);
+    let gone = change_feed::SourceError::Gone {
+        topic: TOPIC.to_owned(),
+        partition: 0,
+    };
+    stepped.sequencer.partition_lost(0, PARTITION, &gone);
+    stepped.free_memory();
+    assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
+    assert_eq!(stepped.rows(), 3, "what waited is gone with its partition");
+    // The log reaches as far as what was read.
+    stepped.log.skip_offsets(TOPIC, 0, 18);
+    stepped.log.skip_offsets(TOPIC, 1, 18);
+    stepped.discover();
+    let orders = stepped.orders();
+    let start = SourceOrder::Start(PARTITION, StartAt::Offset(NextOffset(3)));
+    assert!(orders.contains(&start), "{orders:?}");
+    assert!(
+        orders.contains(&SourceOrder::Resume(vec![PARTITION])),
+        "{orders:?}"
+    );
+    stepped.apply(3, &rows[3..]);
+    stepped.sequencer.publish(5);
+    assert_eq!(stepped.rows(), 6);
 }
 
 #[test]

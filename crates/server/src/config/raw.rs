@@ -285,8 +285,9 @@ pub struct RawColumns {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawMemory {
-    /// Memory that tables may take: bytes, or a number with a unit (`512MiB`, `4GiB`). Without it there
-    /// is no limit.
+    /// Memory that tables may take: bytes, or a number with a unit (`512MiB`, `4GiB`). At the
+    /// limit what would grow tables waits, and everything else goes on. `SIGHUP` applies another one. Without it
+    /// there is no limit.
     #[schemars(extend("examples" = ["4GiB"]))]
     pub max: Option<String>,
 }
@@ -294,7 +295,8 @@ pub struct RawMemory {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawQuarantine {
-    /// How much of the records that could not be applied is kept, oldest out first.
+    /// How much of the records that could not be applied is kept, oldest out first. `SIGHUP` applies
+    /// another bound.
     #[schemars(extend("default" = "64MiB"))]
     pub max: Option<String>,
 }

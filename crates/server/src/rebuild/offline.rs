@@ -114,7 +114,7 @@ fn look(report: &StatusReport) -> Look {
             .map(|report| (report.table.clone(), rebuild(report)))
             .collect(),
         no_checkpoint: match &report.checkpoint.state {
-            ingest::CheckpointState::Failing(reason) => Some(reason.clone()),
+            ingest::CheckpointState::Failing(trouble) => Some(trouble.detail.clone()),
             ingest::CheckpointState::Ok | ingest::CheckpointState::Volatile => None,
         },
     }

@@ -1,8 +1,10 @@
 //! `rowtide status`: where sources, tables and the checkpoint stand, and what is wrong.
 
+use std::fmt::Write as _;
+
 use api_types::{
-    CheckpointState, CheckpointStatus, SourceStatus, StartPhase, StartStatus, StatusResponse,
-    TableStatus,
+    CheckpointState, CheckpointStatus, MemoryStatus, SourceStatus, StartPhase, StartStatus,
+    StatusResponse, TableStatus,
 };
 use clap::Args;
 use comfy_table::Cell;
@@ -10,6 +12,9 @@ use comfy_table::Cell;
 use super::{RemoteArgs, freshness};
 use crate::failure::Failure;
 use crate::output::{self, bytes, harmless, state_cell};
+
+/// A checkpoint that takes longer than this is worth a word.
+const SLOW_MS: u64 = 2_000;
 
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
@@ -38,6 +43,7 @@ fn show(status: &StatusResponse, color: bool) -> String {
         freshness(&status.fresh),
         sources(&status.sources, color).to_string(),
         tables(&status.tables, color).to_string(),
+        memory(&status.memory),
         checkpoint(&status.checkpoint),
     ];
     if let Some(start) = start(&status.start) {
@@ -111,10 +117,25 @@ fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
     table
 }
 
+fn memory(memory: &MemoryStatus) -> String {
+    let used = bytes(memory.used_bytes);
+    let Some(max) = memory.max_bytes else {
+        return format!("memory {used}, without a limit");
+    };
+    let text = format!("memory {used} of {}", bytes(max));
+    match memory.partitions_waiting {
+        0 => text,
+        waiting => format!("{text}: {waiting} partitions WAIT for room"),
+    }
+}
+
 fn checkpoint(checkpoint: &CheckpointStatus) -> String {
-    let age = checkpoint
+    let mut age = checkpoint
         .last_ms
         .map_or("none yet".to_owned(), |ms| format!("the last {ms} ms ago"));
+    if let Some(ms) = checkpoint.writing_ms.filter(|ms| *ms >= SLOW_MS) {
+        let _ = write!(age, ", one is being written for {} s", ms / 1_000);
+    }
     let state = match checkpoint.state {
         CheckpointState::Ok if checkpoint.store_bytes > 0 => {
             let (disk, live) = (bytes(checkpoint.store_bytes), bytes(checkpoint.live_bytes));
@@ -124,7 +145,11 @@ fn checkpoint(checkpoint: &CheckpointStatus) -> String {
         CheckpointState::Memory => {
             "no checkpoint: a restart begins at the start of the log".to_owned()
         }
-        CheckpointState::Failing => format!("checkpoint FAILING, {age}"),
+        CheckpointState::Failing => {
+            let failing_s = checkpoint.failing_ms.unwrap_or_default() / 1_000;
+            let attempts = checkpoint.failed_attempts.unwrap_or_default();
+            format!("checkpoint FAILING for {failing_s} s ({attempts} attempts), {age}")
+        }
     };
     match &checkpoint.detail {
         Some(detail) => format!("{state}: {}", harmless(detail)),
@@ -196,6 +221,8 @@ mod tests {
 
              table   state        rows  memory    lag
              orders  catching_up  597   80.0 KiB  unknown  retention; 2 quarantined
+
+            memory 0 B, without a limit
 
             checkpoint ok, the last 812 ms ago, 9.0 MiB on disk for 4.0 MiB
 
