@@ -93,7 +93,7 @@ impl World {
                 process.publish();
                 self.check_cut(process)?;
             }
-            88..90 => self.readers.hold(process.sequencer.store())?,
+            88..90 => self.readers.hold(process.sequencer.store()),
             90..93 => {
                 let told = (self.around.canary, &self.around.trace);
                 let store = process.sequencer.store();
@@ -107,7 +107,7 @@ impl World {
 
     /// A cut of a topic of one partition is what the records before its offset make of it.
     fn check_cut(&self, process: &Process) -> Result<(), String> {
-        let tables = readers::newest(process.sequencer.store())?;
+        let tables = readers::newest(process.sequencer.store());
         let Some(seen) = tables.first() else {
             return Ok(());
         };
@@ -128,7 +128,7 @@ impl World {
         if !aside.is_empty() {
             return Err(format!("{aside:?} are put aside"));
         }
-        let tables = readers::newest(process.sequencer.store())?;
+        let tables = readers::newest(process.sequencer.store());
         let held = tables.first().map(bag).unwrap_or_default();
         if held != self.source.bag {
             let bag = &self.source.bag;

@@ -29,7 +29,7 @@ pub struct Seen {
 }
 
 /// The tables of the newest cut.
-pub fn newest(store: &Arc<TableStore>) -> Result<Vec<Seen>, String> {
+pub fn newest(store: &Arc<TableStore>) -> Vec<Seen> {
     let cut = store.pin();
     let tables = cut.tables().iter();
     tables.map(|table| seen(table, cut.id)).collect()
@@ -49,15 +49,14 @@ struct Held {
 
 impl Readers {
     /// Takes hold of the newest cut.
-    pub fn hold(&mut self, store: &Arc<TableStore>) -> Result<(), String> {
+    pub fn hold(&mut self, store: &Arc<TableStore>) {
         let cut = store.pin();
         let tables = cut.tables().iter().map(|table| seen(table, cut.id));
-        let tables = tables.collect::<Result<_, _>>()?;
+        let tables = tables.collect();
         if self.held.len() == HELD_MAX {
             self.held.pop_front();
         }
         self.held.push_back(Held { cut, tables });
-        Ok(())
     }
 
     /// Reads what is held once more, lets go of some of it, and looks at the number of the newest cut.
@@ -78,7 +77,7 @@ impl Readers {
                 _ => held.cut.id,
             };
             for Seen { table, rows } in &held.tables {
-                let now = seen(table, at)?.rows;
+                let now = seen(table, at).rows;
                 if now != *rows {
                     let held = held.cut.id;
                     return Err(format!("{held:?} held {rows:?}, and shows {now:?} now"));
@@ -185,16 +184,16 @@ fn looked_up(table: &Table, index: &Index, cut: CutId) -> Contents {
     found
 }
 
-fn seen(table: &Arc<TableCut>, cut: CutId) -> Result<Seen, String> {
+fn seen(table: &Arc<TableCut>, cut: CutId) -> Seen {
     let mut rows = Contents::new();
     table.table.visit(cut, |version| {
         rows.extend(row(version, table.table.schemas()));
     });
     rows.sort();
-    Ok(Seen {
+    Seen {
         table: Arc::clone(table),
         rows,
-    })
+    }
 }
 
 /// The id of a row, and its other columns in words.

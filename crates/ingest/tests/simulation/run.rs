@@ -111,7 +111,7 @@ impl World {
             156..170 => self.publish(process)?,
             170..184 => return Ok(process.checkpoint()),
             184..186 => {
-                self.readers.hold(process.sequencer.store())?;
+                self.readers.hold(process.sequencer.store());
                 self.count(Happening::CutHeld);
             }
             186..189 => {
@@ -175,7 +175,7 @@ impl World {
     /// An operator does what a table says that has stalled for good: deletes the directory and reads
     /// the log anew.
     fn replace_stalled(&mut self, process: &mut Process) -> Result<(), String> {
-        if self.stalled_for_good(process).is_empty() {
+        if Self::stalled_for_good(process).is_empty() {
             return Ok(());
         }
         self.count(Happening::Stalled);
@@ -241,7 +241,7 @@ impl World {
         process.sequencer.set_memory_max(u64::MAX);
         for round in 0..2 {
             self.settle(&mut process)?;
-            if !self.stalled_for_good(&mut process).is_empty() {
+            if !Self::stalled_for_good(&mut process).is_empty() {
                 self.count(Happening::Stalled);
                 drop(process);
                 self.delete_directory();

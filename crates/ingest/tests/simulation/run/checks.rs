@@ -11,7 +11,7 @@ use crate::truth::{Place, Rows};
 impl World {
     /// What a process begins with is what the records make of it that it does not read again.
     pub(super) fn check_start(&mut self, process: &mut Process) -> Result<(), String> {
-        let loaded = readers::newest(process.sequencer.store())?;
+        let loaded = readers::newest(process.sequencer.store());
         process.poll();
         process.publish();
         let begun = process.take_begun();
@@ -50,7 +50,7 @@ impl World {
 
     /// Every table of a cut is what the records before its offsets make of it.
     pub(super) fn check_cut(&self, process: &Process) -> Result<(), String> {
-        for seen in readers::newest(process.sequencer.store())? {
+        for seen in readers::newest(process.sequencer.store()) {
             let at = self.topic_of(&seen.table);
             let offsets = &seen.table.facts.offsets;
             // Before the source has told its partitions, and where it may not be read on, a table is
@@ -203,7 +203,7 @@ impl World {
 
     /// At the end of the log everything is there, live, and acknowledged.
     pub(super) fn check_end(&self, process: &mut Process) -> Result<(), String> {
-        let tables = readers::newest(process.sequencer.store())?;
+        let tables = readers::newest(process.sequencer.store());
         let mut broken = Vec::new();
         for (at, topic) in self.database.topics.iter().enumerate() {
             let of_topic = self.database.broken_records(at).iter();
@@ -308,7 +308,7 @@ impl World {
     }
 
     /// Topics that say that records were lost before they were read, and that this is so.
-    pub(super) fn stalled_for_good(&self, process: &mut Process) -> Vec<String> {
+    pub(super) fn stalled_for_good(process: &mut Process) -> Vec<String> {
         let report = process.report();
         let partitions = report.sources.iter().flat_map(|source| &source.partitions);
         let halted = partitions.filter(|partition| {
