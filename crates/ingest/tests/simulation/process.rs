@@ -86,6 +86,11 @@ impl Process {
         };
         let loaded = process.sequencer.load(&process.store, || 1, |_| {});
         loaded.map_err(|error| error.to_string())?;
+        for table in process.sequencer.store().published().tables() {
+            for index in &*table.table.indexes() {
+                assert!(table.table.build_index(index), "no index is there twice");
+            }
+        }
         process.trace.count(
             Happening::Started,
             format_args!("from checkpoint {}", process.store.sequence()),

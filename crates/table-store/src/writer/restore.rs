@@ -19,6 +19,7 @@ pub struct Restorer {
     slots: u32,
     rows: u64,
     row_bytes: usize,
+    deleted_bytes: usize,
     deleted: Vec<SlotId>,
 }
 
@@ -33,6 +34,7 @@ impl Restorer {
         self.slots = self.slots.max(slot.0 + 1);
         self.row_bytes += version.memory_bytes();
         if version.is_deleted() {
+            self.deleted_bytes += version.memory_bytes();
             self.deleted.push(slot);
         } else {
             self.rows += 1;
@@ -64,6 +66,7 @@ impl TableWriter {
             slots: 0,
             rows: 0,
             row_bytes: 0,
+            deleted_bytes: 0,
             deleted: Vec::new(),
         };
         (0..threads).map(|_| restorer()).collect()
@@ -76,6 +79,7 @@ impl TableWriter {
             self.slots = self.slots.max(restorer.slots);
             self.rows += restorer.rows;
             self.row_bytes += restorer.row_bytes;
+            self.deleted_bytes += restorer.deleted_bytes;
             deleted.extend(restorer.deleted);
         }
         deleted.sort_unstable();
