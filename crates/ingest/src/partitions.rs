@@ -125,7 +125,7 @@ impl PartitionState {
             (self.next, self.resume) = (next, next);
             self.dirty = true;
         }
-        (self.reached, self.at_end, self.passed_snapshot) = (true, true, true);
+        (self.reached, self.at_end) = (true, true);
         Ok(())
     }
 
