@@ -184,6 +184,7 @@ impl PartitionState {
     pub fn saved(&self) -> SavedPartition {
         SavedPartition {
             next: self.resume,
+            applied: self.next,
             topic_uuid: self.topic_uuid,
         }
     }
