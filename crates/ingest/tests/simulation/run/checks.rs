@@ -14,8 +14,7 @@ impl World {
         let loaded = readers::newest(process.sequencer.store());
         process.poll();
         process.publish();
-        let begun = process.take_begun();
-        self.begin.extend(begun);
+        self.note_begun(process);
         for (at, topic) in self.database.topics.iter().enumerate() {
             if self.database.is_gone(at) {
                 continue;
@@ -159,8 +158,10 @@ impl World {
         }
         // Complete is what holds every row that the source had at that moment. A snapshot whose first
         // row is retained is taken to be retained whole, which retention by size need not leave true
-        // (ARCHITECTURE, Non-guarantees).
-        let is_known = !of_topic.was_cut_by_size && !of_topic.is_out_of_order;
+        // (ARCHITECTURE, Non-guarantees). Nor does the table know of what retention took after a
+        // partition was found and before its reading began: that is open, and said there too.
+        let was_noticed = !self.cut_unnoticed.iter().any(|(of, _)| of == name);
+        let is_known = !of_topic.was_cut_by_size && !of_topic.is_out_of_order && was_noticed;
         if lost && facts.complete && is_known {
             let truth = &self.database.truth;
             let rows: Rows = seen.rows.iter().cloned().collect();
@@ -279,6 +280,13 @@ impl World {
         // A run that was seen to stream before its snapshot was, from another partition: the table
         // stays unconfirmed until the next one (ARCHITECTURE, Non-guarantees).
         if self.database.topics[topic].partitions > 1 && reason.starts_with("unconfirmed") {
+            return Ok(());
+        }
+        // Retention took the row that ended the snapshot, before it was read: nothing is swept, and rows
+        // are said to be missing (ARCHITECTURE, Non-guarantees).
+        let mark = truth.last_mark(topic);
+        let is_cut = mark.is_some_and(|(partition, offset)| offset < self.begin(topic, partition));
+        if is_cut && !seen.table.facts.complete {
             return Ok(());
         }
         let name = self.database.topics[topic].name;
