@@ -150,12 +150,7 @@ impl Truth {
         self.last_ended(topic).map_or(0, |scan| scan.number)
     }
 
-    /// Where its last row lies, which closed it.
-    pub fn last_mark(&self, topic: usize) -> Option<Place> {
-        self.last_ended(topic)?.places.last().copied()
-    }
-
-    fn last_ended(&self, topic: usize) -> Option<&Scan> {
+    pub fn last_ended(&self, topic: usize) -> Option<&Scan> {
         let mut of_topic = self.ended.iter().rev();
         of_topic.find(|scan| scan.topic == topic)
     }
