@@ -83,13 +83,11 @@ impl Sequencer {
 
     /// The source has delivered everything there is in a partition, up to `next`.
     pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
-        match self.memory.waiting.get_mut(&(source, id)) {
-            Some(waiting) => waiting.push_back(Arrival::End(next)),
-            None => {
-                self.is_at_end_at(source, id, next);
-                self.passes_snapshot(source, id);
-            }
+        if let Some(waiting) = self.memory.waiting.get_mut(&(source, id)) {
+            return waiting.push_back(Arrival::End(next));
         }
+        self.is_at_end_at(source, id, next);
+        self.passes_snapshot(source, id);
     }
 
     /// Forgets what waits of a partition that will be read again from its next offset, or never.
