@@ -263,7 +263,9 @@ impl Sequencer {
                 // What waits is read again after a restart.
                 let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
                 let waiting = holding.and_then(|holding| holding.floor(*id));
-                saved.next = saved.next.min(NextOffset(waiting.unwrap_or(u64::MAX)));
+                let waiting_at = NextOffset(waiting.unwrap_or(u64::MAX));
+                saved.next = saved.next.min(waiting_at);
+                saved.applied = saved.applied.min(waiting_at);
                 let place = (&*state.name, &*partition.topic);
                 let unserved = unserved(&partition.topic);
                 let note = notes::partition(place, partition.partition, &saved, unserved);

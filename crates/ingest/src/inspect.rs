@@ -278,6 +278,7 @@ mod tests {
     fn notes_are_told_apart_and_bad_ones_are_named() {
         let saved = SavedPartition {
             next: NextOffset(7),
+            applied: NextOffset(7),
             topic_uuid: Some(TopicUuid([3; 16])),
         };
         let record = Quarantined {

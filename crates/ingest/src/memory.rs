@@ -85,7 +85,10 @@ impl Sequencer {
     pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
         match self.memory.waiting.get_mut(&(source, id)) {
             Some(waiting) => waiting.push_back(Arrival::End(next)),
-            None => self.is_at_end_at(source, id, next),
+            None => {
+                self.is_at_end_at(source, id, next);
+                self.passes_snapshot(source, id);
+            }
         }
     }
 
@@ -124,6 +127,8 @@ impl Sequencer {
                 return true;
             };
             match first {
+                // Told before what other partitions have said since: that this one is past a snapshot
+                // which ended there meanwhile does not follow from it.
                 Arrival::End(next) => self.is_at_end_at(source, id, next),
                 Arrival::Records(batch) => {
                     if !self.apply_what_fits(source, &batch) {

@@ -130,6 +130,9 @@ pub(crate) struct PositionNote {
 #[derive(Serialize, Deserialize)]
 struct PartitionNote {
     next: u64,
+    /// Where it is beyond that.
+    #[serde(default)]
+    applied: u64,
     topic_uuid: Option<[u8; 16]>,
     /// Its records made no table then.
     #[serde(default)]
@@ -209,6 +212,7 @@ pub(crate) fn partition(
     let note = PartitionNote {
         unserved,
         next: saved.next.0,
+        applied: saved.applied.0,
         topic_uuid: saved.topic_uuid.map(|uuid| uuid.0),
     };
     note_of(
@@ -303,6 +307,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 partition: number(partition)? as i32,
                 saved: SavedPartition {
                     next: NextOffset(note.next),
+                    applied: NextOffset(note.applied.max(note.next)),
                     topic_uuid: note.topic_uuid.map(TopicUuid),
                 },
                 unserved: note.unserved,
@@ -525,6 +530,7 @@ mod tests {
     fn notes_read_back() {
         let saved = SavedPartition {
             next: NextOffset(7),
+            applied: NextOffset(8),
             topic_uuid: Some(TopicUuid([3; 16])),
         };
         let Saved::Partition {

@@ -125,7 +125,7 @@ impl PartitionState {
             (self.next, self.resume) = (next, next);
             self.dirty = true;
         }
-        (self.reached, self.at_end, self.passed_snapshot) = (true, true, true);
+        (self.reached, self.at_end) = (true, true);
         Ok(())
     }
 
@@ -184,6 +184,7 @@ impl PartitionState {
     pub fn saved(&self) -> SavedPartition {
         SavedPartition {
             next: self.resume,
+            applied: self.next,
             topic_uuid: self.topic_uuid,
         }
     }

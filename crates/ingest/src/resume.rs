@@ -21,7 +21,11 @@ pub(crate) use self::causes::{Named, RebuildCause, Refusal};
 /// How far a partition had been read, and of which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedPartition {
+    /// Where reading goes on.
     pub next: NextOffset,
+    /// Everything before it was applied. It is beyond `next` by a last delete, which is read again for
+    /// its tombstone's sake.
+    pub applied: NextOffset,
     pub topic_uuid: Option<TopicUuid>,
 }
 
@@ -219,7 +223,8 @@ fn another_log(findings: &Findings<'_>, missing: Option<i32>) -> Option<Refusal>
 }
 
 fn expired(findings: &Findings<'_>, facts: &PartitionFacts) -> Option<Refusal> {
-    let wanted = saved_at(findings, facts.partition)?.next;
+    // What is read again was applied: retention may take it.
+    let wanted = saved_at(findings, facts.partition)?.applied;
     let is_lost = wanted < facts.retained_from && !facts.compacted;
     is_lost.then_some(Refusal::Expired {
         partition: facts.partition,

@@ -266,7 +266,6 @@ impl Sequencer {
             table.touched = true;
         }
         self.release_at_end(source, &topic);
-        self.sweep_after(source, id);
     }
 
     /// The topic's records make no table, as config says.

@@ -29,11 +29,12 @@ impl Sequencer {
         }
     }
 
-    /// A partition reached its end: its table may be due.
-    pub(crate) fn sweep_after(&mut self, source: usize, id: PartitionId) {
-        let Some(partition) = self.partitions.get(&(source, id)) else {
+    /// A partition that is at its end is past whatever was read before: its table may be due.
+    pub(crate) fn passes_snapshot(&mut self, source: usize, id: PartitionId) {
+        let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
+        partition.passed_snapshot |= partition.at_end;
         let topic = partition.topic.clone();
         if let Some(table) = self.table_at(source, &topic) {
             self.sweep_if_due(table);

@@ -30,6 +30,7 @@ fn uuid(number: u8) -> Option<TopicUuid> {
 fn left(topic_uuid: Option<TopicUuid>) -> SavedPlace {
     SavedPlace::At(SavedPartition {
         next: NextOffset(LEFT_AT),
+        applied: NextOffset(LEFT_AT),
         topic_uuid,
     })
 }
@@ -320,6 +321,28 @@ fn a_log_that_goes_on_is_read_on() {
     let added = |from| [well.clone(), log(1, from, None, 1, false)];
     resumed(&added(0), &[at(5), (StartAt::Earliest, true)]);
     resumed(&added(3), &[at(5), (StartAt::Earliest, false)]);
+}
+
+#[test]
+fn a_last_delete_that_retention_took_was_applied() {
+    let deleted = SavedPartition {
+        next: NextOffset(LEFT_AT - 1),
+        applied: NextOffset(LEFT_AT),
+        topic_uuid: uuid(1),
+    };
+    let saved = BTreeMap::from([(0, SavedPlace::At(deleted))]);
+    let begun = |retained_from| {
+        let found = [log(0, retained_from, Some(LEFT_AT + 2), 1, false)];
+        decided(&SavedRows::Whole, None, &saved, &found)
+    };
+    let at = |offset| {
+        let at = StartAt::Offset(NextOffset(offset));
+        let complete = true;
+        Outcome::Resume(vec![(PartitionId(0), Start { at, complete })])
+    };
+    assert_eq!(begun(0), at(LEFT_AT - 1));
+    assert_eq!(begun(LEFT_AT), at(LEFT_AT));
+    assert!(matches!(begun(LEFT_AT + 1), Outcome::Refuse(_)));
 }
 
 /// One line for everything else that a start can find. The manual quotes them.

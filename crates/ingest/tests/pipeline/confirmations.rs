@@ -192,3 +192,28 @@ fn what_a_snapshot_has_swept_does_not_come_back_when_it_is_read_late() {
     let created = run(2).create(at(1, 110), 2, "b");
     assert_eq!(stepped.read(&created), expected(&[(1, "a"), (2, "b")]));
 }
+
+#[test]
+fn an_end_that_waited_for_memory_is_not_past_a_snapshot_that_ended_meanwhile() {
+    let settings = Site::default().settings;
+    let mut stepped = OneByOne::on(&MemoryDisk::default(), NAMED, 2, false, settings);
+    let snapshot = |by: u32, partition, id, mark| {
+        let at = At::lsn(NAMED, partition, 100 * u64::from(by));
+        with_mark(run(by).snapshot(at, id, "a"), mark)
+    };
+    stepped.read(&snapshot(1, 1, 1, "first"));
+    stepped.read(&snapshot(1, 0, 2, "last"));
+    stepped.reach_ends();
+    stepped.sequencer.set_memory_max(0);
+    stepped.read(&run(1).create(At::lsn(NAMED, 1, 110), 3, "b"));
+    stepped.reach_ends();
+    // The other partition goes on, through the next snapshot.
+    stepped.read(&snapshot(2, 0, 2, "last"));
+    stepped.sequencer.set_memory_max(u64::MAX);
+    let all = [1, 2, 3].map(|id| (id, if id == 3 { "b" } else { "a" }.to_owned()));
+    assert_eq!(stepped.publish_at(100), all.clone().into());
+    assert_eq!(stepped.read(&snapshot(2, 1, 1, "first")), all.into());
+    stepped.reach_ends();
+    let named = [1, 2].map(|id| (id, "a".to_owned()));
+    assert_eq!(stepped.publish_at(200), named.into());
+}

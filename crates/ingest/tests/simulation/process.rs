@@ -35,6 +35,14 @@ pub struct Surroundings {
     pub trace: Trace,
 }
 
+/// A partition is read from its beginning.
+pub struct Begun {
+    pub place: (String, i32),
+    pub from: u64,
+    /// Retention took records after the partition was found and before it was begun.
+    pub was_cut_meanwhile: bool,
+}
+
 pub struct Process {
     pub sequencer: Sequencer,
     source: ScriptedSource,
@@ -45,8 +53,9 @@ pub struct Process {
     topics: BTreeMap<PartitionId, (String, i32)>,
     paused_here: BTreeSet<PartitionId>,
     paused_by_order: BTreeSet<PartitionId>,
-    /// Partitions that are read from their beginning, with the offset of it, since this was last asked.
-    begun: Vec<((String, i32), u64)>,
+    begun: Vec<Begun>,
+    /// Where the log of each partition began when that was found.
+    found_from: BTreeMap<PartitionId, u64>,
     /// Where reading of each partition was begun first in this process.
     pub started: BTreeMap<(String, i32), u64>,
     /// Ends of partitions that were delivered, since this was last asked.
@@ -76,6 +85,7 @@ impl Process {
             paused_here: BTreeSet::new(),
             paused_by_order: BTreeSet::new(),
             begun: Vec::new(),
+            found_from: BTreeMap::new(),
             started: BTreeMap::new(),
             ends: Vec::new(),
             pending: None,
@@ -295,8 +305,8 @@ impl Process {
             .collect()
     }
 
-    /// Partitions that are read from their beginning since this was last asked, and where that is.
-    pub fn take_begun(&mut self) -> Vec<((String, i32), u64)> {
+    /// Partitions that are read from their beginning since this was last asked.
+    pub fn take_begun(&mut self) -> Vec<Begun> {
         std::mem::take(&mut self.begun)
     }
 
@@ -306,6 +316,7 @@ impl Process {
     }
 
     fn discovered(&mut self, mut facts: PartitionFacts) {
+        self.found_from.insert(facts.id, facts.retained_from.0);
         if self.canary == Canary::OverlooksRetention {
             facts.retained_from = NextOffset(0);
         }
@@ -342,7 +353,12 @@ impl Process {
         let from = self.log.read_from(&place.0, number).unwrap_or(0);
         self.started.entry(place.clone()).or_insert(from);
         if at == StartAt::Earliest {
-            self.begun.push((place, from));
+            let found_from = self.found_from.get(&partition);
+            self.begun.push(Begun {
+                place,
+                from,
+                was_cut_meanwhile: found_from.is_some_and(|found_from| *found_from < from),
+            });
         }
     }
 

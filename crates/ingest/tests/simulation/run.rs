@@ -36,6 +36,8 @@ struct World {
     readers: Readers,
     /// Where the tables that the disk holds begin: what retention had taken before they were read.
     begin: BTreeMap<(String, i32), u64>,
+    /// Those of them that began later than was known when they were found.
+    cut_unnoticed: BTreeSet<(String, i32)>,
     /// Full snapshots that may have taken effect early, by topic and number: see
     /// [`World::excuse_early_sweeps`].
     swept_early: BTreeSet<(usize, u32)>,
@@ -70,6 +72,7 @@ pub fn run(
         around,
         readers: Readers::default(),
         begin: BTreeMap::new(),
+        cut_unnoticed: BTreeSet::new(),
         swept_early: BTreeSet::new(),
         memory_is_used_up: false,
     };
@@ -138,7 +141,7 @@ impl World {
 
     fn publish(&mut self, process: &mut Process) -> Result<(), String> {
         process.publish();
-        self.begin.extend(process.take_begun());
+        self.note_begun(process);
         self.count(Happening::Published);
         self.check_cut(process)
     }
@@ -192,6 +195,18 @@ impl World {
         self.around.is_torn = false;
         self.around.log.forget_acknowledged();
         self.begin.clear();
+        self.cut_unnoticed.clear();
+    }
+
+    fn note_begun(&mut self, process: &mut Process) {
+        for begun in process.take_begun() {
+            if begun.was_cut_meanwhile {
+                self.cut_unnoticed.insert(begun.place.clone());
+            } else {
+                self.cut_unnoticed.remove(&begun.place);
+            }
+            self.begin.insert(begun.place, begun.from);
+        }
     }
 
     fn limit_memory(&mut self, process: &mut Process) {
@@ -260,7 +275,7 @@ impl World {
 
     fn settle(&mut self, process: &mut Process) -> Result<(), String> {
         let settled = process.settle(&mut self.rng);
-        self.begin.extend(process.take_begun());
+        self.note_begun(process);
         self.excuse_early_sweeps(process);
         settled.map_err(|Crashed| "the process crashed and nothing made it".to_owned())
     }

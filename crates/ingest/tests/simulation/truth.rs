@@ -147,9 +147,12 @@ impl Truth {
 
     /// The last full snapshot that has named a topic's rows.
     pub fn last_scan(&self, topic: usize) -> u32 {
+        self.last_ended(topic).map_or(0, |scan| scan.number)
+    }
+
+    pub fn last_ended(&self, topic: usize) -> Option<&Scan> {
         let mut of_topic = self.ended.iter().rev();
-        let last = of_topic.find(|scan| scan.topic == topic);
-        last.map_or(0, |scan| scan.number)
+        of_topic.find(|scan| scan.topic == topic)
     }
 
     /// Places of changes that have several, of one topic.
