@@ -12,7 +12,7 @@ use change_feed::{Decoder, PartitionFacts, Source, SourceEvent, StartAt, TopicCo
 use checkpoint_store::{CheckpointStore, MemoryDisk};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{OnBadRecord, Pending, Sequencer, Settings, SourceOrder, SourceSetup, StatusReport};
-use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
+use row_model::{Change, ChangeBatch, ChangeKind, NextOffset, PartitionId, SchemaCatalog};
 use testkit::faulty_store::{Faults, FaultyStore, open_faulty};
 use testkit::scripted_source::{ScriptedLog, ScriptedSource};
 
@@ -386,8 +386,11 @@ impl Process {
         match self.canary {
             Canary::DropsFailures => changes.failures.clear(),
             Canary::AppliesTwice => {
-                let keyless = changes.changes.iter_mut();
-                for change in keyless.filter(|change| change.key.is_empty()) {
+                let changes = changes.changes.iter_mut();
+                let is_of_keyless = |change: &&mut Change| {
+                    change.kind != ChangeKind::Truncate && change.key.is_empty()
+                };
+                for change in changes.filter(is_of_keyless) {
                     (change.position, change.transaction) = (None, None);
                 }
             }
@@ -396,7 +399,8 @@ impl Process {
     }
 
     fn end_early(&mut self) {
-        if self.canary == Canary::SweepsEarly {
+        // An end that waits would come when more was read, and be another log's.
+        if self.canary == Canary::SweepsEarly && self.report().memory.partitions_waiting == 0 {
             for (id, next) in self.reached() {
                 self.sequencer.reached_end(0, id, next);
             }
