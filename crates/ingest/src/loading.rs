@@ -47,23 +47,10 @@ impl Sequencer {
         }
         let ReadNotes {
             mut tables,
-            mut shapes,
+            shapes,
             mut beside,
         } = read;
-        // Tables of several sources share what is known of their topic.
-        let mut origins = BTreeMap::<&str, Vec<String>>::new();
-        for note in &tables {
-            let names = note.origin_names();
-            let known = origins.entry(&note.topic).or_default();
-            if known.len() < names.len() {
-                *known = names;
-            }
-        }
-        for (topic, origins) in origins {
-            let shapes = shapes.remove(topic).unwrap_or_default();
-            let history = SchemaHistory::restore(shapes.into_values().collect(), origins);
-            self.catalog.restore(topic, Arc::new(history));
-        }
+        self.restore_histories(&tables, shapes);
         let sizes: BTreeMap<_, _> = store
             .tables()
             .into_iter()
@@ -104,6 +91,27 @@ impl Sequencer {
         }
         progress(Vec::new());
         Ok(())
+    }
+
+    /// Tables of several sources share what is known of their topic.
+    fn restore_histories(
+        &self,
+        tables: &[TableNote],
+        mut shapes: BTreeMap<String, BTreeMap<u32, Schema>>,
+    ) {
+        let mut origins = BTreeMap::<&str, Vec<String>>::new();
+        for note in tables {
+            let names = note.origin_names();
+            let known = origins.entry(&note.topic).or_default();
+            if known.len() < names.len() {
+                *known = names;
+            }
+        }
+        for (topic, origins) in origins {
+            let shapes = shapes.remove(topic).unwrap_or_default();
+            let history = SchemaHistory::restore(shapes.into_values().collect(), origins);
+            self.catalog.restore(topic, Arc::new(history));
+        }
     }
 
     fn take_note(&mut self, saved: Saved, read: &mut ReadNotes) {

@@ -42,7 +42,8 @@ impl Fault {
         Self::CrashKeepingFirst(1),
     ];
 
-    fn is_crash(self) -> bool {
+    #[must_use]
+    pub fn is_crash(self) -> bool {
         !matches!(self, Self::Refuse | Self::LoseConfirmation)
     }
 }

@@ -82,7 +82,11 @@ impl History {
         let rows = self.last.entry(table).or_default();
         let before = rows.remove(&id);
         let is_delete = before.is_some() && rng.u8(0..8) == 0;
-        let after = (!is_delete).then(|| format!("{lsn} {}", "x".repeat(rng.usize(0..TEXT_MAX))));
+        // Letters that do not repeat themselves, so that most of a checkpoint is rows.
+        let after = (!is_delete).then(|| {
+            let text = (0..rng.usize(0..TEXT_MAX)).map(|_| rng.alphanumeric());
+            format!("{lsn} {}", text.collect::<String>())
+        });
         if let Some(text) = &after {
             rows.insert(id, text.clone());
         }

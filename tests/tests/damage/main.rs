@@ -197,9 +197,12 @@ fn damaged_files_never_make_a_wrong_answer() -> anyhow::Result<()> {
     })?;
     let outcomes = outcomes.into_inner();
     println!("{outcomes:?}");
-    // Else the damage is not what it is meant to be.
+    // Else the damage is not what it is meant to be. That it hits nothing but rows is rare: tables are
+    // damaged one by one where `ingest` is tested.
     ensure!(
-        outcomes.len() == 3,
+        [Outcome::Unnoticed, Outcome::Refused]
+            .iter()
+            .all(|outcome| outcomes.contains_key(outcome)),
         "not all there is came of it: {outcomes:?}"
     );
     Ok(())

@@ -104,8 +104,12 @@ fn a_marker_without_its_store_is_a_loss_that_is_told() -> anyhow::Result<()> {
 fn a_newer_checkpoint_names_the_version_that_reads_it() -> anyhow::Result<()> {
     let (site, _) = lived_in_once()?;
     rewrite(&site.path("data/checkpoint/rowtide-checkpoint"), |marker| {
-        let newer = marker.replace("\nformat 1\n", "\nformat 99\n");
-        newer.replace("written by ", "written by 9.")
+        let line = |line: &str| match line.split_once(' ') {
+            Some(("format", _)) => "format 99\n".to_owned(),
+            Some(("written", by)) => format!("written {}\n", by.replace("by ", "by 9.")),
+            _ => format!("{line}\n"),
+        };
+        marker.lines().map(line).collect()
     })?;
     check(&site, &["format 99", "Start rowtide 9.", "--data-dir"])?;
     Ok(())

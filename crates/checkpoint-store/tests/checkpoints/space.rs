@@ -56,7 +56,7 @@ fn whatever_goes_wrong_meanwhile_nothing_is_lost() {
         store.scrub().unwrap_err();
         // It is not tried again before it has grown more.
         assert!(!store.is_overgrown(), "{fault:?}");
-        if matches!(fault, Fault::CrashLosing | Fault::CrashKeeping) {
+        if fault.is_crash() {
             drop(store);
             store = open_faulty(&disk, &faults).unwrap();
         }

@@ -46,19 +46,9 @@ const NONE: Campaign = Campaign {
     canary: Canary::None,
 };
 
+/// With `ROWTIDE_SEED`, `ROWTIDE_SEEDS` and `ROWTIDE_MINUTES`, as `cargo xtask simulate` sets them, of other seeds.
 #[test]
 fn whatever_happens_the_tables_are_what_the_log_says() {
-    let outcome = NONE.run();
-    println!("{outcome}");
-    if let Some((seed, wrong)) = outcome.failure {
-        panic!("{}\n{wrong}", replayed(seed, Canary::None, LINES_MAX));
-    }
-}
-
-/// What `cargo xtask simulate` runs, optimised.
-#[test]
-#[ignore = "takes minutes: cargo xtask simulate"]
-fn campaign() {
     let given = |name: &str| {
         let value = std::env::var(name).ok()?;
         Some(value.parse::<u64>().expect("a number"))
