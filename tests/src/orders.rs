@@ -11,16 +11,16 @@ pub const TOPIC: &str = "shop.public.orders";
 /// When the first change was committed, milliseconds since 1970.
 pub const COMMITTED_MS: i64 = 1_795_000_000_000;
 
-/// The row with this id is written. Positions follow the offsets.
+/// The row with this id is written.
 #[must_use]
 pub fn written(offset: i64, id: i64, status: &str) -> Record {
-    change(offset, id, "c", &json!({"id": id, "status": status}))
+    change(offset, "c", id, &json!({"id": id, "status": status}))
 }
 
 /// The row with this id is gone.
 #[must_use]
 pub fn deleted(offset: i64, id: i64) -> Record {
-    let record = change(offset, id, "d", &Value::Null);
+    let record = change(offset, "d", id, &Value::Null);
     let value = record.value.unwrap_or_default();
     let value = value.replace(
         "\"before\":null",
@@ -42,7 +42,9 @@ pub fn nonsense(offset: i64, id: i64) -> Record {
     }
 }
 
-fn change(offset: i64, id: i64, op: &str, after: &Value) -> Record {
+/// Any change of the row with this id. Positions follow the offsets.
+#[must_use]
+pub fn change(offset: i64, op: &str, id: i64, after: &Value) -> Record {
     let lsn = 1_000 + offset;
     let value = json!({
         "before": null,

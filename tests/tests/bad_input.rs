@@ -5,50 +5,16 @@ use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use black_box::exact::Exact;
+use black_box::orders::{COMMITTED_MS, TOPIC, change};
 use black_box::records::Record;
 use black_box::server::Server;
 use black_box::site::{Settings, Site};
 use serde_json::{Value, json};
 
-const TOPIC: &str = "shop.public.orders";
 const TYPED_TOPIC: &str = "shop.public.typed";
-
-/// When the first change was committed, milliseconds since 1970.
-const COMMITTED_MS: i64 = 1_795_000_000_000;
 
 /// How much of a record's bytes `GET /v1/quarantine` shows.
 const SHOWN_BYTES_MAX: usize = 4_096;
-
-/// A change as Debezium writes it without schemas. Positions follow the offsets.
-fn change(offset: i64, op: &str, key: i64, after: &Value) -> Record {
-    let lsn = 1_000 + offset;
-    let value = json!({
-        "before": null,
-        "after": after,
-        "source": {
-            "version": "3.6.3.Final",
-            "connector": "postgresql",
-            "name": "shop",
-            "ts_ms": COMMITTED_MS + offset,
-            "snapshot": "false",
-            "db": "shop",
-            "sequence": format!("[\"{lsn}\",\"{lsn}\"]"),
-            "schema": "public",
-            "table": "orders",
-            "txId": 700 + offset,
-            "lsn": lsn,
-            "xmin": null,
-        },
-        "transaction": null,
-        "op": op,
-        "ts_ms": COMMITTED_MS + offset + 1,
-    });
-    Record {
-        key: Some(json!({ "id": key }).to_string()),
-        value: Some(value.to_string()),
-        ..Record::new(TOPIC, 0, offset)
-    }
-}
 
 fn order(id: i64, status: &str) -> Value {
     json!({"id": id, "status": status})

@@ -14,14 +14,12 @@ use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointError, Copied, Owner};
 use clap::Args;
 
+use crate::data_dir;
 use crate::failure::Failure;
 use crate::output::{self, Style};
 use crate::scratch::Scratch;
 pub use report::timestamp;
 use report::{Report, State};
-
-/// The checkpoint's place in the data directory.
-pub const CHECKPOINT_DIR: &str = "checkpoint";
 
 #[derive(Args, Clone, Debug)]
 pub struct InspectArgs {
@@ -60,7 +58,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
 
 /// The checkpoint's directory, where that or the one around it is named.
 pub fn checkpoint_in(dir: &Path) -> PathBuf {
-    let inner = dir.join(CHECKPOINT_DIR);
+    let inner = data_dir::checkpoint_path(dir);
     let is_ours = |path: &Path| {
         matches!(
             checkpoint_store::owner(path),
