@@ -25,6 +25,7 @@ mod checkpoints;
 mod completeness;
 mod confirmations;
 mod control;
+mod copies;
 mod decode_worker;
 mod deliver;
 mod deliveries;

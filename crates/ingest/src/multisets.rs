@@ -21,14 +21,12 @@ use row_model::{
 };
 use table_store::{Floor, Incoming, TableWriter};
 
+use crate::copies::{count, newest_before, take_out};
 use crate::deliveries::{Delivered, Deliveries, Happening};
 use crate::epochs::Epochs;
-use crate::keyless::{self, Content};
+use crate::keyless::Content;
 use crate::owed::{Creditor, Owed};
 use crate::tables::{Applied, ApplyError, TableState};
-
-/// Of so many equal rows the one that was removed is looked for. Beyond it any is as good.
-const COPIES_LOOKED_AT_MAX: u64 = 64;
 
 /// Said of a table whose snapshot rows cannot be told from rows that are held.
 const REPEATED: &str = "rows of a snapshot could not be told from those of an earlier one, because its records carry no runId headers. Set extended.headers.enabled=true in the connector, then take a new full snapshot";
@@ -558,65 +556,4 @@ impl Keyless {
 pub(crate) fn is_keyless(version: &Version, shapes: &[Arc<Schema>]) -> bool {
     let shape = shapes.get(version.schema().0 as usize);
     shape.is_some_and(|shape| shape.key.is_none())
-}
-
-/// How many rows with this content are held.
-fn count(writer: &TableWriter, content: Content) -> u64 {
-    keyless::count(|number| {
-        let held = writer.newest(&content.key(number));
-        held.is_some_and(|held| !held.is_deleted())
-    })
-}
-
-/// Of several equal rows the newest that was made before a position; a row of a snapshot was.
-fn newest_before(
-    writer: &TableWriter,
-    content: Content,
-    held: u64,
-    at: Option<SourcePosition>,
-) -> Option<u64> {
-    let made = |number: u64| Some(writer.newest(&content.key(number))?.stamp().streamed);
-    let looked_at = (held.saturating_sub(COPIES_LOOKED_AT_MAX)..held).rev();
-    let copies = looked_at.filter_map(|number| Some((number, made(number)?)));
-    let older = copies.filter(|(_, made)| {
-        let both = made.as_ref().zip(at.as_ref());
-        !both.is_some_and(|(made, at)| at.is_before(made))
-    });
-    let newest = older.reduce(|newest, other| match (&newest.1, &other.1) {
-        (Some(made), Some(later)) if made.is_before(later) => other,
-        (None, Some(_)) => other,
-        _ => newest,
-    });
-    newest.map(|(number, _)| number)
-}
-
-/// Removes one of several equal rows. The last one takes its place.
-fn take_out(
-    writer: &mut TableWriter,
-    cut: CutId,
-    content: Content,
-    number: u64,
-    schema: Option<SchemaId>,
-    incoming: &Incoming,
-) {
-    let last = count(writer, content).saturating_sub(1);
-    let Some(moved) = writer.newest(&content.key(last)) else {
-        return;
-    };
-    if number < last {
-        let row = moved.row().map(|row| row.as_bytes());
-        let stamp = moved.stamp();
-        writer.write(cut, &content.key(number), moved.schema(), row, |_| {
-            Some(stamp)
-        });
-    }
-    let schema = schema.unwrap_or(moved.schema());
-    writer.write(cut, &content.key(last), schema, None, |_| {
-        Some(Stamp {
-            epoch: incoming.epoch,
-            streamed: incoming.position,
-            origin: incoming.origin,
-            ..Stamp::default()
-        })
-    });
 }
