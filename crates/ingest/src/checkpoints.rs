@@ -337,3 +337,27 @@ fn dedup_notes(notes: &mut Vec<Note>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use checkpoint_store::ChunkId;
+    use row_model::TableId;
+
+    use super::*;
+
+    #[test]
+    fn what_a_failed_checkpoint_held_whole_is_repeated_with_the_slots_that_it_emptied() {
+        let chunk = ChunkId(2);
+        let changes = TableChanges {
+            table: TableId(1),
+            changed: vec![(SlotId(7), None)],
+            rewritten: vec![ChunkRows {
+                chunk,
+                rows: Vec::new(),
+            }],
+        };
+        let slots: Vec<SlotId> = slots_of(&changes).collect();
+        let whole = chunk.slots(u32::MAX).map(SlotId);
+        assert!(slots.into_iter().eq([SlotId(7)].into_iter().chain(whole)));
+    }
+}
