@@ -45,6 +45,7 @@ impl Event<'_> {
             position: self.source.position,
             run: headers.run,
             transaction: self.source.transaction,
+            gtid_line: self.source.gtid_line,
             commit_ms: self.source.commit_ms,
             connector_ms: self.connector_ms,
             key_change: headers.key_change,

@@ -220,6 +220,7 @@ impl Decoding<'_> {
             position: facts.source.position,
             run: headers.run,
             transaction: facts.source.transaction,
+            gtid_line: facts.source.gtid_line,
             commit_ms: facts.source.commit_ms,
             connector_ms: facts.connector_ms,
             other_key: key.other.clone(),

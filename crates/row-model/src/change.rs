@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
+use crate::{
+    GtidLine, NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition,
+};
 
 /// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +79,8 @@ pub struct Change {
     pub position: Option<SourcePosition>,
     pub run: Option<RunId>,
     pub transaction: Option<Transaction>,
+    /// The line that numbers its transactions, where they have global ids.
+    pub gtid_line: Option<GtidLine>,
     /// When the source committed, and when the connector processed it; milliseconds since 1970.
     pub commit_ms: Option<i64>,
     pub connector_ms: Option<i64>,
