@@ -24,6 +24,7 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
             let mut options = KafkaOptions::new(&config.name, brokers, &names);
             options.extra_topics = heartbeat_topics(config.heartbeat_topic.as_deref(), topics);
+            options.extra_topics.extend(config.heartbeat_table.clone());
             options.settings.clone_from(settings);
             Ok(Box::new(KafkaSource::connect(options)?))
         }

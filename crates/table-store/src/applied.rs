@@ -108,11 +108,13 @@ impl AppliedIds {
         self.is_complete(id, at);
     }
 
-    /// Notes that the log had nothing more at this moment.
-    pub fn complete_all(&mut self, at: Heard) {
-        for id in std::mem::take(Arc::make_mut(&mut self.open)) {
-            self.is_complete(id, at);
+    /// Notes that the log had nothing more at this moment. Answers whether that is news of any transaction.
+    pub fn complete_all(&mut self, at: Heard) -> bool {
+        let open = std::mem::take(&mut self.open);
+        for id in &*open {
+            self.is_complete(*id, at);
         }
+        !open.is_empty()
     }
 
     /// Notes that all of a transaction is shown.

@@ -38,15 +38,10 @@ impl Cut {
         &self.tables
     }
 
-    /// All sources, in the order of config.
+    /// All sources of which anything was read, in the order in which it was.
     #[must_use]
     pub fn sources(&self) -> &[Arc<SourceCut>] {
         &self.sources
-    }
-
-    #[must_use]
-    pub fn source(&self, name: &str) -> Option<&Arc<SourceCut>> {
-        self.sources.iter().find(|source| source.name == name)
     }
 
     /// The table a name or a suffix of a topic means.
@@ -74,8 +69,9 @@ impl Cut {
 pub trait CutListener: std::fmt::Debug + Send + Sync {
     fn published(&self, cut: &Cut, changed: &[TableId]);
 
-    /// Is told of a source whose tables are known to have come further along with it, or to have been in contact
-    /// with it, though they may show the same rows as before. After [`published`](Self::published), if both are so.
+    /// Is told of a source of config whose tables are known to have come further along with it, or to have been in
+    /// contact with it, though they may show the same rows as before. After [`published`](Self::published), if both
+    /// are so.
     fn came_along(&self, _cut: &Cut, _source: &str) {}
 }
 
@@ -159,7 +155,7 @@ pub struct Publisher {
     names: Arc<Names>,
     /// Those of which the next cut says something new.
     changed: Vec<TableId>,
-    changed_sources: Vec<String>,
+    changed_sources: Vec<Arc<str>>,
 }
 
 impl Default for Publisher {
@@ -217,10 +213,13 @@ impl Publisher {
     /// Replaces what the next cut will say of a source, or adds the source.
     pub fn set_source(&mut self, source: SourceCut) {
         if !self.changed_sources.contains(&source.name) {
-            self.changed_sources.push(source.name.clone());
+            self.changed_sources.push(Arc::clone(&source.name));
         }
+        let is_same = |known: &&mut Arc<SourceCut>| {
+            known.name == source.name && known.connector == source.connector
+        };
         let mut sources = self.sources.to_vec();
-        match sources.iter_mut().find(|known| known.name == source.name) {
+        match sources.iter_mut().find(is_same) {
             Some(known) => *known = Arc::new(source),
             None => sources.push(Arc::new(source)),
         }

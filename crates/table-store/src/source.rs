@@ -89,10 +89,14 @@ pub enum Heartbeats {
     Last(i64),
 }
 
-/// One source at one cut.
+/// One source at one cut: a database, as one connector captures it. Topics of several may be read as one source
+/// of config, and their positions have nothing to do with each other.
 #[derive(Clone, Debug, Default)]
 pub struct SourceCut {
-    pub name: String,
+    /// As config calls it.
+    pub name: Arc<str>,
+    /// As its records call it: the logical name, with which topics usually begin.
+    pub connector: Arc<str>,
     /// How often it began anew, with a full snapshot by another run of its connector: what was reached before tells
     /// nothing of what is reached since.
     pub timeline: u32,

@@ -5,7 +5,6 @@
 pub fn missing_feature(key: &str) -> Option<&'static str> {
     let feature = match key {
         "sources.transaction_wait" => "transactions are not yet kept whole",
-        "sources.heartbeat_table" => "lag against the source database is not yet measured",
         "tables.indexes" => "there are no indexes yet",
         "versions" => "past versions of rows cannot be asked for yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",

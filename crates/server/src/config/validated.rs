@@ -75,6 +75,8 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// Read beside the topics, and among those that make no table.
+    pub heartbeat_table: Option<String>,
     /// Where the schemas of its records are. Its `Debug` shows no secrets.
     pub registry: Option<RegistryOptions>,
     /// Topics whose records are read and make no table.

@@ -160,6 +160,7 @@ fn everything_that_can_be_written_is_understood() {
                         .into(),
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
+                heartbeat_table: None,
                 registry: Some(full_registry()),
                 unserved_topics: vec![
                     "shop.public.debezium_signal".to_owned(),
@@ -176,6 +177,7 @@ fn everything_that_can_be_written_is_understood() {
                     follow: false,
                 },
                 heartbeat_topic: None,
+                heartbeat_table: None,
                 registry: None,
                 unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
