@@ -80,6 +80,8 @@ mod tests {
             complete: true,
             quarantined: 0,
             satisfied: None,
+            precision: None,
+            bound: None,
         };
         let tail = ListTail {
             count: 1,

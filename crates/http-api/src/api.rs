@@ -36,7 +36,7 @@ use crate::{ApiState, Hosts, Limits, Operator, admin, error, floor, fresh, probl
 /// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
 /// Those that are known.
-const KNOWN_HEADERS: [&str; 2] = [floor::AT_LEAST, floor::ON_MISS];
+const KNOWN_HEADERS: [&str; 3] = [floor::AT_LEAST, floor::MAX_LAG, floor::ON_MISS];
 
 /// One listener's whole surface. Cheap to clone.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! What the client sent may be repeated to it; what a row holds never is.
 
 mod floor;
+mod missed;
 mod unfit;
 
 use api_types::ErrorCode;
@@ -17,9 +18,10 @@ use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use floor::{
-    bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, starting_tables, too_many_waits, unsupported_floor,
+    bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for, starting_tables,
+    too_many_waits,
 };
+pub(crate) use missed::{Missed, not_yet_applied, too_stale, unfit_floor};
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;

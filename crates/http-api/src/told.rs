@@ -35,6 +35,7 @@ struct Moment {
     cut: Weak<TableCut>,
     now_ms: i64,
     at_end_ms: Option<i64>,
+    shown_source_ms: Option<i64>,
 }
 
 impl Moment {
@@ -43,6 +44,7 @@ impl Moment {
             cut: Arc::downgrade(cut),
             now_ms,
             at_end_ms: cut.facts.at_end_ms(),
+            shown_source_ms: cut.facts.shown_source_ms(),
         }
     }
 
@@ -50,6 +52,7 @@ impl Moment {
         std::ptr::eq(self.cut.as_ptr(), Arc::as_ptr(cut))
             && self.now_ms == now_ms
             && self.at_end_ms == cut.facts.at_end_ms()
+            && self.shown_source_ms == cut.facts.shown_source_ms()
     }
 }
 

@@ -7,6 +7,7 @@ use change_feed::{Decoder, PartitionFacts, RawBatch, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use row_model::{ChangeBatch, SchemaCatalog};
+use table_store::Heard;
 use testkit::connector::{At, Connector, read_row};
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 
@@ -192,14 +193,18 @@ impl Aside {
     /// Reads records, and hears of the log's end if they are the last.
     fn read(&mut self, stepped: &Stepped, from: usize, to: usize) {
         let batch = decoded(&mut self.decoder, REPLAYED, from, &stepped.log[from..to]);
-        self.replay
-            .deliver(ToSequencer::Decoded { source: 0, batch });
+        self.replay.deliver(ToSequencer::Decoded {
+            source: 0,
+            batch,
+            heard: Heard::default(),
+        });
         if to == stepped.log.len() {
             let (partition, next) = (REPLAYED, NextOffset(to as u64));
             self.replay.deliver(ToSequencer::End {
                 source: 0,
                 partition,
                 next,
+                heard: Heard::default(),
             });
         }
         self.replay.settle(1);
