@@ -97,7 +97,8 @@ pub use resume::SavedPartition;
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
-    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
+    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+    TransactionSetup, limits,
 };
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{

@@ -45,6 +45,9 @@ pub mod limits {
     /// Rows for which one more thread is worth its start.
     pub const LOAD_THREAD_ROWS_MIN: u64 = 20_000;
 
+    /// Changes of one source that wait for their transactions, in bytes.
+    pub const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+
     /// Messages of partitions that wait for a schema, in one worker, before it takes no more than one a tick.
     pub const HELD_MESSAGES_MAX: usize = 256;
     /// Schemas that are asked for and that nobody has begun to bring; a worker asks again when it looks.
@@ -115,6 +118,27 @@ pub struct SourceSetup {
     pub ends: bool,
 }
 
+/// How transactions of a source become visible whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionSetup {
+    /// Where their boundaries are told. `None`: in any topic called `<prefix>.transaction`.
+    pub topic: Option<String>,
+    /// How long one that has ended waits at the ends of partitions for changes that do not come.
+    pub wait: Duration,
+    /// What may wait of a source's changes, in bytes. A larger transaction becomes visible in parts.
+    pub held_bytes_max: usize,
+}
+
+impl Default for TransactionSetup {
+    fn default() -> Self {
+        Self {
+            topic: None,
+            wait: Duration::from_secs(1),
+            held_bytes_max: limits::TRANSACTION_BYTES_MAX,
+        }
+    }
+}
+
 /// Settings of the whole pipeline.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -128,6 +152,8 @@ pub struct Settings {
     pub preparations: Preparations,
     /// Sources and topics of theirs whose records are read and make no table.
     pub unserved: Vec<(String, String)>,
+    /// How transactions of these sources are kept whole; of any other as by default.
+    pub transactions: Vec<(String, TransactionSetup)>,
     /// How much is kept of the append-only tables of these topics.
     pub keep: Vec<(String, Keep)>,
     /// Indexes of the tables of these topics.

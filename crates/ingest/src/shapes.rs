@@ -102,6 +102,7 @@ mod tests {
             position: None,
             run: None,
             transaction: None,
+            membership: None,
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,

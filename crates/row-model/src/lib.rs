@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boundary;
 mod change;
 mod decimal;
 mod exact;
@@ -22,6 +23,7 @@ mod value;
 mod varint;
 mod version;
 
+pub use boundary::{Boundary, BoundaryKind, Membership, TransactionKey};
 pub use change::{
     Change, ChangeBatch, ChangeKind, Failure, RecordFormat, RunId, SnapshotMark, Transaction,
 };

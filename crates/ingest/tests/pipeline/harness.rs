@@ -109,6 +109,7 @@ impl Default for Site {
                 quarantine_bytes_max: 1 << 20,
                 preparations: Preparations::default(),
                 unserved: Vec::new(),
+                transactions: Vec::new(),
                 keep: Vec::new(),
                 indexes: Vec::new(),
             },

@@ -45,6 +45,7 @@ impl Stepped {
             quarantine_bytes_max: 1 << 20,
             preparations: ingest::Preparations::default(),
             unserved: Vec::new(),
+            transactions: Vec::new(),
             keep: Vec::new(),
             indexes: Vec::new(),
         };

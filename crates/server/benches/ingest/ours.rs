@@ -39,6 +39,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     };

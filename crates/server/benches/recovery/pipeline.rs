@@ -28,6 +28,7 @@ pub fn settings(checkpoint_interval: Duration) -> Settings {
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }

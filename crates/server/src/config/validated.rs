@@ -75,6 +75,9 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// `None`: recognised by its name.
+    pub transaction_topic: Option<String>,
+    pub transaction_wait: Duration,
     /// Where the schemas of its records are. Its `Debug` shows no secrets.
     pub registry: Option<RegistryOptions>,
     /// Topics whose records are read and make no table.
