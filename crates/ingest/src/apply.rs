@@ -36,6 +36,8 @@ impl Sequencer {
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
+            let from = partition.next.0;
+            self.see_positions(source, &topic, batch, &(from..u64::MAX));
             self.advance_partition(source, batch, None);
             return true;
         }
@@ -55,6 +57,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.see_positions(source, &topic, batch, &(news.from..news.until));
         self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures

@@ -37,6 +37,7 @@ impl Sequencer {
             return;
         }
         self.all_quiet(source);
+        self.all_were_at_end(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name
@@ -44,6 +45,7 @@ impl Sequencer {
                 self.tables[table].facts.told_at_end(at_ms);
             }
         }
+        self.publisher.contact(&self.sources[source].name);
     }
 
     /// Publishes what changed since the last cut, if anything did.
@@ -52,7 +54,7 @@ impl Sequencer {
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
         self.count_waits();
-        if !self.tables.iter().any(|table| table.touched) {
+        if !self.tables.iter().any(|table| table.touched) && !self.sources_are_touched() {
             // Readers may have let go of cuts since.
             return self.collect_garbage(self.publisher.oldest_needed());
         }
@@ -65,6 +67,7 @@ impl Sequencer {
                 self.publisher.set(table.cut());
             }
         }
+        self.set_sources();
         let oldest_needed = self.publisher.publish();
         self.collect_garbage(oldest_needed);
         self.unpublished = 0;
@@ -236,7 +239,7 @@ impl Sequencer {
         !of_source.any(|other| other.identity.source == *source && other.streamed() >= Some(run))
     }
 
-    fn is_at_end(&self, table: usize) -> bool {
+    pub(crate) fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
             && self

@@ -87,6 +87,7 @@ impl Sequencer {
             return waiting.push_back(Arrival::End(next));
         }
         self.is_at_end_at(source, id, next);
+        self.was_at_end(source, id);
         self.passes_snapshot(source, id);
     }
 

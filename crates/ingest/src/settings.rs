@@ -22,6 +22,10 @@ pub mod limits {
     pub const CUT_CHANGES_MAX: u64 = 8_192;
     /// How long a source may be quiet before the sequencer is told so.
     pub const QUIET_INTERVAL_MS: i64 = 20;
+    /// How often a busy source speaks of partitions of which nothing comes.
+    pub const SILENCE_INTERVAL_MS: i64 = 100;
+    /// Questions where logs end that one source has not yet taken.
+    pub const ENDS_ASKED_MAX: usize = 1_024;
     /// How often the status board is brought up to date while records flow.
     pub const STATUS_INTERVAL_MS: i64 = 50;
     /// Longest wait of any thread of the pipeline for anything.
@@ -114,6 +118,8 @@ pub struct SourceSetup {
     pub decoder: Box<dyn Fn() -> Box<dyn Decoder> + Send>,
     pub registry: Option<RegistrySetup>,
     pub on_bad_record: OnBadRecord,
+    /// The topic of the rows by which the source shows that it is alive.
+    pub heartbeat_table: Option<String>,
     /// The source's end is final: nothing will ever follow (a file that is not followed).
     pub ends: bool,
 }

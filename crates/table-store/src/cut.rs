@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use row_model::{CutId, SchemaId, TableId};
 
-use crate::{NameError, Names, Table, TableFacts};
+use crate::{NameError, Names, SourceCut, Table, TableFacts};
 
 /// One table at one cut.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct TableCut {
 pub struct Cut {
     pub id: CutId,
     tables: Arc<[Arc<TableCut>]>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
 }
 
@@ -35,6 +36,12 @@ impl Cut {
     #[must_use]
     pub fn tables(&self) -> &[Arc<TableCut>] {
         &self.tables
+    }
+
+    /// All sources of which anything was read, in the order in which it was.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<SourceCut>] {
+        &self.sources
     }
 
     /// The table a name or a suffix of a topic means.
@@ -61,6 +68,11 @@ impl Cut {
 /// Told by the writer, which goes on only when everybody has heard: to be quick is all it asks.
 pub trait CutListener: std::fmt::Debug + Send + Sync {
     fn published(&self, cut: &Cut, changed: &[TableId]);
+
+    /// Is told of a source of config whose tables are known to have come further along with it, or to have been in
+    /// contact with it, though they may show the same rows as before. After [`published`](Self::published), if both
+    /// are so.
+    fn came_along(&self, _cut: &Cut, _source: &str) {}
 }
 
 /// All tables, as readers reach them.
@@ -139,9 +151,11 @@ impl Drop for PinnedCut {
 pub struct Publisher {
     store: Arc<TableStore>,
     tables: Vec<Arc<TableCut>>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
     /// Those of which the next cut says something new.
     changed: Vec<TableId>,
+    changed_sources: Vec<Arc<str>>,
 }
 
 impl Default for Publisher {
@@ -149,6 +163,7 @@ impl Default for Publisher {
         let empty = Cut {
             id: CutId(0),
             tables: Arc::new([]),
+            sources: Arc::new([]),
             names: Arc::default(),
         };
         let store = TableStore {
@@ -159,8 +174,10 @@ impl Default for Publisher {
         Self {
             store: Arc::new(store),
             tables: Vec::new(),
+            sources: Arc::new([]),
             names: Arc::default(),
             changed: Vec::new(),
+            changed_sources: Vec::new(),
         }
     }
 }
@@ -193,6 +210,30 @@ impl Publisher {
         }
     }
 
+    /// Replaces what the next cut will say of a source, or adds the source.
+    pub fn set_source(&mut self, source: SourceCut) {
+        if !self.changed_sources.contains(&source.name) {
+            self.changed_sources.push(Arc::clone(&source.name));
+        }
+        let is_same = |known: &&mut Arc<SourceCut>| {
+            known.name == source.name && known.connector == source.connector
+        };
+        let mut sources = self.sources.to_vec();
+        match sources.iter_mut().find(is_same) {
+            Some(known) => *known = Arc::new(source),
+            None => sources.push(Arc::new(source)),
+        }
+        self.sources = sources.into();
+    }
+
+    /// Tells who listens that tables of a source were in contact with it, which no cut says.
+    pub fn contact(&self, source: &str) {
+        let cut = self.store.published();
+        for listener in &*self.store.listeners.read() {
+            listener.came_along(&cut, source);
+        }
+    }
+
     #[must_use]
     pub fn get(&self, id: TableId) -> Option<&Arc<TableCut>> {
         self.tables
@@ -217,13 +258,18 @@ impl Publisher {
         let cut = Arc::new(Cut {
             id: self.next_cut(),
             tables: self.tables.iter().cloned().collect(),
+            sources: Arc::clone(&self.sources),
             names: Arc::clone(&self.names),
         });
         self.store.published.store(Arc::clone(&cut));
         for listener in &*self.store.listeners.read() {
             listener.published(&cut, &self.changed);
+            for source in &self.changed_sources {
+                listener.came_along(&cut, source);
+            }
         }
         self.changed.clear();
+        self.changed_sources.clear();
         self.store.oldest_needed()
     }
 }

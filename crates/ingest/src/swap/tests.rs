@@ -60,6 +60,7 @@ fn setup() -> SourceSetup {
         decoder: Box::new(|| unreachable!("the test decodes")),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }

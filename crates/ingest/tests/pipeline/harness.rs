@@ -224,6 +224,7 @@ impl Site {
                 decoder: Box::new(decoder),
                 registry,
                 on_bad_record,
+                heartbeat_table: None,
                 ends: false,
             })
         }

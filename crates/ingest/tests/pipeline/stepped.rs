@@ -60,6 +60,7 @@ impl Stepped {
                 patience: RegistryPatience::default(),
             }),
             on_bad_record: OnBadRecord::Quarantine,
+            heartbeat_table: None,
             ends: false,
         };
         let catalog = Arc::new(SchemaCatalog::default());

@@ -432,6 +432,7 @@ fn setup(log: &ScriptedLog) -> SourceSetup {
         decoder: Box::new(|| unreachable!("the driver has a decoder of its own")),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }

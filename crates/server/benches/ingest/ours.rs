@@ -28,6 +28,7 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         }),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: true,
     };
     let settings = Settings {

@@ -46,6 +46,7 @@ pub fn setup(catalog: &Arc<SchemaCatalog>, source: Box<dyn Source>) -> SourceSet
         }),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }

@@ -192,7 +192,7 @@ mod tests {
                 rowtide.toml:1: unknown key `lisen`: did you mean `listen`?
                 rowtide.toml:4: unknown key `sources[0].broker`: did you mean `brokers`?
                 rowtide.toml:5: unknown key `sources[0].data_dir`: it belongs into the top of the file, before the first section
-                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `formats`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `schema_registry`, `signal_table`, `topics`, `transaction_topic`, `transaction_wait`, `unavailable_value`"#]],
+                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `formats`, `heartbeat_table`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `schema_registry`, `signal_table`, `topics`, `transaction_topic`, `transaction_wait`, `unavailable_value`"#]],
         );
     }
 

@@ -78,6 +78,11 @@ pub struct RawSource {
     /// it exists.
     #[schemars(extend("examples" = ["__debezium-heartbeat.shop"]))]
     pub heartbeat_topic: Option<String>,
+    /// Topic of a table into which the source database writes a row every few seconds (`heartbeat.action.query` of
+    /// the connector). The commit times and positions of its rows prove how far the source has come: with
+    /// it `source_lag_ms` is known, and floors that are positions are met by quiet tables. Its records make no table.
+    #[schemars(extend("examples" = ["shop.public.rowtide_heartbeat"]))]
+    pub heartbeat_table: Option<String>,
     /// The schema registry that the records name their schemas in: Confluent's, or one that speaks like it
     /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
     /// that need it wait and their tables say so; everything else goes on.

@@ -89,6 +89,9 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     if let Some(topic) = &raw.heartbeat_topic {
         check_topic(topic, false, &at.key("heartbeat_topic"), findings);
     }
+    if let Some(topic) = &raw.heartbeat_table {
+        check_topic(topic, false, &at.key("heartbeat_table"), findings);
+    }
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
@@ -105,11 +108,13 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
         heartbeat_topic: raw.heartbeat_topic,
         transaction_topic: raw.transaction_topic.clone(),
         transaction_wait,
+        heartbeat_table: raw.heartbeat_table.clone(),
         registry,
         unserved_topics: raw
             .signal_table
             .into_iter()
             .chain(raw.transaction_topic)
+            .chain(raw.heartbeat_table)
             .collect(),
         on_bad_record: raw
             .on_bad_record

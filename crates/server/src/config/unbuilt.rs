@@ -4,7 +4,6 @@
 /// What is missing, for a key written without its list indexes (`sources.transaction_topic`).
 pub fn missing_feature(key: &str) -> Option<&'static str> {
     let feature = match key {
-        "sources.heartbeat_table" => "lag against the source database is not yet measured",
         "tables.indexes" => "there are no indexes yet",
         "versions" => "past versions of rows cannot be asked for yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",

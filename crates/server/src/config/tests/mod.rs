@@ -163,6 +163,7 @@ fn everything_that_can_be_written_is_understood() {
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
                 transaction_topic: Some("shop.boundaries".to_owned()),
                 transaction_wait: Duration::from_millis(250),
+                heartbeat_table: None,
                 registry: Some(full_registry()),
                 unserved_topics: vec![
                     "shop.public.debezium_signal".to_owned(),
@@ -181,6 +182,7 @@ fn everything_that_can_be_written_is_understood() {
                 heartbeat_topic: None,
                 transaction_topic: None,
                 transaction_wait: Duration::from_secs(1),
+                heartbeat_table: None,
                 registry: None,
                 unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
