@@ -60,6 +60,11 @@ fn of_nothing(state: fresh::State) -> Fresh {
     }
 }
 
+/// In the place of what is not said yet.
+pub(crate) fn unsaid() -> api_types::Fresh {
+    to_wire(&of_nothing(fresh::State::Loading))
+}
+
 /// As the body says it.
 pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
     api_types::Fresh {

@@ -119,7 +119,7 @@ async fn rows(
         Ok(floor) => floor,
         Err(refused) => return Ok(refused.into_response()),
     };
-    if floor.insisted().is_some() {
+    if floor.insisted().is_some() || asking.patience.is_conditional() {
         let tables = request.tables(&state.api)?;
         let waited = state.wait(&floor, &tables, &asking.patience, &mut timing);
         if let Err(refused) = waited.await {

@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod conditions;
 mod dsl;
 mod fixture;
 mod floors;

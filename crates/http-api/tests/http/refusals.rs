@@ -119,7 +119,7 @@ async fn no_parameter_is_ignored() {
         /v1/tables/orders/rows/7?at_least=tx:753
           400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
         /v1/tables/orders/rows/7?wait=2s
-          400 "bad_request" "wait means nothing without at_least." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "wait means nothing without at_least or the header If-None-Match." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged; If-None-Match its header ETag, to wait for a change."
         /v1/tables/orders?verbose
           400 "unknown_parameter" "There is no parameter 'verbose' here." null "This path takes no parameters."
         /v1/tables?limit=1
