@@ -49,7 +49,11 @@ pub struct Api {
 
 struct Inner {
     router: Router,
-    data: Option<Data>,
+    state: ApiState,
+    /// Whether this is the listener that answers about tables, and not the admin's.
+    is_data: bool,
+    /// Places for requests that wait.
+    waiters: Arc<Semaphore>,
     hosts: Hosts,
     limits: Limits,
     in_flight: Arc<Semaphore>,
@@ -57,20 +61,14 @@ struct Inner {
     durations: RwLock<HashMap<(Route, u16), RequestDuration>>,
 }
 
-/// What only the data listener has.
-struct Data {
-    state: ApiState,
-    /// Places for requests that wait.
-    waiters: Arc<Semaphore>,
-}
-
 impl Api {
     /// The data listener: tables, rows, status.
     #[must_use]
     pub fn data(state: ApiState, hosts: Hosts, limits: Limits) -> Self {
+        let limits = limits.checked();
         let waiters = Arc::new(Semaphore::new(limits.waiters_max));
         let router = routes::router(state.clone(), limits, Arc::clone(&waiters));
-        Self::new(router, Some(Data { state, waiters }), hosts, limits)
+        Self::new(router, state, Some(waiters), hosts, limits)
     }
 
     /// The admin listener: probes, metrics, and what changes the process. Answers to any host: the kubelet asks by the pod's address.
@@ -81,21 +79,26 @@ impl Api {
         metrics: MetricsPage,
         limits: Limits,
     ) -> Self {
-        Self::new(
-            admin::router(state, operator, metrics, limits),
-            None,
-            Hosts::any(),
-            limits,
-        )
+        let limits = limits.checked();
+        let router = admin::router(state.clone(), operator, metrics, limits);
+        Self::new(router, state, None, Hosts::any(), limits)
     }
 
-    fn new(router: Router, data: Option<Data>, hosts: Hosts, limits: Limits) -> Self {
-        let limits = limits.checked();
+    /// Only the data listener has places for requests that wait.
+    fn new(
+        router: Router,
+        state: ApiState,
+        waiters: Option<Arc<Semaphore>>,
+        hosts: Hosts,
+        limits: Limits,
+    ) -> Self {
         let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
         Self {
             inner: Arc::new(Inner {
                 router,
-                data,
+                state,
+                is_data: waiters.is_some(),
+                waiters: waiters.unwrap_or_else(|| Arc::new(Semaphore::new(0))),
                 hosts,
                 limits,
                 in_flight,
@@ -106,7 +109,8 @@ impl Api {
 
     /// Ends what would keep a drain waiting for a cut.
     pub(crate) fn end_waits(&self) {
-        if let Some(Data { state, .. }) = &self.inner.data {
+        let state = &self.inner.state;
+        if self.inner.is_data {
             state.waits().end();
             state.sleepers().end();
         }
@@ -118,21 +122,21 @@ impl Api {
 
     /// Whether rows are looked up here.
     pub(crate) fn answers_lookups(&self) -> bool {
-        self.inner.data.is_some()
+        self.inner.is_data
     }
 
     /// Appends the answer to a lookup, if it may be asked here and now and the row is there. Else it may
     /// have appended anything, and the request has not been counted.
     pub(crate) fn look_up(&self, lookup: &Lookup<'_>, started: Instant, said: &mut Said) -> bool {
         let inner = &self.inner;
-        let Some(Data { state, .. }) = &inner.data else {
+        if !inner.is_data {
             return false;
-        };
+        }
         let is_admitted = inner.hosts.admit_host(lookup.host);
         let Some(_permit) = inner.in_flight.try_acquire().ok().filter(|_| is_admitted) else {
             return false;
         };
-        let Some(took) = rows::write_lookup(state, lookup, started, said) else {
+        let Some(took) = rows::write_lookup(&inner.state, lookup, started, said) else {
             return false;
         };
         inner.observe(Route::Row, StatusCode::OK.as_u16(), took);
@@ -243,11 +247,11 @@ impl Inner {
         let Ok(permit) = self.in_flight.try_acquire() else {
             return refused(error::overloaded());
         };
-        if let Some(Data { state, .. }) = &self.data
+        if self.is_data
             && !asks_for_more
             && let Some((table, key)) = route::lookup_of(request.method(), request.uri())
         {
-            let answer = rows::lookup(state, table, key, started);
+            let answer = rows::lookup(&self.state, table, key, started);
             let answer = answer.unwrap_or_else(IntoResponse::into_response);
             return match conditional {
                 Some(conditional) if conditional.sleeps_on(&answer) => {
@@ -262,10 +266,10 @@ impl Inner {
 
     /// What the client has already, if it says so to a listener that has tables.
     fn conditional<B>(&self, request: &Request<B>) -> Result<Option<Conditional>, ApiError> {
-        match &self.data {
-            Some(_) => Conditional::of(request.headers()),
-            None => Ok(None),
+        if !self.is_data {
+            return Ok(None);
         }
+        Conditional::of(request.headers())
     }
 
     async fn routed<B>(
@@ -291,7 +295,7 @@ impl Inner {
             response = routed => response,
             () = patience.ends(self.limits.request_timeout) => {
                 Event::RequestTimedOut { request_id, path }.emit();
-                self.timed_out(asked.uri).into_response()
+                error::timed_out(self.limits.request_timeout).into_response()
             }
         }
     }
@@ -303,14 +307,14 @@ impl Inner {
         conditional: Option<&Conditional>,
         patience: &Patience,
     ) -> Response {
-        let (Some(conditional), Some(Data { state, waiters })) = (conditional, &self.data) else {
+        let Some(conditional) = conditional else {
             let Ok(response) = self.router.clone().oneshot(request).await;
             return response;
         };
         let dormitory = Dormitory {
             router: &self.router,
-            state,
-            waiters,
+            state: &self.state,
+            waiters: &self.waiters,
             patience,
             limits: &self.limits,
         };
@@ -325,13 +329,16 @@ impl Inner {
         response: Response,
         waited: Option<Duration>,
     ) -> Response {
-        let mut response = problem::write(response, asked.uri.path(), asked.id);
+        // A panic that this meets may be the very one that is told.
+        let fresh = || unwound(|| fresh::of_path(&self.state, asked.uri.path())).ok();
+        let mut response = problem::write(response, asked.uri.path(), asked.id, fresh);
         let took = clock::monotonic().duration_since(asked.started);
         let route = route.or_else(|| response.extensions_mut().remove());
         let status = response.status().as_u16();
         self.observe(route.unwrap_or(Route::Unmatched), status, took);
         debug!(id = request_id::as_str(asked.id), method = %asked.method, path = asked.uri.path(), status, took_us = took.as_micros() as u64, "answered");
         let headers = response.headers_mut();
+        respond::insert_took(headers, took.saturating_sub(waited.unwrap_or_default()));
         if let Some(waited) = waited {
             respond::insert_waited(headers, waited);
         }
@@ -357,7 +364,7 @@ impl Inner {
         }
         let mut asks_for_more = false;
         for name in headers.keys() {
-            if self.data.is_some() && name.as_str().starts_with(OWN_HEADERS) {
+            if self.is_data && name.as_str().starts_with(OWN_HEADERS) {
                 if !KNOWN_HEADERS.contains(&name.as_str()) {
                     return Err(error::unsupported_header(name.as_str()));
                 }
@@ -368,22 +375,6 @@ impl Inner {
             }
         }
         Ok(asks_for_more)
-    }
-
-    fn timed_out(&self, uri: &Uri) -> ApiError {
-        let error = error::timed_out(self.limits.request_timeout);
-        let Some(Data { state, .. }) = &self.data else {
-            return error;
-        };
-        let cut = state.store().published();
-        let named = route::rest_of(uri.path()).unwrap_or_else(|| route::table_of(uri.path()));
-        let table = query::percent::decode(named)
-            .ok()
-            .and_then(|name| cut.table(&name).ok());
-        error.at(match table {
-            Some(table) => fresh::of_table(table, state.now_ms()),
-            None => fresh::of_all(state, &cut),
-        })
     }
 
     fn observe(&self, route: Route, status: u16, took: Duration) {

@@ -78,11 +78,23 @@ impl IntoResponse for ApiError {
 }
 
 /// Writes out the error that a response carries, if it does, in the form that the path's clients know.
-pub(crate) fn write(mut response: Response, path: &str, id: &HeaderValue) -> Response {
+///
+/// How fresh that is which it is about is asked only of one that does not say so. Who is not to be here is told nothing.
+pub(crate) fn write(
+    mut response: Response,
+    path: &str,
+    id: &HeaderValue,
+    fresh: impl FnOnce() -> Option<Fresh>,
+) -> Response {
     let Some(ApiError(refusal)) = response.extensions_mut().remove() else {
         return response;
     };
-    let Refusal { mut problem, fresh } = *refusal;
+    let Refusal {
+        mut problem,
+        fresh: said,
+    } = *refusal;
+    let is_for_all = problem.code != ErrorCode::InsufficientScope;
+    let fresh = said.or_else(|| fresh().filter(|_| is_for_all));
     problem.request_id = Some(request_id::as_str(id).to_owned());
     problem.fresh = fresh.as_ref().map(fresh::to_wire);
     let mut body = Vec::new();

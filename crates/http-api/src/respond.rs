@@ -224,6 +224,17 @@ pub(crate) fn insert_fresh(headers: &mut HeaderMap, fresh: &Fresh) {
     headers.extend(freshness(fresh).map(|freshness| (FRESHNESS, freshness)));
 }
 
+/// Says in the headers how long the whole answer took, if nothing more exact is said.
+pub(crate) fn insert_took(headers: &mut HeaderMap, took: Duration) {
+    if headers.contains_key(SERVER_TIMING) {
+        return;
+    }
+    let mut timing = b"total;dur=".to_vec();
+    let written = write_millis(took, &mut timing);
+    debug_assert!(written.is_ok(), "memory takes all");
+    headers.extend(HeaderValue::from_bytes(&timing).map(|timing| (SERVER_TIMING, timing)));
+}
+
 /// Says in the headers how long was waited before the answer was looked for.
 pub(crate) fn insert_waited(headers: &mut HeaderMap, waited: Duration) {
     let mut timing = b"wait;dur=".to_vec();

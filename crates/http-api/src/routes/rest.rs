@@ -49,9 +49,8 @@ pub(super) async fn rest(
         },
     };
     let response = response.unwrap_or_else(|refused| {
-        let cut = state.api.store().published();
         refused
-            .at_least_at(|| fresh::of_all(&state.api, &cut))
+            .at_least_at(|| fresh::of_path(&state.api, uri.path()))
             .into_response()
     });
     answer(Route::Rest, Ok(response))

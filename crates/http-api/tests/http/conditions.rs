@@ -378,7 +378,7 @@ async fn how_long_may_be_said_as_a_parameter_or_in_a_body() {
 async fn what_is_no_condition_is_refused() {
     let api = Shop::open().api();
     let response = api.answer(knowing(READS[0], "0123", "")).await;
-    expect![[r#"{"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"If-None-Match is a list of tags in double quotes, or *.","hint":"Send the header ETag of an earlier answer unchanged, quotes and all, as in If-None-Match: W/\"0123abcd\".","retryable":false,"request_id":"r1"}"#]].assert_eq(&body_of(response).await);
+    expect![[r#"{"type":"https://github.com/rowtide/rowtide/errors/bad_request","title":"Bad request","status":400,"code":"bad_request","detail":"If-None-Match is a list of tags in double quotes, or *.","hint":"Send the header ETag of an earlier answer unchanged, quotes and all, as in If-None-Match: W/\"0123abcd\".","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}"#]].assert_eq(&body_of(response).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -223,13 +223,15 @@ async fn the_url_and_json_say_the_same() {
         &api,
         "HEAD /v1/query",
         expect![[r#"
-        405
-        allow: POST,QUERY
-        content-length: 272
-        content-type: application/problem+json
+            405
+            allow: POST,QUERY
+            content-length: 534
+            content-type: application/problem+json
+            rowtide-as-of: Avq5NW_ZS35NAQAABQQBaz9wAM2bnYWBJStxAQAABQQBaz9wAES4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAA
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
 
-    "#]],
+        "#]],
     )
     .await;
 }

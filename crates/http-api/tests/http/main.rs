@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod audit;
 mod conditions;
 mod dsl;
 mod fixture;
