@@ -18,7 +18,7 @@ use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use floor::{
     bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, starting_tables, too_many_waits, unsupported_floor,
+    nothing_waited_for, other_log, starting_tables, too_many_waits, unsupported_floor,
 };
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
@@ -365,6 +365,15 @@ pub(crate) fn bad_header(name: &str) -> ApiError {
         ErrorCode::BadRequest,
         format!("The header '{name}' is one text of ASCII characters."),
     )
+}
+
+/// `If-None-Match` that is no list of tags.
+pub(crate) fn bad_condition() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "If-None-Match is a list of tags in double quotes, or *.",
+    )
+    .with_hint("Send the header ETag of an earlier answer unchanged, quotes and all, as in If-None-Match: W/\"0123abcd\".")
 }
 
 /// The request was meant for somebody else, or comes from a foreign web page.

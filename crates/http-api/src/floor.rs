@@ -89,11 +89,14 @@ impl Asking {
     /// The same of one that may spell it in its body.
     pub fn floor_with(&self, own: &Spelled) -> Result<Floor, ApiError> {
         let wait = own.wait.as_deref().map(wait).transpose()?;
+        if let Some(wait) = wait {
+            self.patience.sleeps_at_most(wait);
+        }
         let on_miss = own.on_miss.as_ref().or(self.in_headers.on_miss.as_ref());
         let serves = on_miss.map(|word| serves(word)).transpose()?;
         let Some(at_least) = own.at_least.as_ref().or(self.in_headers.at_least.as_ref()) else {
             return match (wait, serves) {
-                (Some(_), _) => Err(error::needs_floor("wait")),
+                (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),
                 (_, Some(_)) => Err(error::needs_floor("on_miss")),
                 _ => Ok(Floor(None)),
             };
@@ -172,7 +175,7 @@ fn wait(text: &str) -> Result<Duration, ApiError> {
 }
 
 /// `Prefer: wait=2`, in seconds.
-fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     let mut preferences = texts.flat_map(|text| text.split(',')).map(str::trim);

@@ -11,7 +11,10 @@
 mod admin;
 mod api;
 mod candidates;
+mod condition;
+mod conditional;
 mod error;
+mod etag;
 mod floor;
 mod fresh;
 mod head_timer;
@@ -29,6 +32,7 @@ mod respond;
 mod route;
 mod routes;
 mod serve;
+mod sleepers;
 mod state;
 mod told;
 mod waits;

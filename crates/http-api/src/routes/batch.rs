@@ -98,10 +98,8 @@ fn find(
             return Err(error::batch_too_large(BATCH_BYTES_MAX).at(fresh));
         }
     }
-    body.extend_from_slice(b"],\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
-    body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    body.push(b']');
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// Rows of one table, ready to be looked up.

@@ -80,7 +80,7 @@ fn find(
         .map_err(|refused| refused.at(fresh.clone()))?;
     timing.found();
     let mut body = Vec::new();
-    let rendered = asked.write(
+    let written = asked.write(
         &state.api,
         &page,
         media,
@@ -90,8 +90,9 @@ fn find(
     );
     // What is rendered needs neither the cut's versions nor the rows any more.
     drop(page);
-    let mut response = respond::of_type(media.content_type(), body, &fresh, &timing);
-    if let Some(next) = &rendered.next {
+    let response = respond::of_type(media.content_type(), body, &fresh, &timing);
+    let mut response = respond::tagged(response, written.tag);
+    if let Some(next) = &written.rendered.next {
         let link = link(uri, asked.page.limit, next);
         let headers = response.headers_mut();
         match (media, HeaderValue::try_from(&link)) {

@@ -17,6 +17,7 @@ use crate::patience::Patience;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
+use crate::sleepers::Seen;
 use crate::waits::Waited;
 use crate::{error, fresh};
 
@@ -30,6 +31,7 @@ impl DataState {
         patience: &Patience,
         timing: &mut Timing,
     ) -> Result<(), ApiError> {
+        patience.rests_on(|| Seen::tables(tables));
         let Some(insisted) = floor.insisted() else {
             return Ok(());
         };
@@ -59,7 +61,9 @@ impl DataState {
             .waits()
             .until(api.store(), insisted, ids.collect())
             .await;
-        timing.waited(clock::monotonic().duration_since(started));
+        let took = clock::monotonic().duration_since(started);
+        timing.waited(took);
+        patience.waited(took);
         match waited {
             Waited::Ended => Err(error::draining().at(fresh())),
             Waited::Woken | Waited::TimedOut => Ok(()),

@@ -180,6 +180,21 @@ impl Shop {
             });
     }
 
+    /// Takes away the row of a table that has this key.
+    pub fn delete(&mut self, table: &str, key: Value<'_>) {
+        let cut = self.publisher.next_cut();
+        let table = self.table(table);
+        let mut encoded = Vec::new();
+        encode_key([key], &mut encoded).unwrap();
+        table.writer.write(
+            cut,
+            &encoded,
+            table.schema,
+            None,
+            |_| Some(Stamp::default()),
+        );
+    }
+
     /// Changes what is known of a table's freshness.
     pub fn set_facts(&mut self, table: &str, set: impl FnOnce(&mut TableFacts)) {
         let mut facts = live_facts();
@@ -188,11 +203,23 @@ impl Shop {
     }
 
     pub fn publish(&mut self) {
+        self.publish_news(|_| true);
+    }
+
+    /// Publishes a cut that says something new of one table only.
+    pub fn publish_only(&mut self, table: &str) {
+        self.publish_news(|name| name == table);
+    }
+
+    fn publish_news(&mut self, is_news: impl Fn(&str) -> bool) {
         let mut names = Names::default();
         for table in &mut self.tables {
             let shared = table.writer.table();
             let identity = shared.identity();
             names.give(&identity.name, &identity.topic, identity.id);
+            if !is_news(&identity.name) {
+                continue;
+            }
             self.publisher.set(TableCut {
                 table: Arc::clone(shared),
                 rows: table.writer.rows(),
@@ -453,7 +480,10 @@ pub async fn shown(response: Response<Body>) -> String {
         "rowtide-freshness",
     ] {
         if let Some(value) = head.headers.get(name) {
-            writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
+            let value = value.to_str().unwrap();
+            // Who waits is told for how long that was.
+            let value = value.split(", waited=").next().unwrap();
+            writeln!(text, "{name}: {value}").unwrap();
         }
     }
     let body = to_bytes(body, usize::MAX).await.unwrap();

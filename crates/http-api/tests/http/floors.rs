@@ -335,7 +335,7 @@ async fn what_is_no_floor_is_refused() {
         at_least=Ag&at_least=Ag
           400 "bad_request" "The parameter 'at_least' was sent more than once." null
         wait=2s
-          400 "bad_request" "wait means nothing without at_least." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "wait means nothing without at_least or the header If-None-Match." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged; If-None-Match its header ETag, to wait for a change."
         on_miss=serve
           400 "bad_request" "on_miss means nothing without at_least." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
         max_lag=5s

@@ -6,6 +6,8 @@
 )]
 
 mod admin;
+mod audit;
+mod conditions;
 mod dsl;
 mod fixture;
 mod floors;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use table_store::Cut;
 
 use crate::problem::ApiError;
-use crate::{ApiState, candidates, error, params};
+use crate::{ApiState, candidates, error, fresh, params};
 
 const FIELDS: &[&str] = &["sql", "params", "at_least", "wait", "on_miss"];
 const EXAMPLE: &str =
@@ -71,11 +71,13 @@ pub(super) fn of_statement(state: &ApiState, cut: &Cut, refused: &SqlError) -> A
         } => {
             let refused = said(ErrorCode::UnknownColumn)
                 .with_candidates(candidates::of(column, known.iter().map(String::as_str)));
-            match table {
-                Some(table) => {
-                    refused.with_hint(format!("GET /v1/tables/{table} lists all columns."))
-                }
-                None => refused,
+            let Some(table) = table else {
+                return refused;
+            };
+            let refused = refused.with_hint(format!("GET /v1/tables/{table} lists all columns."));
+            match cut.table(table) {
+                Ok(table) => refused.at(fresh::of_table(table, state.now_ms())),
+                Err(_) => refused,
             }
         }
         SqlError::AmbiguousColumn { candidates, .. } => said(ErrorCode::BadRequest)
