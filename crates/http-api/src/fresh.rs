@@ -10,13 +10,17 @@ use table_store::{Cut, TableCut, Transactions};
 
 use crate::ApiState;
 
-/// How fresh one table is.
-pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
-    fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+/// How fresh one table of a cut is.
+pub(crate) fn of_table(cut: &Cut, table: &TableCut, now_ms: i64) -> Fresh {
+    fresh::of(cut, [table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh an answer is that rests on these tables, however often it does on each.
-pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: i64) -> Fresh {
+pub(crate) fn of_tables<'a>(
+    cut: &Cut,
+    tables: impl Iterator<Item = &'a TableCut>,
+    now_ms: i64,
+) -> Fresh {
     let mut distinct: Vec<&TableCut> = Vec::new();
     for table in tables {
         let id = |table: &TableCut| table.table.identity().id;
@@ -24,13 +28,13 @@ pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: 
             distinct.push(table);
         }
     }
-    fresh::of(distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+    fresh::of(cut, distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
 pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     let tables = cut.tables().iter().map(|table| &**table);
-    fresh::of(tables, state.now_ms()).unwrap_or_else(|| {
+    fresh::of(cut, tables, state.now_ms()).unwrap_or_else(|| {
         let sources = state.status().sources();
         // The order of the variants: a worse one is greater.
         let states = sources.iter().map(|source| from_wire(source.state));
@@ -48,7 +52,7 @@ pub(crate) fn of_starting(progress: f64) -> Fresh {
 
 fn of_nothing(state: fresh::State) -> Fresh {
     Fresh {
-        as_of: AsOf { tables: Vec::new() }.encode(),
+        as_of: AsOf::of([]).encode(),
         commit_ms: None,
         lag_ms: None,
         state,

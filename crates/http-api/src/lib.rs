@@ -12,6 +12,7 @@ mod admin;
 mod api;
 mod candidates;
 mod error;
+mod exact;
 mod floor;
 mod fresh;
 mod head_timer;

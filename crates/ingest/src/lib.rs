@@ -35,6 +35,7 @@ mod held;
 mod holding;
 mod indexes;
 pub mod inspect;
+mod kept;
 mod kept_indexes;
 mod key_changes;
 mod keyed_twin;
@@ -84,6 +85,7 @@ mod verify;
 
 pub use checkpoints::Pending;
 pub use control::{Control, ControlError, RebuildError};
+pub use kept::VersionsMax;
 pub use loading::LoadError;
 pub use notes::NoteError;
 pub use offline::{OfflineError, OfflineTable, offline_table};

@@ -27,7 +27,7 @@ fn all(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
     let tables = cut
         .tables()
         .iter()
-        .map(|table| info(state, &cut, table, &fresh::of_table(table, now_ms)));
+        .map(|table| info(state, &cut, table, &fresh::of_table(&cut, table, now_ms)));
     let body = TablesResponse {
         tables: tables.collect(),
         fresh: fresh::to_wire(&fresh),
@@ -43,7 +43,7 @@ fn described(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
     let timing = Timing::start();
     let cut = state.store().published();
     let table = table(state, &cut, &table_name(uri)?)?;
-    let fresh = fresh::of_table(table, state.now_ms());
+    let fresh = fresh::of_table(&cut, table, state.now_ms());
     params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
     Ok(respond::value(
         &info(state, &cut, table, &fresh),

@@ -7,6 +7,7 @@
 
 mod admin;
 mod dsl;
+mod exact;
 mod fixture;
 mod floors;
 mod indexes;

@@ -199,10 +199,10 @@ mod tests {
     #[test]
     fn keys_of_later_versions_are_no_typing_errors() {
         find(
-            "[[sources]]\ntransaction_wait = '1s'\n[versions]\nmax = '10%'",
+            "[[sources]]\ntransaction_wait = '1s'\n[webhooks]\nurl = 'x'",
             &expect![[r#"
                 rowtide.toml:2: `sources[0].transaction_wait` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key
-                rowtide.toml:3: `versions` is not supported by rowtide 0.1.0: past versions of rows cannot be asked for yet; remove the key"#]],
+                rowtide.toml:3: `webhooks` is not supported by rowtide 0.1.0: changes are not sent to anybody yet; remove the key"#]],
         );
     }
 

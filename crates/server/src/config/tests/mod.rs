@@ -89,6 +89,8 @@ to = "orders.(tenant, id)"
 inverse = "lines"
 [memory]
 max = "4GiB"
+[versions]
+max = "20%"
 [quarantine]
 max = "128MiB"
 [checkpoint]
@@ -192,6 +194,7 @@ fn everything_that_can_be_written_is_understood() {
         }],
         relations: full_relations(),
         memory_max_bytes: Some(4 << 30),
+        versions_max: ingest::VersionsMax::Percent(20),
         quarantine_max_bytes: 128 << 20,
         checkpoint_interval: Duration::from_millis(250),
     };
@@ -362,5 +365,5 @@ fn the_documented_defaults_are_the_defaults() {
             }
         }
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 9);
 }
