@@ -6,6 +6,7 @@ use std::time::Duration;
 use change_feed::{Decoder, SchemaRegistry, SchemaShelf, Source};
 use table_store::IndexDefinition;
 
+use crate::kept::VersionsMax;
 use crate::preparation::Preparations;
 
 use crate::retention::Keep;
@@ -153,6 +154,8 @@ pub struct Settings {
     /// The checkpoint is kept in memory only: a restart reads the log from its start.
     pub volatile: bool,
     pub memory_bytes_max: u64,
+    /// How much of that may be earlier states, which whoever was told of them may ask for again.
+    pub versions_max: VersionsMax,
     pub quarantine_bytes_max: u64,
     /// What is done to the records of each topic before they are rows.
     pub preparations: Preparations,

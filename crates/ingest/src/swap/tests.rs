@@ -43,6 +43,7 @@ fn settings() -> Settings {
         checkpoint_interval: Duration::ZERO,
         volatile: true,
         memory_bytes_max: u64::MAX,
+        versions_max: crate::VersionsMax::default(),
         quarantine_bytes_max: 1 << 20,
         preparations: Preparations::default(),
         unserved: Vec::new(),

@@ -25,6 +25,7 @@ pub fn settings(checkpoint_interval: Duration) -> Settings {
         checkpoint_interval,
         volatile: false,
         memory_bytes_max: u64::MAX,
+        versions_max: ingest::VersionsMax::default(),
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),

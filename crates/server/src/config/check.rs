@@ -199,10 +199,9 @@ mod tests {
     #[test]
     fn keys_of_later_versions_are_no_typing_errors() {
         find(
-            "[webhooks]\n[[sources]]\n[versions]\nmax = '10%'",
+            "[[sources]]\n[webhooks]\nurl = 'x'",
             &expect![[r#"
-                rowtide.toml:3: `versions` is not supported by rowtide 0.1.0: past versions of rows cannot be asked for yet; remove the key
-                rowtide.toml:1: `webhooks` is not supported by rowtide 0.1.0: there is no change feed yet; remove the key"#]],
+                rowtide.toml:2: `webhooks` is not supported by rowtide 0.1.0: changes are not sent to anybody yet; remove the key"#]],
         );
     }
 

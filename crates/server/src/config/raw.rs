@@ -29,6 +29,7 @@ pub struct RawConfig {
     /// section `[[relations]]` each.
     pub relations: Vec<RawRelation>,
     pub memory: RawMemory,
+    pub versions: RawVersions,
     pub quarantine: RawQuarantine,
     pub checkpoint: RawCheckpoint,
     pub secrets: RawSecrets,
@@ -298,6 +299,15 @@ pub struct RawMemory {
     /// limit what would grow tables waits, and everything else goes on. `SIGHUP` applies another one. Without it
     /// there is no limit.
     #[schemars(extend("examples" = ["4GiB"]))]
+    pub max: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawVersions {
+    /// How much of the last 30 s stays askable (`at_exact`): a share of `memory.max` (of 640 MiB where that is not
+    /// set), or bytes. What changed is kept within as much again, for those who follow it. At `memory.max` both are let go of first.
+    #[schemars(extend("default" = "10%"))]
     pub max: Option<String>,
 }
 

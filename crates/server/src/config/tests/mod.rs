@@ -90,6 +90,8 @@ to = "orders.(tenant, id)"
 inverse = "lines"
 [memory]
 max = "4GiB"
+[versions]
+max = "20%"
 [quarantine]
 max = "128MiB"
 [checkpoint]
@@ -199,6 +201,7 @@ fn everything_that_can_be_written_is_understood() {
         }],
         relations: full_relations(),
         memory_max_bytes: Some(4 << 30),
+        versions_max: ingest::VersionsMax::Percent(20),
         quarantine_max_bytes: 128 << 20,
         checkpoint_interval: Duration::from_millis(250),
     };
