@@ -13,14 +13,15 @@ use http::request::Parts;
 use query::as_of::AsOf;
 use query::dsl::FloorAsked;
 use query::floor::{self, Standing, stand};
-use query::fresh::Fresh;
-use table_store::{Cut, TableCut};
+use query::fresh::{Fresh, bounded_lag_ms};
+use table_store::{Cut, PinnedCut, TableCut};
 
-use crate::error;
+use crate::exact::{AT_EXACT, Exact};
 use crate::limits::{MAX_LAG_MAX, WAIT_DEFAULT, WAIT_MAX};
 use crate::params::Params;
 use crate::patience::Patience;
 use crate::problem::ApiError;
+use crate::{ApiState, error};
 
 pub(crate) const AT_LEAST: &str = "rowtide-at-least";
 pub(crate) const MAX_LAG: &str = "rowtide-max-lag";
@@ -31,6 +32,7 @@ pub(crate) const ON_MISS: &str = "rowtide-on-miss";
 pub(crate) struct Spelled {
     pub at_least: Option<String>,
     pub max_lag: Option<String>,
+    pub at_exact: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
 }
@@ -40,6 +42,7 @@ impl From<FloorAsked> for Spelled {
         Self {
             at_least: asked.at_least,
             max_lag: asked.max_lag,
+            at_exact: asked.at_exact,
             wait: asked.wait,
             on_miss: asked.on_miss,
         }
@@ -62,6 +65,7 @@ impl<S: Sync> FromRequestParts<S> for Asking {
             in_headers: Spelled {
                 at_least: text_of(&parts.headers, AT_LEAST)?,
                 max_lag: text_of(&parts.headers, MAX_LAG)?,
+                at_exact: text_of(&parts.headers, AT_EXACT)?,
                 wait: None,
                 on_miss: text_of(&parts.headers, ON_MISS)?,
             },
@@ -83,6 +87,7 @@ impl Asking {
         self.floor_with(&Spelled {
             at_least: own("at_least"),
             max_lag: own("max_lag"),
+            at_exact: own("at_exact"),
             wait: own("wait"),
             on_miss: own("on_miss"),
         })
@@ -91,6 +96,9 @@ impl Asking {
     /// The same of one that may spell it in its body.
     pub fn floor_with(&self, own: &Spelled) -> Result<Floor, ApiError> {
         let wait = own.wait.as_deref().map(wait).transpose()?;
+        if let Some(wait) = wait {
+            self.patience.sleeps_at_most(wait);
+        }
         let on_miss = own.on_miss.as_ref().or(self.in_headers.on_miss.as_ref());
         let serves = on_miss.map(|word| serves(word)).transpose()?;
         let at_least = own.at_least.as_ref().or(self.in_headers.at_least.as_ref());
@@ -100,30 +108,45 @@ impl Asking {
             let floor = floor::Floor::parse(text).map_err(|bad| error::bad_floor(bad))?;
             Ok((floor, text.clone()))
         });
+        let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());
+        let exact = Exact::read(exact.map(String::as_str))?;
         let Some(insists) = Insists::of(asked.transpose()?, max_lag) else {
             return match (wait, serves) {
-                (Some(_), _) => Err(error::needs_floor("wait")),
+                (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),
                 (_, Some(_)) => Err(error::needs_floor("on_miss")),
-                _ => Ok(Floor(None)),
+                _ => Ok(Floor {
+                    insisted: None,
+                    exact,
+                }),
             };
         };
+        if exact.is_wanted() {
+            return Err(error::exact_and_floor());
+        }
         // What is too old is refused at once, unless somebody says to wait.
         let usual = match &insists.at_least {
             Some(_) => WAIT_DEFAULT,
             None => Duration::ZERO,
         };
-        Ok(Floor(Some(Arc::new(Insisted {
+        let insisted = Insisted {
             insists,
             wait: wait.or(self.preferred).unwrap_or(usual),
             serves: serves.unwrap_or(false),
             log_end: OnceLock::new(),
-        }))))
+        };
+        Ok(Floor {
+            insisted: Some(Arc::new(insisted)),
+            exact,
+        })
     }
 }
 
-/// A floor, or none.
+/// A floor, or none; or the very cut that is wanted.
 #[derive(Clone, Debug)]
-pub(crate) struct Floor(Option<Arc<Insisted>>);
+pub(crate) struct Floor {
+    insisted: Option<Arc<Insisted>>,
+    exact: Exact,
+}
 
 /// What is insisted on: one of them at least.
 #[derive(Debug)]
@@ -186,8 +209,11 @@ impl Insisted {
             Some(Standing::Never(_)) => return true,
             Some(Standing::Met(_)) | None => {}
         }
-        let fresh = query::fresh::of(tables, now_ms);
-        fresh.is_none_or(|fresh| !self.is_too_stale(&fresh))
+        let lag = self
+            .insists
+            .max_lag
+            .and_then(|_| bounded_lag_ms(tables, now_ms));
+        lag.is_none_or(|(lag, _)| !self.is_too_stale(lag))
     }
 
     /// How tables stand to what they must have come to; `None` if that is nothing.
@@ -204,16 +230,20 @@ impl Insisted {
         })
     }
 
-    fn is_too_stale(&self, fresh: &Fresh) -> bool {
+    fn is_too_stale(&self, lag: Option<u64>) -> bool {
         let max = self.insists.max_lag.map(|max| max.as_millis());
-        let (lag, _) = fresh.bounded_lag_ms();
         max.is_some_and(|max| lag.is_none_or(|lag| u128::from(lag) > max))
     }
 }
 
 impl Floor {
     pub fn insisted(&self) -> Option<&Arc<Insisted>> {
-        self.0.as_ref()
+        self.insisted.as_ref()
+    }
+
+    /// The cut that the request reads.
+    pub fn pin(&self, state: &ApiState) -> Result<PinnedCut, ApiError> {
+        self.exact.pin(state)
     }
 
     /// How fresh an answer of these tables of a cut is, if it may be given.
@@ -221,11 +251,15 @@ impl Floor {
     where
         T: IntoIterator<Item = &'a TableCut> + Clone,
     {
-        let Some(insisted) = &self.0 else {
+        if let Err(refused) = self.exact.check(tables.clone()) {
+            return Err(refused.at(fresh));
+        }
+        let Some(insisted) = &self.insisted else {
             return Ok(fresh);
         };
-        let is_too_stale = insisted.is_too_stale(&fresh);
-        fresh.bound = insisted.insists.max_lag.map(|_| fresh.bounded_lag_ms().1);
+        let (lag, bound) = fresh.bounded_lag_ms();
+        let is_too_stale = insisted.is_too_stale(lag);
+        fresh.bound = insisted.insists.max_lag.map(|_| bound);
         let standing = insisted.standing(cut, tables);
         let lacks = match standing {
             Some(Standing::NotYet(lack)) => Some(lack),
@@ -253,6 +287,17 @@ impl Floor {
             (None, Some(max)) => Err(error::too_stale(max, insisted.wait, fresh)),
             (None, None) => Ok(fresh),
         }
+    }
+}
+
+/// The cut that a request is checked against, also where its floor cannot be read.
+pub(crate) fn cut_of(
+    state: &ApiState,
+    floor: &Result<Floor, ApiError>,
+) -> Result<PinnedCut, ApiError> {
+    match floor {
+        Ok(floor) => floor.pin(state),
+        Err(_) => Ok(state.store().pin()),
     }
 }
 
@@ -286,7 +331,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `Prefer: wait=2`, in seconds.
-fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     let mut preferences = texts.flat_map(|text| text.split(',')).map(str::trim);

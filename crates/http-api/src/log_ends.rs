@@ -78,7 +78,10 @@ pub(crate) async fn ends_of(
             .filter(|table| table.table.identity().source == source);
         standings.extend(of_source.map(|table| standing(table, &ends)));
     }
-    Ok(AsOf { tables: standings })
+    Ok(AsOf {
+        cut: None,
+        tables: standings,
+    })
 }
 
 fn standing(table: &TableCut, ends: &[PartitionEnd]) -> TableStanding {

@@ -11,6 +11,7 @@ use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
 use crate::log_ends::{LogEnds, NoLogEnds};
+use crate::sleepers::Sleepers;
 use crate::told::LastTold;
 use crate::waits::Waits;
 
@@ -79,6 +80,7 @@ struct Shared {
     told: LastTold,
     waits: Arc<Waits>,
     log_ends: OnceLock<Arc<dyn LogEnds>>,
+    sleepers: Arc<Sleepers>,
 }
 
 impl ApiState {
@@ -92,6 +94,8 @@ impl ApiState {
     ) -> Self {
         let waits = Arc::new(Waits::new(&store, clock));
         store.listen(Arc::clone(&waits) as _);
+        let sleepers = Arc::<Sleepers>::default();
+        store.listen(Arc::clone(&sleepers) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -102,6 +106,7 @@ impl ApiState {
                 told: LastTold::default(),
                 waits,
                 log_ends: OnceLock::new(),
+                sleepers,
             }),
         }
     }
@@ -148,6 +153,10 @@ impl ApiState {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.shared.waits
+    }
+
+    pub(crate) fn sleepers(&self) -> &Sleepers {
+        &self.shared.sleepers
     }
 
     pub(crate) fn told(&self) -> &LastTold {

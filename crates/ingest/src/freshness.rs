@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use change_feed::TopicUuid;
-use row_model::{CutId, Epoch};
+use row_model::Epoch;
 use table_store::{LogId, ReadState, TableFacts};
 
 use crate::confirmations::UNCONFIRMED;
@@ -54,9 +54,10 @@ impl Sequencer {
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
         self.count_waits();
+        self.keep_cuts(now_ms);
         if !self.tables.iter().any(|table| table.touched) && !self.sources_are_touched() {
             // Readers may have let go of cuts since.
-            return self.collect_garbage(self.publisher.oldest_needed());
+            return self.let_go_of_garbage();
         }
         for at in 0..self.tables.len() {
             if self.tables[at].touched {
@@ -64,23 +65,15 @@ impl Sequencer {
                 let table = &mut self.tables[at];
                 table.facts = Arc::new(facts);
                 table.touched = false;
+                self.keep_versions_if_live(at);
+                let table = &mut self.tables[at];
                 self.publisher.set(table.cut());
             }
         }
         self.set_sources();
-        let oldest_needed = self.publisher.publish();
-        self.collect_garbage(oldest_needed);
+        self.publisher.publish();
+        self.let_go_of_garbage();
         self.unpublished = 0;
-    }
-
-    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
-        for table in &mut self.tables {
-            table.writer.collect_garbage(oldest_needed);
-            if table.writer.has_forgotten() && !table.past.forgotten {
-                (table.past.forgotten, table.notes_dirty) = (true, true);
-            }
-        }
-        self.measure_memory();
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {

@@ -36,6 +36,7 @@ mod held;
 mod holding;
 mod indexes;
 pub mod inspect;
+mod kept;
 mod kept_indexes;
 mod key_changes;
 mod keyed_twin;
@@ -88,6 +89,7 @@ mod verify;
 pub use checkpoints::Pending;
 pub use connector_positions::ClosedTransaction;
 pub use control::{Control, ControlError, RebuildError};
+pub use kept::VersionsMax;
 pub use loading::LoadError;
 pub use log_ends::LogEnds;
 pub use notes::NoteError;
@@ -102,7 +104,8 @@ pub use resume::SavedPartition;
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
-    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
+    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+    TransactionSetup, limits,
 };
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{

@@ -108,7 +108,7 @@ impl Sequencer {
         self.release_overdue(now_ms);
         self.let_go_of_old_rows();
         self.count_waits();
-        self.collect_garbage(CUT);
+        self.collect_garbage(CUT, CUT);
         self.unpublished = 0;
     }
 }

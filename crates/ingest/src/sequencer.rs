@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use change_feed::{PartitionFacts, RegistryId, SourceError, StartAt};
 use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
-use table_store::{Names, Publisher, TableIdentity, TableStore};
+use table_store::{Names, ProcessId, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
@@ -128,7 +128,7 @@ impl Sequencer {
             quarantine: Quarantine::new(settings.quarantine_bytes_max),
             settings,
             catalog,
-            publisher: Publisher::default(),
+            publisher: Publisher::of_process(ProcessId::random()),
             names: Names::default(),
             sources: sources.collect(),
             tables: Vec::new(),

@@ -1,7 +1,7 @@
 //! How fresh an answer is: the worst over the tables it touched. What is not known is said to be
 //! unknown, never guessed.
 
-use table_store::{ReadState, TableCut, TableFacts, Transactions};
+use table_store::{Cut, ReadState, TableCut, TableFacts, Transactions};
 
 use crate::as_of::AsOf;
 use crate::floor::Precision;
@@ -67,9 +67,9 @@ impl Fresh {
     }
 }
 
-/// How fresh these tables are, `None` if there are none.
+/// How fresh these tables of a cut are, `None` if there are none.
 #[must_use]
-pub fn of<'a, T>(tables: T, now_ms: i64) -> Option<Fresh>
+pub fn of<'a, T>(cut: &Cut, tables: T, now_ms: i64) -> Option<Fresh>
 where
     T: IntoIterator<Item = &'a TableCut> + Clone,
 {
@@ -78,8 +78,21 @@ where
         .into_iter()
         .map(|table| of_table(&table.facts, now_ms));
     let mut fresh = all.reduce(|a, b| worse(a, &b))?;
-    fresh.as_of = AsOf::of(tables).encode();
+    fresh.as_of = AsOf::at(cut, tables).encode();
     Some(fresh)
+}
+
+/// The lag of these tables that a bound is about, and which one it is; no lag if none is known.
+#[must_use]
+pub fn bounded_lag_ms<'a>(
+    tables: impl IntoIterator<Item = &'a TableCut>,
+    now_ms: i64,
+) -> Option<(Option<u64>, Bound)> {
+    let all = tables
+        .into_iter()
+        .map(|table| of_table(&table.facts, now_ms));
+    let worst = all.reduce(|a, b| worse(a, &b))?;
+    Some(worst.bounded_lag_ms())
 }
 
 /// All but the token.
@@ -295,6 +308,7 @@ mod tests {
     fn states_are_ordered_from_best_to_worst() {
         use State::{CatchingUp, Live, Loading, Stale, Stalled};
         assert!([Live, CatchingUp, Loading, Stale, Stalled].is_sorted());
-        assert_eq!(of([], NOW_MS), None);
+        let nothing = table_store::Publisher::default().store().published();
+        assert_eq!(of(&nothing, [], NOW_MS), None);
     }
 }

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boundary;
 mod change;
 mod decimal;
 mod exact;
@@ -23,6 +24,7 @@ mod value;
 mod varint;
 mod version;
 
+pub use boundary::{Boundary, BoundaryKind, Membership, TransactionKey};
 pub use change::{
     Change, ChangeBatch, ChangeKind, Failure, RecordFormat, RunId, SnapshotMark, Transaction,
 };

@@ -395,8 +395,10 @@ async fn a_broker_that_is_away_is_told_of() {
     let asked = tokio::time::Instant::now();
     let (status, body) = get(&api, &format!("{path}&wait=0")).await;
     assert_eq!((status, asked.elapsed().as_millis()), (504, 500));
-    expect!["It is not known where the log ends: source shop did not answer within 500 ms."]
-        .assert_eq(body["detail"].as_str().unwrap());
+    assert_eq!(
+        body["detail"],
+        "It is not known where the log ends: source shop did not answer within 500 ms."
+    );
     let (status, body) = get(&api, &format!("{path}&wait=0&on_miss=serve")).await;
     assert_eq!((status, &body["fresh"]["satisfied"]), (200, &json!(false)));
     let refused = tokio::join!(get(&api, path), async {
@@ -406,10 +408,10 @@ async fn a_broker_that_is_away_is_told_of() {
         let (.., answer) = broker.asked.lock().pop().unwrap();
         answer(Err("all brokers are down".to_owned()));
     });
-    expect![
-        "Waited 2000 ms for at_least. It is not known where the log ends: all brokers are down."
-    ]
-    .assert_eq(refused.0.1["detail"].as_str().unwrap());
+    assert_eq!(
+        refused.0.1["detail"],
+        "It is not known where the log ends: all brokers are down."
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,7 @@ fn change(transaction: u64, lsn: u64, run: u128) -> Change {
         position: SourcePosition::from_numbers(0, &[lsn]),
         run: Some(RunId(run)),
         transaction: Some(Transaction(transaction)),
+        membership: None,
         gtid_line: None,
         commit_ms: Some(lsn as i64 * 10),
         connector_ms: None,

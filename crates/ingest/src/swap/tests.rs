@@ -44,9 +44,11 @@ fn settings() -> Settings {
         checkpoint_interval: Duration::ZERO,
         volatile: true,
         memory_bytes_max: u64::MAX,
+        versions_max: crate::VersionsMax::default(),
         quarantine_bytes_max: 1 << 20,
         preparations: Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }

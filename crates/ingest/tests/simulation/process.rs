@@ -414,9 +414,11 @@ fn settings() -> Settings {
         checkpoint_interval: Duration::ZERO,
         volatile: false,
         memory_bytes_max: u64::MAX,
+        versions_max: ingest::VersionsMax::default(),
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }

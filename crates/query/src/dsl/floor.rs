@@ -4,7 +4,7 @@
 use super::node::{self, Kind};
 use crate::url::text::SyntaxError;
 
-pub(super) const FIELDS: &[&str] = &["at_least", "max_lag", "wait", "on_miss"];
+pub(super) const FIELDS: &[&str] = &["at_least", "max_lag", "wait", "on_miss", "at_exact"];
 
 /// How far tables must have come, as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct FloorAsked {
     pub max_lag: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
+    pub at_exact: Option<String>,
 }
 
 /// Reads those fields of a body, and nothing else.
@@ -36,5 +37,6 @@ pub fn floor(body: &[u8]) -> Result<FloorAsked, SyntaxError> {
         max_lag: text("max_lag")?,
         wait: text("wait")?,
         on_miss: text("on_miss")?,
+        at_exact: text("at_exact")?,
     })
 }
