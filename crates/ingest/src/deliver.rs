@@ -9,7 +9,7 @@ impl Sequencer {
     /// Takes a message in. Gives back what is no news of a source.
     pub(crate) fn deliver(&mut self, message: ToSequencer) -> Option<FromStore> {
         match message {
-            ToSequencer::Decoded { source, batch } => self.apply(source, &batch),
+            ToSequencer::Decoded { source, batch } => self.take_in(source, batch),
             ToSequencer::End {
                 source,
                 partition,

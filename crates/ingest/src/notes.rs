@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   indexes/<table>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   indexes/<table>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>   transactions/<source>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -21,6 +21,7 @@ use crate::kept_indexes;
 use crate::lacks::Lacks;
 use crate::past::Past;
 use crate::preparation::{Preparation, PreparationNote};
+use crate::promises::{self, SavedGate};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::shapes::Shown;
@@ -62,6 +63,7 @@ pub(crate) enum Saved {
     ScrubDue,
     Beside((TableId, beside::Part)),
     Snapshots(SavedSnapshots),
+    Gate(SavedGate),
     /// The indexes that were added to a table while it was served.
     Indexes(TableId, Vec<IndexDefinition>),
 }
@@ -337,6 +339,10 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             source: source.to_owned(),
             connector: connector.to_owned(),
             snapshots: parse(value).map_err(error)?,
+        }),
+        [promises::NOTE, source] => Saved::Gate(SavedGate {
+            source: source.to_owned(),
+            note: parse(value).map_err(error)?,
         }),
         ref other => {
             return Ok(beside::read(other, value)

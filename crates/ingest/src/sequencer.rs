@@ -12,6 +12,7 @@ use table_store::{Names, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
+use crate::gates::SourceGate;
 use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
@@ -91,6 +92,10 @@ pub struct Sequencer {
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
+    /// Of each source; none where cuts are nobody's.
+    pub(crate) gates: Vec<SourceGate>,
+    /// The time as last heard of.
+    pub(crate) now_ms: i64,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -100,6 +105,9 @@ impl Sequencer {
     /// A sequencer without tables.
     #[must_use]
     pub fn new(settings: Settings, sources: &[SourceSetup], catalog: Arc<SchemaCatalog>) -> Self {
+        let gates = sources.iter();
+        let gates = gates.map(|setup| SourceGate::new(&settings, &setup.name, setup.kind));
+        let gates = gates.collect();
         let sources = sources.iter().map(|setup| SourceFacts {
             name: setup.name.clone(),
             kind: setup.kind,
@@ -136,6 +144,8 @@ impl Sequencer {
             rebuilds: Rebuilds::default(),
             unpublished: 0,
             memory: Memory::default(),
+            gates,
+            now_ms: 0,
             started: false,
             waits_changed: BTreeSet::new(),
         }
@@ -195,6 +205,7 @@ impl Sequencer {
                 self.stall_not_found(source, table);
             }
         }
+        self.gate_begins(source);
     }
 
     pub fn unavailable(&mut self, source: usize, error: &SourceError) {

@@ -34,6 +34,7 @@ mod scarce_memory;
 mod schemas;
 mod shapes;
 mod stepped;
+mod transactions;
 mod unserved;
 mod verifying;
 mod what_records_lack;

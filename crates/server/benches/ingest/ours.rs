@@ -13,6 +13,22 @@ use telemetry::clock;
 
 use crate::measure::{Measured, cpu_seconds, status_bytes};
 
+fn settings() -> Settings {
+    Settings {
+        tables: Vec::new(),
+        // What the log costs is measured here; what a checkpoint costs, by the checkpoint bench.
+        checkpoint_interval: Duration::from_hours(1),
+        volatile: true,
+        memory_bytes_max: u64::MAX,
+        quarantine_bytes_max: 1 << 20,
+        preparations: ingest::Preparations::default(),
+        unserved: Vec::new(),
+        transactions: Vec::new(),
+        keep: Vec::new(),
+        indexes: Vec::new(),
+    }
+}
+
 pub fn run(source: Box<dyn Source>) -> Measured {
     let catalog = Arc::new(SchemaCatalog::default());
     let decoders = Arc::clone(&catalog);
@@ -30,25 +46,12 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         on_bad_record: OnBadRecord::Quarantine,
         ends: true,
     };
-    let settings = Settings {
-        tables: Vec::new(),
-        // What the log costs is measured here; what a checkpoint costs, by the checkpoint bench.
-        checkpoint_interval: Duration::from_hours(1),
-        volatile: true,
-        memory_bytes_max: u64::MAX,
-        quarantine_bytes_max: 1 << 20,
-        preparations: ingest::Preparations::default(),
-        unserved: Vec::new(),
-        transactions: Vec::new(),
-        keep: Vec::new(),
-        indexes: Vec::new(),
-    };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {
         Ok(store) => store,
         Err(error) => panic!("{error}"),
     };
-    let pipeline = match Pipeline::start(settings, catalog, vec![setup], Box::new(store)) {
+    let pipeline = match Pipeline::start(settings(), catalog, vec![setup], Box::new(store)) {
         Ok(pipeline) => pipeline,
         Err(error) => panic!("{error}"),
     };
