@@ -7,7 +7,6 @@ use change_feed::{Decoder, PartitionFacts, RawBatch, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use row_model::{ChangeBatch, SchemaCatalog};
-use table_store::Heard;
 use testkit::connector::{At, Connector, read_row};
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 
@@ -16,6 +15,7 @@ use crate::messages::ToSequencer;
 use crate::rebuilds::RebuildState;
 use crate::replay::{Replay, Standing};
 use crate::{OnBadRecord, Preparations, Settings, SourceSetup};
+use table_store::Heard;
 
 const TOPIC: &str = "shop.public.orders";
 const RUN: Connector = Connector { run: 1 };
