@@ -310,11 +310,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 source: source.to_owned(),
                 topic: topic.to_owned(),
                 partition: number(partition)? as i32,
-                saved: SavedPartition {
-                    next: NextOffset(note.next),
-                    applied: NextOffset(note.applied.max(note.next)),
-                    topic_uuid: note.topic_uuid.map(TopicUuid),
-                },
+                saved: note.saved(),
                 unserved: note.unserved,
             }
         }
@@ -362,6 +358,16 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 .map(Saved::Beside));
         }
     }))
+}
+
+impl PartitionNote {
+    fn saved(&self) -> SavedPartition {
+        SavedPartition {
+            next: NextOffset(self.next),
+            applied: NextOffset(self.applied.max(self.next)),
+            topic_uuid: self.topic_uuid.map(TopicUuid),
+        }
+    }
 }
 
 impl TableNote {

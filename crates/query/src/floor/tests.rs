@@ -1,3 +1,5 @@
+//! How floors are spelled, and what each kind of them lets through.
+
 use std::fmt::Write;
 use std::sync::Arc;
 

@@ -99,13 +99,12 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
-    let transaction_wait = transaction_wait(raw.transaction_wait.as_deref(), at, findings);
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
         transaction_topic: raw.transaction_topic.clone(),
-        transaction_wait,
+        transaction_wait: transaction_wait(raw.transaction_wait.as_deref(), at, findings),
         heartbeat_table: raw.heartbeat_table.clone(),
         registry,
         unserved_topics: [raw.signal_table, raw.transaction_topic, raw.heartbeat_table]
