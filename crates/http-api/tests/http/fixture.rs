@@ -289,6 +289,11 @@ impl Shop {
         self.publisher.set_source(source);
     }
 
+    /// Publishes what was said of sources, and nothing of tables.
+    pub fn publish_sources(&mut self) {
+        self.publisher.publish();
+    }
+
     /// The source was in contact with its log.
     pub fn contact(&self, source: &str) {
         self.publisher.contact(source);
