@@ -1,7 +1,7 @@
 //! `POST /v1/sql`.
 //!
 //! As in lists, rows never pass through serde on the way out: the server writes `{"columns":[…],"types":[…],"rows":[…]`
-//! and then a [`SqlTail`] without its opening brace; readers parse the whole as a [`SqlResponse`].
+//! and then a [`SqlTail`] without its braces and `fresh`; readers parse the whole as a [`SqlResponse`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -25,6 +25,9 @@ pub struct SqlRequest {
     /// `serve`: answer nevertheless, if it did not come.
     #[serde(default)]
     pub on_miss: Option<String>,
+    /// `as_of` of an earlier answer whose state this one is to be of.
+    #[serde(default)]
+    pub at_exact: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +46,7 @@ pub struct SqlResponse {
     pub fresh: Fresh,
 }
 
-/// What follows the rows of an answer.
+/// What stands between the rows of an answer and how fresh they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SqlTail {
     /// There are more rows than these, though the statement did not ask for fewer.
@@ -53,5 +56,4 @@ pub struct SqlTail {
     pub hint: Option<String>,
     /// What ran the statement.
     pub engine: String,
-    pub fresh: Fresh,
 }

@@ -47,6 +47,7 @@ impl Event<'_> {
             run: headers.run,
             transaction: self.source.transaction,
             membership: self.membership,
+            gtid_line: self.source.gtid_line,
             commit_ms: self.source.commit_ms,
             connector_ms: self.connector_ms,
             key_change: headers.key_change,

@@ -300,6 +300,7 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
         run: None,
         transaction: None,
         membership: None,
+        gtid_line: None,
         commit_ms: None,
         connector_ms: None,
         other_key: 0..0,

@@ -231,6 +231,7 @@ impl Decoding<'_> {
             run: headers.run,
             transaction: facts.source.transaction,
             membership: facts.membership,
+            gtid_line: facts.source.gtid_line,
             commit_ms: facts.source.commit_ms,
             connector_ms: facts.connector_ms,
             other_key: key.other.clone(),

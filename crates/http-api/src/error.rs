@@ -3,6 +3,7 @@
 //!
 //! What the client sent may be repeated to it; what a row holds never is.
 
+mod exact;
 mod floor;
 mod unfit;
 
@@ -16,9 +17,12 @@ use query::tree::Place;
 use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
+pub(crate) use exact::{
+    bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired,
+};
 pub(crate) use floor::{
     bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, starting_tables, too_many_waits, unsupported_floor,
+    nothing_waited_for, other_log, starting_tables, too_many_waits, unsupported_floor,
 };
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
@@ -365,6 +369,15 @@ pub(crate) fn bad_header(name: &str) -> ApiError {
         ErrorCode::BadRequest,
         format!("The header '{name}' is one text of ASCII characters."),
     )
+}
+
+/// `If-None-Match` that is no list of tags.
+pub(crate) fn bad_condition() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "If-None-Match is a list of tags in double quotes, or *.",
+    )
+    .with_hint("Send the header ETag of an earlier answer unchanged, quotes and all, as in If-None-Match: W/\"0123abcd\".")
 }
 
 /// The request was meant for somebody else, or comes from a foreign web page.

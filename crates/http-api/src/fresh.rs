@@ -5,18 +5,23 @@ use std::fmt::Write;
 use api_types::State;
 use query::as_of::AsOf;
 use query::fresh::{self, Fresh};
+use query::percent;
 use row_model::{Moment, write_timestamp};
 use table_store::{Cut, TableCut, Transactions};
 
-use crate::ApiState;
+use crate::{ApiState, route};
 
-/// How fresh one table is.
-pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
-    fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+/// How fresh one table of a cut is.
+pub(crate) fn of_table(cut: &Cut, table: &TableCut, now_ms: i64) -> Fresh {
+    fresh::of(cut, [table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh an answer is that rests on these tables, however often it does on each.
-pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: i64) -> Fresh {
+pub(crate) fn of_tables<'a>(
+    cut: &Cut,
+    tables: impl Iterator<Item = &'a TableCut>,
+    now_ms: i64,
+) -> Fresh {
     let mut distinct: Vec<&TableCut> = Vec::new();
     for table in tables {
         let id = |table: &TableCut| table.table.identity().id;
@@ -24,18 +29,29 @@ pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: 
             distinct.push(table);
         }
     }
-    fresh::of(distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+    fresh::of(cut, distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
 pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     let tables = cut.tables().iter().map(|table| &**table);
-    fresh::of(tables, state.now_ms()).unwrap_or_else(|| {
+    fresh::of(cut, tables, state.now_ms()).unwrap_or_else(|| {
         let sources = state.status().sources();
         // The order of the variants: a worse one is greater.
         let states = sources.iter().map(|source| from_wire(source.state));
         of_nothing(states.max().unwrap_or(fresh::State::Loading))
     })
+}
+
+/// How fresh that is which a path is about: the table that it names, or all there are.
+pub(crate) fn of_path(state: &ApiState, path: &str) -> Fresh {
+    let cut = state.store().published();
+    let named = route::rest_of(path).unwrap_or_else(|| route::table_of(path));
+    let table = percent::decode(named).ok();
+    match table.and_then(|name| cut.table(&name).ok()) {
+        Some(table) => of_table(&cut, table, state.now_ms()),
+        None => of_all(state, &cut),
+    }
 }
 
 /// How fresh a table is that is still being loaded from the checkpoint.
@@ -48,7 +64,7 @@ pub(crate) fn of_starting(progress: f64) -> Fresh {
 
 fn of_nothing(state: fresh::State) -> Fresh {
     Fresh {
-        as_of: AsOf { tables: Vec::new() }.encode(),
+        as_of: AsOf::of([]).encode(),
         commit_ms: None,
         lag_ms: None,
         state,
@@ -58,6 +74,11 @@ fn of_nothing(state: fresh::State) -> Fresh {
         quarantined: 0,
         satisfied: None,
     }
+}
+
+/// In the place of what is not said yet.
+pub(crate) fn unsaid() -> api_types::Fresh {
+    to_wire(&of_nothing(fresh::State::Loading))
 }
 
 /// As the body says it.
@@ -103,7 +124,8 @@ fn from_wire(state: State) -> fresh::State {
     }
 }
 
-/// The header `Rowtide-Freshness`: `lag=38, commit=1795219198.412, state=live`; what is unknown is left out.
+/// The header `Rowtide-Freshness`: `lag=38, commit=1795219198.412, state=live`; what is unknown is left out, and what is
+/// missing is told: some answers have no other place for it.
 pub(crate) fn header(fresh: &Fresh) -> String {
     let mut text = String::new();
     if let Some(lag) = fresh.lag_ms {
@@ -118,6 +140,12 @@ pub(crate) fn header(fresh: &Fresh) -> String {
         );
     }
     let _ = write!(text, "state={}", state_to_wire(fresh.state));
+    if !fresh.complete {
+        text.push_str(", complete=false");
+    }
+    if fresh.quarantined > 0 {
+        let _ = write!(text, ", quarantined={}", fresh.quarantined);
+    }
     if let Some(satisfied) = fresh.satisfied {
         let _ = write!(text, ", satisfied={satisfied}");
     }
@@ -143,12 +171,14 @@ mod tests {
         let known = Fresh {
             lag_ms: Some(38),
             commit_ms: Some(1_795_219_198_012),
+            complete: false,
+            quarantined: 3,
             satisfied: Some(false),
             ..of_nothing(fresh::State::Live)
         };
         assert_eq!(
             header(&known),
-            "lag=38, commit=1795219198.012, state=live, satisfied=false"
+            "lag=38, commit=1795219198.012, state=live, complete=false, quarantined=3, satisfied=false"
         );
         assert_eq!(
             to_wire(&known).commit_time.unwrap(),

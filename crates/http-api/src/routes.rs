@@ -1,7 +1,7 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
 mod batch;
-mod body;
+pub(crate) mod body;
 mod export;
 pub(crate) mod indexes;
 mod list;
@@ -54,7 +54,7 @@ impl FromRef<DataState> for ApiState {
 }
 
 /// So many tables are scanned at once; who asks for more waits.
-pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
+pub(crate) fn router(api: ApiState, limits: Limits, waiters: Arc<Semaphore>) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
@@ -77,7 +77,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
             exports: Arc::new(Semaphore::new(limits.exports_max)),
-            waiters: Arc::new(Semaphore::new(limits.waiters_max)),
+            waiters,
             limits,
         })
 }

@@ -10,6 +10,7 @@ use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
+use crate::sleepers::Sleepers;
 use crate::told::LastTold;
 use crate::waits::Waits;
 
@@ -77,6 +78,7 @@ struct Shared {
     relations: Relations,
     told: LastTold,
     waits: Arc<Waits>,
+    sleepers: Arc<Sleepers>,
 }
 
 impl ApiState {
@@ -90,6 +92,8 @@ impl ApiState {
     ) -> Self {
         let waits = Arc::<Waits>::default();
         store.listen(Arc::clone(&waits) as _);
+        let sleepers = Arc::<Sleepers>::default();
+        store.listen(Arc::clone(&sleepers) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -99,6 +103,7 @@ impl ApiState {
                 relations,
                 told: LastTold::default(),
                 waits,
+                sleepers,
             }),
         }
     }
@@ -133,6 +138,10 @@ impl ApiState {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.shared.waits
+    }
+
+    pub(crate) fn sleepers(&self) -> &Sleepers {
+        &self.shared.sleepers
     }
 
     pub(crate) fn told(&self) -> &LastTold {

@@ -48,7 +48,7 @@ pub(crate) enum Waited {
 }
 
 impl Waited {
-    fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Woken => "woken",
             Self::TimedOut => "timed_out",

@@ -48,6 +48,8 @@ impl Sequencer {
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
+            let (from, until) = (partition.next.0, before.unwrap_or(u64::MAX));
+            self.see_positions(source, &topic, batch, &(from..until));
             self.advance_partition(source, batch, before);
             return true;
         }
@@ -72,6 +74,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.see_positions(source, &topic, batch, &(news.from..news.until));
         self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures

@@ -96,6 +96,7 @@ impl Sequencer {
         self.collect_indexes(&mut pending);
         pending.checkpoint.notes.extend(self.snapshot_notes());
         pending.checkpoint.notes.extend(self.gate_notes());
+        pending.checkpoint.notes.extend(self.position_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
@@ -172,6 +173,7 @@ impl Sequencer {
         }
         self.snapshots_dirty();
         self.gates_dirty();
+        self.positions.mark_all_dirty();
         self.quarantine.return_changes(pending.quarantine);
         self.forgotten.extend(pending.forgotten);
         self.indexes_not_kept(pending.indexes);
@@ -192,6 +194,7 @@ impl Sequencer {
         self.quarantine.mark_all_dirty();
         self.snapshots_dirty();
         self.gates_dirty();
+        self.positions.mark_all_dirty();
     }
 
     fn collect_table(

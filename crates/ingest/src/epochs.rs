@@ -122,6 +122,7 @@ mod tests {
             run: (run > 0).then_some(RunId(run)),
             transaction: None,
             membership: None,
+            gtid_line: None,
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use change_feed::TopicUuid;
-use row_model::{CutId, Epoch};
+use row_model::Epoch;
 use table_store::{LogId, ReadState, TableFacts, Transactions};
 
 use crate::confirmations::UNCONFIRMED;
@@ -45,6 +45,7 @@ impl Sequencer {
             return;
         }
         self.all_quiet(source);
+        self.all_were_at_end(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name
@@ -52,6 +53,7 @@ impl Sequencer {
                 self.tables[table].facts.told_at_end(at_ms);
             }
         }
+        self.publisher.contact(&self.sources[source].name);
     }
 
     /// Publishes what changed since the last cut, if anything did.
@@ -61,9 +63,10 @@ impl Sequencer {
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
         self.count_waits();
-        if !self.tables.iter().any(|table| table.touched) {
+        self.keep_cuts(now_ms);
+        if !self.tables.iter().any(|table| table.touched) && !self.sources_are_touched() {
             // Readers may have let go of cuts since.
-            return self.collect_garbage(self.publisher.oldest_needed());
+            return self.let_go_of_garbage();
         }
         for at in 0..self.tables.len() {
             if self.tables[at].touched {
@@ -71,22 +74,15 @@ impl Sequencer {
                 let table = &mut self.tables[at];
                 table.facts = Arc::new(facts);
                 table.touched = false;
+                self.keep_versions_if_live(at);
+                let table = &mut self.tables[at];
                 self.publisher.set(table.cut());
             }
         }
-        let oldest_needed = self.publisher.publish();
-        self.collect_garbage(oldest_needed);
+        self.set_sources();
+        self.publisher.publish();
+        self.let_go_of_garbage();
         self.unpublished = 0;
-    }
-
-    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
-        for table in &mut self.tables {
-            table.writer.collect_garbage(oldest_needed);
-            if table.writer.has_forgotten() && !table.past.forgotten {
-                (table.past.forgotten, table.notes_dirty) = (true, true);
-            }
-        }
-        self.measure_memory();
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
@@ -247,7 +243,7 @@ impl Sequencer {
         !of_source.any(|other| other.identity.source == *source && other.streamed() >= Some(run))
     }
 
-    fn is_at_end(&self, table: usize) -> bool {
+    pub(crate) fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
             && self

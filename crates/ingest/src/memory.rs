@@ -74,6 +74,10 @@ impl Sequencer {
         if self.apply_what_fits(source, batch, before) {
             return;
         }
+        // What is kept for those who may ask again gives way first.
+        if self.let_go_of_kept() && self.apply_what_fits(source, batch, before) {
+            return;
+        }
         if self.memory.waiting.is_empty() {
             let (used, max) = (self.memory.used, self.settings.memory_bytes_max);
             tracing::error!(
@@ -193,6 +197,7 @@ impl Sequencer {
                 versions + memory.versions as u64,
             )
         });
+        let used = used + self.publisher.kept_bytes();
         let max = self.settings.memory_bytes_max;
         (self.memory.used, self.memory.grown) = (used, 0);
         self.memory.versions_are_held = versions > max / SLACK_SHARE;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use change_feed::{Decoder, SchemaRegistry, SchemaShelf, Source};
 use table_store::IndexDefinition;
 
+use crate::kept::VersionsMax;
 use crate::preparation::Preparations;
 
 use crate::retention::Keep;
@@ -22,6 +23,10 @@ pub mod limits {
     pub const CUT_CHANGES_MAX: u64 = 8_192;
     /// How long a source may be quiet before the sequencer is told so.
     pub const QUIET_INTERVAL_MS: i64 = 20;
+    /// How often a busy source speaks of partitions of which nothing comes.
+    pub const SILENCE_INTERVAL_MS: i64 = 100;
+    /// Questions where logs end that one source has not yet taken.
+    pub const ENDS_ASKED_MAX: usize = 1_024;
     /// How often the status board is brought up to date while records flow.
     pub const STATUS_INTERVAL_MS: i64 = 50;
     /// Longest wait of any thread of the pipeline for anything.
@@ -114,6 +119,8 @@ pub struct SourceSetup {
     pub decoder: Box<dyn Fn() -> Box<dyn Decoder> + Send>,
     pub registry: Option<RegistrySetup>,
     pub on_bad_record: OnBadRecord,
+    /// The topic of the rows by which the source shows that it is alive.
+    pub heartbeat_table: Option<String>,
     /// The source's end is final: nothing will ever follow (a file that is not followed).
     pub ends: bool,
 }
@@ -147,6 +154,8 @@ pub struct Settings {
     /// The checkpoint is kept in memory only: a restart reads the log from its start.
     pub volatile: bool,
     pub memory_bytes_max: u64,
+    /// How much of that may be earlier states, which whoever was told of them may ask for again.
+    pub versions_max: VersionsMax,
     pub quarantine_bytes_max: u64,
     /// What is done to the records of each topic before they are rows.
     pub preparations: Preparations,

@@ -103,6 +103,7 @@ mod tests {
             run: None,
             transaction: None,
             membership: None,
+            gtid_line: None,
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,

@@ -1,7 +1,7 @@
 //! How fresh an answer is: the worst over the tables it touched. What is not known is said to be
 //! unknown, never guessed.
 
-use table_store::{ReadState, TableCut, TableFacts, Transactions};
+use table_store::{Cut, ReadState, TableCut, TableFacts, Transactions};
 
 use crate::as_of::AsOf;
 
@@ -37,9 +37,9 @@ pub struct Fresh {
     pub satisfied: Option<bool>,
 }
 
-/// How fresh these tables are, `None` if there are none.
+/// How fresh these tables of a cut are, `None` if there are none.
 #[must_use]
-pub fn of<'a, T>(tables: T, now_ms: i64) -> Option<Fresh>
+pub fn of<'a, T>(cut: &Cut, tables: T, now_ms: i64) -> Option<Fresh>
 where
     T: IntoIterator<Item = &'a TableCut> + Clone,
 {
@@ -48,7 +48,7 @@ where
         .into_iter()
         .map(|table| of_table(&table.facts, now_ms));
     let mut fresh = all.reduce(|a, b| worse(a, &b))?;
-    fresh.as_of = AsOf::of(tables).encode();
+    fresh.as_of = AsOf::at(cut, tables).encode();
     Some(fresh)
 }
 
@@ -229,6 +229,7 @@ mod tests {
     fn states_are_ordered_from_best_to_worst() {
         use State::{CatchingUp, Live, Loading, Stale, Stalled};
         assert!([Live, CatchingUp, Loading, Stale, Stalled].is_sorted());
-        assert_eq!(of([], NOW_MS), None);
+        let nothing = table_store::Publisher::default().store().published();
+        assert_eq!(of(&nothing, [], NOW_MS), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU64;
 
+use crate::Gtid;
+
 /// What the boundaries of a transaction and all its changes have in common, as a number.
 ///
 /// `PostgreSQL`'s ids are a number and the position of *each* event (`781:39950456`): only the number is
@@ -16,7 +18,23 @@ const OF_TEXT: u64 = 1 << 63;
 /// that happen to be all digits have sixteen.
 const NUMBER_DIGITS_MAX: usize = 10;
 
+impl Boundary {
+    /// The position in an id of `PostgreSQL`.
+    #[must_use]
+    pub fn lsn_of(id: &str) -> Option<u64> {
+        let (number, position) = id.split_once(':')?;
+        number.parse::<u64>().ok()?;
+        position.parse().ok()
+    }
+}
+
 impl TransactionKey {
+    /// The number of a transaction of `PostgreSQL`.
+    #[must_use]
+    pub fn number(self) -> Option<u32> {
+        u32::try_from(self.0).ok()
+    }
+
     /// The key of an id as boundaries and changes spell it; `None` if there is no id.
     #[must_use]
     pub fn of(id: &str) -> Option<Self> {
@@ -55,6 +73,9 @@ pub struct Boundary {
     pub transaction: TransactionKey,
     /// When the source committed; milliseconds since 1970.
     pub at_ms: Option<i64>,
+    /// Where it stands in its source's log, where its id tells.
+    pub lsn: Option<u64>,
+    pub gtid: Option<Gtid>,
     pub kind: BoundaryKind,
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{
-    Boundary, Membership, NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId,
-    SourcePosition,
+    Boundary, GtidLine, Membership, NextOffset, Notice, OriginId, PartitionId, SchemaHistory,
+    SchemaId, SourcePosition,
 };
 
 /// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
@@ -82,6 +82,8 @@ pub struct Change {
     pub transaction: Option<Transaction>,
     /// Where the connector tells boundaries of transactions: which one it is of.
     pub membership: Option<Membership>,
+    /// The line that numbers its transactions, where they have global ids.
+    pub gtid_line: Option<GtidLine>,
     /// When the source committed, and when the connector processed it; milliseconds since 1970.
     pub commit_ms: Option<i64>,
     pub connector_ms: Option<i64>,

@@ -10,6 +10,7 @@ mod boundary;
 mod change;
 mod decimal;
 mod exact;
+mod gtid;
 mod ids;
 mod key;
 mod notice;
@@ -29,6 +30,7 @@ pub use change::{
 };
 pub use decimal::{Decimal, DecimalError};
 pub use exact::Exact;
+pub use gtid::{Gtid, GtidLine};
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use notice::{Notice, NoticeKind};

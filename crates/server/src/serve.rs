@@ -203,6 +203,7 @@ pub fn settings(config: &Config, volatile: bool) -> Settings {
         checkpoint_interval: config.checkpoint_interval,
         volatile,
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
+        versions_max: config.versions_max,
         quarantine_bytes_max: config.quarantine_max_bytes,
         preparations: preparation::preparations(config),
         unserved: unserved.collect(),

@@ -29,6 +29,7 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
             options.extra_topics = heartbeat_topics(config.heartbeat_topic.as_deref(), topics);
             let boundaries = transaction_topics(config.transaction_topic.as_deref(), topics);
             options.extra_topics.extend(boundaries);
+            options.extra_topics.extend(config.heartbeat_table.clone());
             options.settings.clone_from(settings);
             Ok(Box::new(KafkaSource::connect(options)?))
         }

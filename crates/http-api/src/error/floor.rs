@@ -30,13 +30,22 @@ pub(crate) fn unsupported_floor(begins: &str) -> ApiError {
     .with_hint(FLOOR_HINT)
 }
 
-/// `wait` or `on_miss` without what they are about.
+/// `on_miss` without what it is about.
 pub(crate) fn needs_floor(name: &str) -> ApiError {
     ApiError::new(
         ErrorCode::BadRequest,
         format!("{name} means nothing without at_least."),
     )
     .with_hint(FLOOR_HINT)
+}
+
+/// `wait` without what it is about.
+pub(crate) fn nothing_waited_for() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "wait means nothing without at_least or the header If-None-Match.",
+    )
+    .with_hint("at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged; If-None-Match its header ETag, to wait for a change.")
 }
 
 pub(crate) fn bad_wait(max: Duration) -> ApiError {

@@ -57,7 +57,7 @@ async fn answered(
     let asked = dsl::read(&body, LIMIT_MAX).map_err(|refused| error::bad_query(&refused))?;
     let floor = dsl::floor(&body).map_err(|refused| error::bad_query(&refused))?;
     let floor = asking.floor_with(&floor.into())?;
-    let bound = bound(&state.api, &state.api.store().published(), &asked)?;
+    let bound = bound(&state.api, &*floor.pin(&state.api)?, &asked)?;
     let tables = touched(&bound.0);
     drop(bound);
     state
@@ -74,8 +74,8 @@ fn find(
     media: Media,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
-    // Bound again: this cut is newer than the one it was checked against.
+    let cut = floor.pin(&state.api)?;
+    // Bound again: this cut may be newer than the one it was checked against.
     let (pages, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&pages);
     let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
@@ -88,18 +88,14 @@ fn find(
     let mut body = Vec::new();
     let answers = pages.iter().zip(&found);
     let Asked::Several(named) = asked else {
+        let mut tag = None;
         for (asked, page) in answers {
-            asked.write(
-                &state.api,
-                page,
-                media,
-                PAGE_BYTES_MAX,
-                Some(&fresh),
-                &mut body,
-            );
+            let fresh = Some(&fresh);
+            let written = asked.write(&state.api, page, media, PAGE_BYTES_MAX, fresh, &mut body);
+            tag = written.tag;
         }
-        let kind = media.content_type();
-        return Ok(respond::of_type(kind, body, &fresh, &timing));
+        let response = respond::of_type(media.content_type(), body, &fresh, &timing);
+        return Ok(respond::tagged(response, tag));
     };
     body.extend_from_slice(b"{\"results\":{");
     for (at, ((name, _), (asked, page))) in named.iter().zip(answers).enumerate() {
@@ -112,10 +108,8 @@ fn find(
         let bytes_max = PAGE_BYTES_MAX.saturating_sub(body.len());
         asked.write(&state.api, page, Media::Json, bytes_max, None, &mut body);
     }
-    body.extend_from_slice(b"},\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
     body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// Every query fitted to its table, and how fresh all that they rest on is.
@@ -135,10 +129,10 @@ fn bound(state: &ApiState, cut: &Cut, asked: &Asked) -> Result<(Vec<PageAsked>, 
     let now_ms = state.now_ms();
     let pages = pages.map_err(|refused| {
         let named = tables.iter().map(|table| &***table);
-        refused.at(fresh::of_tables(named, now_ms))
+        refused.at(fresh::of_tables(cut, named, now_ms))
     })?;
     let tables = touched(&pages);
-    let fresh = fresh::of_tables(tables.iter().map(|table| &**table), now_ms);
+    let fresh = fresh::of_tables(cut, tables.iter().map(|table| &**table), now_ms);
     Ok((pages, fresh))
 }
 

@@ -19,6 +19,7 @@ use table_store::{Cut, PinnedCut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
+use crate::etag::Tag;
 use crate::floor::{Asking, Floor};
 use crate::params::Params;
 use crate::problem::ApiError;
@@ -26,14 +27,16 @@ use crate::quick::{Lookup, Said};
 use crate::respond::{self, Timing};
 use crate::route::{self, Route};
 use crate::told::Told;
-use crate::{ApiState, error, fresh};
+use crate::{ApiState, error, floor, fresh};
 
 /// Rows rarely are longer; a longer one costs one more allocation.
 const ROW_BYTES_USUAL: usize = 1_024;
 /// What can be said of a row beside its key.
-const SUPPORTED: &[&str] = &["select", "include", "int64", "at_least", "wait", "on_miss"];
+const SUPPORTED: &[&str] = &[
+    "select", "include", "int64", "at_least", "wait", "on_miss", "at_exact",
+];
 /// What of it is not about the row.
-const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss"];
+const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss", "at_exact"];
 
 /// A lookup that asks for more than the row as it is.
 pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
@@ -43,9 +46,9 @@ pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri
 async fn waited(state: &DataState, asking: &Asking, uri: Uri) -> Result<Response, ApiError> {
     let mut timing = Timing::start();
     let (floor, tables) = {
-        let cut = state.api.store().published();
-        let asked = Asked::read(&state.api, &cut, &uri)?;
         let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+        let cut = floor::cut_of(&state.api, &floor)?;
+        let asked = Asked::read(&state.api, &cut, &uri)?;
         (
             floor.map_err(|refused| refused.at(asked.fresh))?,
             asked.query.tables(),
@@ -69,17 +72,20 @@ pub(crate) fn lookup(
     let name = percent::decode(table).map_err(error::bad_path)?;
     let found = lookup::row(state.store(), &name, key).map_err(|refused| match refused {
         LookupError::Table(refused) => no_table(state, &state.store().published(), &name, &refused),
-        LookupError::Key { table, error } => error::bad_key(&table.table.identity().name, &error)
-            .at(fresh::of_table(&table, state.now_ms())),
+        LookupError::Key { cut, table, error } => error::bad_key(
+            &table.table.identity().name,
+            &error,
+        )
+        .at(fresh::of_table(&cut, &table, state.now_ms())),
     })?;
     timing.found();
-    let told = state.told().of(&found.table, state.now_ms());
+    let told = state.told().of(&found.cut, &found.table, state.now_ms());
     let Some(version) = found.row else {
         return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
-    write_row(state, &found.table, &version, &told, &mut body);
-    Ok(respond::json_told(body, &told, &timing))
+    let tag = write_row(state, &found.table, &version, &told, &mut body);
+    Ok(respond::json_told(body, tag, &told, &timing))
 }
 
 /// Appends the whole answer to a point lookup, if the row is there, and tells how long that took.
@@ -93,24 +99,27 @@ pub(crate) fn write_lookup(
     let name = percent::decode(lookup.table).ok()?;
     let found = lookup::row(state.store(), &name, lookup.key).ok()?;
     timing.found();
-    let told = state.told().of(&found.table, state.now_ms());
+    let told = state.told().of(&found.cut, &found.table, state.now_ms());
     said.body.clear();
-    write_row(state, &found.table, &found.row?, &told, &mut said.body);
-    respond::write_told(said, &told, &timing, lookup.id).ok()
+    let tag = write_row(state, &found.table, &found.row?, &told, &mut said.body);
+    respond::write_told(said, tag, &told, &timing, lookup.id).ok()
 }
 
+/// Appends a body, which nothing stands before, and names what it says.
 fn write_row(
     state: &ApiState,
     table: &Arc<TableCut>,
     version: &Version,
     told: &Told,
     body: &mut Vec<u8>,
-) {
+) -> Tag {
     body.extend_from_slice(b"{\"row\":");
     state.shapes().of(table).write_row(version, body);
+    let tag = Tag::of_json(body);
     body.extend_from_slice(b",\"fresh\":");
     body.extend_from_slice(&told.json);
     body.push(b'}');
+    tag
 }
 
 /// What is asked of a row, fitted to its table.
@@ -124,7 +133,7 @@ impl Asked {
     fn read(api: &ApiState, cut: &Cut, uri: &Uri) -> Result<Self, ApiError> {
         let table = super::table(api, cut, &super::table_name(uri)?)?;
         Self::of(api, cut, table, uri)
-            .map_err(|refused| refused.or_at(fresh::of_table(table, api.now_ms())))
+            .map_err(|refused| refused.or_at(fresh::of_table(cut, table, api.now_ms())))
     }
 
     fn of(api: &ApiState, cut: &Cut, table: &Arc<TableCut>, uri: &Uri) -> Result<Self, ApiError> {
@@ -138,7 +147,7 @@ impl Asked {
         }
         let query = page::bound(api, cut, table, &query)?;
         let touched = query.tables();
-        let fresh = fresh::of_tables(touched.iter().map(|table| &**table), api.now_ms());
+        let fresh = fresh::of_tables(cut, touched.iter().map(|table| &**table), api.now_ms());
         Ok(Self {
             query,
             int64_as_text,
@@ -154,7 +163,7 @@ fn shown(
     uri: &Uri,
     timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
+    let cut = floor.pin(&state.api)?;
     let asked = Asked::read(&state.api, &cut, uri)?;
     let fresh = asked.fresh.clone();
     shown_at(state, &cut, floor, asked, uri, timing).map_err(|refused| refused.or_at(fresh))
@@ -195,10 +204,7 @@ fn shown_at(
     body.extend_from_slice(b"{\"row\":");
     let mut writer = RowWriter::new(&query, Format::Objects, int64_as_text, api.shapes());
     found.write(&mut writer, &mut body);
-    body.extend_from_slice(b",\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
-    body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// A row that has a key needs no filter.

@@ -17,6 +17,7 @@ use crate::patience::Patience;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
+use crate::sleepers::Seen;
 use crate::waits::Waited;
 use crate::{error, fresh};
 
@@ -30,13 +31,14 @@ impl DataState {
         patience: &Patience,
         timing: &mut Timing,
     ) -> Result<(), ApiError> {
+        patience.rests_on(|| Seen::tables(tables));
         let Some(insisted) = floor.insisted() else {
             return Ok(());
         };
         let api = &self.api;
         let touched = || tables.iter().map(|table| &**table);
-        let fresh = || fresh::of_tables(touched(), api.now_ms());
         let cut = api.store().published();
+        let fresh = || fresh::of_tables(&cut, touched(), api.now_ms());
         let known = cut.tables().iter().map(|table| &**table);
         // While tables are still being loaded, those that it names may be among them.
         let is_foreign = !insisted.as_of.tables.is_empty()
@@ -59,7 +61,9 @@ impl DataState {
             .waits()
             .until(api.store(), insisted, ids.collect())
             .await;
-        timing.waited(clock::monotonic().duration_since(started));
+        let took = clock::monotonic().duration_since(started);
+        timing.waited(took);
+        patience.waited(took);
         match waited {
             Waited::Ended => Err(error::draining().at(fresh())),
             Waited::Woken | Waited::TimedOut => Ok(()),
@@ -95,7 +99,7 @@ async fn reached(state: &DataState, asking: &Asking, uri: &Uri) -> Result<Respon
     let cut = state.api.store().published();
     let tables = named(state, &cut, names.as_deref(), &floor)?;
     let tables = || tables.iter().map(|table| &**table);
-    let fresh = fresh::of_tables(tables(), state.api.now_ms());
+    let fresh = fresh::of_tables(&cut, tables(), state.api.now_ms());
     let fresh = floor.judged(tables(), fresh)?;
     let body = WaitResponse {
         fresh: fresh::to_wire(&fresh),

@@ -6,7 +6,10 @@
 )]
 
 mod admin;
+mod audit;
+mod conditions;
 mod dsl;
+mod exact;
 mod fixture;
 mod floors;
 mod indexes;

@@ -22,14 +22,19 @@ use std::collections::HashSet;
 
 use row_model::{Boundary, Membership, PartitionId, TransactionKey};
 
+use crate::connector_positions::ClosedTransaction;
+
 use self::lane::{Behind, Lane, LaneEnd, Lanes};
-use self::ledger::{Ledger, Open};
+use self::ledger::Ledger;
 use self::source_tables::SourceTables;
 pub(crate) use self::source_tables::TableNumber;
 
 /// A change that was committed so long before a transaction of which all is shown is of an older one: commits
 /// are ordered by their times only roughly.
 const COMMITS_APART_MS: i64 = 10_000;
+
+/// Closed transactions of which nobody was told, because cuts are not sure to show them whole.
+const UNTOLD_MAX: usize = 1 << 16;
 
 /// What a gate is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +80,8 @@ pub(crate) struct Gate {
     has_exceeded: bool,
     any_paused: bool,
     any_behind: bool,
+    /// Transactions that were closed and not yet asked for.
+    closed: Vec<ClosedTransaction>,
     /// Partitions of which more may go on than was last asked for.
     moved: Vec<PartitionId>,
 }
@@ -96,6 +103,7 @@ impl Gate {
             has_exceeded: false,
             any_paused: false,
             any_behind: false,
+            closed: Vec::new(),
             moved: Vec::new(),
         }
     }
@@ -238,6 +246,11 @@ impl Gate {
             self.give_up(key, now_ms);
         }
         self.let_through(id);
+    }
+
+    /// Transactions that ended and were closed since this was last asked.
+    pub fn take_closed(&mut self) -> Vec<ClosedTransaction> {
+        std::mem::take(&mut self.closed)
     }
 
     /// Partitions of which more records need not wait than when this was last asked.
@@ -393,9 +406,14 @@ impl Gate {
     }
 
     fn close_front(&mut self, lacking: &[PartitionId], now_ms: i64) {
-        let Some(Open { seen, .. }) = self.ledger.close_front() else {
+        let Some(open) = self.ledger.close_front() else {
             return;
         };
+        self.closed.extend(open.closed());
+        if self.closed.len() > UNTOLD_MAX {
+            self.closed.drain(..UNTOLD_MAX / 2);
+        }
+        let seen = open.seen;
         let number = self.ledger.front_number();
         for lane in lacking {
             if let Some(lane) = self.lanes.get_mut(lane) {

@@ -59,6 +59,7 @@ impl Reading {
             quarantine_bytes_max: 1 << 20,
             preparations: Preparations::default(),
             unserved: Vec::new(),
+            versions_max: ingest::VersionsMax::default(),
             transactions: vec![("s".to_owned(), transactions)],
             keep: Vec::new(),
             indexes: Vec::new(),
@@ -71,6 +72,7 @@ impl Reading {
             registry: None,
             on_bad_record: OnBadRecord::Quarantine,
             ends: kind == "file",
+            heartbeat_table: None,
         };
         let catalog = Arc::new(SchemaCatalog::default());
         let mut sequencer = Sequencer::new(settings, &[setup], Arc::clone(&catalog));

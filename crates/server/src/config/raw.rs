@@ -29,6 +29,7 @@ pub struct RawConfig {
     /// section `[[relations]]` each.
     pub relations: Vec<RawRelation>,
     pub memory: RawMemory,
+    pub versions: RawVersions,
     pub quarantine: RawQuarantine,
     pub checkpoint: RawCheckpoint,
     pub secrets: RawSecrets,
@@ -78,6 +79,11 @@ pub struct RawSource {
     /// it exists.
     #[schemars(extend("examples" = ["__debezium-heartbeat.shop"]))]
     pub heartbeat_topic: Option<String>,
+    /// Topic of a table into which the source database writes a row every few seconds (`heartbeat.action.query` of
+    /// the connector). The commit times and positions of its rows prove how far the source has come: with
+    /// it `source_lag_ms` is known, and floors that are positions are met by quiet tables. Its records make no table.
+    #[schemars(extend("examples" = ["shop.public.rowtide_heartbeat"]))]
+    pub heartbeat_table: Option<String>,
     /// The schema registry that the records name their schemas in: Confluent's, or one that speaks like it
     /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
     /// that need it wait and their tables say so; everything else goes on.
@@ -293,6 +299,15 @@ pub struct RawMemory {
     /// limit what would grow tables waits, and everything else goes on. `SIGHUP` applies another one. Without it
     /// there is no limit.
     #[schemars(extend("examples" = ["4GiB"]))]
+    pub max: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawVersions {
+    /// How much of the last 30 s stays askable (`at_exact`): a share of `memory.max` (of 640 MiB where that is not
+    /// set), or bytes. What changed is kept within as much again, for those who follow it. At `memory.max` both are let go of first.
+    #[schemars(extend("default" = "10%"))]
     pub max: Option<String>,
 }
 

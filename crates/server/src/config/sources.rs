@@ -77,27 +77,22 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
             }
         }
     };
-    let unavailable_value = raw
-        .unavailable_value
-        .map_or_else(Placeholder::default, |text| {
-            parse_placeholder(&text).unwrap_or_else(|error| {
-                findings.unusable(&at.key("unavailable_value"), error);
-                Placeholder::default()
-            })
-        });
+    let unavailable_value = unavailable_value(raw.unavailable_value, at, findings);
     let formats = columns::formats(raw.formats, &at.key("formats"), findings);
-    if let Some(topic) = &raw.heartbeat_topic {
-        check_topic(topic, false, &at.key("heartbeat_topic"), findings);
+    let topics = [
+        ("heartbeat_topic", &raw.heartbeat_topic),
+        ("heartbeat_table", &raw.heartbeat_table),
+        ("signal_table", &raw.signal_table),
+        ("transaction_topic", &raw.transaction_topic),
+    ];
+    for (key, topic) in topics {
+        if let Some(topic) = topic {
+            check_topic(topic, false, &at.key(key), findings);
+        }
     }
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
-    if let Some(topic) = &raw.signal_table {
-        check_topic(topic, false, &at.key("signal_table"), findings);
-    }
-    if let Some(topic) = &raw.transaction_topic {
-        check_topic(topic, false, &at.key("transaction_topic"), findings);
-    }
     let transaction_wait = transaction_wait(raw.transaction_wait.as_deref(), at, findings);
     Some(SourceConfig {
         name: name?,
@@ -105,17 +100,32 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
         heartbeat_topic: raw.heartbeat_topic,
         transaction_topic: raw.transaction_topic.clone(),
         transaction_wait,
+        heartbeat_table: raw.heartbeat_table.clone(),
         registry,
         unserved_topics: raw
             .signal_table
             .into_iter()
             .chain(raw.transaction_topic)
+            .chain(raw.heartbeat_table)
             .collect(),
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),
         unavailable_value,
         formats,
+    })
+}
+
+fn unavailable_value(
+    raw: Option<String>,
+    at: &KeyPath,
+    findings: &mut Findings<'_>,
+) -> Placeholder {
+    raw.map_or_else(Placeholder::default, |text| {
+        parse_placeholder(&text).unwrap_or_else(|error| {
+            findings.unusable(&at.key("unavailable_value"), error);
+            Placeholder::default()
+        })
     })
 }
 

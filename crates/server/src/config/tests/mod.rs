@@ -90,6 +90,8 @@ to = "orders.(tenant, id)"
 inverse = "lines"
 [memory]
 max = "4GiB"
+[versions]
+max = "20%"
 [quarantine]
 max = "128MiB"
 [checkpoint]
@@ -164,6 +166,7 @@ fn everything_that_can_be_written_is_understood() {
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
                 transaction_topic: Some("shop.boundaries".to_owned()),
                 transaction_wait: Duration::from_millis(250),
+                heartbeat_table: None,
                 registry: Some(full_registry()),
                 unserved_topics: vec![
                     "shop.public.debezium_signal".to_owned(),
@@ -182,6 +185,7 @@ fn everything_that_can_be_written_is_understood() {
                 heartbeat_topic: None,
                 transaction_topic: None,
                 transaction_wait: Duration::from_secs(1),
+                heartbeat_table: None,
                 registry: None,
                 unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
@@ -198,6 +202,7 @@ fn everything_that_can_be_written_is_understood() {
         }],
         relations: full_relations(),
         memory_max_bytes: Some(4 << 30),
+        versions_max: ingest::VersionsMax::Percent(20),
         quarantine_max_bytes: 128 << 20,
         checkpoint_interval: Duration::from_millis(250),
     };
@@ -368,5 +373,5 @@ fn the_documented_defaults_are_the_defaults() {
             }
         }
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 10);
 }
