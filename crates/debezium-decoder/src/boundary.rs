@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use row_model::{Boundary, BoundaryKind, Gtid, Membership, TransactionKey};
+use row_model::{Boundary, BoundaryKind, Membership, TransactionKey};
 use serde::Deserialize;
 
 use crate::DecodeError;
@@ -58,8 +58,6 @@ pub(crate) fn read(payload: &str, offset: u64) -> Result<Boundary, DecodeError> 
         offset,
         transaction: transaction.ok_or_else(|| malformed("it has no id"))?,
         at_ms: told.ts_ms,
-        lsn: id.as_deref().and_then(Boundary::lsn_of),
-        gtid: id.as_deref().and_then(Gtid::parse),
         kind,
     })
 }
@@ -104,8 +102,6 @@ mod tests {
                 offset: 7,
                 transaction: TransactionKey(781),
                 at_ms: Some(5),
-                lsn: Some(39_950_456),
-                gtid: None,
                 kind: BoundaryKind::Ends {
                     events: vec![("public.orders".to_owned(), 2)]
                 },

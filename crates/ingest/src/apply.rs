@@ -48,8 +48,8 @@ impl Sequencer {
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
-            let (from, until) = (partition.next.0, before.unwrap_or(u64::MAX));
-            self.see_positions(source, &topic, batch, &(from..until));
+            let news = partition.next.0..before.unwrap_or(u64::MAX);
+            self.see_positions(source, &topic, batch, &news);
             self.advance_partition(source, batch, before);
             return true;
         }
@@ -173,6 +173,10 @@ impl Sequencer {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
         };
+        let applied = batch.changes.iter().rev();
+        let mut applied = applied.skip_while(|change| until.is_some_and(|it| change.offset >= it));
+        let commit_ms = applied.find_map(|change| change.commit_ms);
+        partition.commit_ms = partition.commit_ms.max(commit_ms);
         let Some(offset) = until else {
             return partition.applied(batch);
         };

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use change_feed::PartitionFacts;
 use row_model::{Change, ChangeBatch, ChangeKind, NextOffset, PartitionId};
-use table_store::{Heard, Transactions};
+use table_store::Transactions;
 
 use crate::partitions::PartitionState;
 use crate::promises::Standing;
@@ -27,8 +27,7 @@ const HEARTBEATS: &str = "__debezium-heartbeat";
 #[derive(Debug)]
 enum Arrival {
     Records(ChangeBatch),
-    /// And when it was heard.
-    End(NextOffset, Heard),
+    End(NextOffset),
 }
 
 /// The gate of one source.
@@ -42,8 +41,6 @@ pub(crate) struct SourceGate {
     setup: TransactionSetup,
     /// Partitions in which boundaries are told.
     pub(crate) boundaries: Vec<PartitionId>,
-    /// Whose boundaries they are, where their topic's name tells.
-    connector: Option<String>,
     /// Any boundary was ever told.
     pub(crate) is_told: bool,
     waiting: BTreeMap<PartitionId, VecDeque<Arrival>>,
@@ -76,7 +73,6 @@ impl SourceGate {
             gate: Gate::new(bounds),
             setup,
             boundaries: Vec::new(),
-            connector: None,
             is_told: false,
             waiting: BTreeMap::new(),
             tables: HashMap::new(),
@@ -198,14 +194,14 @@ impl Sequencer {
                 gate.gate.end(id, is_final, now_ms);
             }
             if let Some(waiting) = gate.waiting.get_mut(&id) {
-                waiting.push_back(Arrival::End(next, self.positions.now()));
+                waiting.push_back(Arrival::End(next));
                 return self.go_through(source);
             }
         }
         let waits = self.waits_for_room(source, id);
         self.end_with_room(source, id, next);
         if !waits {
-            self.was_at_end(source, id, self.positions.now());
+            self.was_at_end(source, id);
             self.passes_snapshot(source, id);
         }
         self.go_through(source);
@@ -226,9 +222,11 @@ impl Sequencer {
         if gate.is_begun {
             gate.gate.advance(now_ms);
         }
+        let whole = gate.gate.take_whole();
         for id in gate.gate.take_moved() {
             self.release_waiting(source, id);
         }
+        self.transactions_closed(source, &whole);
         self.mind_gate_pauses(source);
     }
 
@@ -243,10 +241,7 @@ impl Sequencer {
             };
             match waiting.pop_front() {
                 // As at the memory limit: that it is past a snapshot does not follow from it.
-                Some(Arrival::End(next, heard)) => {
-                    self.end_with_room(source, id, next);
-                    self.was_at_end(source, id, heard);
-                }
+                Some(Arrival::End(next)) => self.end_with_room(source, id, next),
                 Some(Arrival::Records(batch)) if batch.next_offset.0 <= limit => {
                     self.apply_with_room(source, &batch, None);
                 }
@@ -279,7 +274,6 @@ impl Sequencer {
             if !gate.boundaries.contains(&id) {
                 gate.boundaries.push(id);
             }
-            gate.connector = topic.strip_suffix(TOPIC_SUFFIX).map(str::to_owned);
             if begins && facts.retained_from.0 > 0 {
                 gate.was_partial = true;
                 gate.gate.disturb(now_ms);
@@ -334,9 +328,6 @@ impl Sequencer {
             }
             self.go_through(source);
             let says = self.says_of_transactions(source);
-            if says.0 == Transactions::Whole {
-                self.tell_closed(source);
-            }
             let gate = &mut self.gates[source];
             if gate.said == says {
                 continue;
@@ -346,18 +337,6 @@ impl Sequencer {
             for table in &mut self.tables {
                 table.touched |= table.identity.source == self.sources[source].name;
             }
-        }
-    }
-
-    /// The next cut shows all of what was closed.
-    fn tell_closed(&mut self, source: usize) {
-        let gate = &mut self.gates[source];
-        let closed = gate.gate.take_closed();
-        let Some(connector) = gate.connector.clone() else {
-            return;
-        };
-        for closed in &closed {
-            self.transaction_closed(source, &connector, closed);
         }
     }
 

@@ -79,6 +79,7 @@ mod sequencer;
 mod sequencer_thread;
 mod settings;
 mod shapes;
+mod source_notes;
 mod source_thread;
 mod start_progress;
 mod starts;
@@ -90,7 +91,6 @@ mod transactions;
 mod verify;
 
 pub use checkpoints::Pending;
-pub use connector_positions::ClosedTransaction;
 pub use control::{Control, ControlError, RebuildError};
 pub use kept::VersionsMax;
 pub use loading::LoadError;

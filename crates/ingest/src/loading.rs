@@ -120,8 +120,8 @@ impl Sequencer {
         match saved {
             Saved::Table(note) => read.tables.push(*note),
             Saved::Snapshots(saved) => self.restore_snapshots(saved),
-            Saved::Gate(saved) => self.restore_gate(&saved),
             Saved::Source(place, part) => self.positions.take_note(place, part),
+            Saved::Gate(saved) => self.restore_gate(&saved),
             Saved::Beside((table, part)) => read.beside.entry(table).or_default().add(part),
             Saved::Partition {
                 source,

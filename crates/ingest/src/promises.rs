@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use table_store::Transactions;
 
 use crate::gates::SourceGate;
-use crate::notes::{note_of, parse};
+use crate::notes::note_of;
 use crate::sequencer::Sequencer;
 use crate::tables::TableState;
 use crate::transactions::Partial;
@@ -33,15 +33,6 @@ pub(crate) struct GateNote {
 pub(crate) struct SavedGate {
     pub source: String,
     pub note: GateNote,
-}
-
-impl SavedGate {
-    pub fn read(source: &str, value: &[u8]) -> Result<Self, String> {
-        Ok(Self {
-            source: source.to_owned(),
-            note: parse(value)?,
-        })
-    }
 }
 
 /// What a source tells of its transactions.

@@ -101,11 +101,11 @@ pub struct Sequencer {
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
+    pub(crate) positions: Positions,
     /// Of each source; none where cuts are nobody's.
     pub(crate) gates: Vec<SourceGate>,
     /// The time as last heard of.
     pub(crate) now_ms: i64,
-    pub(crate) positions: Positions,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -155,9 +155,9 @@ impl Sequencer {
             rebuilds: Rebuilds::default(),
             unpublished: 0,
             memory: Memory::default(),
+            positions: Positions::default(),
             gates,
             now_ms: 0,
-            positions: Positions::default(),
             started: false,
             waits_changed: BTreeSet::new(),
         }

@@ -2,8 +2,6 @@
 
 use std::num::NonZeroU64;
 
-use crate::Gtid;
-
 /// What the boundaries of a transaction and all its changes have in common, as a number.
 ///
 /// `PostgreSQL`'s ids are a number and the position of *each* event (`781:39950456`): only the number is
@@ -18,18 +16,8 @@ const OF_TEXT: u64 = 1 << 63;
 /// that happen to be all digits have sixteen.
 const NUMBER_DIGITS_MAX: usize = 10;
 
-impl Boundary {
-    /// The position in an id of `PostgreSQL`.
-    #[must_use]
-    pub fn lsn_of(id: &str) -> Option<u64> {
-        let (number, position) = id.split_once(':')?;
-        number.parse::<u64>().ok()?;
-        position.parse().ok()
-    }
-}
-
 impl TransactionKey {
-    /// The number of a transaction of `PostgreSQL`.
+    /// The id itself, where it is a number.
     #[must_use]
     pub fn number(self) -> Option<u32> {
         u32::try_from(self.0).ok()
@@ -73,9 +61,6 @@ pub struct Boundary {
     pub transaction: TransactionKey,
     /// When the source committed; milliseconds since 1970.
     pub at_ms: Option<i64>,
-    /// Where it stands in its source's log, where its id tells.
-    pub lsn: Option<u64>,
-    pub gtid: Option<Gtid>,
     pub kind: BoundaryKind,
 }
 

@@ -6,10 +6,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use row_model::{Boundary, BoundaryKind, Gtid, Membership, PartitionId, TransactionKey};
+use row_model::{Boundary, BoundaryKind, Membership, PartitionId, TransactionKey};
 
 use super::source_tables::TableNumber;
-use crate::connector_positions::ClosedTransaction;
 
 /// Closed transactions that are remembered. One that is forgotten and delivered again would wait for
 /// boundaries that were read long ago, and pass when they do not come.
@@ -55,8 +54,6 @@ pub(super) struct Open {
 pub(super) struct End {
     pub events: Vec<(String, u64)>,
     pub read_ms: i64,
-    pub lsn: Option<u64>,
-    pub gtid: Option<Gtid>,
 }
 
 /// See the module's head.
@@ -76,19 +73,6 @@ pub(super) struct Ledger {
     pub closed_ms: Option<i64>,
     /// What outlives the process has changed.
     pub dirty: bool,
-}
-
-impl Open {
-    /// What is known of it when all of it is let through; `None` if its end was not told.
-    pub fn closed(&self) -> Option<ClosedTransaction> {
-        let end = self.end.as_ref()?;
-        Some(ClosedTransaction {
-            id: self.key.number(),
-            gtid: end.gtid,
-            lsn: end.lsn,
-            commit_ms: self.at_ms,
-        })
-    }
 }
 
 impl Seen {
@@ -199,8 +183,6 @@ impl Ledger {
                 open.end = Some(End {
                     events: events.clone(),
                     read_ms: now_ms,
-                    lsn: boundary.lsn,
-                    gtid: boundary.gtid,
                 });
             }
         }

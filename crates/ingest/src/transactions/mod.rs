@@ -22,19 +22,14 @@ use std::collections::HashSet;
 
 use row_model::{Boundary, Membership, PartitionId, TransactionKey};
 
-use crate::connector_positions::ClosedTransaction;
-
 use self::lane::{Behind, Lane, LaneEnd, Lanes};
-use self::ledger::Ledger;
+use self::ledger::{Ledger, Open};
 use self::source_tables::SourceTables;
 pub(crate) use self::source_tables::TableNumber;
 
 /// A change that was committed so long before a transaction of which all is shown is of an older one: commits
 /// are ordered by their times only roughly.
 const COMMITS_APART_MS: i64 = 10_000;
-
-/// Closed transactions of which nobody was told, because cuts are not sure to show them whole.
-const UNTOLD_MAX: usize = 1 << 16;
 
 /// What a gate is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -80,10 +75,10 @@ pub(crate) struct Gate {
     has_exceeded: bool,
     any_paused: bool,
     any_behind: bool,
-    /// Transactions that were closed and not yet asked for.
-    closed: Vec<ClosedTransaction>,
     /// Partitions of which more may go on than was last asked for.
     moved: Vec<PartitionId>,
+    /// Transactions that were let through whole, with when they were committed, since that was last asked for.
+    whole: Vec<(TransactionKey, Option<i64>)>,
 }
 
 impl Gate {
@@ -103,8 +98,8 @@ impl Gate {
             has_exceeded: false,
             any_paused: false,
             any_behind: false,
-            closed: Vec::new(),
             moved: Vec::new(),
+            whole: Vec::new(),
         }
     }
 
@@ -248,14 +243,14 @@ impl Gate {
         self.let_through(id);
     }
 
-    /// Transactions that ended and were closed since this was last asked.
-    pub fn take_closed(&mut self) -> Vec<ClosedTransaction> {
-        std::mem::take(&mut self.closed)
-    }
-
     /// Partitions of which more records need not wait than when this was last asked.
     pub fn take_moved(&mut self) -> Vec<PartitionId> {
         std::mem::take(&mut self.moved)
+    }
+
+    /// Transactions that were let through whole since this was last asked, and nothing before them in part.
+    pub fn take_whole(&mut self) -> Vec<(TransactionKey, Option<i64>)> {
+        std::mem::take(&mut self.whole)
     }
 
     /// Records of a partition before this one need not wait.
@@ -406,14 +401,16 @@ impl Gate {
     }
 
     fn close_front(&mut self, lacking: &[PartitionId], now_ms: i64) {
-        let Some(open) = self.ledger.close_front() else {
+        let Some(Open {
+            key,
+            at_ms,
+            is_parted,
+            seen,
+            ..
+        }) = self.ledger.close_front()
+        else {
             return;
         };
-        self.closed.extend(open.closed());
-        if self.closed.len() > UNTOLD_MAX {
-            self.closed.drain(..UNTOLD_MAX / 2);
-        }
-        let seen = open.seen;
         let number = self.ledger.front_number();
         for lane in lacking {
             if let Some(lane) = self.lanes.get_mut(lane) {
@@ -425,6 +422,9 @@ impl Gate {
         self.news_ms = now_ms;
         self.let_all_through(&seen.lanes);
         self.has_exceeded &= self.ledger.shows_parts();
+        if !is_parted && self.partial().is_none() {
+            self.whole.push((key, at_ms));
+        }
     }
 
     fn all_behind(&mut self, since_ms: i64) {

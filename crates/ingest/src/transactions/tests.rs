@@ -113,8 +113,6 @@ impl Log {
             offset: self.boundaries.len() as u64,
             transaction: key(at),
             at_ms: Some(plan.commit_ms),
-            lsn: None,
-            gtid: None,
             kind,
         });
     }

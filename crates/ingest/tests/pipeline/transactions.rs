@@ -56,10 +56,10 @@ impl Reading {
             checkpoint_interval: Duration::ZERO,
             volatile: false,
             memory_bytes_max: u64::MAX,
+            versions_max: ingest::VersionsMax::default(),
             quarantine_bytes_max: 1 << 20,
             preparations: Preparations::default(),
             unserved: Vec::new(),
-            versions_max: ingest::VersionsMax::default(),
             transactions: vec![("s".to_owned(), transactions)],
             keep: Vec::new(),
             indexes: Vec::new(),
@@ -71,8 +71,8 @@ impl Reading {
             decoder: Box::new(|| unreachable!("the test decodes")),
             registry: None,
             on_bad_record: OnBadRecord::Quarantine,
-            ends: kind == "file",
             heartbeat_table: None,
+            ends: kind == "file",
         };
         let catalog = Arc::new(SchemaCatalog::default());
         let mut sequencer = Sequencer::new(settings, &[setup], Arc::clone(&catalog));

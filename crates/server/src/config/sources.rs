@@ -77,15 +77,21 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
             }
         }
     };
-    let unavailable_value = unavailable_value(raw.unavailable_value, at, findings);
+    let unavailable_value = raw
+        .unavailable_value
+        .map_or_else(Placeholder::default, |text| {
+            parse_placeholder(&text).unwrap_or_else(|error| {
+                findings.unusable(&at.key("unavailable_value"), error);
+                Placeholder::default()
+            })
+        });
     let formats = columns::formats(raw.formats, &at.key("formats"), findings);
-    let topics = [
+    for (key, topic) in [
         ("heartbeat_topic", &raw.heartbeat_topic),
         ("heartbeat_table", &raw.heartbeat_table),
         ("signal_table", &raw.signal_table),
         ("transaction_topic", &raw.transaction_topic),
-    ];
-    for (key, topic) in topics {
+    ] {
         if let Some(topic) = topic {
             check_topic(topic, false, &at.key(key), findings);
         }
@@ -93,39 +99,23 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
-    let transaction_wait = transaction_wait(raw.transaction_wait.as_deref(), at, findings);
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
         transaction_topic: raw.transaction_topic.clone(),
-        transaction_wait,
+        transaction_wait: transaction_wait(raw.transaction_wait.as_deref(), at, findings),
         heartbeat_table: raw.heartbeat_table.clone(),
         registry,
-        unserved_topics: raw
-            .signal_table
+        unserved_topics: [raw.signal_table, raw.transaction_topic, raw.heartbeat_table]
             .into_iter()
-            .chain(raw.transaction_topic)
-            .chain(raw.heartbeat_table)
+            .flatten()
             .collect(),
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),
         unavailable_value,
         formats,
-    })
-}
-
-fn unavailable_value(
-    raw: Option<String>,
-    at: &KeyPath,
-    findings: &mut Findings<'_>,
-) -> Placeholder {
-    raw.map_or_else(Placeholder::default, |text| {
-        parse_placeholder(&text).unwrap_or_else(|error| {
-            findings.unusable(&at.key("unavailable_value"), error);
-            Placeholder::default()
-        })
     })
 }
 
