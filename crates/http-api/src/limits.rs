@@ -35,9 +35,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
+            connections_max: 16_384,
             in_flight_max: 1_024,
-            waiters_max: 1_024,
+            waiters_max: 12_288,
             scans_max: std::thread::available_parallelism()
                 .map_or(2, usize::from)
                 .max(2),

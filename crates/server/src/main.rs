@@ -12,6 +12,8 @@ mod export;
 mod failure;
 mod init;
 mod inspect;
+
+mod open_files;
 mod operator;
 mod output;
 mod preparation;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::open_files;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::reload::Reload;
@@ -31,6 +32,7 @@ pub fn run(
     progress: Show,
     started: impl FnOnce(&Listen),
 ) -> Result<(), Failure> {
+    open_files::allow_all();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())
