@@ -372,5 +372,5 @@ fn the_documented_defaults_are_the_defaults() {
             }
         }
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 10);
 }
