@@ -195,6 +195,14 @@ impl ConnectorPositions {
         self.touched = true;
     }
 
+    /// The time up to which a table shows all commits. Without heartbeats, that nothing newer came says nothing.
+    pub fn proof_of(&self, table: TableId) -> Option<i64> {
+        match self.cut.heartbeats {
+            Heartbeats::Last(_) => self.cut.table(table)?.reached.commit_ms,
+            Heartbeats::NotConfigured | Heartbeats::Awaited => None,
+        }
+    }
+
     /// What had been reached at a moment.
     fn reached_at(&self, at: Heard) -> Option<&Reached> {
         let after = self.moments.partition_point(|(known, _)| *known <= at);

@@ -12,7 +12,7 @@ mod export;
 mod failure;
 mod init;
 mod inspect;
-
+mod log_ends;
 mod open_files;
 mod operator;
 mod output;

@@ -33,6 +33,7 @@ mod retention;
 mod scarce_memory;
 mod schemas;
 mod shapes;
+mod source_positions;
 mod stepped;
 mod unserved;
 mod verifying;
