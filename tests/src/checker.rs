@@ -27,6 +27,7 @@ use anyhow::{Context, ensure};
 use fastrand::Rng;
 use parking_lot::{Mutex, RwLock};
 
+use crate::binary;
 use crate::broker::Log;
 use crate::server::Server;
 use crate::site::Site;
@@ -77,6 +78,8 @@ struct World {
 impl Checker {
     /// Does it. An error is a wrong answer, or a server that ended by itself.
     pub fn run(&self, progress: &mut dyn FnMut(&Report)) -> anyhow::Result<Report> {
+        // Not built on the checker's time.
+        binary::path()?;
         let mut rng = Rng::with_seed(self.seed);
         let world = World::new(self.seed)?;
         let readers = (0..self.readers).map(|_| Reader::new(rng.u64(..), world.site.data_port()));

@@ -105,8 +105,7 @@ pub fn is_answered(
         (200, _) => return Ok(true),
         (UNCHANGED, _) if demand.if_none_match.is_some() => return Ok(true),
         (404, "row_not_found") if matches!(question, Question::Row(..)) => return Ok(true),
-        // Nobody is there to ask yet, or any more; or it is a version that cannot say it.
-        (503, "starting" | "draining" | "overloaded") | (400, "unknown_parameter") => {}
+        (503, "starting" | "draining" | "overloaded") => {}
         (503, "too_stale") if demand.max_lag_ms.is_some() => {}
         (410, "snapshot_expired") if demand.at_exact.is_some() => {
             ensure!(!demand.is_askable, "WRONG: gone too soon: {body}");
