@@ -18,16 +18,6 @@ use table_store::{AppliedIds, Heard, Heartbeats, Reached, SourceCut};
 /// counts as having come a little less far than it did.
 const MOMENTS_MAX: usize = 64;
 
-/// A transaction all of which the next cut shows, and all before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClosedTransaction {
-    /// Its number, where its source numbers them.
-    pub id: Option<u32>,
-    pub gtid: Option<Gtid>,
-    pub lsn: Option<u64>,
-    pub commit_ms: Option<i64>,
-}
-
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectorPositions {
@@ -152,13 +142,10 @@ impl ConnectorPositions {
     }
 
     /// All of a transaction is part of the next cut, and all before it.
-    pub fn close(&mut self, closed: &ClosedTransaction) {
-        let now = &mut self.cut.closed;
-        (now.lsn, now.commit_ms) = (now.lsn.max(closed.lsn), now.commit_ms.max(closed.commit_ms));
-        if let Some(gtid) = closed.gtid {
-            now.reach(gtid);
-        }
-        if let Some(id) = closed.id {
+    pub fn close(&mut self, id: Option<u32>, commit_ms: Option<i64>) {
+        let closed = &mut self.cut.closed;
+        closed.commit_ms = closed.commit_ms.max(commit_ms);
+        if let Some(id) = id {
             self.cut.applied.close(id);
             self.dirty_blocks.insert(self.cut.applied.block_of(id));
         }

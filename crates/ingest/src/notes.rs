@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   indexes/<table>   scrub   source/<source>/<connector>   applied/<source>/<connector>/<n>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   indexes/<table>   scrub   source/<source>/<connector>   applied/<source>/<connector>/<n>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>   transactions/<source>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -22,6 +22,7 @@ use crate::lacks::Lacks;
 use crate::past::Past;
 use crate::positions::{self, BlockNote};
 use crate::preparation::{Preparation, PreparationNote};
+use crate::promises::{self, SavedGate};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::shapes::Shown;
@@ -65,6 +66,7 @@ pub(crate) enum Saved {
     Snapshots(SavedSnapshots),
     /// What is known of a connector's source.
     Source((String, String), positions::Part),
+    Gate(SavedGate),
     /// The indexes that were added to a table while it was served.
     Indexes(TableId, Vec<IndexDefinition>),
 }
@@ -351,6 +353,10 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             let place = (source.to_owned(), connector.to_owned());
             Saved::Source(place, positions::Part::Block(block))
         }
+        [promises::NOTE, source] => Saved::Gate(SavedGate {
+            source: source.to_owned(),
+            note: parse(value).map_err(error)?,
+        }),
         ref other => {
             return Ok(beside::read(other, value)
                 .map_err(error)?

@@ -9,11 +9,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use checkpoint_store::Note;
-use row_model::{Change, ChangeBatch, GtidLine, OriginId, PartitionId, RunId, TableId};
+use row_model::{
+    Change, ChangeBatch, GtidLine, OriginId, PartitionId, RunId, TableId, TransactionKey,
+};
 use serde::{Deserialize, Serialize};
 use table_store::{AppliedIds, Heard, Heartbeats, Reached, SavedBlock};
 
-use crate::connector_positions::{ClosedTransaction, ConnectorPositions};
+use crate::connector_positions::ConnectorPositions;
 use crate::messages::Silence;
 use crate::notes::note_of;
 use crate::partitions::PartitionState;
@@ -142,15 +144,30 @@ impl Sequencer {
         }
     }
 
-    /// All of a transaction is part of the next cut, and all before it of the same connector.
-    pub fn transaction_closed(
+    /// All of these transactions is part of the next cut, and all before them, in the order in which they were
+    /// committed.
+    pub(crate) fn transactions_closed(
         &mut self,
         source: usize,
-        connector: &str,
-        closed: &ClosedTransaction,
+        whole: &[(TransactionKey, Option<i64>)],
     ) {
-        let at = self.connector_at(source, connector);
-        self.positions.connectors[at].1.close(closed);
+        if whole.is_empty() {
+            return;
+        }
+        let mut partitions = self.partitions.iter().filter(|((of, _), _)| *of == source);
+        // What was let through and waits for room is shown later.
+        if partitions.any(|(_, partition)| partition.awaits_memory.is_some()) {
+            return;
+        }
+        let mut of_source = self.positions.connectors.iter_mut();
+        let mut of_source = of_source.by_ref().filter(|(of, _)| *of == source);
+        // Boundaries do not say which connector told them.
+        let (Some((_, connector)), None) = (of_source.next(), of_source.next()) else {
+            return;
+        };
+        for (key, commit_ms) in whole {
+            connector.close(key.number(), *commit_ms);
+        }
     }
 
     /// All that was delivered of a partition has been applied, and it was at its end at the moment at which

@@ -7,7 +7,6 @@ use change_feed::{Decoder, PartitionFacts, RawBatch, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use row_model::{ChangeBatch, SchemaCatalog};
-use table_store::Heard;
 use testkit::connector::{At, Connector, read_row};
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 

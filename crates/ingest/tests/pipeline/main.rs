@@ -35,6 +35,7 @@ mod schemas;
 mod shapes;
 mod source_positions;
 mod stepped;
+mod transactions;
 mod unserved;
 mod verifying;
 mod what_records_lack;
