@@ -173,6 +173,10 @@ impl Sequencer {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
         };
+        let applied = batch.changes.iter().rev();
+        let mut applied = applied.skip_while(|change| until.is_some_and(|it| change.offset >= it));
+        let commit_ms = applied.find_map(|change| change.commit_ms);
+        partition.commit_ms = partition.commit_ms.max(commit_ms);
         let Some(offset) = until else {
             return partition.applied(batch);
         };

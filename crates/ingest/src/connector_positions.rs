@@ -28,6 +28,8 @@ pub(crate) struct ConnectorPositions {
     newest: Option<SourcePosition>,
     /// The last transaction of each partition.
     last: HashMap<PartitionId, u32>,
+    /// The one of the last change: most are of the same.
+    current: Option<(PartitionId, u32)>,
     /// The newest run of which anything was streamed, and the newest that took a full snapshot.
     pub streamed: Option<RunId>,
     pub snapshot: Option<RunId>,
@@ -95,6 +97,7 @@ impl ConnectorPositions {
 
     /// Notes what has been reached at this moment.
     pub fn seen(&mut self, at: Heard) {
+        self.cut.newest.lsn = self.newest_lsn().max(self.cut.newest.lsn);
         let newest = &self.cut.newest;
         if self
             .moments
@@ -139,6 +142,7 @@ impl ConnectorPositions {
     pub fn quiet(&mut self, at: Heard) {
         self.touched |= self.cut.applied.complete_all(at);
         self.last.clear();
+        self.current = None;
     }
 
     /// All of a transaction is part of the next cut, and all before it.
@@ -222,12 +226,16 @@ impl ConnectorPositions {
                 (table.heard, table.reached) = (None, Reached::default());
             }
             self.moments.clear();
-            (self.newest, self.last) = (None, HashMap::new());
+            (self.newest, self.current, self.last) = (None, None, HashMap::new());
         }
         (self.streamed, self.dirty) = (run, true);
     }
 
     fn see_transaction(&mut self, partition: PartitionId, id: u32, at: Heard) {
+        let is_same = self.current.replace((partition, id)) == Some((partition, id));
+        if is_same {
+            return;
+        }
         let last = self.last.insert(partition, id);
         if last == Some(id) {
             return;
@@ -245,18 +253,17 @@ impl ConnectorPositions {
     }
 
     fn reach(&mut self, position: SourcePosition) {
-        if self
-            .newest
-            .is_some_and(|newest| !newest.is_before(&position))
-        {
-            return;
-        }
-        let numbers = position.numbers();
-        if let Some([lsn]) = numbers.as_deref()
-            && position.domain() == 0
-        {
+        if self.newest.is_none_or(|newest| newest.is_before(&position)) {
             self.newest = Some(position);
-            self.cut.newest.lsn = Some(*lsn);
+        }
+    }
+
+    /// The newest position as a number, if it is one.
+    fn newest_lsn(&self) -> Option<u64> {
+        let newest = self.newest.filter(|newest| newest.domain() == 0)?;
+        match newest.numbers()?[..] {
+            [lsn] => Some(lsn),
+            _ => None,
         }
     }
 }

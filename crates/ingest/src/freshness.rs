@@ -94,15 +94,14 @@ impl Sequencer {
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
-        let in_contact = self
-            .source_of(at)
-            .is_some_and(|source| source.unreachable.is_none());
+        let in_contact = self.is_in_contact(at);
         let (at_end, ends) = (
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
+        let whole_until_ms = self.whole_until_ms(at, now_ms);
         let awaits = self.awaits(at).or(awaits_memory);
         let (transactions, partial) = self.transactions_of(at);
         let table = &mut self.tables[at];
@@ -144,6 +143,7 @@ impl Sequencer {
             offsets,
             log,
             commit_ms: table.commit_ms,
+            whole_until_ms,
             memory: table.memory_now(),
             ..TableFacts::default()
         };
@@ -152,6 +152,30 @@ impl Sequencer {
             facts.told_at_end(if ends { i64::MAX } else { now_ms });
         }
         facts
+    }
+
+    /// A partition at its end lacks nothing yet. One that is read on lacks what was committed after its last
+    /// change: the newest change of the table says nothing of its other partitions.
+    fn whole_until_ms(&self, at: usize, now_ms: i64) -> Option<i64> {
+        if !self.is_discovered(at) {
+            return None;
+        }
+        let in_contact = self.is_in_contact(at);
+        let read = self.partitions_of(at).map(|partition| {
+            if in_contact && partition.at_end && !partition.fenced {
+                Some(now_ms)
+            } else {
+                partition.commit_ms
+            }
+        });
+        let waiting = self.tables[at].holding.since_commit_ms();
+        // Nothing known is less than anything.
+        read.chain(waiting).min().flatten()
+    }
+
+    fn is_in_contact(&self, at: usize) -> bool {
+        self.source_of(at)
+            .is_some_and(|source| source.unreachable.is_none())
     }
 
     /// The next offset of each partition of which anything is not shown. Of one that the source has not

@@ -38,6 +38,8 @@ pub(crate) struct PartitionState {
     pub reached: bool,
     /// It is at its end now, as far as the source said.
     pub at_end: bool,
+    /// When the newest change was committed that this process applied of it.
+    pub commit_ms: Option<i64>,
     /// It shows all that was heard of its source before this moment.
     pub read_to_end: Option<Heard>,
     /// When its source last spoke of its silence, while others were busy.
@@ -76,6 +78,7 @@ impl PartitionState {
             end: facts.end.map(|end| end.0),
             reached: false,
             at_end: false,
+            commit_ms: None,
             read_to_end: None,
             silent_ms: 0,
             passed_snapshot: false,

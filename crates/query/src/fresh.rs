@@ -129,7 +129,7 @@ fn source_lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
 }
 
 /// The table is at most this much behind its log: it was told so much ago that it is at the end, or
-/// the last change it applied was committed then.
+/// all that was committed before then is applied.
 ///
 /// While loading there is no such bound: the rows that are still missing may be of any age.
 fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
@@ -141,7 +141,7 @@ fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
         .map(|at| now_ms.saturating_sub(at).max(0) as u64);
     // A commit in the future is another machine's clock, and proves nothing about ours.
     let since_commit = facts
-        .commit_ms
+        .whole_until_ms
         .and_then(|at| u64::try_from(now_ms.saturating_sub(at)).ok());
     since_end.into_iter().chain(since_commit).min()
 }
@@ -184,7 +184,9 @@ mod tests {
     }
 
     fn live(at_end_ms: Option<i64>, commit_ms: Option<i64>) -> TableFacts {
-        let facts = facts(ReadState::Live, |facts| facts.commit_ms = commit_ms);
+        let facts = facts(ReadState::Live, |facts| {
+            (facts.commit_ms, facts.whole_until_ms) = (commit_ms, commit_ms);
+        });
         if let Some(at) = at_end_ms {
             facts.told_at_end(at);
         }
@@ -271,6 +273,7 @@ mod tests {
             facts.complete = false;
             facts.quarantined = 2;
             facts.commit_ms = Some(NOW_MS - 7_000);
+            facts.whole_until_ms = Some(NOW_MS - 7_000);
             facts.transactions = Transactions::Partial;
         });
         let loading = |progress| {
