@@ -1,6 +1,7 @@
 //! Applies a decoded batch: each change to its table, each failure to the quarantine, the offset last.
 
 use row_model::{ChangeBatch, ChangeKind, Failure, NextOffset, PartitionId};
+use table_store::ReadState;
 use telemetry::{Event, Operation, count_applied};
 
 use crate::pairs::Refused;
@@ -108,12 +109,17 @@ impl Sequencer {
         table.see(batch);
         let mut applied = Applied::default();
         let (closed, runs) = (table.closed(), table.runs());
+        let is_live = table.facts.state == ReadState::Live;
         for change in batch
             .changes
             .iter()
             .filter(|change| news.has(change.offset))
         {
+            let stale = applied.stale;
             refused.extend(table.take(cut, batch, change, &mut applied));
+            if is_live && applied.stale == stale {
+                table.stages.note(batch, change);
+            }
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;

@@ -74,6 +74,7 @@ mod sequencer_thread;
 mod settings;
 mod shapes;
 mod source_thread;
+mod stages;
 mod start_progress;
 mod starts;
 mod status;
@@ -99,6 +100,7 @@ pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
 };
+pub use stages::{Lag, Stage, StageReport};
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{
     CheckpointReport, CheckpointState, CheckpointTrouble, MemoryReport, PartitionReport,
