@@ -25,6 +25,9 @@ pub struct SqlRequest {
     /// `serve`: answer nevertheless, if it did not come.
     #[serde(default)]
     pub on_miss: Option<String>,
+    /// `as_of` of an earlier answer whose state this one is to be of.
+    #[serde(default)]
+    pub at_exact: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

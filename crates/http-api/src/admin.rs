@@ -159,7 +159,7 @@ fn record_now(state: &ApiState) {
     let now_ms = state.now_ms();
     for table in cut.tables() {
         let identity = table.table.identity();
-        let fresh = fresh::of_table(table, now_ms);
+        let fresh = fresh::of_table(&cut, table, now_ms);
         telemetry::record_table(&TableGauges {
             source: &identity.source,
             table: &identity.name,

@@ -33,13 +33,14 @@ use crate::quick::{Lookup, Said};
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
 use crate::{
-    ApiState, Hosts, Limits, Operator, admin, error, floor, fresh, problem, request_id, respond,
+    ApiState, Hosts, Limits, Operator, admin, error, exact, floor, fresh, problem, request_id,
+    respond,
 };
 
 /// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
 /// Those that are known.
-const KNOWN_HEADERS: [&str; 2] = [floor::AT_LEAST, floor::ON_MISS];
+const KNOWN_HEADERS: [&str; 3] = [floor::AT_LEAST, floor::ON_MISS, exact::AT_EXACT];
 
 /// One listener's whole surface. Cheap to clone.
 #[derive(Clone)]
@@ -368,7 +369,10 @@ impl Inner {
                 if !KNOWN_HEADERS.contains(&name.as_str()) {
                     return Err(error::unsupported_header(name.as_str()));
                 }
-                if !route::keeps_floors(request.uri().path()) {
+                let path = request.uri().path();
+                let fits = route::keeps_floors(path)
+                    || (name.as_str() == exact::AT_EXACT && route::is_export(path));
+                if !fits {
                     return Err(error::misplaced_header(name.as_str()));
                 }
                 asks_for_more = true;

@@ -178,7 +178,7 @@ impl<'a> Dormitory<'a> {
     fn fresh(&self, seen: &Seen) -> Fresh {
         let cut = self.state.store().published();
         let tables = cut.tables().iter().filter(|table| seen.has(table));
-        fresh::of_tables(tables.map(|table| &**table), self.state.now_ms())
+        fresh::of_tables(&cut, tables.map(|table| &**table), self.state.now_ms())
     }
 }
 

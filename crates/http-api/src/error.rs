@@ -3,6 +3,7 @@
 //!
 //! What the client sent may be repeated to it; what a row holds never is.
 
+mod exact;
 mod floor;
 mod unfit;
 
@@ -16,6 +17,9 @@ use query::tree::Place;
 use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
+pub(crate) use exact::{
+    bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired,
+};
 pub(crate) use floor::{
     bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
     nothing_waited_for, other_log, starting_tables, too_many_waits, unsupported_floor,

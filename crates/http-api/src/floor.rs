@@ -14,13 +14,14 @@ use query::as_of::AsOf;
 use query::dsl::FloorAsked;
 use query::fresh::Fresh;
 use query::reach::{Reach, reach};
-use table_store::TableCut;
+use table_store::{PinnedCut, TableCut};
 
-use crate::error;
+use crate::exact::{AT_EXACT, Exact};
 use crate::limits::{WAIT_DEFAULT, WAIT_MAX};
 use crate::params::Params;
 use crate::patience::Patience;
 use crate::problem::ApiError;
+use crate::{ApiState, error};
 
 pub(crate) const AT_LEAST: &str = "rowtide-at-least";
 pub(crate) const ON_MISS: &str = "rowtide-on-miss";
@@ -32,6 +33,7 @@ const LATER: &[&str] = &["tx:", "lsn:", "gtid:", "ts:", "log_end", "source_now"]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spelled {
     pub at_least: Option<String>,
+    pub at_exact: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
 }
@@ -40,6 +42,7 @@ impl From<FloorAsked> for Spelled {
     fn from(asked: FloorAsked) -> Self {
         Self {
             at_least: asked.at_least,
+            at_exact: asked.at_exact,
             wait: asked.wait,
             on_miss: asked.on_miss,
         }
@@ -61,6 +64,7 @@ impl<S: Sync> FromRequestParts<S> for Asking {
         Ok(Self {
             in_headers: Spelled {
                 at_least: text_of(&parts.headers, AT_LEAST)?,
+                at_exact: text_of(&parts.headers, AT_EXACT)?,
                 wait: None,
                 on_miss: text_of(&parts.headers, ON_MISS)?,
             },
@@ -81,6 +85,7 @@ impl Asking {
         let own = |name| params.get(name).map(str::to_owned);
         self.floor_with(&Spelled {
             at_least: own("at_least"),
+            at_exact: own("at_exact"),
             wait: own("wait"),
             on_miss: own("on_miss"),
         })
@@ -94,28 +99,43 @@ impl Asking {
         }
         let on_miss = own.on_miss.as_ref().or(self.in_headers.on_miss.as_ref());
         let serves = on_miss.map(|word| serves(word)).transpose()?;
+        let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());
+        let exact = Exact::read(exact.map(String::as_str))?;
         let Some(at_least) = own.at_least.as_ref().or(self.in_headers.at_least.as_ref()) else {
             return match (wait, serves) {
                 (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),
                 (_, Some(_)) => Err(error::needs_floor("on_miss")),
-                _ => Ok(Floor(None)),
+                _ => Ok(Floor {
+                    insisted: None,
+                    exact,
+                }),
             };
         };
+        if exact.is_wanted() {
+            return Err(error::exact_and_floor());
+        }
         if let Some(later) = LATER.iter().find(|later| at_least.starts_with(**later)) {
             return Err(error::unsupported_floor(later));
         }
         let as_of = AsOf::decode(at_least).map_err(|_| error::bad_floor())?;
-        Ok(Floor(Some(Arc::new(Insisted {
+        let insisted = Insisted {
             as_of,
             wait: wait.or(self.preferred).unwrap_or(WAIT_DEFAULT),
             serves: serves.unwrap_or(false),
-        }))))
+        };
+        Ok(Floor {
+            insisted: Some(Arc::new(insisted)),
+            exact,
+        })
     }
 }
 
-/// A floor, or none.
+/// A floor, or none; or the very cut that is wanted.
 #[derive(Clone, Debug)]
-pub(crate) struct Floor(Option<Arc<Insisted>>);
+pub(crate) struct Floor {
+    insisted: Option<Arc<Insisted>>,
+    exact: Exact,
+}
 
 /// What is insisted on.
 #[derive(Debug)]
@@ -128,16 +148,24 @@ pub(crate) struct Insisted {
 
 impl Floor {
     pub fn insisted(&self) -> Option<&Arc<Insisted>> {
-        self.0.as_ref()
+        self.insisted.as_ref()
+    }
+
+    /// The cut that the request reads.
+    pub fn pin(&self, state: &ApiState) -> Result<PinnedCut, ApiError> {
+        self.exact.pin(state)
     }
 
     /// How fresh an answer of these tables is, if it may be given.
     pub fn judged<'a>(
         &self,
-        tables: impl IntoIterator<Item = &'a TableCut>,
+        tables: impl IntoIterator<Item = &'a TableCut> + Clone,
         mut fresh: Fresh,
     ) -> Result<Fresh, ApiError> {
-        let Some(insisted) = &self.0 else {
+        if let Err(refused) = self.exact.check(tables.clone()) {
+            return Err(refused.at(fresh));
+        }
+        let Some(insisted) = &self.insisted else {
             return Ok(fresh);
         };
         let reach = reach(tables, &insisted.as_of);
@@ -149,6 +177,17 @@ impl Floor {
             Reach::OtherLog(table) => Err(error::other_log(&table).at(fresh)),
             Reach::Reached | Reach::NotYet(_) => Ok(fresh),
         }
+    }
+}
+
+/// The cut that a request is checked against, also where its floor cannot be read.
+pub(crate) fn cut_of(
+    state: &ApiState,
+    floor: &Result<Floor, ApiError>,
+) -> Result<PinnedCut, ApiError> {
+    match floor {
+        Ok(floor) => floor.pin(state),
+        Err(_) => Ok(state.store().pin()),
     }
 }
 

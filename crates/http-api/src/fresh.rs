@@ -11,13 +11,17 @@ use table_store::{Cut, TableCut, Transactions};
 
 use crate::{ApiState, route};
 
-/// How fresh one table is.
-pub(crate) fn of_table(table: &TableCut, now_ms: i64) -> Fresh {
-    fresh::of([table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+/// How fresh one table of a cut is.
+pub(crate) fn of_table(cut: &Cut, table: &TableCut, now_ms: i64) -> Fresh {
+    fresh::of(cut, [table], now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh an answer is that rests on these tables, however often it does on each.
-pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: i64) -> Fresh {
+pub(crate) fn of_tables<'a>(
+    cut: &Cut,
+    tables: impl Iterator<Item = &'a TableCut>,
+    now_ms: i64,
+) -> Fresh {
     let mut distinct: Vec<&TableCut> = Vec::new();
     for table in tables {
         let id = |table: &TableCut| table.table.identity().id;
@@ -25,13 +29,13 @@ pub(crate) fn of_tables<'a>(tables: impl Iterator<Item = &'a TableCut>, now_ms: 
             distinct.push(table);
         }
     }
-    fresh::of(distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
+    fresh::of(cut, distinct, now_ms).unwrap_or_else(|| of_nothing(fresh::State::Loading))
 }
 
 /// How fresh all tables of a cut are. Without any, the sources say whether some are to be expected.
 pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     let tables = cut.tables().iter().map(|table| &**table);
-    fresh::of(tables, state.now_ms()).unwrap_or_else(|| {
+    fresh::of(cut, tables, state.now_ms()).unwrap_or_else(|| {
         let sources = state.status().sources();
         // The order of the variants: a worse one is greater.
         let states = sources.iter().map(|source| from_wire(source.state));
@@ -45,7 +49,7 @@ pub(crate) fn of_path(state: &ApiState, path: &str) -> Fresh {
     let named = route::rest_of(path).unwrap_or_else(|| route::table_of(path));
     let table = percent::decode(named).ok();
     match table.and_then(|name| cut.table(&name).ok()) {
-        Some(table) => of_table(table, state.now_ms()),
+        Some(table) => of_table(&cut, table, state.now_ms()),
         None => of_all(state, &cut),
     }
 }
@@ -60,7 +64,7 @@ pub(crate) fn of_starting(progress: f64) -> Fresh {
 
 fn of_nothing(state: fresh::State) -> Fresh {
     Fresh {
-        as_of: AsOf { tables: Vec::new() }.encode(),
+        as_of: AsOf::of([]).encode(),
         commit_ms: None,
         lag_ms: None,
         state,

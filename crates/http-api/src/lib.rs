@@ -15,6 +15,7 @@ mod condition;
 mod conditional;
 mod error;
 mod etag;
+mod exact;
 mod floor;
 mod fresh;
 mod head_timer;

@@ -73,6 +73,12 @@ pub(crate) fn keeps_floors(path: &str) -> bool {
         || below_table().is_some_and(|(_, below)| of_rows(below))
 }
 
+/// Whether this path sends a whole table, as the newest cut or another one shows it.
+pub(crate) fn is_export(path: &str) -> bool {
+    let below_table = || path.strip_prefix("/v1/tables/")?.split_once('/');
+    below_table().is_some_and(|(_, below)| below == "export")
+}
+
 /// The table of a path below `/v1/tables/`, still percent-encoded.
 pub(crate) fn table_of(path: &str) -> &str {
     let below = path.strip_prefix("/v1/tables/").unwrap_or_default();

@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 use http::HeaderValue;
 use parking_lot::RwLock;
 use query::fresh::Fresh;
-use row_model::TableId;
-use table_store::TableCut;
+use row_model::{CutId, TableId};
+use table_store::{Cut, TableCut};
 
 use crate::{fresh, respond};
 
@@ -31,25 +31,28 @@ pub(crate) struct Told {
 /// What a table's freshness depends on.
 #[derive(Debug)]
 struct Moment {
-    /// Weak, so that a table that was replaced is let go of. As long as this is held, no other cut has its address.
-    cut: Weak<TableCut>,
+    /// Weak, so that a table that was replaced is let go of. As long as this is held, no other has its address.
+    table: Weak<TableCut>,
+    cut: CutId,
     now_ms: i64,
     at_end_ms: Option<i64>,
 }
 
 impl Moment {
-    fn of(cut: &Arc<TableCut>, now_ms: i64) -> Self {
+    fn of(cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> Self {
         Self {
-            cut: Arc::downgrade(cut),
+            table: Arc::downgrade(table),
+            cut: cut.id,
             now_ms,
-            at_end_ms: cut.facts.at_end_ms(),
+            at_end_ms: table.facts.at_end_ms(),
         }
     }
 
-    fn is_of(&self, cut: &Arc<TableCut>, now_ms: i64) -> bool {
-        std::ptr::eq(self.cut.as_ptr(), Arc::as_ptr(cut))
+    fn is_of(&self, cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> bool {
+        std::ptr::eq(self.table.as_ptr(), Arc::as_ptr(table))
+            && self.cut == cut.id
             && self.now_ms == now_ms
-            && self.at_end_ms == cut.facts.at_end_ms()
+            && self.at_end_ms == table.facts.at_end_ms()
     }
 }
 
@@ -61,25 +64,25 @@ pub(crate) struct LastTold {
 }
 
 impl LastTold {
-    /// How fresh a table is now.
-    pub fn of(&self, table: &Arc<TableCut>, now_ms: i64) -> Arc<Told> {
+    /// How fresh a table of this cut is now.
+    pub fn of(&self, cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> Arc<Told> {
         let id = table.table.identity().id;
         if let Some(told) = self.by_table.read().get(&id)
-            && told.moment.is_of(table, now_ms)
+            && told.moment.is_of(cut, table, now_ms)
         {
             return Arc::clone(told);
         }
-        let told = Arc::new(Told::new(table, now_ms));
+        let told = Arc::new(Told::new(cut, table, now_ms));
         self.by_table.write().insert(id, Arc::clone(&told));
         told
     }
 }
 
 impl Told {
-    fn new(table: &Arc<TableCut>, now_ms: i64) -> Self {
+    fn new(cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> Self {
         // Taken first: the contact may move on meanwhile, and then this is told to nobody else.
-        let moment = Moment::of(table, now_ms);
-        let fresh = fresh::of_table(table, now_ms);
+        let moment = Moment::of(cut, table, now_ms);
+        let fresh = fresh::of_table(cut, table, now_ms);
         let mut json = Vec::new();
         respond::write_json(&fresh::to_wire(&fresh), &mut json);
         let (as_of, freshness) = (respond::as_of(&fresh), respond::freshness(&fresh));

@@ -37,6 +37,8 @@ impl Sequencer {
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
+            let from = partition.next.0;
+            self.see_positions(source, &topic, batch, &(from..u64::MAX));
             self.advance_partition(source, batch, None);
             return true;
         }
@@ -56,6 +58,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.see_positions(source, &topic, batch, &(news.from..news.until));
         self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures
@@ -163,6 +166,10 @@ impl Sequencer {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
         };
+        let applied = batch.changes.iter().rev();
+        let mut applied = applied.skip_while(|change| until.is_some_and(|it| change.offset >= it));
+        let commit_ms = applied.find_map(|change| change.commit_ms);
+        partition.commit_ms = partition.commit_ms.max(commit_ms);
         let Some(offset) = until else {
             return partition.applied(batch);
         };

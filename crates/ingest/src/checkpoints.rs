@@ -95,6 +95,7 @@ impl Sequencer {
         self.collect_partitions(&mut pending);
         self.collect_indexes(&mut pending);
         pending.checkpoint.notes.extend(self.snapshot_notes());
+        pending.checkpoint.notes.extend(self.position_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
@@ -170,6 +171,7 @@ impl Sequencer {
             }
         }
         self.snapshots_dirty();
+        self.positions.mark_all_dirty();
         self.quarantine.return_changes(pending.quarantine);
         self.forgotten.extend(pending.forgotten);
         self.indexes_not_kept(pending.indexes);
@@ -189,6 +191,7 @@ impl Sequencer {
         self.indexes_not_kept(tables.collect());
         self.quarantine.mark_all_dirty();
         self.snapshots_dirty();
+        self.positions.mark_all_dirty();
     }
 
     fn collect_table(

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use change_feed::TopicUuid;
-use row_model::{CutId, Epoch};
+use row_model::Epoch;
 use table_store::{LogId, ReadState, TableFacts};
 
 use crate::confirmations::UNCONFIRMED;
@@ -37,6 +37,7 @@ impl Sequencer {
             return;
         }
         self.all_quiet(source);
+        self.all_were_at_end(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name
@@ -44,6 +45,7 @@ impl Sequencer {
                 self.tables[table].facts.told_at_end(at_ms);
             }
         }
+        self.publisher.contact(&self.sources[source].name);
     }
 
     /// Publishes what changed since the last cut, if anything did.
@@ -52,9 +54,10 @@ impl Sequencer {
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
         self.count_waits();
-        if !self.tables.iter().any(|table| table.touched) {
+        self.keep_cuts(now_ms);
+        if !self.tables.iter().any(|table| table.touched) && !self.sources_are_touched() {
             // Readers may have let go of cuts since.
-            return self.collect_garbage(self.publisher.oldest_needed());
+            return self.let_go_of_garbage();
         }
         for at in 0..self.tables.len() {
             if self.tables[at].touched {
@@ -65,22 +68,15 @@ impl Sequencer {
                 table.publish_stages(counts, now_ms);
                 table.facts = Arc::new(facts);
                 table.touched = false;
+                self.keep_versions_if_live(at);
+                let table = &mut self.tables[at];
                 self.publisher.set(table.cut());
             }
         }
-        let oldest_needed = self.publisher.publish();
-        self.collect_garbage(oldest_needed);
+        self.set_sources();
+        self.publisher.publish();
+        self.let_go_of_garbage();
         self.unpublished = 0;
-    }
-
-    pub(crate) fn collect_garbage(&mut self, oldest_needed: CutId) {
-        for table in &mut self.tables {
-            table.writer.collect_garbage(oldest_needed);
-            if table.writer.has_forgotten() && !table.past.forgotten {
-                (table.past.forgotten, table.notes_dirty) = (true, true);
-            }
-        }
-        self.measure_memory();
     }
 
     fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
@@ -92,15 +88,14 @@ impl Sequencer {
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
-        let in_contact = self
-            .source_of(at)
-            .is_some_and(|source| source.unreachable.is_none());
+        let in_contact = self.is_in_contact(at);
         let (at_end, ends) = (
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
+        let whole_until_ms = self.whole_until_ms(at, now_ms);
         let awaits = self.awaits(at).or(awaits_memory);
         let table = &mut self.tables[at];
         let mut state = table.read_state(caught_up);
@@ -140,6 +135,7 @@ impl Sequencer {
             offsets,
             log,
             commit_ms: table.commit_ms,
+            whole_until_ms,
             memory: table.memory_now(),
             ..TableFacts::default()
         };
@@ -148,6 +144,30 @@ impl Sequencer {
             facts.told_at_end(if ends { i64::MAX } else { now_ms });
         }
         facts
+    }
+
+    /// A partition at its end lacks nothing yet. One that is read on lacks what was committed after its last
+    /// change: the newest change of the table says nothing of its other partitions.
+    fn whole_until_ms(&self, at: usize, now_ms: i64) -> Option<i64> {
+        if !self.is_discovered(at) {
+            return None;
+        }
+        let in_contact = self.is_in_contact(at);
+        let read = self.partitions_of(at).map(|partition| {
+            if in_contact && partition.at_end && !partition.fenced {
+                Some(now_ms)
+            } else {
+                partition.commit_ms
+            }
+        });
+        let waiting = self.tables[at].holding.since_commit_ms();
+        // Nothing known is less than anything.
+        read.chain(waiting).min().flatten()
+    }
+
+    fn is_in_contact(&self, at: usize) -> bool {
+        self.source_of(at)
+            .is_some_and(|source| source.unreachable.is_none())
     }
 
     /// The next offset of each partition of which anything is not shown. Of one that the source has not
@@ -239,7 +259,7 @@ impl Sequencer {
         !of_source.any(|other| other.identity.source == *source && other.streamed() >= Some(run))
     }
 
-    fn is_at_end(&self, table: usize) -> bool {
+    pub(crate) fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
             && self

@@ -212,6 +212,7 @@ impl Summary {
             Saved::Quarantined(_)
             | Saved::QuarantinedCount { .. }
             | Saved::Beside(_)
+            | Saved::Source(..)
             | Saved::Indexes(..) => {}
         }
     }

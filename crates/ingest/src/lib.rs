@@ -24,6 +24,7 @@ mod checkpoint_thread;
 mod checkpoints;
 mod completeness;
 mod confirmations;
+mod connector_positions;
 mod control;
 mod copies;
 mod decode_worker;
@@ -35,6 +36,7 @@ mod held;
 mod holding;
 mod indexes;
 pub mod inspect;
+mod kept;
 mod kept_indexes;
 mod key_changes;
 mod keyed_twin;
@@ -43,6 +45,7 @@ mod lacks;
 mod late;
 mod links;
 mod loading;
+mod log_ends;
 mod memory;
 mod merge;
 mod messages;
@@ -54,6 +57,7 @@ mod pairs;
 mod partitions;
 mod past;
 mod pipeline;
+mod positions;
 mod preparation;
 mod quarantine;
 mod quarantine_replay;
@@ -84,8 +88,11 @@ mod tables;
 mod verify;
 
 pub use checkpoints::Pending;
+pub use connector_positions::ClosedTransaction;
 pub use control::{Control, ControlError, RebuildError};
+pub use kept::VersionsMax;
 pub use loading::LoadError;
+pub use log_ends::LogEnds;
 pub use notes::NoteError;
 pub use offline::{OfflineError, OfflineTable, offline_table};
 pub use pipeline::{Pipeline, PipelineError};
@@ -98,7 +105,8 @@ pub use resume::SavedPartition;
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
-    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
+    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+    TransactionSetup, limits,
 };
 pub use stages::{Lag, Stage, StageReport};
 pub use start_progress::{StartPhase, StartProgress};

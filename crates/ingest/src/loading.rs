@@ -45,6 +45,7 @@ impl Sequencer {
                 self.take_note(saved, &mut read);
             }
         }
+        self.restore_positions();
         let ReadNotes {
             mut tables,
             shapes,
@@ -118,6 +119,7 @@ impl Sequencer {
         match saved {
             Saved::Table(note) => read.tables.push(*note),
             Saved::Snapshots(saved) => self.restore_snapshots(saved),
+            Saved::Source(place, part) => self.positions.take_note(place, part),
             Saved::Beside((table, part)) => read.beside.entry(table).or_default().add(part),
             Saved::Partition {
                 source,

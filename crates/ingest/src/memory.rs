@@ -68,6 +68,10 @@ impl Sequencer {
         if self.apply_what_fits(source, batch) {
             return;
         }
+        // What is kept for those who may ask again gives way first.
+        if self.let_go_of_kept() && self.apply_what_fits(source, batch) {
+            return;
+        }
         if self.memory.waiting.is_empty() {
             let (used, max) = (self.memory.used, self.settings.memory_bytes_max);
             tracing::error!(
@@ -87,6 +91,7 @@ impl Sequencer {
             return waiting.push_back(Arrival::End(next));
         }
         self.is_at_end_at(source, id, next);
+        self.was_at_end(source, id);
         self.passes_snapshot(source, id);
     }
 
@@ -182,6 +187,7 @@ impl Sequencer {
                 versions + memory.versions as u64,
             )
         });
+        let used = used + self.publisher.kept_bytes();
         let max = self.settings.memory_bytes_max;
         (self.memory.used, self.memory.grown) = (used, 0);
         self.memory.versions_are_held = versions > max / SLACK_SHARE;

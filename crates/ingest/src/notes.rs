@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   indexes/<table>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   indexes/<table>   scrub   source/<source>/<connector>   applied/<source>/<connector>/<n>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -20,6 +20,7 @@ use crate::epochs::Epochs;
 use crate::kept_indexes;
 use crate::lacks::Lacks;
 use crate::past::Past;
+use crate::positions::{self, BlockNote};
 use crate::preparation::{Preparation, PreparationNote};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
@@ -62,6 +63,8 @@ pub(crate) enum Saved {
     ScrubDue,
     Beside((TableId, beside::Part)),
     Snapshots(SavedSnapshots),
+    /// What is known of a connector's source.
+    Source((String, String), positions::Part),
     /// The indexes that were added to a table while it was served.
     Indexes(TableId, Vec<IndexDefinition>),
 }
@@ -338,6 +341,16 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             connector: connector.to_owned(),
             snapshots: parse(value).map_err(error)?,
         }),
+        ["source", source, connector] => Saved::Source(
+            (source.to_owned(), connector.to_owned()),
+            positions::Part::Source(parse(value).map_err(error)?),
+        ),
+        ["applied", source, connector, block] => {
+            let note: BlockNote = parse(value).map_err(error)?;
+            let block = note.numbered(number(block)? as u64);
+            let place = (source.to_owned(), connector.to_owned());
+            Saved::Source(place, positions::Part::Block(block))
+        }
         ref other => {
             return Ok(beside::read(other, value)
                 .map_err(error)?

@@ -108,7 +108,7 @@ impl Sequencer {
         self.release_overdue(now_ms);
         self.let_go_of_old_rows();
         self.count_waits();
-        self.collect_garbage(CUT);
+        self.collect_garbage(CUT, CUT);
         self.unpublished = 0;
     }
 }
@@ -192,7 +192,7 @@ impl Replay {
     /// Takes in what a source or a worker says.
     pub fn deliver(&mut self, mut message: ToSequencer) {
         match &mut message {
-            ToSequencer::Decoded { source, batch } if !self.until.is_empty() => {
+            ToSequencer::Decoded { source, batch, .. } if !self.until.is_empty() => {
                 let partition = self.sequencer.partitions.get(&(*source, batch.partition));
                 let until = partition.and_then(|it| self.until.get(&it.partition));
                 self.pass_over(batch, until.copied().unwrap_or(NextOffset(0)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use change_feed::{PartitionFacts, RegistryId, SourceError, StartAt};
 use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
-use table_store::{Names, Publisher, TableIdentity, TableStore};
+use table_store::{Names, ProcessId, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
@@ -16,6 +16,7 @@ use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
 use crate::partitions::PartitionState;
+use crate::positions::Positions;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
 use crate::rebuilds::Rebuilds;
@@ -44,6 +45,8 @@ pub(crate) struct SourceFacts {
     pub ends: bool,
     pub discovered: bool,
     pub unreachable: Option<String>,
+    /// The topic of the rows by which the source shows that it is alive.
+    pub heartbeat_table: Option<String>,
     pub unreadable: u64,
     /// The newest unreadable lines, in words.
     pub unreadable_kept: Vec<String>,
@@ -52,6 +55,12 @@ pub(crate) struct SourceFacts {
     pub awaited: BTreeMap<RegistryId, String>,
     /// Orders given so far.
     orders_given: u64,
+}
+
+impl SourceFacts {
+    pub fn is_heartbeat_topic(&self, topic: &str) -> bool {
+        self.heartbeat_table.as_deref() == Some(topic)
+    }
 }
 
 /// What a checkpoint holds of a partition, and whether it says that the partition makes no table.
@@ -91,6 +100,7 @@ pub struct Sequencer {
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
+    pub(crate) positions: Positions,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -107,6 +117,7 @@ impl Sequencer {
             ends: setup.ends,
             discovered: false,
             unreachable: None,
+            heartbeat_table: setup.heartbeat_table.clone(),
             unreadable: 0,
             unreadable_kept: Vec::new(),
             has_registry: setup.registry.is_some(),
@@ -117,7 +128,7 @@ impl Sequencer {
             quarantine: Quarantine::new(settings.quarantine_bytes_max),
             settings,
             catalog,
-            publisher: Publisher::default(),
+            publisher: Publisher::of_process(ProcessId::random()),
             names: Names::default(),
             sources: sources.collect(),
             tables: Vec::new(),
@@ -136,6 +147,7 @@ impl Sequencer {
             rebuilds: Rebuilds::default(),
             unpublished: 0,
             memory: Memory::default(),
+            positions: Positions::default(),
             started: false,
             waits_changed: BTreeSet::new(),
         }

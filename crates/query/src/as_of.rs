@@ -1,12 +1,14 @@
 //! `as_of`: where the tables of an answer stood, as an opaque token.
 //!
-//! It names places in the *log* and never a cut, so it holds across restarts and replicas. Positions of the
-//! source alone would not do: many changes share one, and each partition of a topic has its own share of
-//! those before it, so two states of a table can have the same newest position and different rows. How
+//! It names places in the *log*, so it holds across restarts and replicas. The cut that it names beside them is
+//! for who wants exactly that one again, from the same process and soon; as a floor a token is its places.
+//!
+//! Positions of the source alone would not do: many changes share one, and each partition of a topic has its own
+//! share of those before it, so two states of a table can have the same newest position and different rows. How
 //! far each partition has been read tells them apart. Some thirty bytes a table, and five a partition.
 
-use row_model::{Epoch, SourcePosition};
-use table_store::{LogId, TableCut};
+use row_model::{CutId, Epoch, SourcePosition};
+use table_store::{Cut, CutName, LogId, ProcessId, TableCut};
 
 pub use crate::token::TableHash;
 use crate::token::{TokenReader, TokenWriter, decode, kind};
@@ -14,6 +16,8 @@ use crate::token::{TokenReader, TokenWriter, decode, kind};
 /// Where several tables stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsOf {
+    /// Which cut that was; `None` where nobody can ask for it again.
+    pub cut: Option<CutName>,
     pub tables: Vec<TableStanding>,
 }
 
@@ -44,13 +48,31 @@ impl AsOf {
     #[must_use]
     pub fn of<'a>(tables: impl IntoIterator<Item = &'a TableCut>) -> Self {
         Self {
+            cut: None,
             tables: tables.into_iter().map(TableStanding::of).collect(),
+        }
+    }
+
+    /// The same with the name of the cut, which can be asked for again from now on.
+    #[must_use]
+    pub fn at<'a>(cut: &Cut, tables: impl IntoIterator<Item = &'a TableCut>) -> Self {
+        Self {
+            cut: cut.tell(),
+            ..Self::of(tables)
         }
     }
 
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut out = TokenWriter::new(kind::AS_OF);
+        let mut out = match self.cut {
+            None => TokenWriter::new(kind::AS_OF),
+            Some(CutName { process, cut }) => {
+                let mut out = TokenWriter::new(kind::AS_OF_CUT);
+                out.bytes(&process.0.to_be_bytes());
+                out.number(cut.0);
+                out
+            }
+        };
         for table in &self.tables {
             table.write(&mut out);
         }
@@ -62,13 +84,21 @@ impl AsOf {
     /// # Errors
     /// If it is not ours, or of a version that is no longer read.
     pub fn decode(token: &str) -> Result<Self, AsOfError> {
-        let bytes = decode(kind::AS_OF, token).ok_or(AsOfError)?;
+        let with_cut = decode(kind::AS_OF_CUT, token);
+        let has_cut = with_cut.is_some();
+        let bytes = with_cut.or_else(|| decode(kind::AS_OF, token));
+        let bytes = bytes.ok_or(AsOfError)?;
         let mut reader = TokenReader(&bytes);
+        let cut = if has_cut {
+            Some(read_cut(&mut reader).ok_or(AsOfError)?)
+        } else {
+            None
+        };
         let mut tables = Vec::new();
         while !reader.is_at_end() {
             tables.push(TableStanding::read(&mut reader).ok_or(AsOfError)?);
         }
-        Ok(Self { tables })
+        Ok(Self { cut, tables })
     }
 }
 
@@ -133,6 +163,14 @@ impl TableStanding {
     }
 }
 
+fn read_cut(reader: &mut TokenReader<'_>) -> Option<CutName> {
+    let process = u64::from_be_bytes(reader.take(8)?.try_into().ok()?);
+    Some(CutName {
+        process: ProcessId(process),
+        cut: CutId(reader.number()?),
+    })
+}
+
 fn read_position(reader: &mut TokenReader<'_>) -> Option<(Epoch, SourcePosition)> {
     let epoch = Epoch(u32::try_from(reader.number()?).ok()?);
     let domain = reader.number()?;
@@ -158,12 +196,23 @@ mod tests {
             log: Some(LogId(0x0123_4567_89ab_cdef)),
             offsets: vec![(0, 91_827), (1, 4_100)],
         };
-        let token = AsOf {
+        let as_of = AsOf {
+            cut: None,
             tables: vec![orders],
-        }
-        .encode();
-        // Clients keep tokens across upgrades: this one must be read for ever.
-        expect!["AkS4gE2baFS5AwEBAAYFFrP3AAABI0VniavN7wECAAMBZrMBAQIQBA"].assert_eq(&token);
+        };
+        // Clients keep tokens across upgrades: these must be read for ever.
+        expect!["AkS4gE2baFS5AwEBAAYFFrP3AAABI0VniavN7wECAAMBZrMBAQIQBA"]
+            .assert_eq(&as_of.encode());
+        let cut = CutName {
+            process: ProcessId(0xfedc_ba98_7654_3210),
+            cut: CutId(300),
+        };
+        let as_of = AsOf {
+            cut: Some(cut),
+            ..as_of
+        };
+        expect!["A_7cuph2VDIQAgEsRLiATZtoVLkDAQEABgUWs_cAAAEjRWeJq83vAQIAAwFmswEBAhAE"]
+            .assert_eq(&as_of.encode());
     }
 
     #[test]
@@ -188,7 +237,8 @@ mod tests {
         for text in ["", "Ag==", "!", "Aw", "AgAA", "QQAAAAAAAAAAAQ", "AQ"] {
             assert_eq!(AsOf::decode(text), Err(AsOfError), "{text}");
         }
-        assert_eq!(AsOf::decode("Ag"), Ok(AsOf { tables: Vec::new() }));
+        let of_nothing = AsOf::of([]);
+        assert_eq!(AsOf::decode("Ag"), Ok(of_nothing));
     }
 
     fn any_standing() -> impl Strategy<Value = TableStanding> {
@@ -220,17 +270,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_standing_is_read_back(tables in proptest::collection::vec(any_standing(), 0..5)) {
-            let as_of = AsOf { tables };
+        fn any_standing_is_read_back(
+            tables in proptest::collection::vec(any_standing(), 0..5),
+            cut: Option<(u64, u64)>,
+        ) {
+            let cut = cut.map(|(process, cut)| CutName {
+                process: ProcessId(process),
+                cut: CutId(cut),
+            });
+            let as_of = AsOf { cut, tables };
             prop_assert_eq!(AsOf::decode(&as_of.encode()), Ok(as_of));
         }
 
         #[test]
         fn no_bytes_make_a_token_panic(bytes: Vec<u8>) {
             use base64::Engine;
-            let mut token = vec![kind::AS_OF];
-            token.extend(bytes);
-            let _ = AsOf::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token));
+            for kind in [kind::AS_OF, kind::AS_OF_CUT] {
+                let token = [&[kind], &*bytes].concat();
+                let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(token);
+                let _ = AsOf::decode(&token);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How fresh an answer is: the worst over the tables it touched. What is not known is said to be
 //! unknown, never guessed.
 
-use table_store::{ReadState, TableCut, TableFacts, Transactions};
+use table_store::{Cut, ReadState, TableCut, TableFacts, Transactions};
 
 use crate::as_of::AsOf;
 
@@ -37,9 +37,9 @@ pub struct Fresh {
     pub satisfied: Option<bool>,
 }
 
-/// How fresh these tables are, `None` if there are none.
+/// How fresh these tables of a cut are, `None` if there are none.
 #[must_use]
-pub fn of<'a, T>(tables: T, now_ms: i64) -> Option<Fresh>
+pub fn of<'a, T>(cut: &Cut, tables: T, now_ms: i64) -> Option<Fresh>
 where
     T: IntoIterator<Item = &'a TableCut> + Clone,
 {
@@ -48,7 +48,7 @@ where
         .into_iter()
         .map(|table| of_table(&table.facts, now_ms));
     let mut fresh = all.reduce(|a, b| worse(a, &b))?;
-    fresh.as_of = AsOf::of(tables).encode();
+    fresh.as_of = AsOf::at(cut, tables).encode();
     Some(fresh)
 }
 
@@ -76,7 +76,7 @@ fn of_table(facts: &TableFacts, now_ms: i64) -> Fresh {
 }
 
 /// The table is at most this much behind its log: it was told so much ago that it is at the end, or
-/// the last change it applied was committed then.
+/// all that was committed before then is applied.
 ///
 /// While loading there is no such bound: the rows that are still missing may be of any age.
 fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
@@ -88,7 +88,7 @@ fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
         .map(|at| now_ms.saturating_sub(at).max(0) as u64);
     // A commit in the future is another machine's clock, and proves nothing about ours.
     let since_commit = facts
-        .commit_ms
+        .whole_until_ms
         .and_then(|at| u64::try_from(now_ms.saturating_sub(at)).ok());
     since_end.into_iter().chain(since_commit).min()
 }
@@ -128,7 +128,9 @@ mod tests {
     }
 
     fn live(at_end_ms: Option<i64>, commit_ms: Option<i64>) -> TableFacts {
-        let facts = facts(ReadState::Live, |facts| facts.commit_ms = commit_ms);
+        let facts = facts(ReadState::Live, |facts| {
+            (facts.commit_ms, facts.whole_until_ms) = (commit_ms, commit_ms);
+        });
         if let Some(at) = at_end_ms {
             facts.told_at_end(at);
         }
@@ -192,6 +194,7 @@ mod tests {
             facts.complete = false;
             facts.quarantined = 2;
             facts.commit_ms = Some(NOW_MS - 7_000);
+            facts.whole_until_ms = Some(NOW_MS - 7_000);
             facts.transactions = Transactions::Partial;
         });
         let loading = |progress| {
@@ -229,6 +232,7 @@ mod tests {
     fn states_are_ordered_from_best_to_worst() {
         use State::{CatchingUp, Live, Loading, Stale, Stalled};
         assert!([Live, CatchingUp, Loading, Stale, Stalled].is_sorted());
-        assert_eq!(of([], NOW_MS), None);
+        let nothing = table_store::Publisher::default().store().published();
+        assert_eq!(of(&nothing, [], NOW_MS), None);
     }
 }

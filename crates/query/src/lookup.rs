@@ -14,9 +14,10 @@ use crate::key::{KeyError, RowKey};
 /// Attempts without a pin.
 const ATTEMPTS: usize = 3;
 
-/// What a lookup found, with the table at the cut in which it did.
+/// What a lookup found, with the cut in which it did and the table there.
 #[derive(Clone, Debug)]
 pub struct Found {
+    pub cut: Arc<Cut>,
     pub table: Arc<TableCut>,
     pub row: Option<Version>,
 }
@@ -27,6 +28,7 @@ pub enum LookupError {
     Table(NameError),
     /// The text is no key of this table.
     Key {
+        cut: Arc<Cut>,
         table: Arc<TableCut>,
         error: KeyError,
     },
@@ -43,28 +45,31 @@ pub fn row(store: &Arc<TableStore>, table: &str, key: &str) -> Result<Found, Loo
         }
     }
     let pinned = store.pin();
-    match row_at(&pinned, table, key)? {
+    match row_at(pinned.shared(), table, key)? {
         Some(found) => Ok(found),
         None => unreachable!("the versions of a pinned cut are kept"),
     }
 }
 
 /// `None` if the cut's versions have been let go.
-fn row_at(cut: &Cut, table: &str, key: &str) -> Result<Option<Found>, LookupError> {
+fn row_at(cut: &Arc<Cut>, table: &str, key: &str) -> Result<Option<Found>, LookupError> {
     let table = cut.table(table).map_err(LookupError::Table)?;
     let Some(schema) = table.schema.and_then(|id| table.table.schemas().get(id)) else {
         // Before its first row a table has no shape, and no row.
         return Ok(Some(Found {
+            cut: Arc::clone(cut),
             table: Arc::clone(table),
             row: None,
         }));
     };
     let key = RowKey::read(key, &schema).map_err(|error| LookupError::Key {
+        cut: Arc::clone(cut),
         table: Arc::clone(table),
         error,
     })?;
     let found = |row| {
         Some(Found {
+            cut: Arc::clone(cut),
             table: Arc::clone(table),
             row,
         })

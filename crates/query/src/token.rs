@@ -9,6 +9,8 @@ use table_store::TableIdentity;
 pub(crate) mod kind {
     /// `0x01` told positions of the source and no offsets, and so could not be compared with.
     pub const AS_OF: u8 = 0x02;
+    /// The same, behind the name of a cut.
+    pub const AS_OF_CUT: u8 = 0x03;
     /// `0x41` were cursors that were bound to their table only.
     pub const CURSOR: u8 = 0x42;
 }

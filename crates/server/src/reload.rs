@@ -78,6 +78,7 @@ fn needs_restart(in_force: &Config, read: &Config) -> Vec<&'static str> {
             "checkpoint.interval",
             in_force.checkpoint_interval != read.checkpoint_interval,
         ),
+        ("versions.max", in_force.versions_max != read.versions_max),
         ("secrets.hash_key", in_force.hash_key != read.hash_key),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);

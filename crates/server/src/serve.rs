@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings};
+use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings, TransactionSetup};
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -180,6 +180,14 @@ pub fn settings(config: &Config, volatile: bool) -> Settings {
         let topics = source.unserved_topics.iter().cloned();
         topics.map(|topic| (source.name.clone(), topic))
     });
+    let transactions = config.sources.iter().map(|source| {
+        let setup = TransactionSetup {
+            topic: source.transaction_topic.clone(),
+            wait: source.transaction_wait,
+            ..TransactionSetup::default()
+        };
+        (source.name.clone(), setup)
+    });
     let keep = config.tables.iter();
     let keep = keep.filter_map(|table| Some((table.topic.clone(), table.keep?)));
     let indexes = config.tables.iter();
@@ -195,9 +203,11 @@ pub fn settings(config: &Config, volatile: bool) -> Settings {
         checkpoint_interval: config.checkpoint_interval,
         volatile,
         memory_bytes_max: config.memory_max_bytes.unwrap_or(u64::MAX),
+        versions_max: config.versions_max,
         quarantine_bytes_max: config.quarantine_max_bytes,
         preparations: preparation::preparations(config),
         unserved: unserved.collect(),
+        transactions: transactions.collect(),
         keep: keep.collect(),
         indexes: indexes.filter(|(_, indexes)| !indexes.is_empty()).collect(),
     }

@@ -62,11 +62,9 @@ impl Chunk {
         if newest.cut() <= cut {
             return Some(newest);
         }
-        self.older
-            .get(&slot)?
-            .iter()
-            .rev()
-            .find(|version| version.cut() <= cut)
+        let older = self.older.get(&slot)?;
+        let after = older.partition_point(|version| version.cut() <= cut);
+        older.get(after.checked_sub(1)?)
     }
 
     /// Calls `each` for every slot's version that is visible at `cut` and holds a row.
@@ -93,13 +91,17 @@ impl Chunk {
         let was_row = !old.is_deleted();
         // Written twice within one unpublished cut: nobody can have seen the first.
         let kept = old.cut() < cut;
+        let mut older = 0;
         if kept {
-            self.older.entry(slot).or_default().push_back(old);
+            let versions = self.older.entry(slot).or_default();
+            versions.push_back(old);
+            older = versions.len();
         }
         Replaced {
             existed: true,
             was_row,
             kept,
+            older,
             bytes: freed,
         }
     }
@@ -187,5 +189,7 @@ pub(crate) struct Replaced {
     pub existed: bool,
     pub was_row: bool,
     pub kept: bool,
+    /// How many are set aside in the slot, if it was.
+    pub older: usize,
     pub bytes: usize,
 }

@@ -1,13 +1,35 @@
 //! Cuts: published, numbered states of all tables, and how readers hold on to one.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use row_model::{CutId, SchemaId, TableId};
 
-use crate::{NameError, Names, Table, TableFacts};
+use crate::retained::{Keeping, Retained};
+use crate::{NameError, Names, SourceCut, Table, TableFacts};
+
+/// One run of one process: numbers of cuts mean something only within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessId(pub u64);
+
+impl ProcessId {
+    /// Like no other.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+/// Which cut of all that there ever are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CutName {
+    pub process: ProcessId,
+    pub cut: CutId,
+}
 
 /// One table at one cut.
 #[derive(Clone, Debug)]
@@ -26,15 +48,43 @@ pub struct TableCut {
 #[derive(Debug)]
 pub struct Cut {
     pub id: CutId,
+    /// `None` if its cuts are not to be told from those of others.
+    process: Option<ProcessId>,
     tables: Arc<[Arc<TableCut>]>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
+    /// Somebody may ask for it again.
+    told: AtomicBool,
 }
 
 impl Cut {
+    /// What to call this cut in an answer. From then on it can be asked for again, for a while.
+    #[must_use]
+    pub fn tell(&self) -> Option<CutName> {
+        // Looked at first: all readers share the line of memory that is written.
+        if !self.was_told() {
+            self.told.store(true, Ordering::Release);
+        }
+        self.process.map(|process| CutName {
+            process,
+            cut: self.id,
+        })
+    }
+
+    pub(crate) fn was_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
     /// All tables, in the order they were found.
     #[must_use]
     pub fn tables(&self) -> &[Arc<TableCut>] {
         &self.tables
+    }
+
+    /// All sources of which anything was read, in the order in which it was.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<SourceCut>] {
+        &self.sources
     }
 
     /// The table a name or a suffix of a topic means.
@@ -61,6 +111,11 @@ impl Cut {
 /// Told by the writer, which goes on only when everybody has heard: to be quick is all it asks.
 pub trait CutListener: std::fmt::Debug + Send + Sync {
     fn published(&self, cut: &Cut, changed: &[TableId]);
+
+    /// Is told of a source of config whose tables are known to have come further along with it, or to have been in
+    /// contact with it, though they may show the same rows as before. After [`published`](Self::published), if both
+    /// are so.
+    fn came_along(&self, _cut: &Cut, _source: &str) {}
 }
 
 /// All tables, as readers reach them.
@@ -69,8 +124,34 @@ pub struct TableStore {
     published: ArcSwap<Cut>,
     /// Locked for a publication, and to add one.
     listeners: RwLock<Vec<Arc<dyn CutListener>>>,
-    /// Cuts that readers hold, with how many hold each. Locked for one map operation at a time.
-    pins: Mutex<BTreeMap<CutId, usize>>,
+    /// Locked for one look at a time.
+    held: Mutex<Held>,
+}
+
+/// Cuts that are readable beside the newest one.
+#[derive(Debug, Default)]
+struct Held {
+    /// Those that readers hold, with how many hold each.
+    pins: BTreeMap<CutId, usize>,
+    retained: Retained,
+}
+
+impl Held {
+    fn pin(&mut self, cut: CutId) {
+        *self.pins.entry(cut).or_insert(0) += 1;
+    }
+
+    fn oldest_pinned(&self, published: CutId) -> CutId {
+        let oldest = self.pins.keys().next();
+        oldest.map_or(published, |oldest| published.min(*oldest))
+    }
+
+    fn oldest_needed(&self, published: CutId) -> CutId {
+        let pinned = self.oldest_pinned(published);
+        self.retained
+            .oldest()
+            .map_or(pinned, |oldest| pinned.min(oldest))
+    }
 }
 
 impl TableStore {
@@ -83,27 +164,40 @@ impl TableStore {
     /// The newest cut, kept readable until the pin is dropped.
     #[must_use]
     pub fn pin(self: &Arc<Self>) -> PinnedCut {
-        let mut pins = self.pins.lock();
+        let mut held = self.held.lock();
         // Loaded under the lock: the writer looks at the pins only after it has published.
         let cut = self.published.load_full();
-        *pins.entry(cut.id).or_insert(0) += 1;
+        held.pin(cut.id);
         PinnedCut {
             cut,
             store: Arc::clone(self),
         }
     }
 
+    /// The cut that somebody was told of, unless it has been let go. Of its tables those are readable that
+    /// [keep versions](Table::keeps) of it.
+    #[must_use]
+    pub fn pin_again(self: &Arc<Self>, name: CutName) -> Option<PinnedCut> {
+        let mut held = self.held.lock();
+        let newest = self.published.load_full();
+        let cut = if newest.id == name.cut {
+            newest
+        } else {
+            Arc::clone(held.retained.find(name.cut)?)
+        };
+        if cut.process != Some(name.process) {
+            return None;
+        }
+        held.pin(cut.id);
+        Some(PinnedCut {
+            cut,
+            store: Arc::clone(self),
+        })
+    }
+
     /// Has somebody hear of every cut from the next one on.
     pub fn listen(&self, listener: Arc<dyn CutListener>) {
         self.listeners.write().push(listener);
-    }
-
-    fn oldest_needed(&self) -> CutId {
-        let pins = self.pins.lock();
-        let published = self.published.load().id;
-        pins.keys()
-            .next()
-            .map_or(published, |oldest| published.min(*oldest))
     }
 }
 
@@ -112,6 +206,14 @@ impl TableStore {
 pub struct PinnedCut {
     cut: Arc<Cut>,
     store: Arc<TableStore>,
+}
+
+impl PinnedCut {
+    /// The cut itself, whose versions are kept no longer than the pin lives.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Cut> {
+        &self.cut
+    }
 }
 
 impl std::ops::Deref for PinnedCut {
@@ -124,11 +226,11 @@ impl std::ops::Deref for PinnedCut {
 
 impl Drop for PinnedCut {
     fn drop(&mut self) {
-        let mut pins = self.store.pins.lock();
-        if let Some(count) = pins.get_mut(&self.cut.id) {
+        let mut held = self.store.held.lock();
+        if let Some(count) = held.pins.get_mut(&self.cut.id) {
             *count -= 1;
             if *count == 0 {
-                pins.remove(&self.cut.id);
+                held.pins.remove(&self.cut.id);
             }
         }
     }
@@ -138,34 +240,60 @@ impl Drop for PinnedCut {
 #[derive(Debug)]
 pub struct Publisher {
     store: Arc<TableStore>,
+    process: Option<ProcessId>,
+    /// `None` while nothing is kept.
+    keeping: Option<Keeping>,
+    /// What was set aside when the newest cut was published, and how large it is itself.
+    published_at: (u64, u64),
     tables: Vec<Arc<TableCut>>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
     /// Those of which the next cut says something new.
     changed: Vec<TableId>,
+    changed_sources: Vec<Arc<str>>,
 }
 
 impl Default for Publisher {
+    /// One whose cuts nobody can ask for again.
     fn default() -> Self {
-        let empty = Cut {
-            id: CutId(0),
-            tables: Arc::new([]),
-            names: Arc::default(),
-        };
-        let store = TableStore {
-            published: ArcSwap::from_pointee(empty),
-            listeners: RwLock::default(),
-            pins: Mutex::default(),
-        };
-        Self {
-            store: Arc::new(store),
-            tables: Vec::new(),
-            names: Arc::default(),
-            changed: Vec::new(),
-        }
+        Self::of(None)
     }
 }
 
 impl Publisher {
+    /// One whose cuts can be asked for again while it [keeps](Self::keep) them.
+    #[must_use]
+    pub fn of_process(process: ProcessId) -> Self {
+        Self::of(Some(process))
+    }
+
+    fn of(process: Option<ProcessId>) -> Self {
+        let empty = Cut {
+            id: CutId(0),
+            process,
+            tables: Arc::new([]),
+            sources: Arc::new([]),
+            names: Arc::default(),
+            told: AtomicBool::new(false),
+        };
+        let store = TableStore {
+            published: ArcSwap::from_pointee(empty),
+            listeners: RwLock::default(),
+            held: Mutex::default(),
+        };
+        Self {
+            store: Arc::new(store),
+            process,
+            keeping: None,
+            published_at: (0, 0),
+            tables: Vec::new(),
+            sources: Arc::new([]),
+            names: Arc::default(),
+            changed: Vec::new(),
+            changed_sources: Vec::new(),
+        }
+    }
+
     #[must_use]
     pub fn store(&self) -> &Arc<TableStore> {
         &self.store
@@ -188,9 +316,63 @@ impl Publisher {
             .iter_mut()
             .find(|known| known.table.identity().id == id)
         {
-            Some(known) => *known = Arc::new(table),
+            Some(known) => {
+                if !Arc::ptr_eq(&known.table, &table.table) {
+                    // It was rebuilt: to keep what it was would take its memory twice.
+                    self.store.held.lock().retained.clear();
+                }
+                *known = Arc::new(table);
+            }
             None => self.tables.push(Arc::new(table)),
         }
+    }
+
+    /// Replaces what the next cut will say of a source, or adds the source.
+    pub fn set_source(&mut self, source: SourceCut) {
+        if !self.changed_sources.contains(&source.name) {
+            self.changed_sources.push(Arc::clone(&source.name));
+        }
+        let is_same = |known: &&mut Arc<SourceCut>| {
+            known.name == source.name && known.connector == source.connector
+        };
+        let mut sources = self.sources.to_vec();
+        match sources.iter_mut().find(is_same) {
+            Some(known) => *known = Arc::new(source),
+            None => sources.push(Arc::new(source)),
+        }
+        self.sources = sources.into();
+    }
+
+    /// Tells who listens that tables of a source were in contact with it, which no cut says.
+    pub fn contact(&self, source: &str) {
+        let cut = self.store.published();
+        for listener in &*self.store.listeners.read() {
+            listener.came_along(&cut, source);
+        }
+    }
+
+    /// Keeps cuts that were told of readable after they are replaced, and lets go of those that are too old or
+    /// too much by now.
+    pub fn keep(&mut self, keeping: Keeping) {
+        self.store.held.lock().retained.let_go(&keeping);
+        self.keeping = Some(keeping);
+    }
+
+    /// Lets go of all cuts that nobody holds, and keeps none until it is told to.
+    pub fn keep_nothing(&mut self) {
+        self.store.held.lock().retained.clear();
+        self.keeping = None;
+    }
+
+    /// Lets go of the older half of the cuts that nobody holds.
+    pub fn keep_less(&mut self) {
+        self.store.held.lock().retained.halve();
+    }
+
+    /// What the cuts take that are kept, beside the versions of their rows.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.store.held.lock().retained.bytes()
     }
 
     #[must_use]
@@ -204,10 +386,18 @@ impl Publisher {
         self.names = Arc::new(names);
     }
 
-    /// The oldest cut some reader still needs.
+    /// The oldest cut some reader still needs, or may ask for again.
     #[must_use]
     pub fn oldest_needed(&self) -> CutId {
-        self.store.oldest_needed()
+        let held = self.store.held.lock();
+        held.oldest_needed(self.store.published.load().id)
+    }
+
+    /// The oldest cut that some reader holds. Tables that keep no versions need none before it.
+    #[must_use]
+    pub fn oldest_pinned(&self) -> CutId {
+        let held = self.store.held.lock();
+        held.oldest_pinned(self.store.published.load().id)
     }
 
     /// Makes everything stamped with [`next_cut`](Self::next_cut) visible at once.
@@ -216,14 +406,44 @@ impl Publisher {
     pub fn publish(&mut self) -> CutId {
         let cut = Arc::new(Cut {
             id: self.next_cut(),
+            process: self.process,
             tables: self.tables.iter().cloned().collect(),
+            sources: Arc::clone(&self.sources),
             names: Arc::clone(&self.names),
+            told: AtomicBool::new(false),
         });
-        self.store.published.store(Arc::clone(&cut));
+        self.put(Arc::clone(&cut));
         for listener in &*self.store.listeners.read() {
             listener.published(&cut, &self.changed);
+            for source in &self.changed_sources {
+                listener.came_along(&cut, source);
+            }
         }
         self.changed.clear();
-        self.store.oldest_needed()
+        self.changed_sources.clear();
+        self.oldest_needed()
+    }
+
+    fn put(&mut self, cut: Arc<Cut>) {
+        let bytes_of_next = self.bytes_of_next();
+        // Under the lock: at no time is a cut neither the newest nor among those that are kept.
+        let mut held = self.store.held.lock();
+        let replaced = self.store.published.swap(cut);
+        if let Some(keeping) = self.keeping {
+            let (set_aside_bytes, bytes) = self.published_at;
+            held.retained
+                .replaced(replaced, bytes, set_aside_bytes, keeping.now_ms);
+            self.published_at = (keeping.set_aside_bytes, bytes_of_next);
+        }
+    }
+
+    /// What the next cut takes that it does not share with the one before it.
+    fn bytes_of_next(&self) -> u64 {
+        let of_table = size_of::<TableCut>() + size_of::<TableFacts>();
+        let partition = size_of::<(i32, u64)>();
+        let changed = self.changed.iter().filter_map(|id| self.get(*id));
+        let changed = changed.map(|table| of_table + table.facts.offsets.len() * partition);
+        let tables = size_of_val(&*self.tables);
+        (size_of::<Cut>() + tables + changed.sum::<usize>()) as u64
     }
 }

@@ -61,6 +61,9 @@ pub struct TableFacts {
     pub log: Option<LogId>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
+    /// Whatever was committed before this moment and is in the log is applied, of every partition; `None` if
+    /// one of them does not tell.
+    pub whole_until_ms: Option<i64>,
     pub memory: MemoryUse,
     pub contact: Contact,
 }
@@ -93,6 +96,7 @@ impl Default for TableFacts {
             offsets: Vec::new(),
             log: None,
             commit_ms: None,
+            whole_until_ms: None,
             memory: MemoryUse::default(),
             contact: Contact::default(),
         }

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod applied;
 mod chunk;
 mod cut;
 mod facts;
@@ -16,12 +17,15 @@ mod index;
 mod key_order;
 mod layouts;
 mod names;
+mod retained;
 mod slot_index;
+mod source;
 mod table;
 mod writer;
 
+pub use applied::{APPLIED_IDS_MAX, AppliedIds, Heard, SavedBlock, Sighting};
 pub use chunk::{CHUNK_SLOTS, ChunkId};
-pub use cut::{Cut, CutListener, PinnedCut, Publisher, TableCut, TableStore};
+pub use cut::{Cut, CutListener, CutName, PinnedCut, ProcessId, Publisher, TableCut, TableStore};
 pub use facts::{Contact, LogId, ReadState, TableFacts, Transactions};
 pub use index::{
     AddIndexError, DefinitionError, Direction, INDEX_COLUMNS_MAX, INDEXES_MAX, Index,
@@ -30,5 +34,7 @@ pub use index::{
 pub use key_order::{Floor, Held, Incoming, Verdict, decide};
 pub use layouts::Layouts;
 pub use names::{NameError, Names};
+pub use retained::{Keeping, RETAINED_MS};
+pub use source::{Heartbeats, Reached, SourceCut, TableReach};
 pub use table::{Lookup, Table, TableIdentity};
-pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, Restorer, TableWriter};
+pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, ROW_VERSIONS_MAX, Restorer, TableWriter};

@@ -30,6 +30,8 @@ pub struct Table {
     indexes: IndexList,
     /// States before this cut can no longer be read in full.
     readable_from: AtomicU64,
+    /// From this cut on, versions are kept for those who may ask for a cut again.
+    kept_from: AtomicU64,
 }
 
 /// What a lookup found.
@@ -52,6 +54,7 @@ impl Table {
             chunks: boxcar::Vec::new(),
             indexes: IndexList::default(),
             readable_from: AtomicU64::new(0),
+            kept_from: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -142,6 +145,16 @@ impl Table {
     #[must_use]
     pub fn is_readable(&self, cut: CutId) -> bool {
         self.readable_from.load(Ordering::Acquire) <= cut.0
+    }
+
+    /// Whether versions of this cut are kept as long as the cut is.
+    #[must_use]
+    pub fn keeps(&self, cut: CutId) -> bool {
+        self.kept_from.load(Ordering::Acquire) <= cut.0
+    }
+
+    pub(crate) fn keep_from(&self, cut: CutId) {
+        self.kept_from.fetch_min(cut.0, Ordering::AcqRel);
     }
 
     pub(crate) fn forbid_before(&self, cut: CutId) {

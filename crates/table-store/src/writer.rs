@@ -17,6 +17,9 @@ pub use restore::Restorer;
 /// never a wrong end.
 pub const DELETED_KEYS_MAX: usize = 1_000_000;
 
+/// More versions of one row are too many to keep: to let go of one, an index looks through all of them.
+pub const ROW_VERSIONS_MAX: usize = 4_096;
+
 /// Bytes a table takes, by what they are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
@@ -62,6 +65,11 @@ pub struct TableWriter {
     row_bytes: usize,
     deleted_bytes: usize,
     version_bytes: usize,
+    /// Of all versions that were set aside since they are kept.
+    set_aside_bytes: u64,
+    /// Some row has more than [`ROW_VERSIONS_MAX`] versions.
+    is_crowded: bool,
+    keeps_versions: bool,
     /// Versions set aside, by the cut that replaced them.
     set_aside: VecDeque<(CutId, SlotId)>,
     deleted: VecDeque<(CutId, SlotId)>,
@@ -86,6 +94,9 @@ impl TableWriter {
             row_bytes: 0,
             deleted_bytes: 0,
             version_bytes: 0,
+            set_aside_bytes: 0,
+            is_crowded: false,
+            keeps_versions: false,
             set_aside: VecDeque::new(),
             deleted: VecDeque::new(),
             dropped: VecDeque::new(),
@@ -111,6 +122,28 @@ impl TableWriter {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Keeps versions for those who ask for a cut again, from this one on.
+    pub fn keep_versions(&mut self, from: CutId) {
+        self.keeps_versions = true;
+        self.table.keep_from(from);
+    }
+
+    #[must_use]
+    pub fn keeps_versions(&self) -> bool {
+        self.keeps_versions
+    }
+
+    /// Bytes of all versions that were set aside since they are kept. It only grows.
+    #[must_use]
+    pub fn set_aside_bytes(&self) -> u64 {
+        self.set_aside_bytes
+    }
+
+    /// Whether a row has had more than [`ROW_VERSIONS_MAX`] versions since this was asked last.
+    pub fn take_crowded(&mut self) -> bool {
+        std::mem::take(&mut self.is_crowded)
     }
 
     #[must_use]
@@ -342,6 +375,10 @@ impl TableWriter {
         }
         if replaced.kept {
             self.version_bytes += replaced.bytes;
+            if self.keeps_versions {
+                self.set_aside_bytes += replaced.bytes as u64;
+                self.is_crowded |= replaced.older > ROW_VERSIONS_MAX;
+            }
             self.set_aside.push_back((cut, slot));
         }
     }

@@ -52,7 +52,7 @@ async fn answered(
     let asked = dsl::read_batch(&body).map_err(|refused| error::bad_batch(&refused))?;
     let floor = dsl::floor(&body).map_err(|refused| error::bad_batch(&refused))?;
     let floor = asking.floor_with(&floor.into())?;
-    let bound = bound(&state.api, &state.api.store().published(), &asked)?;
+    let bound = bound(&state.api, &*floor.pin(&state.api)?, &asked)?;
     let tables = touched(&bound.0);
     drop(bound);
     state
@@ -68,8 +68,8 @@ fn find(
     asked: &BatchGet,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
-    // Bound again: this cut is newer than the one it was checked against.
+    let cut = floor.pin(&state.api)?;
+    // Bound again: this cut may be newer than the one it was checked against.
     let (gets, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&gets);
     let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
@@ -121,10 +121,10 @@ fn bound(
     let now_ms = state.now_ms();
     let gets = gets.map_err(|refused| {
         let named = tables.iter().map(|table| &***table);
-        refused.at(fresh::of_tables(named, now_ms))
+        refused.at(fresh::of_tables(cut, named, now_ms))
     })?;
     let tables = touched(&gets);
-    let fresh = fresh::of_tables(tables.iter().map(|table| &**table), now_ms);
+    let fresh = fresh::of_tables(cut, tables.iter().map(|table| &**table), now_ms);
     Ok((gets, fresh))
 }
 

@@ -29,6 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::page::bound;
 use super::scan::Threads;
 use super::{DataState, answer, table, table_name};
+use crate::floor::{self, Asking};
 use crate::media::Media;
 use crate::params::Params;
 use crate::problem::ApiError;
@@ -39,17 +40,29 @@ use crate::{error, fresh};
 /// Pieces that are ready while the reader is still busy with earlier ones.
 const PIECES_AHEAD: usize = 4;
 
-pub(super) async fn rows(State(state): State<DataState>, uri: Uri, headers: HeaderMap) -> Response {
-    answer(Route::Export, begin(&state, &uri, &headers))
+pub(super) async fn rows(
+    State(state): State<DataState>,
+    asking: Asking,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    answer(Route::Export, begin(&state, &asking, &uri, &headers))
 }
 
-fn begin(state: &DataState, uri: &Uri, headers: &HeaderMap) -> Result<Response, ApiError> {
+fn begin(
+    state: &DataState,
+    asking: &Asking,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let mut timing = Timing::start();
-    let cut = state.api.store().pin();
+    let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+    let cut = floor::cut_of(&state.api, &floor)?;
     let table = table(&state.api, &cut, &table_name(uri)?)?;
-    let fresh = fresh::of_table(table, state.api.now_ms());
+    let fresh = fresh::of_table(&cut, table, state.api.now_ms());
     let read = Params::read(uri.query()).and_then(|params| {
-        params.only(&["format"])?;
+        params.only(&["format", "at_exact"])?;
+        let fresh = floor?.judged([&**table], fresh.clone())?;
         let media = match params.word("format", &["ndjson", "csv"])? {
             Some(0) => Media::NdJson,
             Some(_) => Media::Csv,
@@ -61,10 +74,11 @@ fn begin(state: &DataState, uri: &Uri, headers: &HeaderMap) -> Result<Response, 
         Ok((
             media,
             query,
+            fresh,
             exports.map_err(|_| error::too_many_exports())?,
         ))
     });
-    let (media, query, permit) = read.map_err(|refused| refused.at(fresh.clone()))?;
+    let (media, query, fresh, permit) = read.map_err(|refused| refused.at(fresh.clone()))?;
     timing.found();
     let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
     let export = Export {

@@ -136,7 +136,7 @@ fn is_too_long(error: &axum::Error) -> bool {
 pub(super) fn named_table(state: &ApiState, uri: &Uri) -> Result<(Arc<TableCut>, Fresh), ApiError> {
     let cut = state.store().published();
     let table = table(state, &cut, &table_name(uri)?)?;
-    let fresh = fresh::of_table(table, state.now_ms());
+    let fresh = fresh::of_table(&cut, table, state.now_ms());
     Ok((Arc::clone(table), fresh))
 }
 

@@ -18,11 +18,12 @@ use crate::params::{self, Params};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
-use crate::{ApiState, error, fresh};
+use crate::{ApiState, error, floor, fresh};
 
 /// What is read here. The rest is the query.
 const OWN: &[&str] = &[
     "limit", "cursor", "count", "format", "explain", "int64", "at_least", "wait", "on_miss",
+    "at_exact",
 ];
 /// What a CSV has no place for.
 const NOT_IN_CSV: &[&str] = &["count", "explain", "format", "int64"];
@@ -48,9 +49,9 @@ async fn page(
     let mut timing = Timing::start();
     // What cannot be read waits for no permit.
     let (floor, tables) = {
-        let cut = state.api.store().published();
-        let (asked, fresh) = read(&state.api, &cut, &uri, media)?;
         let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+        let cut = floor::cut_of(&state.api, &floor)?;
+        let (asked, fresh) = read(&state.api, &cut, &uri, media)?;
         (
             floor.map_err(|refused| refused.at(fresh))?,
             asked.query.tables(),
@@ -70,8 +71,8 @@ fn find(
     media: Media,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
-    // Read again: this cut is newer than the one it was checked against.
+    let cut = floor.pin(&state.api)?;
+    // Read again: this cut may be newer than the one it was checked against.
     let (asked, fresh) = read(&state.api, &cut, uri, media)?;
     let touched = asked.query.tables();
     let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
@@ -135,9 +136,9 @@ fn read(
         let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
         PageAsked::new(state, cut, table, &query, &wanted)
     });
-    let asked = asked.map_err(|refused| refused.at(fresh::of_table(table, now_ms)))?;
+    let asked = asked.map_err(|refused| refused.at(fresh::of_table(cut, table, now_ms)))?;
     let touched = asked.query.tables();
-    let fresh = fresh::of_tables(touched.iter().map(|table| &**table), now_ms);
+    let fresh = fresh::of_tables(cut, touched.iter().map(|table| &**table), now_ms);
     Ok((asked, fresh))
 }
 

@@ -52,7 +52,7 @@ fn of_table(
             let records = state
                 .status()
                 .quarantine(Some(&table.table.identity().topic), limit);
-            Ok((records, fresh::of_table(table, state.now_ms())))
+            Ok((records, fresh::of_table(cut, table, state.now_ms())))
         }
         Err(refused) => {
             // A topic of which nothing could be applied has no table, but it has records here.

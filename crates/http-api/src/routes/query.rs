@@ -57,7 +57,7 @@ async fn answered(
     let asked = dsl::read(&body, LIMIT_MAX).map_err(|refused| error::bad_query(&refused))?;
     let floor = dsl::floor(&body).map_err(|refused| error::bad_query(&refused))?;
     let floor = asking.floor_with(&floor.into())?;
-    let bound = bound(&state.api, &state.api.store().published(), &asked)?;
+    let bound = bound(&state.api, &*floor.pin(&state.api)?, &asked)?;
     let tables = touched(&bound.0);
     drop(bound);
     state
@@ -74,8 +74,8 @@ fn find(
     media: Media,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
-    // Bound again: this cut is newer than the one it was checked against.
+    let cut = floor.pin(&state.api)?;
+    // Bound again: this cut may be newer than the one it was checked against.
     let (pages, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&pages);
     let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
@@ -129,10 +129,10 @@ fn bound(state: &ApiState, cut: &Cut, asked: &Asked) -> Result<(Vec<PageAsked>, 
     let now_ms = state.now_ms();
     let pages = pages.map_err(|refused| {
         let named = tables.iter().map(|table| &***table);
-        refused.at(fresh::of_tables(named, now_ms))
+        refused.at(fresh::of_tables(cut, named, now_ms))
     })?;
     let tables = touched(&pages);
-    let fresh = fresh::of_tables(tables.iter().map(|table| &**table), now_ms);
+    let fresh = fresh::of_tables(cut, tables.iter().map(|table| &**table), now_ms);
     Ok((pages, fresh))
 }
 

@@ -27,14 +27,16 @@ use crate::quick::{Lookup, Said};
 use crate::respond::{self, Timing};
 use crate::route::{self, Route};
 use crate::told::Told;
-use crate::{ApiState, error, fresh};
+use crate::{ApiState, error, floor, fresh};
 
 /// Rows rarely are longer; a longer one costs one more allocation.
 const ROW_BYTES_USUAL: usize = 1_024;
 /// What can be said of a row beside its key.
-const SUPPORTED: &[&str] = &["select", "include", "int64", "at_least", "wait", "on_miss"];
+const SUPPORTED: &[&str] = &[
+    "select", "include", "int64", "at_least", "wait", "on_miss", "at_exact",
+];
 /// What of it is not about the row.
-const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss"];
+const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss", "at_exact"];
 
 /// A lookup that asks for more than the row as it is.
 pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
@@ -44,9 +46,9 @@ pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri
 async fn waited(state: &DataState, asking: &Asking, uri: Uri) -> Result<Response, ApiError> {
     let mut timing = Timing::start();
     let (floor, tables) = {
-        let cut = state.api.store().published();
-        let asked = Asked::read(&state.api, &cut, &uri)?;
         let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
+        let cut = floor::cut_of(&state.api, &floor)?;
+        let asked = Asked::read(&state.api, &cut, &uri)?;
         (
             floor.map_err(|refused| refused.at(asked.fresh))?,
             asked.query.tables(),
@@ -70,11 +72,14 @@ pub(crate) fn lookup(
     let name = percent::decode(table).map_err(error::bad_path)?;
     let found = lookup::row(state.store(), &name, key).map_err(|refused| match refused {
         LookupError::Table(refused) => no_table(state, &state.store().published(), &name, &refused),
-        LookupError::Key { table, error } => error::bad_key(&table.table.identity().name, &error)
-            .at(fresh::of_table(&table, state.now_ms())),
+        LookupError::Key { cut, table, error } => error::bad_key(
+            &table.table.identity().name,
+            &error,
+        )
+        .at(fresh::of_table(&cut, &table, state.now_ms())),
     })?;
     timing.found();
-    let told = state.told().of(&found.table, state.now_ms());
+    let told = state.told().of(&found.cut, &found.table, state.now_ms());
     let Some(version) = found.row else {
         return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
@@ -94,7 +99,7 @@ pub(crate) fn write_lookup(
     let name = percent::decode(lookup.table).ok()?;
     let found = lookup::row(state.store(), &name, lookup.key).ok()?;
     timing.found();
-    let told = state.told().of(&found.table, state.now_ms());
+    let told = state.told().of(&found.cut, &found.table, state.now_ms());
     said.body.clear();
     let tag = write_row(state, &found.table, &found.row?, &told, &mut said.body);
     respond::write_told(said, tag, &told, &timing, lookup.id).ok()
@@ -128,7 +133,7 @@ impl Asked {
     fn read(api: &ApiState, cut: &Cut, uri: &Uri) -> Result<Self, ApiError> {
         let table = super::table(api, cut, &super::table_name(uri)?)?;
         Self::of(api, cut, table, uri)
-            .map_err(|refused| refused.or_at(fresh::of_table(table, api.now_ms())))
+            .map_err(|refused| refused.or_at(fresh::of_table(cut, table, api.now_ms())))
     }
 
     fn of(api: &ApiState, cut: &Cut, table: &Arc<TableCut>, uri: &Uri) -> Result<Self, ApiError> {
@@ -142,7 +147,7 @@ impl Asked {
         }
         let query = page::bound(api, cut, table, &query)?;
         let touched = query.tables();
-        let fresh = fresh::of_tables(touched.iter().map(|table| &**table), api.now_ms());
+        let fresh = fresh::of_tables(cut, touched.iter().map(|table| &**table), api.now_ms());
         Ok(Self {
             query,
             int64_as_text,
@@ -158,7 +163,7 @@ fn shown(
     uri: &Uri,
     timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
+    let cut = floor.pin(&state.api)?;
     let asked = Asked::read(&state.api, &cut, uri)?;
     let fresh = asked.fresh.clone();
     shown_at(state, &cut, floor, asked, uri, timing).map_err(|refused| refused.or_at(fresh))

@@ -60,7 +60,7 @@ async fn answered(
     let asked = asked(body)?;
     let floor = asking.floor_with(&asked.floor)?;
     // What cannot be answered waits for no permit.
-    let tables = bound(&state.api, &state.api.store().published(), &asked)?
+    let tables = bound(&state.api, &*floor.pin(&state.api)?, &asked)?
         .query
         .tables();
     state
@@ -78,6 +78,7 @@ fn asked(body: &[u8]) -> Result<Asked, ApiError> {
     Ok(Asked {
         floor: Spelled {
             at_least: request.at_least,
+            at_exact: request.at_exact,
             wait: request.wait,
             on_miss: request.on_miss,
         },
@@ -100,12 +101,12 @@ fn bound(state: &ApiState, cut: &Cut, asked: &Asked) -> Result<Bound, ApiError> 
         .map_err(|refused| refusal::of_statement(state, cut, &refused))?;
     let name = &read.table.table.identity().name;
     let query = read.bind(&world).map_err(|refused| {
-        let fresh = fresh::of_table(&read.table, state.now_ms());
+        let fresh = fresh::of_table(cut, &read.table, state.now_ms());
         refusal::of_binding(name, &refused).at(fresh)
     })?;
     let tables = query.tables();
     let tables = tables.iter().map(|table| &**table);
-    let fresh = query::fresh::of(tables, state.now_ms());
+    let fresh = query::fresh::of(cut, tables, state.now_ms());
     Ok(Bound {
         limit: read.query.limit,
         fresh: fresh.unwrap_or_else(|| fresh::of_all(state, cut)),
@@ -119,8 +120,8 @@ fn find(
     asked: &Asked,
     mut timing: Timing,
 ) -> Result<Response, ApiError> {
-    let cut = state.api.store().pin();
-    // Bound again: this cut is newer than the one it was checked against.
+    let cut = floor.pin(&state.api)?;
+    // Bound again: this cut may be newer than the one it was checked against.
     let mut bound = bound(&state.api, &cut, asked)?;
     let touched = bound.query.tables();
     bound.fresh = floor.judged(touched.iter().map(|table| &**table), bound.fresh)?;

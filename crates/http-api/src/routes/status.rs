@@ -4,7 +4,7 @@ use api_types::{QUARANTINE_LISTED_MAX, StatusResponse, TableMemory, TableStatus}
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use table_store::{MemoryUse, TableCut};
+use table_store::{Cut, MemoryUse, TableCut};
 
 use super::{answer, unknown};
 use crate::problem::ApiError;
@@ -28,7 +28,7 @@ fn whole(state: &ApiState, uri: &Uri) -> Result<Response, ApiError> {
         tables: cut
             .tables()
             .iter()
-            .map(|table| of_table(state, table, now_ms))
+            .map(|table| of_table(state, &cut, table, now_ms))
             .collect(),
         quarantine: provider.quarantine_notes(QUARANTINE_LISTED_MAX),
         checkpoint: provider.checkpoint(),
@@ -51,9 +51,9 @@ pub(super) fn memory(memory: &MemoryUse) -> TableMemory {
     }
 }
 
-fn of_table(state: &ApiState, table: &TableCut, now_ms: i64) -> TableStatus {
+fn of_table(state: &ApiState, cut: &Cut, table: &TableCut, now_ms: i64) -> TableStatus {
     let identity = table.table.identity();
-    let fresh = fresh::of_table(table, now_ms);
+    let fresh = fresh::of_table(cut, table, now_ms);
     let facts = &table.facts;
     let stages = state.status().stages(&identity.name);
     let fresh = fresh::to_wire(&fresh);

@@ -35,7 +35,7 @@ fn all(state: &ApiState, asking: &Asking, uri: &Uri) -> Result<Response, ApiErro
     };
     let tag = tag_of(&body);
     for (info, table) in body.tables.iter_mut().zip(cut.tables()) {
-        info.fresh = fresh::to_wire(&fresh::of_table(table, now_ms));
+        info.fresh = fresh::to_wire(&fresh::of_table(&cut, table, now_ms));
     }
     body.fresh = fresh::to_wire(&fresh);
     Ok(respond::tagged(respond::value(&body, &fresh, timing), tag))
@@ -50,7 +50,7 @@ fn described(state: &ApiState, asking: &Asking, uri: &Uri) -> Result<Response, A
     let cut = state.store().published();
     let table = table(state, &cut, &table_name(uri)?)?;
     asking.patience.rests_on(|| Seen::tables([table]));
-    let fresh = fresh::of_table(table, state.now_ms());
+    let fresh = fresh::of_table(&cut, table, state.now_ms());
     params::none(uri.query()).map_err(|refused| refused.at(fresh.clone()))?;
     let mut body = info(state, &cut, table);
     let tag = tag_of(&body);

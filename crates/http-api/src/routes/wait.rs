@@ -37,8 +37,8 @@ impl DataState {
         };
         let api = &self.api;
         let touched = || tables.iter().map(|table| &**table);
-        let fresh = || fresh::of_tables(touched(), api.now_ms());
         let cut = api.store().published();
+        let fresh = || fresh::of_tables(&cut, touched(), api.now_ms());
         let known = cut.tables().iter().map(|table| &**table);
         // While tables are still being loaded, those that it names may be among them.
         let is_foreign = !insisted.as_of.tables.is_empty()
@@ -99,7 +99,7 @@ async fn reached(state: &DataState, asking: &Asking, uri: &Uri) -> Result<Respon
     let cut = state.api.store().published();
     let tables = named(state, &cut, names.as_deref(), &floor)?;
     let tables = || tables.iter().map(|table| &**table);
-    let fresh = fresh::of_tables(tables(), state.api.now_ms());
+    let fresh = fresh::of_tables(&cut, tables(), state.api.now_ms());
     let fresh = floor.judged(tables(), fresh)?;
     let body = WaitResponse {
         fresh: fresh::to_wire(&fresh),

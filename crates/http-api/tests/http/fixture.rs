@@ -23,8 +23,8 @@ use row_model::{
     Stamp, TableId, Value, encode_key,
 };
 use table_store::{
-    Names, Publisher, ReadState, TableCut, TableFacts, TableIdentity, TableStore, TableWriter,
-    Transactions,
+    Keeping, Names, ProcessId, Publisher, ReadState, TableCut, TableFacts, TableIdentity,
+    TableStore, TableWriter, Transactions,
 };
 
 /// 2023-11-14T22:13:20Z.
@@ -33,6 +33,8 @@ pub const NOW_MS: i64 = 1_700_000_000_000;
 /// Tables, written and published as a pipeline would.
 pub struct Shop {
     publisher: Publisher,
+    /// When its next cut is published, if earlier ones can be asked for again.
+    keeps_ms: Option<i64>,
     tables: Vec<ShopTable>,
     relations: Vec<Relation>,
 }
@@ -48,6 +50,7 @@ impl Shop {
     pub fn empty() -> Self {
         Self {
             publisher: Publisher::default(),
+            keeps_ms: None,
             tables: Vec::new(),
             relations: Vec::new(),
         }
@@ -55,8 +58,40 @@ impl Shop {
 
     /// Orders by number, items by order and article, notes by text, events without types, a log without key.
     pub fn open() -> Self {
+        Self::empty().filled()
+    }
+
+    /// The same, where whoever was told of a cut can ask for it again.
+    pub fn keeping() -> Self {
+        let shop = Self {
+            publisher: Publisher::of_process(ProcessId(7)),
+            keeps_ms: Some(NOW_MS),
+            ..Self::empty()
+        };
+        shop.filled()
+    }
+
+    /// The same, but one table is still being loaded.
+    pub fn keeping_but(loading: &str) -> Self {
+        let mut shop = Self {
+            publisher: Publisher::of_process(ProcessId(7)),
+            ..Self::empty()
+        };
+        shop = shop.filled();
+        shop.set_facts(loading, |facts| facts.state = ReadState::Loading);
+        shop.keeps_ms = Some(NOW_MS);
+        shop.publish();
+        shop
+    }
+
+    /// Lets time pass for what is kept.
+    pub fn pass(&mut self, ms: i64) {
+        self.keeps_ms = self.keeps_ms.map(|at| at + ms);
+    }
+
+    fn filled(mut self) -> Self {
         use ColumnType::{Any, Int64, Text};
-        let mut shop = Self::empty();
+        let shop = &mut self;
         let orders = [
             ("id", Int64),
             ("status", Text),
@@ -106,7 +141,7 @@ impl Shop {
         shop.put("events", &[Value::Int(7), Value::Text("number")]);
         shop.put("events", &[Value::Text("8"), Value::Text("text")]);
         shop.publish();
-        shop
+        self
     }
 
     /// A table that is called by the last part of its topic.
@@ -231,6 +266,18 @@ impl Shop {
             });
         }
         self.publisher.set_names(names);
+        if let Some(now_ms) = self.keeps_ms {
+            let next = self.publisher.next_cut();
+            let live = self.tables.iter_mut();
+            live.filter(|table| table.facts.state == ReadState::Live)
+                .for_each(|table| table.writer.keep_versions(next));
+            let set_aside = self.tables.iter().map(|it| it.writer.set_aside_bytes());
+            self.publisher.keep(Keeping {
+                now_ms,
+                set_aside_bytes: set_aside.sum(),
+                bytes_max: u64::MAX,
+            });
+        }
         let oldest_needed = self.publisher.publish();
         self.tables
             .iter_mut()

@@ -339,9 +339,9 @@ async fn what_is_no_floor_is_refused() {
         on_miss=serve
           400 "bad_request" "on_miss means nothing without at_least." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
         max_lag=5s
-          400 "unknown_parameter" "The parameter 'max_lag' is not supported by this version." "This path takes the parameters select, include, int64, at_least, wait, on_miss."
+          400 "unknown_parameter" "The parameter 'max_lag' is not supported by this version." "This path takes the parameters select, include, int64, at_least, wait, on_miss, at_exact."
         at_exact=Ag
-          400 "unknown_parameter" "The parameter 'at_exact' is not supported by this version." "This path takes the parameters select, include, int64, at_least, wait, on_miss."
+          410 "snapshot_expired" "at_exact names no state of this process: it was told by an earlier version." "Ask without at_exact, and go on with the as_of of that answer; to see nothing older than before, send the old one as at_least."
     "#]].assert_eq(&refused);
 }
 

@@ -9,6 +9,7 @@ mod admin;
 mod audit;
 mod conditions;
 mod dsl;
+mod exact;
 mod fixture;
 mod floors;
 mod indexes;

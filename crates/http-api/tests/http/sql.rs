@@ -133,7 +133,7 @@ async fn what_is_not_answered_says_why_and_what_can_be_asked() {
             {"sql":"select sum(status) from orders"}
               400 "type_mismatch","detail":"Table 'orders': sum cannot be made of column 'status', which is of type text, in the value of 'sql' at character 8.","hint":"Only numbers and durations are summed; count, min and max take others too.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders","max_lag":"5s"}
-              400 "unknown_parameter","detail":"The field 'max_lag' is not supported by this version.","hint":"The fields are sql, params, at_least, wait and on_miss. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"
+              400 "unknown_parameter","detail":"The field 'max_lag' is not supported by this version.","hint":"The fields are sql, params, at_least, wait, on_miss and at_exact. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders","parms":[]}
               400 "unknown_parameter","detail":"There is no field 'parms' here.","candidates":["params"],"hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
             {"sql":1}

@@ -106,9 +106,11 @@ impl Default for Site {
                 checkpoint_interval: Duration::ZERO,
                 volatile: false,
                 memory_bytes_max: u64::MAX,
+                versions_max: ingest::VersionsMax::default(),
                 quarantine_bytes_max: 1 << 20,
                 preparations: Preparations::default(),
                 unserved: Vec::new(),
+                transactions: Vec::new(),
                 keep: Vec::new(),
                 indexes: Vec::new(),
             },
@@ -223,6 +225,7 @@ impl Site {
                 decoder: Box::new(decoder),
                 registry,
                 on_bad_record,
+                heartbeat_table: None,
                 ends: false,
             })
         }

@@ -21,6 +21,7 @@ mod harness;
 mod indexes;
 mod key_changes;
 mod keyless;
+mod lag;
 mod logs_that_changed;
 mod memory;
 mod naming;

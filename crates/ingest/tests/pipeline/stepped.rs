@@ -42,9 +42,11 @@ impl Stepped {
             checkpoint_interval: Duration::ZERO,
             volatile: true,
             memory_bytes_max,
+            versions_max: ingest::VersionsMax::default(),
             quarantine_bytes_max: 1 << 20,
             preparations: ingest::Preparations::default(),
             unserved: Vec::new(),
+            transactions: Vec::new(),
             keep: Vec::new(),
             indexes: Vec::new(),
         };
@@ -59,6 +61,7 @@ impl Stepped {
                 patience: RegistryPatience::default(),
             }),
             on_bad_record: OnBadRecord::Quarantine,
+            heartbeat_table: None,
             ends: false,
         };
         let catalog = Arc::new(SchemaCatalog::default());

@@ -414,9 +414,11 @@ fn settings() -> Settings {
         checkpoint_interval: Duration::ZERO,
         volatile: false,
         memory_bytes_max: u64::MAX,
+        versions_max: ingest::VersionsMax::default(),
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }
@@ -431,6 +433,7 @@ fn setup(log: &ScriptedLog) -> SourceSetup {
         decoder: Box::new(|| unreachable!("the driver has a decoder of its own")),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }

@@ -4,7 +4,7 @@
 use super::node::{self, Kind};
 use crate::url::text::SyntaxError;
 
-pub(super) const FIELDS: &[&str] = &["at_least", "wait", "on_miss"];
+pub(super) const FIELDS: &[&str] = &["at_least", "wait", "on_miss", "at_exact"];
 
 /// How far tables must have come, as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub struct FloorAsked {
     pub at_least: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
+    pub at_exact: Option<String>,
 }
 
 /// Reads those fields of a body, and nothing else.
@@ -34,5 +35,6 @@ pub fn floor(body: &[u8]) -> Result<FloorAsked, SyntaxError> {
         at_least: text("at_least")?,
         wait: text("wait")?,
         on_miss: text("on_miss")?,
+        at_exact: text("at_exact")?,
     })
 }

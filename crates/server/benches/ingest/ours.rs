@@ -28,26 +28,15 @@ pub fn run(source: Box<dyn Source>) -> Measured {
         }),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: true,
-    };
-    let settings = Settings {
-        tables: Vec::new(),
-        // What the log costs is measured here; what a checkpoint costs, by the checkpoint bench.
-        checkpoint_interval: Duration::from_hours(1),
-        volatile: true,
-        memory_bytes_max: u64::MAX,
-        quarantine_bytes_max: 1 << 20,
-        preparations: ingest::Preparations::default(),
-        unserved: Vec::new(),
-        keep: Vec::new(),
-        indexes: Vec::new(),
     };
     let (began, cpu_began, rss_began) = (clock::monotonic(), cpu_seconds(), status_bytes("VmRSS"));
     let store = match MemoryStore::open_memory(&MemoryDisk::default()) {
         Ok(store) => store,
         Err(error) => panic!("{error}"),
     };
-    let pipeline = match Pipeline::start(settings, catalog, vec![setup], Box::new(store)) {
+    let pipeline = match Pipeline::start(settings(), catalog, vec![setup], Box::new(store)) {
         Ok(pipeline) => pipeline,
         Err(error) => panic!("{error}"),
     };
@@ -82,4 +71,21 @@ pub fn run(source: Box<dyn Source>) -> Measured {
     });
     drop(pinned);
     measured
+}
+
+fn settings() -> Settings {
+    Settings {
+        tables: Vec::new(),
+        // What the log costs is measured here; what a checkpoint costs, by the checkpoint bench.
+        checkpoint_interval: Duration::from_hours(1),
+        volatile: true,
+        memory_bytes_max: u64::MAX,
+        versions_max: ingest::VersionsMax::default(),
+        quarantine_bytes_max: 1 << 20,
+        preparations: ingest::Preparations::default(),
+        unserved: Vec::new(),
+        transactions: Vec::new(),
+        keep: Vec::new(),
+        indexes: Vec::new(),
+    }
 }

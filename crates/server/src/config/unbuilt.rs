@@ -4,12 +4,9 @@
 /// What is missing, for a key written without its list indexes (`sources.transaction_topic`).
 pub fn missing_feature(key: &str) -> Option<&'static str> {
     let feature = match key {
-        "sources.transaction_wait" => "transactions are not yet kept whole",
-        "sources.heartbeat_table" => "lag against the source database is not yet measured",
         "tables.indexes" => "there are no indexes yet",
-        "versions" => "past versions of rows cannot be asked for yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",
-        "webhooks" => "there is no change feed yet",
+        "webhooks" => "changes are not sent to anybody yet",
         "tools" | "mcp" => "there is no MCP endpoint yet",
         "pgwire" | "sql" => "there is no SQL yet",
         "ready" => "readiness cannot depend on lag yet",

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::Placeholder;
+use ingest::VersionsMax;
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +110,20 @@ pub fn parse_size(text: &str, min: ByteSize) -> Result<u64, Unusable> {
         ));
     }
     Ok(size.as_u64())
+}
+
+/// A share of the memory that tables may take, or bytes.
+pub fn parse_share(text: &str) -> Result<VersionsMax, Unusable> {
+    let Some(number) = text.trim().strip_suffix('%') else {
+        return parse_size(text, ByteSize::b(0)).map(VersionsMax::Bytes);
+    };
+    let percent = number.trim().parse().ok().filter(|percent| *percent <= 50);
+    percent.map(VersionsMax::Percent).ok_or_else(|| {
+        Unusable::new(
+            format!("{text:?} is no share that can be kept"),
+            "write \"0%\" to \"50%\", or a size such as \"64MiB\"",
+        )
+    })
 }
 
 pub fn parse_duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Unusable> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use debezium_decoder::{HashKey, Placeholder, TopicFormats};
-use ingest::Keep;
+use ingest::{Keep, VersionsMax};
 use query::relation::Relation;
 use registry_client::RegistryOptions;
 use table_store::IndexDefinition;
@@ -20,11 +20,12 @@ use super::keep::parse_keep;
 use super::raw::{RawConfig, RawOnBadRecord, RawTable};
 use super::relations::relations;
 use super::sources;
-use super::units::{ListenAddress, Unusable, parse_duration, parse_size};
+use super::units::{ListenAddress, Unusable, parse_duration, parse_share, parse_size};
 
 const DATA_DIR: &str = "rowtide-data";
 const LISTEN_DATA: &str = "127.0.0.1:8080";
 const LISTEN_ADMIN: &str = "127.0.0.1:9090";
+const VERSIONS_MAX: &str = "10%";
 const QUARANTINE_MAX: &str = "64MiB";
 const CHECKPOINT_INTERVAL: &str = "1s";
 
@@ -48,6 +49,7 @@ pub struct Config {
     pub relations: Vec<Relation>,
     /// `None`: no limit.
     pub memory_max_bytes: Option<u64>,
+    pub versions_max: VersionsMax,
     pub quarantine_max_bytes: u64,
     pub checkpoint_interval: Duration,
     /// Given wherever a column is hashed.
@@ -75,6 +77,11 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// `None`: recognised by its name.
+    pub transaction_topic: Option<String>,
+    pub transaction_wait: Duration,
+    /// Read beside the topics, and among those that make no table.
+    pub heartbeat_table: Option<String>,
     /// Where the schemas of its records are. Its `Debug` shows no secrets.
     pub registry: Option<RegistryOptions>,
     /// Topics whose records are read and make no table.
@@ -160,6 +167,8 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
             parse_size(text, MEMORY_MIN)
         })
     });
+    let versions = raw.versions.max;
+    let versions_max = findings.or_default("versions.max", versions, VERSIONS_MAX, parse_share);
     let quarantine_max_bytes = findings.or_default(
         "quarantine.max",
         raw.quarantine.max,
@@ -192,6 +201,7 @@ pub fn validate(raw: RawConfig, document: &Document) -> Result<Config, ConfigErr
         tables,
         relations,
         memory_max_bytes,
+        versions_max,
         quarantine_max_bytes,
         checkpoint_interval,
         hash_key,

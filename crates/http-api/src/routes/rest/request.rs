@@ -102,9 +102,9 @@ impl Request {
         let cut = state.store().published();
         let table = self.profile.table(state, &cut, &self.table)?;
         let schema = self.profile.schema_of(table);
-        let query = self
-            .bound(state, &cut, table, &schema)
-            .map_err(|refused| refused.at_least_at(|| fresh::of_table(table, state.now_ms())))?;
+        let query = self.bound(state, &cut, table, &schema).map_err(|refused| {
+            refused.at_least_at(|| fresh::of_table(&cut, table, state.now_ms()))
+        })?;
         Ok(query.tables())
     }
 
@@ -115,9 +115,12 @@ impl Request {
         limits: &Limits,
         timing: Timing,
     ) -> Result<Response, Refusal> {
-        let cut = state.store().pin();
+        let cut = match floor.pin(state) {
+            Ok(cut) => cut,
+            Err(refused) => return Ok(refused.into_response()),
+        };
         let table = self.profile.table(state, &cut, &self.table)?;
-        let fresh = fresh::of_table(table, state.now_ms());
+        let fresh = fresh::of_table(&cut, table, state.now_ms());
         self.rows(state, &cut, table, floor, limits, timing)
             .map_err(|refused| refused.at_least_at(|| fresh))
     }
@@ -134,8 +137,8 @@ impl Request {
         let schema = self.profile.schema_of(table);
         let query = self.bound(state, cut, table, &schema)?;
         let tables = query.tables();
-        let fresh = query::fresh::of(tables.iter().map(|table| &**table), state.now_ms())
-            .unwrap_or_else(|| fresh::of_table(table, state.now_ms()));
+        let fresh = query::fresh::of(cut, tables.iter().map(|table| &**table), state.now_ms())
+            .unwrap_or_else(|| fresh::of_table(cut, table, state.now_ms()));
         let fresh = match floor.judged(tables.iter().map(|table| &**table), fresh) {
             Ok(fresh) => fresh,
             Err(refused) => return Ok(refused.into_response()),

@@ -53,6 +53,7 @@ topics = ["shop.public.*"]
 heartbeat_topic = "__debezium-heartbeat.shop"
 signal_table = "shop.public.debezium_signal"
 transaction_topic = "shop.boundaries"
+transaction_wait = "250ms"
 on_bad_record = "halt"
 unavailable_value = "hex:00ff7f"
 [sources.kafka]
@@ -89,6 +90,8 @@ to = "orders.(tenant, id)"
 inverse = "lines"
 [memory]
 max = "4GiB"
+[versions]
+max = "20%"
 [quarantine]
 max = "128MiB"
 [checkpoint]
@@ -160,6 +163,9 @@ fn everything_that_can_be_written_is_understood() {
                         .into(),
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
+                transaction_topic: Some("shop.boundaries".to_owned()),
+                transaction_wait: Duration::from_millis(250),
+                heartbeat_table: None,
                 registry: Some(full_registry()),
                 unserved_topics: vec![
                     "shop.public.debezium_signal".to_owned(),
@@ -176,6 +182,9 @@ fn everything_that_can_be_written_is_understood() {
                     follow: false,
                 },
                 heartbeat_topic: None,
+                transaction_topic: None,
+                transaction_wait: Duration::from_secs(1),
+                heartbeat_table: None,
                 registry: None,
                 unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
@@ -192,6 +201,7 @@ fn everything_that_can_be_written_is_understood() {
         }],
         relations: full_relations(),
         memory_max_bytes: Some(4 << 30),
+        versions_max: ingest::VersionsMax::Percent(20),
         quarantine_max_bytes: 128 << 20,
         checkpoint_interval: Duration::from_millis(250),
     };
@@ -362,5 +372,5 @@ fn the_documented_defaults_are_the_defaults() {
             }
         }
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 10);
 }
