@@ -18,10 +18,9 @@ use crate::fixture::{NOW_MS, Operated, Shop, Status, request};
 
 /// What nobody can be told yet; what is told to those who are to learn nothing; and what is said of a table of which nothing
 /// is known yet.
-const ELSEWHERE: [ErrorCode; 6] = [
+const ELSEWHERE: [ErrorCode; 5] = [
     ErrorCode::Unauthorized,
     ErrorCode::InsufficientScope,
-    ErrorCode::SnapshotExpired,
     ErrorCode::RateLimited,
     ErrorCode::TooStale,
     ErrorCode::Starting,
@@ -320,6 +319,7 @@ async fn of_circumstances() -> Vec<(Api, String, ErrorCode, u64)> {
     let sleeps = format!("{missing}\nPrefer: wait=1\nIf-None-Match: {tag}");
     let token = header_of(&read_to(9, 1).api(), row, "rowtide-as-of").await;
     let waits = |ms: u64| format!("{row}?at_least={token}&wait={ms}ms");
+    let exact = format!("{row}?at_exact={token}");
     let by_status = "GET /v1/tables/orders/rows?status=eq.paid";
     let two_ways = "GET /v1/tables/orders/rows?select=id,events(id)";
     let (sizes, stale) = stale_cursor().await;
@@ -335,6 +335,7 @@ async fn of_circumstances() -> Vec<(Api, String, ErrorCode, u64)> {
         (of(time), by_status, QueryTimeout, own),
         (ambiguous(), two_ways, AmbiguousRelation, own),
         (sizes, &stale, CursorExpired, own),
+        (shop().api(), &exact, SnapshotExpired, own),
         (read_to(3, 1).api(), &waits(0), NotYetApplied, own),
         (read_to(3, 2).api(), &waits(0), PositionUnknown, own),
     ]
