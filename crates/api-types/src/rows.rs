@@ -77,6 +77,8 @@ mod tests {
             complete: true,
             quarantined: 0,
             satisfied: None,
+            precision: None,
+            bound: None,
         };
         let tail = ListTail {
             count: 1,

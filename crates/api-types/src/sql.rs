@@ -16,9 +16,12 @@ pub struct SqlRequest {
     /// What `$1`, `$2`, … stand for.
     #[serde(default)]
     pub params: Vec<Box<RawValue>>,
-    /// `as_of` of an earlier answer that this one must not be older than.
+    /// What the answer must not be older than: `as_of` of an earlier one, `tx:…`, `lsn:…`, `gtid:…`, `ts:…`, `log_end`.
     #[serde(default)]
     pub at_least: Option<String>,
+    /// How old it may be, as `5s` or `500ms`.
+    #[serde(default)]
+    pub max_lag: Option<String>,
     /// How long that is waited for, as `2s` or `500ms`.
     #[serde(default)]
     pub wait: Option<String>,

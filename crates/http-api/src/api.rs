@@ -40,7 +40,12 @@ use crate::{
 /// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
 /// Those that are known.
-const KNOWN_HEADERS: [&str; 3] = [floor::AT_LEAST, floor::ON_MISS, exact::AT_EXACT];
+const KNOWN_HEADERS: [&str; 4] = [
+    floor::AT_LEAST,
+    floor::MAX_LAG,
+    floor::ON_MISS,
+    exact::AT_EXACT,
+];
 
 /// One listener's whole surface. Cheap to clone.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 
 mod exact;
 mod floor;
+mod missed;
 mod unfit;
 
 use api_types::ErrorCode;
@@ -21,9 +22,10 @@ pub(crate) use exact::{
     bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired, wait_and_exact,
 };
 pub(crate) use floor::{
-    bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    nothing_waited_for, other_log, starting_tables, too_many_waits, unsupported_floor,
+    bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for,
+    nothing_waited_for, starting_tables, too_many_waits,
 };
+pub(crate) use missed::{Missed, not_yet_applied, too_stale, unfit_floor};
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use api_types::State;
 use query::as_of::AsOf;
+use query::floor::Precision;
 use query::fresh::{self, Fresh};
 use query::percent;
 use row_model::{Moment, write_timestamp};
@@ -67,12 +68,15 @@ fn of_nothing(state: fresh::State) -> Fresh {
         as_of: AsOf::of([]).encode(),
         commit_ms: None,
         lag_ms: None,
+        source_lag_ms: None,
         state,
         progress: None,
         transactions: Transactions::None,
         complete: true,
         quarantined: 0,
         satisfied: None,
+        precision: None,
+        bound: None,
     }
 }
 
@@ -87,7 +91,7 @@ pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
         as_of: fresh.as_of.clone(),
         commit_time: fresh.commit_ms.map(rfc3339),
         lag_ms: fresh.lag_ms,
-        source_lag_ms: None,
+        source_lag_ms: fresh.source_lag_ms,
         state: state_to_wire(fresh.state),
         progress: fresh.progress,
         transactions: match fresh.transactions {
@@ -98,6 +102,14 @@ pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
         complete: fresh.complete,
         quarantined: fresh.quarantined,
         satisfied: fresh.satisfied,
+        precision: fresh.precision.map(|precision| match precision {
+            Precision::Exact => api_types::Precision::Exact,
+            Precision::Weak => api_types::Precision::Weak,
+        }),
+        bound: fresh.bound.map(|bound| match bound {
+            fresh::Bound::Source => api_types::Bound::Source,
+            fresh::Bound::Log => api_types::Bound::Log,
+        }),
     }
 }
 
@@ -131,6 +143,9 @@ pub(crate) fn header(fresh: &Fresh) -> String {
     if let Some(lag) = fresh.lag_ms {
         let _ = write!(text, "lag={lag}, ");
     }
+    if let Some(lag) = fresh.source_lag_ms {
+        let _ = write!(text, "source_lag={lag}, ");
+    }
     if let Some(ms) = fresh.commit_ms {
         let _ = write!(
             text,
@@ -149,11 +164,19 @@ pub(crate) fn header(fresh: &Fresh) -> String {
     if let Some(satisfied) = fresh.satisfied {
         let _ = write!(text, ", satisfied={satisfied}");
     }
+    if fresh.precision == Some(Precision::Weak) {
+        text.push_str(", precision=weak");
+    }
+    match fresh.bound {
+        Some(fresh::Bound::Source) => text.push_str(", bound=source"),
+        Some(fresh::Bound::Log) => text.push_str(", bound=log"),
+        None => {}
+    }
     text
 }
 
 /// `2026-11-20T23:59:58.412Z`.
-fn rfc3339(ms: i64) -> String {
+pub(crate) fn rfc3339(ms: i64) -> String {
     let mut text = String::with_capacity(24);
     let _ = write_timestamp(Moment::from_units(ms, 1000), &mut text);
     text.push('Z');

@@ -41,6 +41,12 @@ impl ApiError {
         self
     }
 
+    /// Transactions that are shown, the newest first.
+    pub fn with_recent_tx(mut self, ids: Vec<String>) -> Self {
+        self.0.problem.recent_tx = ids;
+        self
+    }
+
     /// How fresh the table in question is, unless it says already how fresh more than that is.
     pub fn or_at(mut self, fresh: Fresh) -> Self {
         self.0.fresh.get_or_insert(fresh);

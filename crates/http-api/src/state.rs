@@ -1,6 +1,6 @@
 //! What the routes answer from: the tables, the clock, and whoever knows the rest of the process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api_types::{
     CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus,
@@ -10,6 +10,7 @@ use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
+use crate::log_ends::{LogEnds, NoLogEnds};
 use crate::sleepers::Sleepers;
 use crate::told::LastTold;
 use crate::waits::Waits;
@@ -81,6 +82,7 @@ struct Shared {
     relations: Relations,
     told: LastTold,
     waits: Arc<Waits>,
+    log_ends: OnceLock<Arc<dyn LogEnds>>,
     sleepers: Arc<Sleepers>,
 }
 
@@ -93,7 +95,7 @@ impl ApiState {
         status: Arc<dyn StatusProvider>,
         relations: Relations,
     ) -> Self {
-        let waits = Arc::<Waits>::default();
+        let waits = Arc::new(Waits::new(&store, clock));
         store.listen(Arc::clone(&waits) as _);
         let sleepers = Arc::<Sleepers>::default();
         store.listen(Arc::clone(&sleepers) as _);
@@ -106,9 +108,22 @@ impl ApiState {
                 relations,
                 told: LastTold::default(),
                 waits,
+                log_ends: OnceLock::new(),
                 sleepers,
             }),
         }
+    }
+
+    /// The same, where sources can be asked where their logs end.
+    #[must_use]
+    pub fn with_log_ends(self, log_ends: Arc<dyn LogEnds>) -> Self {
+        // Given once, before anything is asked.
+        let _ = self.shared.log_ends.set(log_ends);
+        self
+    }
+
+    pub(crate) fn log_ends(&self) -> &dyn LogEnds {
+        self.shared.log_ends.get().map_or(&NoLogEnds, |it| &**it)
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {

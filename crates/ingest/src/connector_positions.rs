@@ -18,16 +18,6 @@ use table_store::{AppliedIds, Heard, Heartbeats, Reached, SourceCut};
 /// counts as having come a little less far than it did.
 const MOMENTS_MAX: usize = 64;
 
-/// A transaction all of which the next cut shows, and all before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClosedTransaction {
-    /// Its number, where its source numbers them.
-    pub id: Option<u32>,
-    pub gtid: Option<Gtid>,
-    pub lsn: Option<u64>,
-    pub commit_ms: Option<i64>,
-}
-
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectorPositions {
@@ -38,6 +28,8 @@ pub(crate) struct ConnectorPositions {
     newest: Option<SourcePosition>,
     /// The last transaction of each partition.
     last: HashMap<PartitionId, u32>,
+    /// The one of the last change: most are of the same.
+    current: Option<(PartitionId, u32)>,
     /// The newest run of which anything was streamed, and the newest that took a full snapshot.
     pub streamed: Option<RunId>,
     pub snapshot: Option<RunId>,
@@ -105,6 +97,7 @@ impl ConnectorPositions {
 
     /// Notes what has been reached at this moment.
     pub fn seen(&mut self, at: Heard) {
+        self.cut.newest.lsn = self.newest_lsn().max(self.cut.newest.lsn);
         let newest = &self.cut.newest;
         if self
             .moments
@@ -149,16 +142,14 @@ impl ConnectorPositions {
     pub fn quiet(&mut self, at: Heard) {
         self.touched |= self.cut.applied.complete_all(at);
         self.last.clear();
+        self.current = None;
     }
 
     /// All of a transaction is part of the next cut, and all before it.
-    pub fn close(&mut self, closed: &ClosedTransaction) {
-        let now = &mut self.cut.closed;
-        (now.lsn, now.commit_ms) = (now.lsn.max(closed.lsn), now.commit_ms.max(closed.commit_ms));
-        if let Some(gtid) = closed.gtid {
-            now.reach(gtid);
-        }
-        if let Some(id) = closed.id {
+    pub fn close(&mut self, id: Option<u32>, commit_ms: Option<i64>) {
+        let closed = &mut self.cut.closed;
+        closed.commit_ms = closed.commit_ms.max(commit_ms);
+        if let Some(id) = id {
             self.cut.applied.close(id);
             self.dirty_blocks.insert(self.cut.applied.block_of(id));
         }
@@ -195,6 +186,14 @@ impl ConnectorPositions {
         self.touched = true;
     }
 
+    /// The time up to which a table shows all commits. Without heartbeats, that nothing newer came says nothing.
+    pub fn proof_of(&self, table: TableId) -> Option<i64> {
+        match self.cut.heartbeats {
+            Heartbeats::Last(_) => self.cut.table(table)?.reached.commit_ms,
+            Heartbeats::NotConfigured | Heartbeats::Awaited => None,
+        }
+    }
+
     /// What had been reached at a moment.
     fn reached_at(&self, at: Heard) -> Option<&Reached> {
         let after = self.moments.partition_point(|(known, _)| *known <= at);
@@ -227,12 +226,16 @@ impl ConnectorPositions {
                 (table.heard, table.reached) = (None, Reached::default());
             }
             self.moments.clear();
-            (self.newest, self.last) = (None, HashMap::new());
+            (self.newest, self.current, self.last) = (None, None, HashMap::new());
         }
         (self.streamed, self.dirty) = (run, true);
     }
 
     fn see_transaction(&mut self, partition: PartitionId, id: u32, at: Heard) {
+        let is_same = self.current.replace((partition, id)) == Some((partition, id));
+        if is_same {
+            return;
+        }
         let last = self.last.insert(partition, id);
         if last == Some(id) {
             return;
@@ -250,18 +253,17 @@ impl ConnectorPositions {
     }
 
     fn reach(&mut self, position: SourcePosition) {
-        if self
-            .newest
-            .is_some_and(|newest| !newest.is_before(&position))
-        {
-            return;
-        }
-        let numbers = position.numbers();
-        if let Some([lsn]) = numbers.as_deref()
-            && position.domain() == 0
-        {
+        if self.newest.is_none_or(|newest| newest.is_before(&position)) {
             self.newest = Some(position);
-            self.cut.newest.lsn = Some(*lsn);
+        }
+    }
+
+    /// The newest position as a number, if it is one.
+    fn newest_lsn(&self) -> Option<u64> {
+        let newest = self.newest.filter(|newest| newest.domain() == 0)?;
+        match newest.numbers()?[..] {
+            [lsn] => Some(lsn),
+            _ => None,
         }
     }
 }

@@ -15,7 +15,7 @@ impl Sequencer {
                 heard,
             } => {
                 self.positions.hear(heard);
-                self.apply(source, &batch);
+                self.take_in(source, batch);
             }
             ToSequencer::End {
                 source,

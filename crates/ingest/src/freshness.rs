@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use change_feed::TopicUuid;
 use row_model::Epoch;
-use table_store::{LogId, ReadState, TableFacts};
+use table_store::{LogId, ReadState, TableFacts, Transactions};
 
 use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
@@ -26,6 +26,14 @@ fn share(done: u64, all: u64, all_reached: bool) -> f64 {
         // Nothing was there, or nobody has looked yet.
         0 => f64::from(u8::from(all_reached)),
         all => done as f64 / all as f64,
+    }
+}
+
+/// A table of which rows are still to come shows no transaction for sure.
+fn promised(transactions: Transactions, state: ReadState) -> Transactions {
+    match state {
+        ReadState::Loading => transactions.max(Transactions::Partial),
+        _ => transactions,
     }
 }
 
@@ -50,6 +58,7 @@ impl Sequencer {
 
     /// Publishes what changed since the last cut, if anything did.
     pub fn publish(&mut self, now_ms: i64) {
+        self.mind_gates(now_ms);
         self.release_overdue(now_ms);
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
@@ -97,6 +106,7 @@ impl Sequencer {
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
         let whole_until_ms = self.whole_until_ms(at, now_ms);
         let awaits = self.awaits(at).or(awaits_memory);
+        let (transactions, partial) = self.transactions_of(at);
         let table = &mut self.tables[at];
         let mut state = table.read_state(caught_up);
         if state == ReadState::Live && !table.was_live {
@@ -123,7 +133,8 @@ impl Sequencer {
         let facts = TableFacts {
             state,
             reason: reasons.into_iter().flatten().next(),
-            notes: table.notes(),
+            notes: table.notes().into_iter().chain(partial).collect(),
+            transactions: promised(transactions, state),
             progress: (state == ReadState::Loading).then(|| share(done, all, all_reached)),
             complete: table.incomplete.is_none(),
             incomplete_because: table.incomplete.clone(),

@@ -54,6 +54,8 @@ pub(crate) struct PartitionState {
     pub awaited: Option<Awaited>,
     /// Why there is no room for its next change.
     pub awaits_memory: Option<String>,
+    /// What comes of it would have to wait for other partitions.
+    pub awaits_others: bool,
     /// Its table is about to be replaced: nothing of it is to come, and its silence says nothing.
     pub fenced: bool,
     /// Its source was told to pause it.
@@ -84,6 +86,7 @@ impl PartitionState {
             halted: None,
             awaited: None,
             awaits_memory: None,
+            awaits_others: false,
             fenced: false,
             paused: false,
             dirty: false,

@@ -151,6 +151,8 @@ impl Replay {
         };
         let sources = std::slice::from_ref(source);
         let mut sequencer = Sequencer::new(settings, sources, Arc::clone(&plan.catalog));
+        // Whole is only what is published.
+        sequencer.gates.clear();
         let snapshots = plan.snapshots.iter().cloned();
         let snapshots = snapshots.map(|(connector, it)| ((0, connector), it));
         sequencer.snapshots = snapshots.collect();

@@ -12,6 +12,7 @@ use table_store::{Names, ProcessId, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
+use crate::gates::SourceGate;
 use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
@@ -101,6 +102,10 @@ pub struct Sequencer {
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
     pub(crate) positions: Positions,
+    /// Of each source; none where cuts are nobody's.
+    pub(crate) gates: Vec<SourceGate>,
+    /// The time as last heard of.
+    pub(crate) now_ms: i64,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -110,6 +115,9 @@ impl Sequencer {
     /// A sequencer without tables.
     #[must_use]
     pub fn new(settings: Settings, sources: &[SourceSetup], catalog: Arc<SchemaCatalog>) -> Self {
+        let gates = sources.iter();
+        let gates = gates.map(|setup| SourceGate::new(&settings, &setup.name, setup.kind));
+        let gates = gates.collect();
         let sources = sources.iter().map(|setup| SourceFacts {
             name: setup.name.clone(),
             kind: setup.kind,
@@ -148,6 +156,8 @@ impl Sequencer {
             unpublished: 0,
             memory: Memory::default(),
             positions: Positions::default(),
+            gates,
+            now_ms: 0,
             started: false,
             waits_changed: BTreeSet::new(),
         }
@@ -207,6 +217,7 @@ impl Sequencer {
                 self.stall_not_found(source, table);
             }
         }
+        self.gate_begins(source);
     }
 
     pub fn unavailable(&mut self, source: usize, error: &SourceError) {

@@ -17,6 +17,12 @@ const OF_TEXT: u64 = 1 << 63;
 const NUMBER_DIGITS_MAX: usize = 10;
 
 impl TransactionKey {
+    /// The id itself, where it is a number.
+    #[must_use]
+    pub fn number(self) -> Option<u32> {
+        u32::try_from(self.0).ok()
+    }
+
     /// The key of an id as boundaries and changes spell it; `None` if there is no id.
     #[must_use]
     pub fn of(id: &str) -> Option<Self> {

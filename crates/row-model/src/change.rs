@@ -93,6 +93,15 @@ pub struct Change {
     pub key_change: bool,
 }
 
+impl Change {
+    /// How many bytes of its batch are its own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parts = [&self.key, &self.row, &self.before, &self.other_key];
+        parts.into_iter().map(ExactSizeIterator::len).sum()
+    }
+}
+
 /// How the records of a topic carry changes, and so what they can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordFormat {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::log_ends::PipelineEnds;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::reload::Reload;
@@ -63,7 +64,8 @@ pub fn run(
         clock::now_ms,
         status,
         relations,
-    );
+    )
+    .with_log_ends(Arc::new(PipelineEnds(pipeline.log_ends().clone())));
     let hosts = if data.is_unix() {
         Hosts::any()
     } else {

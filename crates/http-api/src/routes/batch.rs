@@ -72,7 +72,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let (gets, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&gets);
-    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(gets.len());
     for get in &gets {
         let rows = within_budget(&state.limits, &timing, |budget| {

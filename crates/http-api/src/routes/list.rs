@@ -22,8 +22,8 @@ use crate::{ApiState, error, floor, fresh};
 
 /// What is read here. The rest is the query.
 const OWN: &[&str] = &[
-    "limit", "cursor", "count", "format", "explain", "int64", "at_least", "wait", "on_miss",
-    "at_exact",
+    "limit", "cursor", "count", "format", "explain", "int64", "at_least", "max_lag", "wait",
+    "on_miss", "at_exact",
 ];
 /// What a CSV has no place for.
 const NOT_IN_CSV: &[&str] = &["count", "explain", "format", "int64"];
@@ -75,7 +75,7 @@ fn find(
     // Read again: this cut may be newer than the one it was checked against.
     let (asked, fresh) = read(&state.api, &cut, uri, media)?;
     let touched = asked.query.tables();
-    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, touched.iter().map(|table| &**table), fresh)?;
     let page = asked
         .find(&cut, &state.limits, &timing)
         .map_err(|refused| refused.at(fresh.clone()))?;

@@ -78,7 +78,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let (pages, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&pages);
-    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(pages.len());
     for asked in &pages {
         let page = asked.find(&cut, &state.limits, &timing);

@@ -33,10 +33,12 @@ use crate::{ApiState, error, floor, fresh};
 const ROW_BYTES_USUAL: usize = 1_024;
 /// What can be said of a row beside its key.
 const SUPPORTED: &[&str] = &[
-    "select", "include", "int64", "at_least", "wait", "on_miss", "at_exact",
+    "select", "include", "int64", "at_least", "max_lag", "wait", "on_miss", "at_exact",
 ];
 /// What of it is not about the row.
-const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss", "at_exact"];
+const OWN: &[&str] = &[
+    "int64", "at_least", "max_lag", "wait", "on_miss", "at_exact",
+];
 
 /// A lookup that asks for more than the row as it is.
 pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
@@ -184,7 +186,7 @@ fn shown_at(
         fresh,
     } = asked;
     let touched = query.tables();
-    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(cut, touched.iter().map(|table| &**table), fresh)?;
     let table = query.table();
     let name = &table.table.identity().name;
     let (_, segment) = route::row_of(uri.path()).unwrap_or_default();

@@ -78,6 +78,7 @@ fn asked(body: &[u8]) -> Result<Asked, ApiError> {
     Ok(Asked {
         floor: Spelled {
             at_least: request.at_least,
+            max_lag: request.max_lag,
             at_exact: request.at_exact,
             wait: request.wait,
             on_miss: request.on_miss,
@@ -124,7 +125,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let mut bound = bound(&state.api, &cut, asked)?;
     let touched = bound.query.tables();
-    bound.fresh = floor.judged(touched.iter().map(|table| &**table), bound.fresh)?;
+    bound.fresh = floor.judged(&cut, touched.iter().map(|table| &**table), bound.fresh)?;
     let request = PageRequest {
         after: None,
         limit: LIMIT_MAX,

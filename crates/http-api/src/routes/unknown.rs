@@ -8,7 +8,7 @@ const NOT_APPLIED: &str = "No record was applied yet.";
 const END_NOT_SEEN: &str =
     "The table is read for the first time: how old what is still missing may be is not known.";
 const NO_CONTACT: &str = "The end of the log was not seen since the start, and no record says when the source committed it.";
-const NO_HEARTBEATS: &str = "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here.";
+const NO_HEARTBEATS: &str = "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on.";
 const NOT_LIVE: &str =
     "Told of what comes while the table is live: what is read in a replay was committed long ago.";
 const NO_RECORDS: &str = "The last minute brought no change that says when it was committed or when the connector saw it.";

@@ -18,11 +18,10 @@ use crate::fixture::{NOW_MS, Operated, Shop, Status, request};
 
 /// What nobody can be told yet; what is told to those who are to learn nothing; and what is said of a table of which nothing
 /// is known yet.
-const ELSEWHERE: [ErrorCode; 5] = [
+const ELSEWHERE: [ErrorCode; 4] = [
     ErrorCode::Unauthorized,
     ErrorCode::InsufficientScope,
     ErrorCode::RateLimited,
-    ErrorCode::TooStale,
     ErrorCode::Starting,
 ];
 
@@ -84,7 +83,7 @@ async fn audited(api: &Api, text: &str, lag_ms: u64) -> ErrorCode {
 }
 
 /// What can be refused of a shop as it is: the error, and how fresh that is which it is about.
-const OF_A_SHOP: [(&str, ErrorCode, u64); 52] = {
+const OF_A_SHOP: [(&str, ErrorCode, u64); 53] = {
     use ErrorCode::*;
     const OWN: u64 = ORDERS_LAG_MS;
     const ALL: u64 = ALL_LAG_MS;
@@ -145,6 +144,7 @@ const OF_A_SHOP: [(&str, ErrorCode, u64); 52] = {
             OWN,
         ),
         ("GET /v1/tables/orders/rows?limit=0", BadRequest, OWN),
+        ("GET /v1/tables/orders/rows?max_lag=1ms", TooStale, OWN),
         ("GET /v1/tables/orders/rows?f.x=eq.1", UnknownColumn, OWN),
         ("GET /v1/tables/orders/rows?id=eq.x", TypeMismatch, OWN),
         ("GET /v1/tables/orders/rows?cursor=x", BadCursor, OWN),

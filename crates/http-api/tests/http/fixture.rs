@@ -23,8 +23,8 @@ use row_model::{
     Stamp, TableId, Value, encode_key,
 };
 use table_store::{
-    Keeping, Names, ProcessId, Publisher, ReadState, TableCut, TableFacts, TableIdentity,
-    TableStore, TableWriter, Transactions,
+    Keeping, Names, ProcessId, Publisher, ReadState, SourceCut, TableCut, TableFacts,
+    TableIdentity, TableStore, TableWriter, Transactions,
 };
 
 /// 2023-11-14T22:13:20Z.
@@ -282,6 +282,20 @@ impl Shop {
         self.tables
             .iter_mut()
             .for_each(|table| table.writer.collect_garbage(oldest_needed));
+    }
+
+    /// Says what the next cut is to tell of a source.
+    pub fn set_source(&mut self, source: SourceCut) {
+        self.publisher.set_source(source);
+    }
+
+    /// The source was in contact with its log.
+    pub fn contact(&self, source: &str) {
+        self.publisher.contact(source);
+    }
+
+    pub fn id_of(&mut self, table: &str) -> TableId {
+        self.table(table).writer.table().identity().id
     }
 
     pub fn store(&self) -> &Arc<TableStore> {

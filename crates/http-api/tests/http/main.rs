@@ -24,5 +24,6 @@ mod refusals;
 mod relations;
 mod rest;
 mod serving;
+mod source_floors;
 mod sql;
 mod tables;

@@ -90,7 +90,7 @@ async fn no_parameter_is_ignored() {
         "/v1/tables/orders/rows?limt=5",
         "/v1/tables/orders/rows?%F0%9F%A6%80",
         "/v1/tables/orders/rows?limit=%zz",
-        "/v1/tables/orders/rows/7?at_least=tx:753",
+        "/v1/tables/orders/rows/7?at_least=tx:",
         "/v1/tables/orders/rows/7?wait=2s",
         "/v1/tables/orders?verbose",
         "/v1/tables?limit=1",
@@ -120,10 +120,10 @@ async fn no_parameter_is_ignored() {
           400 "unknown_parameter" "There is no parameter '🦀', and table 'orders' has no such column." ["id","or","and","doc","not","wait","count","int64","limit","order"] "GET /v1/tables/orders lists all columns."
         /v1/tables/orders/rows?limit=%zz
           400 "bad_request" "The query string is not percent-encoded text: '%' is not followed by two hexadecimal digits (a percent sign itself is written %25)." null null
-        /v1/tables/orders/rows/7?at_least=tx:753
-          400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+        /v1/tables/orders/rows/7?at_least=tx:
+          400 "bad_request" "at_least cannot be used: tx: wants the number that pg_current_xact_id() answers inside the transaction that writes, as in tx:753." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
         /v1/tables/orders/rows/7?wait=2s
-          400 "bad_request" "wait means nothing without at_least or the header If-None-Match." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged; If-None-Match its header ETag, to wait for a change."
+          400 "bad_request" "wait means nothing without at_least, max_lag or the header If-None-Match." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."
         /v1/tables/orders?verbose
           400 "unknown_parameter" "There is no parameter 'verbose' here." null "This path takes no parameters."
         /v1/tables?limit=1
@@ -142,13 +142,13 @@ async fn a_header_that_asks_for_more_than_there_is_is_not_ignored_either() {
         &api,
         "GET /v1/tables/orders/rows/7\nRowtide-Max-Lag: 5s",
         expect![[r#"
-            400
-            content-length: 505
-            content-type: application/problem+json
+            200
+            content-length: 291
+            content-type: application/json
             rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
-            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live, satisfied=true, bound=log
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"The header 'rowtide-max-lag' is not supported by this version.","hint":"Leave it out; fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+            {"row":{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0,"satisfied":true,"bound":"log"}}
         "#]],
     )
     .await;

@@ -109,7 +109,7 @@ async fn what_is_not_answered_says_why_and_what_can_be_asked() {
             r#"{"sql":"select id from orders where id = $1"}"#,
             r#"{"sql":"select id, id from orders"}"#,
             r#"{"sql":"select sum(status) from orders"}"#,
-            r#"{"sql":"select id from orders","max_lag":"5s"}"#,
+            r#"{"sql":"select id from orders","since":"x"}"#,
             r#"{"sql":"select id from orders","parms":[]}"#,
             r#"{"sql":1}"#,
             r"[]",
@@ -132,8 +132,8 @@ async fn what_is_not_answered_says_why_and_what_can_be_asked() {
               400 "bad_request","detail":"Table 'orders': two columns of the answer would be called 'id'.","hint":"Give one of them another name, as in total AS amount; with joins name the columns instead of *.","retryable":false,"request_id":"r1"
             {"sql":"select sum(status) from orders"}
               400 "type_mismatch","detail":"Table 'orders': sum cannot be made of column 'status', which is of type text, in the value of 'sql' at character 8.","hint":"Only numbers and durations are summed; count, min and max take others too.","retryable":false,"request_id":"r1"
-            {"sql":"select id from orders","max_lag":"5s"}
-              400 "unknown_parameter","detail":"The field 'max_lag' is not supported by this version.","hint":"The fields are sql, params, at_least, wait, on_miss and at_exact. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"
+            {"sql":"select id from orders","since":"x"}
+              400 "unknown_parameter","detail":"The field 'since' is not supported by this version.","hint":"The fields are sql, params, at_least, max_lag, wait, on_miss and at_exact. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders","parms":[]}
               400 "unknown_parameter","detail":"There is no field 'parms' here.","candidates":["params"],"hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
             {"sql":1}

@@ -160,13 +160,15 @@ where
             _ => Err(Unfit::Ambiguous(names(&touched))),
         };
     };
-    let meant = touched
-        .iter()
-        .filter(|source| *source.name == **asked || *source.connector == **asked);
-    let meant: Vec<&Arc<SourceCut>> = meant.copied().collect();
-    match meant[..] {
-        [one] => Ok(Some(one)),
-        [] => {
+    let called = |is_it: fn(&SourceCut, &str) -> bool| -> Vec<&Arc<SourceCut>> {
+        let meant = touched.iter().filter(|source| is_it(source, asked));
+        meant.copied().collect()
+    };
+    let by_name = called(|source, asked| *source.name == *asked);
+    let by_connector = called(|source, asked| *source.connector == *asked);
+    match (&by_name[..], &by_connector[..]) {
+        ([one], _) | (_, [one]) => Ok(Some(one)),
+        ([], []) => {
             let mut tables = tables.into_iter();
             if tables.any(|table| table.table.identity().source == *asked) {
                 return Ok(None);
@@ -176,7 +178,7 @@ where
                 known: names(&touched),
             })
         }
-        _ => Err(Unfit::Ambiguous(names(&meant))),
+        ([], several) | (several, _) => Err(Unfit::Ambiguous(names(several))),
     }
 }
 

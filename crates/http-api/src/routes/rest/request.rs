@@ -139,7 +139,7 @@ impl Request {
         let tables = query.tables();
         let fresh = query::fresh::of(cut, tables.iter().map(|table| &**table), state.now_ms())
             .unwrap_or_else(|| fresh::of_table(cut, table, state.now_ms()));
-        let fresh = match floor.judged(tables.iter().map(|table| &**table), fresh) {
+        let fresh = match floor.judged(cut, tables.iter().map(|table| &**table), fresh) {
             Ok(fresh) => fresh,
             Err(refused) => return Ok(refused.into_response()),
         };

@@ -11,7 +11,9 @@ use table_store::Cut;
 use crate::problem::ApiError;
 use crate::{ApiState, candidates, error, fresh, params};
 
-const FIELDS: &[&str] = &["sql", "params", "at_least", "wait", "on_miss", "at_exact"];
+const FIELDS: &[&str] = &[
+    "sql", "params", "at_least", "max_lag", "wait", "on_miss", "at_exact",
+];
 const EXAMPLE: &str =
     "Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.";
 
@@ -27,7 +29,7 @@ pub(super) fn check_fields(body: &[u8]) -> Result<(), ApiError> {
             ErrorCode::UnknownParameter,
             format!("The field '{name}' is not supported by this version."),
         )
-        .with_hint("The fields are sql, params, at_least, wait, on_miss and at_exact. fresh in every answer says how fresh it is."));
+        .with_hint("The fields are sql, params, at_least, max_lag, wait, on_miss and at_exact. fresh in every answer says how fresh it is."));
     }
     let short: String = name.chars().take(40).collect();
     Err(ApiError::new(

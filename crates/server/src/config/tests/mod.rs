@@ -131,6 +131,12 @@ fn full_indexes() -> Vec<IndexDefinition> {
     ]
 }
 
+const FULL_SETTINGS: [(&str, &str); 3] = [
+    ("enable.ssl.certificate.verification", "false"),
+    ("security.protocol", "SASL_SSL"),
+    ("socket.timeout.ms", "60000"),
+];
+
 #[test]
 fn everything_that_can_be_written_is_understood() {
     let config = try_load(
@@ -139,11 +145,6 @@ fn everything_that_can_be_written_is_understood() {
         &[("RECORDS", "/records"), ("REGISTRY_PASSWORD", "hunter2")],
     )
     .unwrap();
-    let settings = [
-        ("enable.ssl.certificate.verification", "false"),
-        ("security.protocol", "SASL_SSL"),
-        ("socket.timeout.ms", "60000"),
-    ];
     let expected = Config {
         hash_key: None,
         storage: Storage::Directory("/var/lib/rowtide".into()),
@@ -158,7 +159,7 @@ fn everything_that_can_be_written_is_understood() {
                 reads: Reads::Kafka {
                     brokers: "kafka-1:9092,kafka-2".to_owned(),
                     topics: vec!["shop.public.*".to_owned()],
-                    settings: settings
+                    settings: FULL_SETTINGS
                         .map(|(key, value)| (key.to_owned(), value.to_owned()))
                         .into(),
                 },
