@@ -70,7 +70,7 @@ fn floors_are_spelled_in_five_ways() {
         ts:shop/2026-11-20T23:59:58.412Z: Some("shop") Time(1795219198412)
         ts:2026-11-21T01:59:58.412+02:00: None Time(1795219198412)
         log_end: LogEnd
-        Ag: Tables(AsOf { tables: [] })
+        Ag: Tables(AsOf { cut: None, tables: [] })
         source_now: no: SourceNow
         : no: Unknown
         tx:: no: Transaction
