@@ -68,6 +68,7 @@ impl Sequencer {
                 self.publisher.set(table.cut());
             }
         }
+        self.record_changes();
         self.publisher.publish();
         self.let_go_of_garbage();
         self.unpublished = 0;
