@@ -104,6 +104,7 @@ impl Api {
     pub(crate) fn end_waits(&self) {
         if let Some(state) = &self.inner.data {
             state.waits().end();
+            state.feeds().end();
         }
     }
 

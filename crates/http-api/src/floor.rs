@@ -197,7 +197,7 @@ fn serves(word: &str) -> Result<bool, ApiError> {
 }
 
 /// `2s`, `500ms`, or a number of seconds.
-fn wait(text: &str) -> Result<Duration, ApiError> {
+pub(crate) fn wait(text: &str) -> Result<Duration, ApiError> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1),
         None => (text.strip_suffix('s').unwrap_or(text), 1_000),
@@ -220,7 +220,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(WAIT_MAX))
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+pub(crate) fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
         return Ok(None);

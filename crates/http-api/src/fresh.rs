@@ -129,7 +129,7 @@ pub(crate) fn header(fresh: &Fresh) -> String {
 }
 
 /// `2026-11-20T23:59:58.412Z`.
-fn rfc3339(ms: i64) -> String {
+pub(crate) fn rfc3339(ms: i64) -> String {
     let mut text = String::with_capacity(24);
     let _ = write_timestamp(Moment::from_units(ms, 1000), &mut text);
     text.push('Z');

@@ -13,6 +13,7 @@ mod api;
 mod candidates;
 mod error;
 mod exact;
+mod feed;
 mod floor;
 mod fresh;
 mod head_timer;

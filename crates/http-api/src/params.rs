@@ -33,7 +33,7 @@ pub(crate) const RESERVED: &[&str] = &[
 ];
 
 /// Those of them that this version does not have anywhere.
-const LATER: &[&str] = &["since", "max_lag"];
+const LATER: &[&str] = &["max_lag"];
 
 /// The parameters of a request, decoded.
 #[derive(Debug)]

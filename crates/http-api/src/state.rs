@@ -10,6 +10,7 @@ use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
+use crate::feed::Feeds;
 use crate::told::LastTold;
 use crate::waits::Waits;
 
@@ -77,6 +78,7 @@ struct Shared {
     relations: Relations,
     told: LastTold,
     waits: Arc<Waits>,
+    feeds: Arc<Feeds>,
 }
 
 impl ApiState {
@@ -90,6 +92,8 @@ impl ApiState {
     ) -> Self {
         let waits = Arc::<Waits>::default();
         store.listen(Arc::clone(&waits) as _);
+        let feeds = Arc::<Feeds>::default();
+        store.listen(Arc::clone(&feeds) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -99,6 +103,7 @@ impl ApiState {
                 relations,
                 told: LastTold::default(),
                 waits,
+                feeds,
             }),
         }
     }
@@ -133,6 +138,10 @@ impl ApiState {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.shared.waits
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.shared.feeds
     }
 
     pub(crate) fn told(&self) -> &LastTold {

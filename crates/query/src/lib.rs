@@ -24,6 +24,7 @@ mod embed;
 pub mod fetch;
 #[cfg(test)]
 mod fixture;
+pub mod follow;
 pub mod format;
 pub mod fresh;
 pub mod group;
@@ -39,6 +40,7 @@ pub mod postgrest;
 mod predicate;
 pub mod reach;
 pub mod relation;
+pub mod resume;
 mod run;
 #[cfg(test)]
 mod said;

@@ -8,6 +8,8 @@
 mod admin;
 mod dsl;
 mod exact;
+mod feed;
+mod feed_model;
 mod fixture;
 mod floors;
 mod indexes;

@@ -153,7 +153,7 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             at_least=tx:7
               400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
             since=x
-              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, at_least, wait, on_miss, at_exact, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
+              400 "bad_request" "since (or Last-Event-ID) is no as_of of this version." null "since is the id of an event, or fresh.as_of of an answer, unchanged."
         "#]],
     )
     .await;
