@@ -116,17 +116,28 @@ impl Log {
 
     /// Writes records if there is room for them everywhere, which acknowledgements make; whether it did.
     pub fn write_if_room(&mut self, records: impl FnOnce() -> Vec<Record>) -> anyhow::Result<bool> {
+        let has_room = self.has_room()?;
+        if has_room {
+            self.write_unacknowledged(&records())?;
+        }
+        Ok(has_room)
+    }
+
+    /// Whether there is room everywhere.
+    pub fn has_room(&mut self) -> anyhow::Result<bool> {
         if self.is_full() {
             self.forget_acknowledged()?;
         }
-        if self.is_full() {
-            return Ok(false);
-        }
-        for record in records() {
-            self.send_unacknowledged(&record)?;
+        Ok(!self.is_full())
+    }
+
+    /// Writes records that take room until they are acknowledged.
+    pub fn write_unacknowledged(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        for record in records {
+            self.send_unacknowledged(record)?;
         }
         self.broker.flush()?;
-        Ok(true)
+        Ok(())
     }
 
     /// The offset of the next record of each partition.

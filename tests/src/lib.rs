@@ -11,6 +11,7 @@ pub mod avro_schema;
 pub mod binary;
 pub mod broker;
 pub mod calendar;
+pub mod checker;
 pub mod compare;
 pub mod decimal;
 pub mod disk;

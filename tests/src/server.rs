@@ -128,6 +128,13 @@ impl Server {
         read(response.with_context(|| path.to_owned())?).with_context(|| path.to_owned())
     }
 
+    /// Asks the data listener with a body.
+    pub fn ask_with(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+        let url = format!("http://127.0.0.1:{}{path}", self.data_port);
+        let response = self.agent.post(url).send_json(body);
+        read(response.with_context(|| format!("POST {path}"))?)
+    }
+
     /// Asks the data listener for what must be there, with an honest `fresh` in it.
     pub fn found(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Exact> {
         let answer = self.get(path, query)?;

@@ -23,9 +23,35 @@ pub struct Fresh {
     pub complete: bool,
     /// Records of these tables that could not be applied.
     pub quarantined: u64,
-    /// With `at_least`: whether the answer is not older than that. False with `on_miss=serve` only.
+    /// With `at_least` or `max_lag`: whether the answer is as fresh as that. False with `on_miss=serve` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub satisfied: Option<bool>,
+    /// With `at_least=tx:…` and its like, where satisfied: what that rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+    /// With `max_lag`: which lag was bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
+}
+
+/// What it rests on that an answer is not older than a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// The boundaries of transactions were followed.
+    Exact,
+    /// Something later was seen, and the tables were read to their ends since.
+    Weak,
+}
+
+/// Which lag `max_lag` bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// `source_lag_ms`.
+    Source,
+    /// `lag_ms`: nothing is known of the source itself.
+    Log,
 }
 
 /// Where a table, partition or source stands. Ordered from best to worst, so that the worst of several is `max`.

@@ -17,7 +17,7 @@ mod status;
 mod tables;
 mod wait;
 
-pub use fresh::{Fresh, State, Transactions};
+pub use fresh::{Bound, Fresh, Precision, State, Transactions};
 pub use memory::{MemoryStatus, TableMemory};
 pub use problem::{ErrorCode, PROBLEM_CONTENT_TYPE, Problem};
 pub use quarantine::{

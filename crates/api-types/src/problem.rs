@@ -23,6 +23,9 @@ pub struct Problem {
     /// What could have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
+    /// Of a transaction that was waited for in vain: others of its source that are shown, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent_tx: Vec<String>,
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -46,6 +49,7 @@ impl Problem {
             code,
             detail: detail.into(),
             candidates: Vec::new(),
+            recent_tx: Vec::new(),
             hint: None,
             retryable: code.retry_after_ms().is_some(),
             retry_after_ms: code.retry_after_ms(),

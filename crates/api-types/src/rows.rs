@@ -1,8 +1,8 @@
 //! Rows: a lookup's answer and a list's.
 //!
 //! Rows are rendered where they lie and never pass through serde on the way out. The server writes
-//! `{"rows":[`, the rows, `],` and then a [`ListTail`] without its opening brace; readers parse the
-//! whole as a [`ListResponse`]. A lookup is `{"row":`, the row, `,"fresh":`, a [`Fresh`] and `}`.
+//! `{"rows":[`, the rows, `],`, a [`ListTail`] without its braces, `,"fresh":`, a [`Fresh`] and `}`; readers
+//! parse the whole as a [`ListResponse`]. A lookup is `{"row":`, the row, `,"fresh":`, a [`Fresh`] and `}`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ pub struct ListPlan {
     pub rows_examined: u64,
 }
 
-/// What follows the rows of a list.
+/// What stands between the rows of a list and how fresh they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListTail {
     /// Rows in this answer.
@@ -57,9 +57,6 @@ pub struct ListTail {
     pub hint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<ListPlan>,
-    /// `None` if the list is part of an answer that says it for all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fresh: Option<Fresh>,
 }
 
 #[cfg(test)]
@@ -80,6 +77,8 @@ mod tests {
             complete: true,
             quarantined: 0,
             satisfied: None,
+            precision: None,
+            bound: None,
         };
         let tail = ListTail {
             count: 1,
@@ -88,10 +87,11 @@ mod tests {
             truncated: false,
             hint: None,
             plan: None,
-            fresh: Some(fresh),
         };
         let tail = serde_json::to_string(&tail).unwrap();
-        let text = format!(r#"{{"rows":[{{"id":7,"total":1.10}}],{}"#, &tail[1..]);
+        let tail = &tail[1..tail.len() - 1];
+        let fresh = serde_json::to_string(&fresh).unwrap();
+        let text = format!(r#"{{"rows":[{{"id":7,"total":1.10}}],{tail},"fresh":{fresh}}}"#);
         let list: ListResponse = serde_json::from_str(&text).unwrap();
         assert_eq!(list.rows[0].get(), r#"{"id":7,"total":1.10}"#);
         assert_eq!(serde_json::to_string(&list).unwrap(), text);

@@ -1,7 +1,7 @@
 //! `POST /v1/sql`.
 //!
 //! As in lists, rows never pass through serde on the way out: the server writes `{"columns":[…],"types":[…],"rows":[…]`
-//! and then a [`SqlTail`] without its opening brace; readers parse the whole as a [`SqlResponse`].
+//! and then a [`SqlTail`] without its braces and `fresh`; readers parse the whole as a [`SqlResponse`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,9 +16,12 @@ pub struct SqlRequest {
     /// What `$1`, `$2`, … stand for.
     #[serde(default)]
     pub params: Vec<Box<RawValue>>,
-    /// `as_of` of an earlier answer that this one must not be older than.
+    /// What the answer must not be older than: `as_of` of an earlier one, `tx:…`, `lsn:…`, `gtid:…`, `ts:…`, `log_end`.
     #[serde(default)]
     pub at_least: Option<String>,
+    /// How old it may be, as `5s` or `500ms`.
+    #[serde(default)]
+    pub max_lag: Option<String>,
     /// How long that is waited for, as `2s` or `500ms`.
     #[serde(default)]
     pub wait: Option<String>,
@@ -46,7 +49,7 @@ pub struct SqlResponse {
     pub fresh: Fresh,
 }
 
-/// What follows the rows of an answer.
+/// What stands between the rows of an answer and how fresh they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SqlTail {
     /// There are more rows than these, though the statement did not ask for fewer.
@@ -56,5 +59,4 @@ pub struct SqlTail {
     pub hint: Option<String>,
     /// What ran the statement.
     pub engine: String,
-    pub fresh: Fresh,
 }

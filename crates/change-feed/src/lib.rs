@@ -7,11 +7,13 @@
 
 mod batch;
 mod decoder;
+mod ends;
 mod schemas;
 mod source;
 
 pub use batch::{Header, RawBatch, RawRecord, RecordRef};
 pub use decoder::{Decoded, Decoder, TopicContext};
+pub use ends::{EndsQuestion, LogEnd};
 pub use schemas::{
     RegisteredSchema, RegistryError, RegistryId, SchemaLanguage, SchemaRegistry, SchemaShelf,
     ShelvedSchema,

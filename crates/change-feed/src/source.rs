@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use row_model::{NextOffset, PartitionId};
 
-use crate::RawBatch;
+use crate::{EndsQuestion, RawBatch};
 
 /// Identity of a topic beyond its name, where the broker has one: a recreated topic has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,4 +122,10 @@ pub trait Source: Send {
 
     /// The end of each started partition as last heard of, without waiting; what lag is measured by.
     fn ends(&self) -> Vec<(PartitionId, NextOffset)>;
+
+    /// Asks where logs end from now on, without waiting for the answer. A consumer that reads committed records
+    /// only is told the ends of those. What holds the answer up, holds no record up.
+    fn ask_ends(&mut self, question: EndsQuestion) {
+        question.answer(Err("this source cannot tell where its log ends".to_owned()));
+    }
 }

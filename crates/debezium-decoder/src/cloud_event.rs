@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::DecodeError;
 use crate::block::Block;
+use crate::boundary;
 use crate::data_change::Event;
 use crate::decoding::Decoding;
 use crate::envelope::{Envelope, Op};
@@ -31,9 +32,12 @@ impl Decoding<'_> {
         let attributes = members(unwrapped.payload).ok_or(DecodeError::NotAnEnvelope)?;
         let mut block = Block::default();
         let (mut op, mut time, mut data) = (None, None, None);
+        let (mut transaction, mut order) = (None, None);
         for (name, token) in attributes {
             match name.strip_prefix(PREFIX) {
                 Some("op") if token.get() != "null" => op = Some(Op::read(token.get())?),
+                Some("txid") => transaction = text(token),
+                Some("txtotalorder") => order = text(token),
                 Some(name) => block.set(name, token),
                 None if name == "data" => data = Some(token),
                 None if name == "time" => time = text(token),
@@ -59,11 +63,13 @@ impl Decoding<'_> {
             source: source_block::read(&block),
             origin: OriginId(0),
             connector_ms: images.ts_ms,
+            membership: transaction.and_then(|id| boundary::member(&id, order.as_deref())),
         };
         if let Some((op, source)) = images.op_and_source()? {
             // With its metadata in headers the event holds the whole envelope.
             event.op = op;
             event.source = self.topic.source.facts(source)?;
+            event.membership = images.transaction.and_then(boundary::membership);
             event.origin = self.topic.source.origin(&self.topic.history);
         } else if op.is_some() {
             event.origin = self.topic.history.origin(&block.table_name());

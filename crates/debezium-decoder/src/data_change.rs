@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use change_feed::RecordRef;
-use row_model::{Change, ChangeKind, OriginId, Row};
+use row_model::{Change, ChangeKind, Membership, OriginId, Row};
 
 use crate::DecodeError;
 use crate::block::Connector;
@@ -28,6 +28,7 @@ pub(crate) struct Event<'a> {
     pub source: SourceFacts,
     pub origin: OriginId,
     pub connector_ms: Option<i64>,
+    pub membership: Option<Membership>,
 }
 
 impl Event<'_> {
@@ -45,6 +46,8 @@ impl Event<'_> {
             position: self.source.position,
             run: headers.run,
             transaction: self.source.transaction,
+            membership: self.membership,
+            gtid_line: self.source.gtid_line,
             commit_ms: self.source.commit_ms,
             connector_ms: self.connector_ms,
             key_change: headers.key_change,

@@ -22,7 +22,7 @@ use crate::key::KeyShape;
 use crate::outline::Outline;
 use crate::registry::Registered;
 use crate::topic::{Reading, TopicKind, TopicState, Unwrapped};
-use crate::{DecodeError, Placeholder, notification};
+use crate::{DecodeError, Placeholder, boundary, notification};
 
 /// A larger record is put aside: a single row must not outweigh everything else.
 pub const RECORD_BYTES_MAX: usize = 8 << 20;
@@ -172,6 +172,7 @@ impl Decoding<'_> {
             source,
             origin: self.topic.source.origin(&self.topic.history),
             connector_ms: avro.ts_ms,
+            membership: avro.transaction.and_then(boundary::avro_membership),
         };
         self.enters(RecordFormat::Envelope)?;
         self.topic.format = Some(RecordFormat::Envelope);
@@ -206,6 +207,7 @@ impl Decoding<'_> {
                     source: self.topic.source.facts(source)?,
                     origin: self.topic.source.origin(&self.topic.history),
                     connector_ms: envelope.ts_ms,
+                    membership: envelope.transaction.and_then(boundary::membership),
                 };
                 let may_be_message = self.topic.kind == TopicKind::Message
                     && op == Op::Create
@@ -227,9 +229,12 @@ impl Decoding<'_> {
                 self.out.notices.extend(notice);
                 Ok(None)
             }
-            Recognised::Heartbeat | Recognised::TransactionBoundary | Recognised::SchemaChange => {
+            Recognised::TransactionBoundary => {
+                let boundary = boundary::read(unwrapped.payload, record.offset)?;
+                self.out.boundaries.push(boundary);
                 Ok(None)
             }
+            Recognised::Heartbeat | Recognised::SchemaChange => Ok(None),
         }
     }
 
@@ -294,6 +299,8 @@ pub(crate) fn blank(offset: u64, kind: ChangeKind, key: Range<u32>) -> Change {
         position: None,
         run: None,
         transaction: None,
+        membership: None,
+        gtid_line: None,
         commit_ms: None,
         connector_ms: None,
         other_key: 0..0,

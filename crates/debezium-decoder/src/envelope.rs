@@ -21,6 +21,8 @@ pub(crate) struct Envelope<'a> {
     #[serde(borrow, default)]
     pub source: Option<Token<'a>>,
     #[serde(borrow, default)]
+    pub transaction: Option<Token<'a>>,
+    #[serde(borrow, default)]
     op: Option<Token<'a>>,
     #[serde(default, deserialize_with = "whole_number")]
     pub ts_ms: Option<i64>,
@@ -88,6 +90,7 @@ impl<'a> Envelope<'a> {
                 "after" => envelope.after = token,
                 "updateDescription" => envelope.update = token,
                 "source" => envelope.source = token,
+                "transaction" => envelope.transaction = token,
                 "op" => envelope.op = token,
                 "ts_ms" => envelope.ts_ms = token.and_then(integer),
                 "status" => envelope.status = token,

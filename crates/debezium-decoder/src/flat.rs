@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use change_feed::RecordRef;
-use row_model::{Change, ChangeKind, RecordFormat, Row, SnapshotMark, SourcePosition};
+use row_model::{Change, ChangeKind, Membership, RecordFormat, Row, SnapshotMark, SourcePosition};
 
 use crate::DecodeError;
 use crate::block::Block;
+use crate::boundary;
 use crate::data_change::is_whole;
 use crate::decoding::{Decoding, blank};
 use crate::envelope::Op;
@@ -41,6 +42,8 @@ enum Added {
     Op,
     Deleted,
     ConnectorMs,
+    TransactionId,
+    TransactionOrder,
     /// A field of the source block, by its name there.
     Source(String),
 }
@@ -53,6 +56,7 @@ pub(crate) struct AddedFacts {
     connector_ms: Option<i64>,
     source: SourceFacts,
     table: Option<String>,
+    membership: Option<Membership>,
 }
 
 impl AddedFacts {
@@ -76,6 +80,8 @@ impl AddedColumns {
                 "op" => Added::Op,
                 "deleted" => Added::Deleted,
                 "ts_ms" => Added::ConnectorMs,
+                "transaction_id" => Added::TransactionId,
+                "transaction_total_order" => Added::TransactionOrder,
                 _ => Added::Source(name.strip_prefix("source_").unwrap_or(name).to_owned()),
             };
             added.has_snapshot |= matches!(&fact, Added::Source(name) if name == "snapshot");
@@ -94,6 +100,7 @@ impl AddedColumns {
             ..AddedFacts::default()
         };
         let mut block = Block::default();
+        let (mut transaction, mut order) = (None, None);
         for (place, fact) in &self.columns {
             let Some(token) = tokens.get(*place).filter(|token| token.get() != "null") else {
                 continue;
@@ -102,9 +109,12 @@ impl AddedColumns {
                 Added::Op => facts.op = Some(Op::read(token.get())?),
                 Added::Deleted => facts.is_deleted = is_true(token),
                 Added::ConnectorMs => facts.connector_ms = integer(token),
+                Added::TransactionId => transaction = text(token),
+                Added::TransactionOrder => order = Some(token.get()),
                 Added::Source(name) => block.set(name, token),
             }
         }
+        facts.membership = transaction.and_then(|id| boundary::member(&id, order));
         facts.source = source_block::read(&block);
         facts.table = block.names_a_table().then(|| block.table_name());
         if facts.source.position.is_none() && self.columns.is_empty() {
@@ -220,6 +230,8 @@ impl Decoding<'_> {
             position: facts.source.position,
             run: headers.run,
             transaction: facts.source.transaction,
+            membership: facts.membership,
+            gtid_line: facts.source.gtid_line,
             commit_ms: facts.source.commit_ms,
             connector_ms: facts.connector_ms,
             other_key: key.other.clone(),

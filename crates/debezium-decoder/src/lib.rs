@@ -15,6 +15,7 @@
 
 mod avro;
 mod block;
+mod boundary;
 mod cassandra;
 mod cell;
 mod cloud_event;

@@ -138,6 +138,7 @@ impl Decoding<'_> {
             position: facts.position,
             run: headers.run,
             transaction: facts.transaction,
+            gtid_line: facts.gtid_line,
             commit_ms: facts.commit_ms,
             ..change
         })

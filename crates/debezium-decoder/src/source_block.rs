@@ -3,7 +3,9 @@
 //! Blocks of one table differ only in a few values. The last block is kept as a template of literal
 //! text and holes: a block that fits it gives its few values without being parsed again.
 
-use row_model::{OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction};
+use row_model::{
+    Gtid, GtidLine, OriginId, SchemaHistory, SnapshotMark, SourcePosition, Transaction,
+};
 
 use crate::DecodeError;
 use crate::avro::{AvroRow, AvroTemplate};
@@ -17,6 +19,7 @@ pub(crate) struct SourceFacts {
     pub snapshot: Option<SnapshotMark>,
     pub position: Option<SourcePosition>,
     pub transaction: Option<Transaction>,
+    pub gtid_line: Option<GtidLine>,
     pub commit_ms: Option<i64>,
 }
 
@@ -38,6 +41,7 @@ impl SourceFacts {
             transaction: tx_id
                 .filter(|id| *id != 0)
                 .map(|id| Transaction(u64::from(id as u32))),
+            gtid_line: None,
             commit_ms,
         }
     }
@@ -124,6 +128,11 @@ pub(crate) fn read(block: &Block<'_>) -> SourceFacts {
         snapshot,
         position: block.position(snapshot.is_some(), incremental),
         transaction: block.transaction(),
+        gtid_line: block
+            .gtid
+            .as_deref()
+            .and_then(Gtid::parse)
+            .map(|gtid| gtid.line),
         commit_ms: block.ts_ms,
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use change_feed::{PartitionFacts, RawBatch, SourceError, SourceEvent, StartAt};
+use change_feed::{LogEnd, PartitionFacts, RawBatch, SourceError, SourceEvent, StartAt};
 use row_model::{NextOffset, PartitionId};
 
 use crate::line::ParsedLine;
@@ -237,6 +237,16 @@ impl Partitions {
             Some((partition.facts.id, NextOffset(partition.seen.max(next))))
         };
         self.list.iter().filter_map(end).collect()
+    }
+
+    /// The same by name, of all partitions.
+    pub(crate) fn log_ends(&self) -> Vec<LogEnd> {
+        let end = |partition: &Partition| LogEnd {
+            topic: partition.facts.topic.clone(),
+            partition: partition.facts.partition,
+            next: partition.seen.max(partition.next.unwrap_or_default()),
+        };
+        self.list.iter().map(end).collect()
     }
 
     fn index_of(&mut self, line: &ParsedLine<'_>, events: &mut Vec<SourceEvent>) -> Option<usize> {

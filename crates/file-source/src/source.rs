@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use change_feed::{Source, SourceError, SourceEvent, StartAt};
+use change_feed::{EndsQuestion, Source, SourceError, SourceEvent, StartAt};
 use row_model::{NextOffset, PartitionId};
 
 use crate::compression::Compression;
@@ -29,6 +29,9 @@ const BLOCKED_WAIT: Duration = Duration::from_millis(10);
 
 /// After a file could not be read, it is tried again when callers waited this long altogether.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Questions where the files end that wait until all of them was read.
+const ASKED_MAX: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileOptions {
@@ -53,6 +56,8 @@ pub struct FileSource {
     reported: (usize, u64),
     discovery_complete: bool,
     trouble: Option<Trouble>,
+    /// Answered when everything that is in the files has been read.
+    asked: Vec<EndsQuestion>,
 }
 
 /// Where the current pass is.
@@ -94,6 +99,7 @@ impl FileSource {
             reported: (0, 0),
             discovery_complete: false,
             trouble: None,
+            asked: Vec::new(),
         })
     }
 
@@ -220,6 +226,9 @@ impl FileSource {
             events.push(SourceEvent::DiscoveryComplete);
         }
         self.partitions.tell_ends(events);
+        for question in std::mem::take(&mut self.asked) {
+            question.answer(Ok(self.partitions.log_ends()));
+        }
         if self.follow {
             self.look_for_more();
         }
@@ -281,6 +290,14 @@ impl Source for FileSource {
 
     fn ends(&self) -> Vec<(PartitionId, NextOffset)> {
         self.partitions.ends()
+    }
+
+    fn ask_ends(&mut self, question: EndsQuestion) {
+        if self.asked.len() < ASKED_MAX {
+            self.asked.push(question);
+        } else {
+            question.answer(Err("too many are asking already".to_owned()));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Limited;
 use parking_lot::RwLock;
 use telemetry::{Event, MetricsPage, RequestDuration, clock};
@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
 use tracing::{Instrument, debug, debug_span};
 
+use crate::conditional::{Conditional, Dormitory};
 use crate::patience::{InFlight, Patience};
 use crate::problem::ApiError;
 use crate::quick::{Lookup, Said};
@@ -33,12 +34,18 @@ use crate::route::{self, Route};
 use crate::routes::{self, rows};
 use crate::{
     ApiState, Hosts, Limits, Operator, admin, error, exact, floor, fresh, problem, request_id,
+    respond,
 };
 
 /// Headers that ask for more than an answer begin so. Ignored, they would make promises.
 const OWN_HEADERS: &str = "rowtide-";
 /// Those that are known.
-const KNOWN_HEADERS: [&str; 3] = [floor::AT_LEAST, floor::ON_MISS, exact::AT_EXACT];
+const KNOWN_HEADERS: [&str; 4] = [
+    floor::AT_LEAST,
+    floor::MAX_LAG,
+    floor::ON_MISS,
+    exact::AT_EXACT,
+];
 
 /// One listener's whole surface. Cheap to clone.
 #[derive(Clone)]
@@ -48,8 +55,11 @@ pub struct Api {
 
 struct Inner {
     router: Router,
-    /// On the data listener.
-    data: Option<ApiState>,
+    state: ApiState,
+    /// Whether this is the listener that answers about tables, and not the admin's.
+    is_data: bool,
+    /// Places for requests that wait.
+    waiters: Arc<Semaphore>,
     hosts: Hosts,
     limits: Limits,
     in_flight: Arc<Semaphore>,
@@ -61,12 +71,10 @@ impl Api {
     /// The data listener: tables, rows, status.
     #[must_use]
     pub fn data(state: ApiState, hosts: Hosts, limits: Limits) -> Self {
-        Self::new(
-            routes::router(state.clone(), limits),
-            Some(state),
-            hosts,
-            limits,
-        )
+        let limits = limits.checked();
+        let waiters = Arc::new(Semaphore::new(limits.waiters_max));
+        let router = routes::router(state.clone(), limits, Arc::clone(&waiters));
+        Self::new(router, state, Some(waiters), hosts, limits)
     }
 
     /// The admin listener: probes, metrics, and what changes the process. Answers to any host: the kubelet asks by the pod's address.
@@ -77,21 +85,26 @@ impl Api {
         metrics: MetricsPage,
         limits: Limits,
     ) -> Self {
-        Self::new(
-            admin::router(state, operator, metrics, limits),
-            None,
-            Hosts::any(),
-            limits,
-        )
+        let limits = limits.checked();
+        let router = admin::router(state.clone(), operator, metrics, limits);
+        Self::new(router, state, None, Hosts::any(), limits)
     }
 
-    fn new(router: Router, data: Option<ApiState>, hosts: Hosts, limits: Limits) -> Self {
-        let limits = limits.checked();
+    /// Only the data listener has places for requests that wait.
+    fn new(
+        router: Router,
+        state: ApiState,
+        waiters: Option<Arc<Semaphore>>,
+        hosts: Hosts,
+        limits: Limits,
+    ) -> Self {
         let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
         Self {
             inner: Arc::new(Inner {
                 router,
-                data,
+                state,
+                is_data: waiters.is_some(),
+                waiters: waiters.unwrap_or_else(|| Arc::new(Semaphore::new(0))),
                 hosts,
                 limits,
                 in_flight,
@@ -102,9 +115,11 @@ impl Api {
 
     /// Ends what would keep a drain waiting for a cut.
     pub(crate) fn end_waits(&self) {
-        if let Some(state) = &self.inner.data {
+        let state = &self.inner.state;
+        if self.inner.is_data {
             state.waits().end();
             state.feeds().end();
+            state.sleepers().end();
         }
     }
 
@@ -114,21 +129,21 @@ impl Api {
 
     /// Whether rows are looked up here.
     pub(crate) fn answers_lookups(&self) -> bool {
-        self.inner.data.is_some()
+        self.inner.is_data
     }
 
     /// Appends the answer to a lookup, if it may be asked here and now and the row is there. Else it may
     /// have appended anything, and the request has not been counted.
     pub(crate) fn look_up(&self, lookup: &Lookup<'_>, started: Instant, said: &mut Said) -> bool {
         let inner = &self.inner;
-        let Some(state) = &inner.data else {
+        if !inner.is_data {
             return false;
-        };
+        }
         let is_admitted = inner.hosts.admit_host(lookup.host);
         let Some(_permit) = inner.in_flight.try_acquire().ok().filter(|_| is_admitted) else {
             return false;
         };
-        let Some(took) = rows::write_lookup(state, lookup, started, said) else {
+        let Some(took) = rows::write_lookup(&inner.state, lookup, started, said) else {
             return false;
         };
         inner.observe(Route::Row, StatusCode::OK.as_u16(), took);
@@ -149,15 +164,17 @@ impl Api {
         let started = clock::monotonic();
         let id = request_id::of(request.headers());
         let inner = &self.inner;
-        let in_flight = match unwound(|| inner.decide(&request, started)) {
+        let (in_flight, conditional) = match unwound(|| inner.decide(&request, started)) {
             Ok(Step::Answered(route, response)) => {
                 let asked = Asked::of(&request, &id, started);
-                return inner.finish(&asked, Some(route), response);
+                return inner.finish(&asked, Some(route), response, None);
             }
-            Ok(Step::Route(permit)) => InFlight::keep(permit, &inner.in_flight),
+            Ok(Step::Route(permit, conditional)) => {
+                (InFlight::keep(permit, &inner.in_flight), conditional)
+            }
             Err(panic) => {
                 let asked = Asked::of(&request, &id, started);
-                return inner.finish(&asked, None, asked.panicked(&*panic));
+                return inner.finish(&asked, None, asked.panicked(&*panic), None);
             }
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -167,14 +184,24 @@ impl Api {
             uri: &uri,
             started,
         };
+        let patience = Patience::of(in_flight, conditional.is_some());
+        let conditional = conditional.as_ref();
         // Boxed, because it is many times as large as all that a lookup needs.
-        let patience = Patience::of(in_flight);
-        let response = match Box::pin(caught(inner.routed(request, &asked, &patience))).await {
+        let routed = Box::pin(caught(inner.routed(
+            request,
+            &asked,
+            conditional,
+            &patience,
+        )));
+        let response = match routed.await {
             Ok(response) => response,
             Err(panic) => asked.panicked(&*panic),
         };
-        drop(patience);
-        inner.finish(&asked, None, response)
+        let response = match conditional {
+            Some(conditional) => conditional.applied(response, Some(&patience)),
+            None => response,
+        };
+        inner.finish(&asked, None, response, patience.has_waited())
     }
 }
 
@@ -189,8 +216,8 @@ struct Asked<'a> {
 /// How far the head of a request brings it.
 enum Step<'a> {
     Answered(Route, Response),
-    /// It is the router's, and in flight as long as this lives.
-    Route(SemaphorePermit<'a>),
+    /// It is the router's, and in flight as long as this lives; perhaps only what the client does not have is wanted.
+    Route(SemaphorePermit<'a>, Option<Conditional>),
 }
 
 impl<'a> Asked<'a> {
@@ -218,32 +245,45 @@ impl Inner {
     /// Refuses a request, answers it if it is a lookup, or lets it in.
     fn decide<B>(&self, request: &Request<B>, started: Instant) -> Step<'_> {
         let refused = |error: ApiError| Step::Answered(Route::Unmatched, error.into_response());
-        let asks_for_more = match self.admit(request) {
-            Ok(asks_for_more) => asks_for_more,
+        let admitted = self.admit(request);
+        let admitted = admitted.and_then(|more| Ok((more, self.conditional(request)?)));
+        let (asks_for_more, conditional) = match admitted {
+            Ok(admitted) => admitted,
             Err(error) => return refused(error),
         };
         let Ok(permit) = self.in_flight.try_acquire() else {
             return refused(error::overloaded());
         };
-        if let Some(state) = &self.data
-            && request.method() == Method::GET
+        if self.is_data
             && !asks_for_more
-            && let Some((table, key)) = route::row_of(request.uri().path())
-            && request.uri().query().is_none_or(str::is_empty)
+            && let Some((table, key)) = route::lookup_of(request.method(), request.uri())
         {
-            let answer = rows::lookup(state, table, key, started);
-            return Step::Answered(
-                Route::Row,
-                answer.unwrap_or_else(IntoResponse::into_response),
-            );
+            let answer = rows::lookup(&self.state, table, key, started);
+            let answer = answer.unwrap_or_else(IntoResponse::into_response);
+            return match conditional {
+                Some(conditional) if conditional.sleeps_on(&answer) => {
+                    Step::Route(permit, Some(conditional))
+                }
+                Some(conditional) => Step::Answered(Route::Row, conditional.applied(answer, None)),
+                None => Step::Answered(Route::Row, answer),
+            };
         }
-        Step::Route(permit)
+        Step::Route(permit, conditional)
+    }
+
+    /// What the client has already, if it says so to a listener that has tables.
+    fn conditional<B>(&self, request: &Request<B>) -> Result<Option<Conditional>, ApiError> {
+        if !self.is_data {
+            return Ok(None);
+        }
+        Conditional::of(request.headers())
     }
 
     async fn routed<B>(
         &self,
         mut request: Request<B>,
         asked: &Asked<'_>,
+        conditional: Option<&Conditional>,
         patience: &Patience,
     ) -> Response
     where
@@ -256,26 +296,59 @@ impl Inner {
         let body_bytes_max = self.limits.body_bytes_max as usize;
         request.extensions_mut().insert(patience.clone());
         let request = request.map(|body| Body::new(Limited::new(body, body_bytes_max)));
-        let routed = self.router.clone().oneshot(request).instrument(span);
+        let routed = self.looked(request, conditional, patience).instrument(span);
         tokio::select! {
             biased;
-            Ok(response) = routed => response,
+            response = routed => response,
             () = patience.ends(self.limits.request_timeout) => {
                 Event::RequestTimedOut { request_id, path }.emit();
-                self.timed_out(asked.uri).into_response()
+                error::timed_out(self.limits.request_timeout).into_response()
             }
         }
     }
 
+    /// What the router answers: once, or until it is something that the client has not.
+    async fn looked(
+        &self,
+        request: Request<Body>,
+        conditional: Option<&Conditional>,
+        patience: &Patience,
+    ) -> Response {
+        let Some(conditional) = conditional else {
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            return response;
+        };
+        let dormitory = Dormitory {
+            router: &self.router,
+            state: &self.state,
+            waiters: &self.waiters,
+            patience,
+            limits: &self.limits,
+        };
+        conditional.answer(request, &dormitory).await
+    }
+
     /// What every answer has: its error written out, its id, its place in the metrics and in the log.
-    fn finish(&self, asked: &Asked<'_>, route: Option<Route>, response: Response) -> Response {
-        let mut response = problem::write(response, asked.uri.path(), asked.id);
+    fn finish(
+        &self,
+        asked: &Asked<'_>,
+        route: Option<Route>,
+        response: Response,
+        waited: Option<Duration>,
+    ) -> Response {
+        // A panic that this meets may be the very one that is told.
+        let fresh = || unwound(|| fresh::of_path(&self.state, asked.uri.path())).ok();
+        let mut response = problem::write(response, asked.uri.path(), asked.id, fresh);
         let took = clock::monotonic().duration_since(asked.started);
         let route = route.or_else(|| response.extensions_mut().remove());
         let status = response.status().as_u16();
         self.observe(route.unwrap_or(Route::Unmatched), status, took);
         debug!(id = request_id::as_str(asked.id), method = %asked.method, path = asked.uri.path(), status, took_us = took.as_micros() as u64, "answered");
         let headers = response.headers_mut();
+        respond::insert_took(headers, took.saturating_sub(waited.unwrap_or_default()));
+        if let Some(waited) = waited {
+            respond::insert_waited(headers, waited);
+        }
         headers.insert(request_id::REQUEST_ID, asked.id.clone());
         if asked.method == Method::HEAD {
             without_body(response)
@@ -298,7 +371,7 @@ impl Inner {
         }
         let mut asks_for_more = false;
         for name in headers.keys() {
-            if self.data.is_some() && name.as_str().starts_with(OWN_HEADERS) {
+            if self.is_data && name.as_str().starts_with(OWN_HEADERS) {
                 if !KNOWN_HEADERS.contains(&name.as_str()) {
                     return Err(error::unsupported_header(name.as_str()));
                 }
@@ -314,22 +387,6 @@ impl Inner {
         Ok(asks_for_more)
     }
 
-    fn timed_out(&self, uri: &Uri) -> ApiError {
-        let error = error::timed_out(self.limits.request_timeout);
-        let Some(state) = &self.data else {
-            return error;
-        };
-        let cut = state.store().published();
-        let named = route::rest_of(uri.path()).unwrap_or_else(|| route::table_of(uri.path()));
-        let table = query::percent::decode(named)
-            .ok()
-            .and_then(|name| cut.table(&name).ok());
-        error.at(match table {
-            Some(table) => fresh::of_table(&cut, table, state.now_ms()),
-            None => fresh::of_all(state, &cut),
-        })
-    }
-
     fn observe(&self, route: Route, status: u16, took: Duration) {
         let kind = (route, status);
         if let Some(durations) = self.durations.read().get(&kind) {
@@ -339,6 +396,12 @@ impl Inner {
         durations.record(took);
         self.durations.write().insert(kind, durations);
     }
+}
+
+/// Whether headers ask for more than an answer.
+pub(crate) fn asks_for_more(headers: &HeaderMap) -> bool {
+    let mut names = headers.keys();
+    names.any(|name| name.as_str().starts_with(OWN_HEADERS))
 }
 
 /// Runs a future to its end, or to its panic.

@@ -6,6 +6,7 @@
 mod exact;
 mod feed;
 mod floor;
+mod missed;
 mod unfit;
 
 use api_types::ErrorCode;
@@ -23,12 +24,13 @@ pub(crate) use exact::{
 };
 pub(crate) use feed::{
     bad_debounce, bad_since, filter_of_several, misplaced_initial, not_followable, not_with_since,
-    since_expired, too_many_feeds, wait_is_for_batches,
+    since_ahead, since_expired, too_many_feeds, wait_is_for_batches,
 };
 pub(crate) use floor::{
-    bad_floor, bad_wait, foreign_floor, needs_floor, not_yet_applied, nothing_to_wait_for,
-    other_log, starting_tables, too_many_waits, unsupported_floor,
+    bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for,
+    nothing_waited_for, starting_tables, too_many_waits,
 };
+pub(crate) use missed::{Missed, not_yet_applied, too_stale, unfit_floor};
 pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;
@@ -374,6 +376,15 @@ pub(crate) fn bad_header(name: &str) -> ApiError {
         ErrorCode::BadRequest,
         format!("The header '{name}' is one text of ASCII characters."),
     )
+}
+
+/// `If-None-Match` that is no list of tags.
+pub(crate) fn bad_condition() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "If-None-Match is a list of tags in double quotes, or *.",
+    )
+    .with_hint("Send the header ETag of an earlier answer unchanged, quotes and all, as in If-None-Match: W/\"0123abcd\".")
 }
 
 /// The request was meant for somebody else, or comes from a foreign web page.

@@ -1,10 +1,10 @@
-//! The floor of a request: how far tables must have come for an answer, how long that is waited for, and what
-//! if they have not.
+//! The floor of a request: how far tables must have come for an answer, how old it may be, how long that is waited
+//! for, and what if it does not come true.
 //!
 //! It is judged by the very cut that an answer is made of. That somebody waited makes it likely that the
 //! judgement is a good one, and nothing else rests on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -12,27 +12,26 @@ use http::HeaderMap;
 use http::request::Parts;
 use query::as_of::AsOf;
 use query::dsl::FloorAsked;
-use query::fresh::Fresh;
-use query::reach::{Reach, reach};
-use table_store::{PinnedCut, TableCut};
+use query::floor::{self, Standing, stand};
+use query::fresh::{Fresh, bounded_lag_ms};
+use table_store::{Cut, PinnedCut, TableCut};
 
 use crate::exact::{AT_EXACT, Exact};
-use crate::limits::{WAIT_DEFAULT, WAIT_MAX};
+use crate::limits::{MAX_LAG_MAX, WAIT_DEFAULT, WAIT_MAX};
 use crate::params::Params;
 use crate::patience::Patience;
 use crate::problem::ApiError;
 use crate::{ApiState, error};
 
 pub(crate) const AT_LEAST: &str = "rowtide-at-least";
+pub(crate) const MAX_LAG: &str = "rowtide-max-lag";
 pub(crate) const ON_MISS: &str = "rowtide-on-miss";
-
-/// Floors of later versions, as they begin.
-const LATER: &[&str] = &["tx:", "lsn:", "gtid:", "ts:", "log_end", "source_now"];
 
 /// A floor as it was spelled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spelled {
     pub at_least: Option<String>,
+    pub max_lag: Option<String>,
     pub at_exact: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
@@ -42,6 +41,7 @@ impl From<FloorAsked> for Spelled {
     fn from(asked: FloorAsked) -> Self {
         Self {
             at_least: asked.at_least,
+            max_lag: asked.max_lag,
             at_exact: asked.at_exact,
             wait: asked.wait,
             on_miss: asked.on_miss,
@@ -64,6 +64,7 @@ impl<S: Sync> FromRequestParts<S> for Asking {
         Ok(Self {
             in_headers: Spelled {
                 at_least: text_of(&parts.headers, AT_LEAST)?,
+                max_lag: text_of(&parts.headers, MAX_LAG)?,
                 at_exact: text_of(&parts.headers, AT_EXACT)?,
                 wait: None,
                 on_miss: text_of(&parts.headers, ON_MISS)?,
@@ -85,6 +86,7 @@ impl Asking {
         let own = |name| params.get(name).map(str::to_owned);
         self.floor_with(&Spelled {
             at_least: own("at_least"),
+            max_lag: own("max_lag"),
             at_exact: own("at_exact"),
             wait: own("wait"),
             on_miss: own("on_miss"),
@@ -94,13 +96,23 @@ impl Asking {
     /// The same of one that may spell it in its body.
     pub fn floor_with(&self, own: &Spelled) -> Result<Floor, ApiError> {
         let wait = own.wait.as_deref().map(wait).transpose()?;
+        if let Some(wait) = wait {
+            self.patience.sleeps_at_most(wait);
+        }
         let on_miss = own.on_miss.as_ref().or(self.in_headers.on_miss.as_ref());
         let serves = on_miss.map(|word| serves(word)).transpose()?;
+        let at_least = own.at_least.as_ref().or(self.in_headers.at_least.as_ref());
+        let max_lag = own.max_lag.as_ref().or(self.in_headers.max_lag.as_ref());
+        let max_lag = max_lag.map(|text| lag(text)).transpose()?;
+        let asked = at_least.map(|text| {
+            let floor = floor::Floor::parse(text).map_err(|bad| error::bad_floor(bad))?;
+            Ok((floor, text.clone()))
+        });
         let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());
         let exact = Exact::read(exact.map(String::as_str))?;
-        let Some(at_least) = own.at_least.as_ref().or(self.in_headers.at_least.as_ref()) else {
+        let Some(insists) = Insists::of(asked.transpose()?, max_lag) else {
             return match (wait, serves) {
-                (Some(_), _) => Err(error::needs_floor("wait")),
+                (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),
                 (_, Some(_)) => Err(error::needs_floor("on_miss")),
                 _ => Ok(Floor {
                     insisted: None,
@@ -111,14 +123,16 @@ impl Asking {
         if exact.is_wanted() {
             return Err(error::exact_and_floor());
         }
-        if let Some(later) = LATER.iter().find(|later| at_least.starts_with(**later)) {
-            return Err(error::unsupported_floor(later));
-        }
-        let as_of = AsOf::decode(at_least).map_err(|_| error::bad_floor())?;
+        // What is too old is refused at once, unless somebody says to wait.
+        let usual = match &insists.at_least {
+            Some(_) => WAIT_DEFAULT,
+            None => Duration::ZERO,
+        };
         let insisted = Insisted {
-            as_of,
-            wait: wait.or(self.preferred).unwrap_or(WAIT_DEFAULT),
+            insists,
+            wait: wait.or(self.preferred).unwrap_or(usual),
             serves: serves.unwrap_or(false),
+            log_end: OnceLock::new(),
         };
         Ok(Floor {
             insisted: Some(Arc::new(insisted)),
@@ -134,13 +148,92 @@ pub(crate) struct Floor {
     exact: Exact,
 }
 
-/// What is insisted on.
+/// What is insisted on: one of them at least.
+#[derive(Debug)]
+struct Insists {
+    /// With the text that spells it.
+    at_least: Option<(floor::Floor, String)>,
+    max_lag: Option<Duration>,
+}
+
+impl Insists {
+    fn of(at_least: Option<(floor::Floor, String)>, max_lag: Option<Duration>) -> Option<Self> {
+        let insists = at_least.is_some() || max_lag.is_some();
+        insists.then_some(Self { at_least, max_lag })
+    }
+}
+
+/// What is insisted on, and how.
 #[derive(Debug)]
 pub(crate) struct Insisted {
-    pub as_of: AsOf,
+    insists: Insists,
     pub wait: Duration,
     /// What is below the floor is answered nevertheless, and says so.
     serves: bool,
+    /// Where the log ended when that was asked, or why nobody said; set once.
+    log_end: OnceLock<Result<AsOf, String>>,
+}
+
+impl Insisted {
+    /// How far tables must have come, if that is insisted on.
+    pub fn at_least(&self) -> Option<&floor::Floor> {
+        self.insists.at_least.as_ref().map(|(floor, _)| floor)
+    }
+
+    /// The log's end is insisted on, and has not been asked for.
+    pub fn awaits_log_end(&self) -> bool {
+        matches!(self.at_least(), Some(floor::Floor::LogEnd)) && self.log_end.get().is_none()
+    }
+
+    /// Notes where the log ended, or why nobody said. Answers whether that is known now.
+    pub fn log_ends_at(&self, ends: Result<AsOf, String>) -> bool {
+        // Asked once: the first answer stands.
+        self.log_end.get_or_init(|| ends).is_ok()
+    }
+
+    /// Whether more than the rows of tables decides it: how far they came along with their source, or when they were
+    /// in contact with it.
+    pub fn follows_source(&self) -> bool {
+        let is_place = matches!(self.at_least(), Some(floor::Floor::Source(_)));
+        is_place || self.insists.max_lag.is_some()
+    }
+
+    /// Whether an answer of these tables may be given, or never may.
+    pub fn is_settled<'a, T>(&self, cut: &Cut, tables: T, now_ms: i64) -> bool
+    where
+        T: IntoIterator<Item = &'a TableCut> + Clone,
+    {
+        let standing = self.standing(cut, tables.clone());
+        match standing {
+            Some(Standing::NotYet(_)) => return false,
+            Some(Standing::Never(_)) => return true,
+            Some(Standing::Met(_)) | None => {}
+        }
+        let lag = self
+            .insists
+            .max_lag
+            .and_then(|_| bounded_lag_ms(tables, now_ms));
+        lag.is_none_or(|(lag, _)| !self.is_too_stale(lag))
+    }
+
+    /// How tables stand to what they must have come to; `None` if that is nothing.
+    fn standing<'a, T>(&self, cut: &Cut, tables: T) -> Option<Standing>
+    where
+        T: IntoIterator<Item = &'a TableCut> + Clone,
+    {
+        let (floor, _) = self.insists.at_least.as_ref()?;
+        Some(match (floor, self.log_end.get()) {
+            (floor::Floor::LogEnd, Some(Ok(ends))) => {
+                stand(&floor::Floor::Tables(ends.clone()), cut, tables)
+            }
+            (floor, _) => stand(floor, cut, tables),
+        })
+    }
+
+    fn is_too_stale(&self, lag: Option<u64>) -> bool {
+        let max = self.insists.max_lag.map(|max| max.as_millis());
+        max.is_some_and(|max| lag.is_none_or(|lag| u128::from(lag) > max))
+    }
 }
 
 impl Floor {
@@ -153,26 +246,46 @@ impl Floor {
         self.exact.pin(state)
     }
 
-    /// How fresh an answer of these tables is, if it may be given.
-    pub fn judged<'a>(
-        &self,
-        tables: impl IntoIterator<Item = &'a TableCut> + Clone,
-        mut fresh: Fresh,
-    ) -> Result<Fresh, ApiError> {
+    /// How fresh an answer of these tables of a cut is, if it may be given.
+    pub fn judged<'a, T>(&self, cut: &Cut, tables: T, mut fresh: Fresh) -> Result<Fresh, ApiError>
+    where
+        T: IntoIterator<Item = &'a TableCut> + Clone,
+    {
         if let Err(refused) = self.exact.check(tables.clone()) {
             return Err(refused.at(fresh));
         }
         let Some(insisted) = &self.insisted else {
             return Ok(fresh);
         };
-        let reach = reach(tables, &insisted.as_of);
-        fresh.satisfied = Some(reach == Reach::Reached);
-        match reach {
-            Reach::NotYet(behind) if !insisted.serves => {
-                Err(error::not_yet_applied(&behind, insisted.wait, fresh))
+        let (lag, bound) = fresh.bounded_lag_ms();
+        let is_too_stale = insisted.is_too_stale(lag);
+        fresh.bound = insisted.insists.max_lag.map(|_| bound);
+        let standing = insisted.standing(cut, tables);
+        let lacks = match standing {
+            Some(Standing::NotYet(lack)) => Some(lack),
+            Some(Standing::Never(unfit)) => return Err(error::unfit_floor(&unfit).at(fresh)),
+            Some(Standing::Met(precision)) => {
+                fresh.precision = precision;
+                None
             }
-            Reach::OtherLog(table) => Err(error::other_log(&table).at(fresh)),
-            Reach::Reached | Reach::NotYet(_) => Ok(fresh),
+            None => None,
+        };
+        fresh.satisfied = Some(lacks.is_none() && !is_too_stale);
+        if insisted.serves {
+            return Ok(fresh);
+        }
+        match (lacks, insisted.insists.max_lag.filter(|_| is_too_stale)) {
+            (Some(lack), _) => {
+                let text = insisted.insists.at_least.as_ref();
+                let asked = error::Missed {
+                    floor: text.map_or("", |(_, text)| text),
+                    waited: insisted.wait,
+                    log_end: insisted.log_end.get().and_then(|ends| ends.as_ref().err()),
+                };
+                Err(error::not_yet_applied(&lack, &asked, fresh))
+            }
+            (None, Some(max)) => Err(error::too_stale(max, insisted.wait, fresh)),
+            (None, None) => Ok(fresh),
         }
     }
 }
@@ -196,22 +309,29 @@ fn serves(word: &str) -> Result<bool, ApiError> {
     }
 }
 
-/// `2s`, `500ms`, or a number of seconds.
 pub(crate) fn wait(text: &str) -> Result<Duration, ApiError> {
+    let wait = duration(text).filter(|wait| *wait <= WAIT_MAX);
+    wait.ok_or_else(|| error::bad_wait(WAIT_MAX))
+}
+
+fn lag(text: &str) -> Result<Duration, ApiError> {
+    let lag = duration(text).filter(|lag| *lag <= MAX_LAG_MAX);
+    lag.ok_or_else(|| error::bad_lag(MAX_LAG_MAX))
+}
+
+/// `2s`, `500ms`, or a number of seconds.
+fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1),
         None => (text.strip_suffix('s').unwrap_or(text), 1_000),
     };
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let ms = number.parse::<u64>().ok().filter(|_| is_number);
-    ms.and_then(|number| number.checked_mul(unit))
-        .map(Duration::from_millis)
-        .filter(|wait| *wait <= WAIT_MAX)
-        .ok_or_else(|| error::bad_wait(WAIT_MAX))
+    let number = number.parse::<u64>().ok().filter(|_| is_number)?;
+    number.checked_mul(unit).map(Duration::from_millis)
 }
 
 /// `Prefer: wait=2`, in seconds.
-fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all("prefer").iter();
     let texts = values.filter_map(|value| value.to_str().ok());
     let mut preferences = texts.flat_map(|text| text.split(',')).map(str::trim);

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use api_types::State;
 use query::as_of::AsOf;
+use query::floor::Precision;
 use query::fresh::{self, Fresh};
+use query::percent;
 use row_model::{Moment, write_timestamp};
 use table_store::{Cut, TableCut, Transactions};
 
-use crate::ApiState;
+use crate::{ApiState, route};
 
 /// How fresh one table of a cut is.
 pub(crate) fn of_table(cut: &Cut, table: &TableCut, now_ms: i64) -> Fresh {
@@ -42,6 +44,17 @@ pub(crate) fn of_all(state: &ApiState, cut: &Cut) -> Fresh {
     })
 }
 
+/// How fresh that is which a path is about: the table that it names, or all there are.
+pub(crate) fn of_path(state: &ApiState, path: &str) -> Fresh {
+    let cut = state.store().published();
+    let named = route::rest_of(path).unwrap_or_else(|| route::table_of(path));
+    let table = percent::decode(named).ok();
+    match table.and_then(|name| cut.table(&name).ok()) {
+        Some(table) => of_table(&cut, table, state.now_ms()),
+        None => of_all(state, &cut),
+    }
+}
+
 /// How fresh a table is that is still being loaded from the checkpoint.
 pub(crate) fn of_starting(progress: f64) -> Fresh {
     Fresh {
@@ -55,13 +68,21 @@ fn of_nothing(state: fresh::State) -> Fresh {
         as_of: AsOf::of([]).encode(),
         commit_ms: None,
         lag_ms: None,
+        source_lag_ms: None,
         state,
         progress: None,
         transactions: Transactions::None,
         complete: true,
         quarantined: 0,
         satisfied: None,
+        precision: None,
+        bound: None,
     }
+}
+
+/// In the place of what is not said yet.
+pub(crate) fn unsaid() -> api_types::Fresh {
+    to_wire(&of_nothing(fresh::State::Loading))
 }
 
 /// As the body says it.
@@ -70,7 +91,7 @@ pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
         as_of: fresh.as_of.clone(),
         commit_time: fresh.commit_ms.map(rfc3339),
         lag_ms: fresh.lag_ms,
-        source_lag_ms: None,
+        source_lag_ms: fresh.source_lag_ms,
         state: state_to_wire(fresh.state),
         progress: fresh.progress,
         transactions: match fresh.transactions {
@@ -81,6 +102,14 @@ pub(crate) fn to_wire(fresh: &Fresh) -> api_types::Fresh {
         complete: fresh.complete,
         quarantined: fresh.quarantined,
         satisfied: fresh.satisfied,
+        precision: fresh.precision.map(|precision| match precision {
+            Precision::Exact => api_types::Precision::Exact,
+            Precision::Weak => api_types::Precision::Weak,
+        }),
+        bound: fresh.bound.map(|bound| match bound {
+            fresh::Bound::Source => api_types::Bound::Source,
+            fresh::Bound::Log => api_types::Bound::Log,
+        }),
     }
 }
 
@@ -107,11 +136,15 @@ fn from_wire(state: State) -> fresh::State {
     }
 }
 
-/// The header `Rowtide-Freshness`: `lag=38, commit=1795219198.412, state=live`; what is unknown is left out.
+/// The header `Rowtide-Freshness`: `lag=38, commit=1795219198.412, state=live`; what is unknown is left out, and what is
+/// missing is told: some answers have no other place for it.
 pub(crate) fn header(fresh: &Fresh) -> String {
     let mut text = String::new();
     if let Some(lag) = fresh.lag_ms {
         let _ = write!(text, "lag={lag}, ");
+    }
+    if let Some(lag) = fresh.source_lag_ms {
+        let _ = write!(text, "source_lag={lag}, ");
     }
     if let Some(ms) = fresh.commit_ms {
         let _ = write!(
@@ -122,8 +155,22 @@ pub(crate) fn header(fresh: &Fresh) -> String {
         );
     }
     let _ = write!(text, "state={}", state_to_wire(fresh.state));
+    if !fresh.complete {
+        text.push_str(", complete=false");
+    }
+    if fresh.quarantined > 0 {
+        let _ = write!(text, ", quarantined={}", fresh.quarantined);
+    }
     if let Some(satisfied) = fresh.satisfied {
         let _ = write!(text, ", satisfied={satisfied}");
+    }
+    if fresh.precision == Some(Precision::Weak) {
+        text.push_str(", precision=weak");
+    }
+    match fresh.bound {
+        Some(fresh::Bound::Source) => text.push_str(", bound=source"),
+        Some(fresh::Bound::Log) => text.push_str(", bound=log"),
+        None => {}
     }
     text
 }
@@ -147,12 +194,14 @@ mod tests {
         let known = Fresh {
             lag_ms: Some(38),
             commit_ms: Some(1_795_219_198_012),
+            complete: false,
+            quarantined: 3,
             satisfied: Some(false),
             ..of_nothing(fresh::State::Live)
         };
         assert_eq!(
             header(&known),
-            "lag=38, commit=1795219198.012, state=live, satisfied=false"
+            "lag=38, commit=1795219198.012, state=live, complete=false, quarantined=3, satisfied=false"
         );
         assert_eq!(
             to_wire(&known).commit_time.unwrap(),

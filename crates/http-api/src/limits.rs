@@ -37,9 +37,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
+            connections_max: 20_480,
             in_flight_max: 1_024,
-            waiters_max: 1_024,
+            waiters_max: 16_384,
             feeds_max: 1_024,
             scans_max: std::thread::available_parallelism()
                 .map_or(2, usize::from)
@@ -86,6 +86,18 @@ pub(crate) const QUARANTINE_LIMIT_MAX: usize = 1_000;
 /// How long tables are waited for if nothing else is said, and at most.
 pub(crate) const WAIT_DEFAULT: Duration = Duration::from_secs(2);
 pub(crate) const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// The greatest lag that can be insisted on: with a greater one nothing is.
+pub(crate) const MAX_LAG_MAX: Duration = Duration::from_hours(24);
+
+/// How long a source is waited for to say where its log ends, at least: a request that waits for nothing else asks too.
+pub(crate) const LOG_END_WAIT_MIN: Duration = Duration::from_millis(500);
+
+/// Waiters that the writer's own thread looks through. More are looked through beside it.
+pub(crate) const WAITERS_AT_ONCE_MAX: usize = 32;
+
+/// Transactions named in an error, the newest of those that are shown.
+pub(crate) const RECENT_TX_MAX: usize = 8;
 
 /// Longer values are left out of headers, which clients bound to a few kilobytes. The body has them all.
 pub(crate) const HEADER_BYTES_MAX: usize = 2_048;

@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use crate::sleepers::Seen;
+
 /// One request's, shared by who bounds it and who answers it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patience(Arc<Allowed>);
@@ -21,6 +23,20 @@ struct Allowed {
     in_flight: Mutex<Option<InFlight>>,
     /// Its place among those that wait, from then to its end.
     as_waiter: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Milliseconds that it did wait.
+    waited_ms: AtomicU64,
+    /// Whether it is told nothing but what it does not have yet, and may have to sleep until there is something.
+    is_conditional: bool,
+    sleep: Mutex<Sleep>,
+}
+
+/// What a conditional request says, as it is read, of how it would sleep.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sleep {
+    /// For how long, if not as its headers prefer.
+    pub at_most: Option<Duration>,
+    /// What its answer rests on.
+    pub seen: Option<Seen>,
 }
 
 /// A place among the requests in flight.
@@ -42,16 +58,60 @@ impl Drop for InFlight {
 }
 
 impl Patience {
-    pub fn of(in_flight: InFlight) -> Self {
-        let patience = Self::default();
-        *patience.0.in_flight.lock() = Some(in_flight);
-        patience
+    pub fn of(in_flight: InFlight, is_conditional: bool) -> Self {
+        Self(Arc::new(Allowed {
+            in_flight: Mutex::new(Some(in_flight)),
+            is_conditional,
+            ..Allowed::default()
+        }))
+    }
+
+    pub fn is_conditional(&self) -> bool {
+        self.0.is_conditional
+    }
+
+    /// Notes how long the request would sleep, if it is one that may.
+    pub fn sleeps_at_most(&self, wait: Duration) {
+        self.0.sleep.lock().at_most = Some(wait);
+    }
+
+    /// Notes what its answer rests on, if somebody will ask.
+    pub fn rests_on(&self, seen: impl FnOnce() -> Seen) {
+        if self.0.is_conditional {
+            self.0.sleep.lock().seen = Some(seen());
+        }
+    }
+
+    pub fn sleep(&self) -> Sleep {
+        self.0.sleep.lock().clone()
+    }
+
+    /// Notes that the request has waited so long, once more.
+    pub fn waited(&self, took: Duration) {
+        let ms = took.as_millis() as u64;
+        self.0.waited_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// How long it has waited, if it did.
+    pub fn has_waited(&self) -> Option<Duration> {
+        let ms = self.0.waited_ms.load(Ordering::Relaxed);
+        self.is_waiter().then(|| Duration::from_millis(ms))
+    }
+
+    /// Whether it has the place of one that waits.
+    pub fn is_waiter(&self) -> bool {
+        self.0.as_waiter.lock().is_some()
+    }
+
+    /// Allows one that has a waiter's place already to wait once more.
+    pub fn wait_on(&self, at_most: Duration) {
+        let ms = at_most.as_millis() as u64;
+        self.0.extra_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// From now on the request is one of those that wait, to its end.
     pub fn wait(&self, as_waiter: OwnedSemaphorePermit, at_most: Duration) {
-        let ms = at_most.as_millis() as u64;
-        self.0.extra_ms.fetch_add(ms, Ordering::Relaxed);
+        self.wait_on(at_most);
         *self.0.as_waiter.lock() = Some(as_waiter);
         self.0.in_flight.lock().take();
     }
@@ -96,7 +156,7 @@ mod tests {
     fn who_waits_gives_its_place_to_another_and_keeps_a_waiters_to_its_end() {
         let (in_flight, waiters) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let permit = in_flight.try_acquire().unwrap();
-        let patience = Patience::of(InFlight::keep(permit, &in_flight));
+        let patience = Patience::of(InFlight::keep(permit, &in_flight), false);
         assert!(in_flight.try_acquire().is_err());
         let slot = Arc::clone(&waiters).try_acquire_owned().unwrap();
         patience.wait(slot, Duration::ZERO);

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use query::fresh::Fresh;
 
+use crate::etag::Tag;
 use crate::routes::rest;
 use crate::{fresh, request_id, respond, route};
 
@@ -40,6 +41,12 @@ impl ApiError {
         self
     }
 
+    /// Transactions that are shown, the newest first.
+    pub fn with_recent_tx(mut self, ids: Vec<String>) -> Self {
+        self.0.problem.recent_tx = ids;
+        self
+    }
+
     /// How fresh the table in question is, unless it says already how fresh more than that is.
     pub fn or_at(mut self, fresh: Fresh) -> Self {
         self.0.fresh.get_or_insert(fresh);
@@ -53,22 +60,47 @@ impl ApiError {
     }
 }
 
+impl Refusal {
+    /// Of a row that is not there, so that a client can wait for it. The hint says in words how fresh that is, and is
+    /// no part of it.
+    fn tag(&self) -> Option<HeaderValue> {
+        let Problem { code, detail, .. } = &self.problem;
+        let is_of_rows = *code == ErrorCode::RowNotFound;
+        is_of_rows.then(|| Tag::of(&[b"row_not_found", detail.as_bytes()]).header())?
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         // What is refused must not be mistaken for an answer, even before its body is written.
         *response.status_mut() = status(&self.0.problem);
+        response
+            .headers_mut()
+            .extend(self.0.tag().map(|tag| (header::ETAG, tag)));
         response.extensions_mut().insert(self);
         response
     }
 }
 
 /// Writes out the error that a response carries, if it does, in the form that the path's clients know.
-pub(crate) fn write(mut response: Response, path: &str, id: &HeaderValue) -> Response {
+///
+/// How fresh that is which it is about is asked only of one that does not say so. Who is not to be here is told nothing.
+pub(crate) fn write(
+    mut response: Response,
+    path: &str,
+    id: &HeaderValue,
+    fresh: impl FnOnce() -> Option<Fresh>,
+) -> Response {
     let Some(ApiError(refusal)) = response.extensions_mut().remove() else {
         return response;
     };
-    let Refusal { mut problem, fresh } = *refusal;
+    let Refusal {
+        mut problem,
+        fresh: said,
+    } = *refusal;
+    let is_for_all = problem.code != ErrorCode::InsufficientScope;
+    let fresh = said.or_else(|| fresh().filter(|_| is_for_all));
     problem.request_id = Some(request_id::as_str(id).to_owned());
     problem.fresh = fresh.as_ref().map(fresh::to_wire);
     let mut body = Vec::new();

@@ -10,6 +10,7 @@ use query::fresh::Fresh;
 use serde::Serialize;
 use telemetry::clock;
 
+use crate::etag::Tag;
 use crate::fresh;
 use crate::limits::HEADER_BYTES_MAX;
 use crate::quick::Said;
@@ -24,15 +25,14 @@ pub(crate) const AS_OF: HeaderName = HeaderName::from_static("rowtide-as-of");
 const FRESHNESS: HeaderName = HeaderName::from_static("rowtide-freshness");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-const HEADERS_USUAL: usize = 9;
+const HEADERS_USUAL: usize = 10;
 
-/// Three durations of any length and their names fit.
+/// Two durations of any length and their names fit.
 const TIMING_BYTES_MAX: usize = 120;
 
 /// Where the time of an answer went, for `Server-Timing`.
 pub(crate) struct Timing {
     started: Instant,
-    waited: Option<Duration>,
     found: Option<Instant>,
 }
 
@@ -44,7 +44,6 @@ impl Timing {
     pub fn since(started: Instant) -> Self {
         Self {
             started,
-            waited: None,
             found: None,
         }
     }
@@ -52,7 +51,6 @@ impl Timing {
     /// So long was waited before anything was looked for: that is no part of the time that looking may take.
     pub fn waited(&mut self, waited: Duration) {
         self.started += waited;
-        self.waited = Some(waited);
     }
 
     /// What was asked for is found; what follows is rendering.
@@ -77,11 +75,6 @@ impl Timing {
     fn write(&self, text: &mut impl Write) -> std::io::Result<Duration> {
         let now = clock::monotonic();
         let found = self.found.unwrap_or(now);
-        if let Some(waited) = self.waited {
-            text.write_all(b"wait;dur=")?;
-            write_millis(waited, text)?;
-            text.write_all(b", ")?;
-        }
         text.write_all(b"query;dur=")?;
         write_millis(found.duration_since(self.started), text)?;
         text.write_all(b", ser;dur=")?;
@@ -108,9 +101,32 @@ pub(crate) fn json(body: Vec<u8>, fresh: &Fresh, timing: &Timing) -> Response {
     response
 }
 
-/// The same, where how fresh it is has been written out.
-pub(crate) fn json_told(body: Vec<u8>, told: &Told, timing: &Timing) -> Response {
-    let mut response = timed(body, timing);
+/// An answer whose body is an object that is still open: how fresh it is comes last, and the tag is of all before.
+pub(crate) fn open(mut body: Vec<u8>, fresh: &Fresh, timing: &Timing) -> Response {
+    let tag = end_with_fresh(&mut body, fresh);
+    tagged(json(body, fresh, timing), tag)
+}
+
+/// Ends an open object, and names what it said.
+pub(crate) fn end_with_fresh(body: &mut Vec<u8>, fresh: &Fresh) -> Tag {
+    let tag = Tag::of_json(body);
+    body.extend_from_slice(b",\"fresh\":");
+    write_json(&fresh::to_wire(fresh), body);
+    body.push(b'}');
+    tag
+}
+
+/// An answer that says what the tag is of.
+pub(crate) fn tagged(mut response: Response, tag: impl Into<Option<Tag>>) -> Response {
+    let tag = tag.into().and_then(Tag::header);
+    let headers = response.headers_mut();
+    headers.extend(tag.map(|tag| (header::ETAG, tag)));
+    response
+}
+
+/// A JSON answer where how fresh it is has been written out.
+pub(crate) fn json_told(body: Vec<u8>, tag: Tag, told: &Told, timing: &Timing) -> Response {
+    let mut response = tagged(timed(body, timing), tag);
     let headers = response.headers_mut();
     headers.extend(told.as_of.clone().map(|as_of| (AS_OF, as_of)));
     headers.extend(told.freshness.clone().map(|told| (FRESHNESS, told)));
@@ -120,13 +136,16 @@ pub(crate) fn json_told(body: Vec<u8>, told: &Told, timing: &Timing) -> Response
 /// Appends a whole answer with the body that was made, and tells how long it took: the same as [`json_told`] makes with `x-request-id`, and hyper writes.
 pub(crate) fn write_told(
     said: &mut Said,
+    tag: Tag,
     told: &Told,
     timing: &Timing,
     id: Option<&[u8]>,
 ) -> std::io::Result<Duration> {
     let (body, out) = (&said.body, &mut said.bytes);
     out.extend_from_slice(&told.head);
-    out.extend_from_slice(b"server-timing: ");
+    out.extend_from_slice(b"etag: ");
+    out.extend_from_slice(&tag.bytes());
+    out.extend_from_slice(b"\r\nserver-timing: ");
     let took = timing.write(out)?;
     out.extend_from_slice(b"\r\nx-request-id: ");
     request_id::write(id, out);
@@ -205,6 +224,36 @@ pub(crate) fn insert_fresh(headers: &mut HeaderMap, fresh: &Fresh) {
     headers.extend(freshness(fresh).map(|freshness| (FRESHNESS, freshness)));
 }
 
+/// Says in the headers how long the whole answer took, if nothing more exact is said.
+pub(crate) fn insert_took(headers: &mut HeaderMap, took: Duration) {
+    if headers.contains_key(SERVER_TIMING) {
+        return;
+    }
+    let mut timing = b"total;dur=".to_vec();
+    let written = write_millis(took, &mut timing);
+    debug_assert!(written.is_ok(), "memory takes all");
+    headers.extend(HeaderValue::from_bytes(&timing).map(|timing| (SERVER_TIMING, timing)));
+}
+
+/// Says in the headers how long was waited before the answer was looked for.
+pub(crate) fn insert_waited(headers: &mut HeaderMap, waited: Duration) {
+    let mut timing = b"wait;dur=".to_vec();
+    let written = write_millis(waited, &mut timing);
+    debug_assert!(written.is_ok(), "memory takes all");
+    if let Some(others) = headers.get(SERVER_TIMING) {
+        timing.extend_from_slice(b", ");
+        timing.extend_from_slice(others.as_bytes());
+    }
+    if let Ok(timing) = HeaderValue::from_bytes(&timing) {
+        headers.insert(SERVER_TIMING, timing);
+    }
+    let freshness = headers.get(FRESHNESS).and_then(|told| told.to_str().ok());
+    if let Some(freshness) = freshness {
+        let freshness = format!("{freshness}, waited={}", waited.as_millis());
+        insert(headers, FRESHNESS, freshness);
+    }
+}
+
 /// The value of `Rowtide-As-Of`, `None` if a client might choke on it.
 pub(crate) fn as_of(fresh: &Fresh) -> Option<HeaderValue> {
     short_value(fresh.as_of.clone())
@@ -217,7 +266,9 @@ pub(crate) fn freshness(fresh: &Fresh) -> Option<HeaderValue> {
 
 /// Leaves out what a client might choke on.
 pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    headers.extend(short_value(value).map(|value| (name, value)));
+    if let Some(value) = short_value(value) {
+        headers.insert(name, value);
+    }
 }
 
 fn short_value(value: String) -> Option<HeaderValue> {

@@ -1,5 +1,7 @@
 //! The routes as metrics name them: the path with its variables unfilled.
 
+use http::{Method, Uri};
+
 /// A route that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Route {
@@ -91,6 +93,12 @@ pub(crate) fn row_of(path: &str) -> Option<(&str, &str)> {
     let key = below.strip_prefix("rows/")?;
     let is_lookup = !table.is_empty() && !key.contains('/');
     is_lookup.then_some((table, key))
+}
+
+/// The same of a request that asks for nothing but the row.
+pub(crate) fn lookup_of<'a>(method: &Method, uri: &'a Uri) -> Option<(&'a str, &'a str)> {
+    let is_bare = method == Method::GET && uri.query().is_none_or(str::is_empty);
+    row_of(uri.path()).filter(|_| is_bare)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The data listener's routes. A handler reads the request, asks `query`, and answers; it decides nothing else.
 
 mod batch;
-mod body;
+pub(crate) mod body;
 mod changes;
 mod export;
 pub(crate) mod indexes;
@@ -58,7 +58,7 @@ impl FromRef<DataState> for ApiState {
 }
 
 /// So many tables are scanned at once; who asks for more waits.
-pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
+pub(crate) fn router(api: ApiState, limits: Limits, waiters: Arc<Semaphore>) -> Router {
     Router::new()
         .route("/v1/tables", get(tables::list))
         .route("/v1/tables/{table}", get(tables::one))
@@ -82,7 +82,7 @@ pub(crate) fn router(api: ApiState, limits: Limits) -> Router {
             api,
             scans: Arc::new(Semaphore::new(limits.scans_max)),
             exports: Arc::new(Semaphore::new(limits.exports_max)),
-            waiters: Arc::new(Semaphore::new(limits.waiters_max)),
+            waiters,
             feeds: Arc::new(Semaphore::new(limits.feeds_max)),
             limits,
         })

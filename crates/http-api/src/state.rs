@@ -1,6 +1,6 @@
 //! What the routes answer from: the tables, the clock, and whoever knows the rest of the process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api_types::{
     CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus,
@@ -11,6 +11,8 @@ use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
 use crate::feed::Feeds;
+use crate::log_ends::{LogEnds, NoLogEnds};
+use crate::sleepers::Sleepers;
 use crate::told::LastTold;
 use crate::waits::Waits;
 
@@ -79,6 +81,8 @@ struct Shared {
     told: LastTold,
     waits: Arc<Waits>,
     feeds: Arc<Feeds>,
+    log_ends: OnceLock<Arc<dyn LogEnds>>,
+    sleepers: Arc<Sleepers>,
 }
 
 impl ApiState {
@@ -90,10 +94,12 @@ impl ApiState {
         status: Arc<dyn StatusProvider>,
         relations: Relations,
     ) -> Self {
-        let waits = Arc::<Waits>::default();
+        let waits = Arc::new(Waits::new(&store, clock));
         store.listen(Arc::clone(&waits) as _);
         let feeds = Arc::<Feeds>::default();
         store.listen(Arc::clone(&feeds) as _);
+        let sleepers = Arc::<Sleepers>::default();
+        store.listen(Arc::clone(&sleepers) as _);
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -104,8 +110,22 @@ impl ApiState {
                 told: LastTold::default(),
                 waits,
                 feeds,
+                log_ends: OnceLock::new(),
+                sleepers,
             }),
         }
+    }
+
+    /// The same, where sources can be asked where their logs end.
+    #[must_use]
+    pub fn with_log_ends(self, log_ends: Arc<dyn LogEnds>) -> Self {
+        // Given once, before anything is asked.
+        let _ = self.shared.log_ends.set(log_ends);
+        self
+    }
+
+    pub(crate) fn log_ends(&self) -> &dyn LogEnds {
+        self.shared.log_ends.get().map_or(&NoLogEnds, |it| &**it)
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -142,6 +162,10 @@ impl ApiState {
 
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.shared.feeds
+    }
+
+    pub(crate) fn sleepers(&self) -> &Sleepers {
+        &self.shared.sleepers
     }
 
     pub(crate) fn told(&self) -> &LastTold {

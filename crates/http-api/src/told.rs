@@ -36,6 +36,7 @@ struct Moment {
     cut: CutId,
     now_ms: i64,
     at_end_ms: Option<i64>,
+    shown_source_ms: Option<i64>,
 }
 
 impl Moment {
@@ -45,6 +46,7 @@ impl Moment {
             cut: cut.id,
             now_ms,
             at_end_ms: table.facts.at_end_ms(),
+            shown_source_ms: table.facts.shown_source_ms(),
         }
     }
 
@@ -53,6 +55,7 @@ impl Moment {
             && self.cut == cut.id
             && self.now_ms == now_ms
             && self.at_end_ms == table.facts.at_end_ms()
+            && self.shown_source_ms == table.facts.shown_source_ms()
     }
 }
 

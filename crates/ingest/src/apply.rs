@@ -1,6 +1,6 @@
 //! Applies a decoded batch: each change to its table, each failure to the quarantine, the offset last.
 
-use row_model::{ChangeBatch, ChangeKind, Failure, NextOffset, PartitionId};
+use row_model::{Change, ChangeBatch, ChangeKind, Failure, NextOffset, PartitionId};
 use telemetry::{Event, Operation, count_applied};
 
 use crate::pairs::Refused;
@@ -21,12 +21,24 @@ impl News {
     fn has(self, offset: u64) -> bool {
         offset >= self.from && offset < self.until
     }
+
+    /// The changes of a batch that count; they are in the order of their records.
+    fn of(self, batch: &ChangeBatch) -> &[Change] {
+        let place = |offset| batch.changes.partition_point(|it| it.offset < offset);
+        let (from, until) = (place(self.from), place(self.until));
+        &batch.changes[from.min(until)..until]
+    }
 }
 
 impl Sequencer {
-    /// Applies a batch up to the first change for which there is no room. Answers whether that was all
-    /// of it; a partition that is not read takes all, and nothing comes of it.
-    pub(crate) fn apply_what_fits(&mut self, source: usize, batch: &ChangeBatch) -> bool {
+    /// Applies the records of a batch before one, up to the first change for which there is no room.
+    /// Answers whether there was room for all; a partition that is not read takes all, and nothing comes of it.
+    pub(crate) fn apply_what_fits(
+        &mut self,
+        source: usize,
+        batch: &ChangeBatch,
+        before: Option<u64>,
+    ) -> bool {
         let Some(partition) = self.partitions.get(&(source, batch.partition)) else {
             return true;
         };
@@ -36,16 +48,23 @@ impl Sequencer {
         let (topic, number) = (partition.topic.clone(), partition.partition);
         if self.is_unserved(source, &topic) {
             // Read and counted, and that is all: also where it cannot be decoded.
-            self.advance_partition(source, batch, None);
+            let news = partition.next.0..before.unwrap_or(u64::MAX);
+            self.see_positions(source, &topic, batch, &news);
+            self.advance_partition(source, batch, before);
             return true;
         }
         let halts = self.sources[source].on_bad_record == OnBadRecord::Halt;
         let from = partition.next.0;
         let halt_at = batch.failures.first().filter(|_| halts);
         let halt_at = halt_at.map(|failure| failure.offset);
-        let full_at = self.first_without_room(source, &topic, batch, from);
+        let halt_at = halt_at.filter(|halt_at| before.is_none_or(|before| *halt_at < before));
+        let whole = News {
+            from,
+            until: before.unwrap_or(u64::MAX),
+        };
+        let full_at = self.first_without_room(source, &topic, batch, whole.of(batch));
         let full_at = full_at.filter(|full_at| halt_at.is_none_or(|halt_at| *full_at < halt_at));
-        let until = full_at.or(halt_at);
+        let until = full_at.or(halt_at).or(before);
         if until == Some(from) && full_at.is_some() {
             return false;
         }
@@ -55,6 +74,7 @@ impl Sequencer {
         };
         self.hear(source, batch, news.from);
         let refused = self.apply_changes(source, (&topic, number), batch, news);
+        self.see_positions(source, &topic, batch, &(news.from..news.until));
         self.settle_read_again(source, (&topic, number), batch, news);
         let failed = batch
             .failures
@@ -71,7 +91,7 @@ impl Sequencer {
         let halts_here = batch
             .failures
             .first()
-            .filter(|_| halts && full_at.is_none());
+            .filter(|_| halt_at.is_some() && full_at.is_none());
         if let Some(failure) = halts_here {
             self.halt_at(source, batch.partition, failure);
         }
@@ -91,8 +111,8 @@ impl Sequencer {
         news: News,
     ) -> Vec<Refused> {
         let mut refused = Vec::new();
-        if batch
-            .changes
+        let changes = news.of(batch);
+        if changes
             .iter()
             .all(|change| change.kind == ChangeKind::Advance)
         {
@@ -108,17 +128,13 @@ impl Sequencer {
         table.see(batch);
         let mut applied = Applied::default();
         let (closed, runs) = (table.closed(), table.runs());
-        for change in batch
-            .changes
-            .iter()
-            .filter(|change| news.has(change.offset))
-        {
+        for change in changes {
             refused.extend(table.take(cut, batch, change, &mut applied));
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;
         let runs_changed = table.runs() != runs;
-        self.unpublished += batch.changes.len() as u64;
+        self.unpublished += changes.len() as u64;
         if snapshot_closed {
             self.await_ends(source, topic);
         }
@@ -157,6 +173,10 @@ impl Sequencer {
         let Some(partition) = self.partitions.get_mut(&(source, batch.partition)) else {
             return;
         };
+        let applied = batch.changes.iter().rev();
+        let mut applied = applied.skip_while(|change| until.is_some_and(|it| change.offset >= it));
+        let commit_ms = applied.find_map(|change| change.commit_ms);
+        partition.commit_ms = partition.commit_ms.max(commit_ms);
         let Some(offset) = until else {
             return partition.applied(batch);
         };

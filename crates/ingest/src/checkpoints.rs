@@ -95,6 +95,8 @@ impl Sequencer {
         self.collect_partitions(&mut pending);
         self.collect_indexes(&mut pending);
         pending.checkpoint.notes.extend(self.snapshot_notes());
+        pending.checkpoint.notes.extend(self.position_notes());
+        pending.checkpoint.notes.extend(self.gate_notes());
         let (added, removed) = &pending.quarantine;
         let mut counts = BTreeMap::new();
         for record in added {
@@ -170,6 +172,8 @@ impl Sequencer {
             }
         }
         self.snapshots_dirty();
+        self.positions.mark_all_dirty();
+        self.gates_dirty();
         self.quarantine.return_changes(pending.quarantine);
         self.forgotten.extend(pending.forgotten);
         self.indexes_not_kept(pending.indexes);
@@ -189,6 +193,8 @@ impl Sequencer {
         self.indexes_not_kept(tables.collect());
         self.quarantine.mark_all_dirty();
         self.snapshots_dirty();
+        self.positions.mark_all_dirty();
+        self.gates_dirty();
     }
 
     fn collect_table(
@@ -239,6 +245,11 @@ impl Sequencer {
                 )
             })
             .collect();
+        let boundaries: HashMap<(usize, PartitionId), u64> = self
+            .partitions
+            .keys()
+            .filter_map(|place| Some((*place, self.first_boundary(place.0, place.1)?)))
+            .collect();
         for (source, state) in self.sources.iter().enumerate() {
             let mut offsets = Vec::new();
             let unserved = |topic: &str| {
@@ -263,6 +274,7 @@ impl Sequencer {
                 // What waits is read again after a restart.
                 let holding = holding.get(&(state.name.as_str(), partition.topic.as_str()));
                 let waiting = holding.and_then(|holding| holding.floor(*id));
+                let waiting = waiting.or_else(|| boundaries.get(&(source, *id)).copied());
                 let waiting_at = NextOffset(waiting.unwrap_or(u64::MAX));
                 saved.next = saved.next.min(waiting_at);
                 saved.applied = saved.applied.min(waiting_at);

@@ -82,7 +82,9 @@ struct Stuck {
 
 impl Worker {
     fn take(&mut self, message: ToWorker) -> Listening {
-        let place = message.place();
+        let Some(place) = message.place() else {
+            return self.pass_on(message, 0).map(|_| ());
+        };
         let Some(message) = self.held.queue(place, message) else {
             self.sources[place.0]
                 .in_flight
@@ -164,11 +166,14 @@ impl Worker {
                 source,
                 partition,
                 next,
+                heard,
             } => ToSequencer::End {
                 source,
                 partition,
                 next,
+                heard,
             },
+            ToWorker::Silence(silence) => ToSequencer::Silence(silence),
             ToWorker::Lost {
                 source,
                 partition,
@@ -191,7 +196,9 @@ impl Worker {
             topic,
             partition,
             batch,
+            heard,
         } = &records;
+        let heard = *heard;
         let (source, place) = (*source, (*source, batch.partition));
         let mut changes = ChangeBatch::new(batch.partition);
         changes.bytes.reserve(batch.bytes_len() / 2);
@@ -208,7 +215,11 @@ impl Worker {
         } = decoded
         else {
             let batch = changes;
-            self.send(ToSequencer::Decoded { source, batch })?;
+            self.send(ToSequencer::Decoded {
+                source,
+                batch,
+                heard,
+            })?;
             return Some(None);
         };
         assert!(
@@ -218,7 +229,11 @@ impl Worker {
         if stuck_at > from {
             self.sends_one_more(place);
             let batch = changes;
-            self.send(ToSequencer::Decoded { source, batch })?;
+            self.send(ToSequencer::Decoded {
+                source,
+                batch,
+                heard,
+            })?;
         }
         Some(Some(Stuck {
             records,

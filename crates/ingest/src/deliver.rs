@@ -9,12 +9,24 @@ impl Sequencer {
     /// Takes a message in. Gives back what is no news of a source.
     pub(crate) fn deliver(&mut self, message: ToSequencer) -> Option<FromStore> {
         match message {
-            ToSequencer::Decoded { source, batch } => self.apply(source, &batch),
+            ToSequencer::Decoded {
+                source,
+                batch,
+                heard,
+            } => {
+                self.positions.hear(heard);
+                self.take_in(source, batch);
+            }
             ToSequencer::End {
                 source,
                 partition,
                 next,
-            } => self.reached_end(source, partition, next),
+                heard,
+            } => {
+                self.positions.hear(heard);
+                self.reached_end(source, partition, next);
+            }
+            ToSequencer::Silence(silence) => self.hear_of_silence(&silence),
             ToSequencer::Lost {
                 source,
                 partition,
@@ -37,7 +49,9 @@ impl Sequencer {
                 source,
                 at_ms,
                 obeyed,
+                heard,
             } => {
+                self.positions.hear(heard);
                 if obeyed == self.orders_given(source) {
                     self.quiet(source, at_ms);
                 }

@@ -121,6 +121,8 @@ mod tests {
             position: None,
             run: (run > 0).then_some(RunId(run)),
             transaction: None,
+            membership: None,
+            gtid_line: None,
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use change_feed::TopicUuid;
 use row_model::Epoch;
-use table_store::{LogId, ReadState, TableFacts};
+use table_store::{LogId, ReadState, TableFacts, Transactions};
 
 use crate::confirmations::UNCONFIRMED;
 use crate::partitions::PartitionState;
@@ -29,6 +29,14 @@ fn share(done: u64, all: u64, all_reached: bool) -> f64 {
     }
 }
 
+/// A table of which rows are still to come shows no transaction for sure.
+fn promised(transactions: Transactions, state: ReadState) -> Transactions {
+    match state {
+        ReadState::Loading => transactions.max(Transactions::Partial),
+        _ => transactions,
+    }
+}
+
 impl Sequencer {
     /// The source was asked at `at_ms` and had nothing more for anyone; everything it had delivered
     /// before has been published.
@@ -37,6 +45,7 @@ impl Sequencer {
             return;
         }
         self.all_quiet(source);
+        self.all_were_at_end(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name
@@ -44,16 +53,18 @@ impl Sequencer {
                 self.tables[table].facts.told_at_end(at_ms);
             }
         }
+        self.publisher.contact(&self.sources[source].name);
     }
 
     /// Publishes what changed since the last cut, if anything did.
     pub fn publish(&mut self, now_ms: i64) {
+        self.mind_gates(now_ms);
         self.release_overdue(now_ms);
         self.let_go_of_old_rows();
         self.go_on_with_what_waits();
         self.count_waits();
         self.keep_cuts(now_ms);
-        if !self.tables.iter().any(|table| table.touched) {
+        if !self.tables.iter().any(|table| table.touched) && !self.sources_are_touched() {
             // Readers may have let go of cuts since.
             return self.let_go_of_garbage();
         }
@@ -69,6 +80,7 @@ impl Sequencer {
             }
         }
         self.record_changes();
+        self.set_sources();
         self.publisher.publish();
         self.let_go_of_garbage();
         self.unpublished = 0;
@@ -83,16 +95,16 @@ impl Sequencer {
             .partitions_of(at)
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
-        let in_contact = self
-            .source_of(at)
-            .is_some_and(|source| source.unreachable.is_none());
+        let in_contact = self.is_in_contact(at);
         let (at_end, ends) = (
             self.is_at_end(at) && in_contact,
             self.source_of(at).is_some_and(|source| source.ends),
         );
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
+        let whole_until_ms = self.whole_until_ms(at, now_ms);
         let awaits = self.awaits(at).or(awaits_memory);
+        let (transactions, partial) = self.transactions_of(at);
         let table = &mut self.tables[at];
         let mut state = table.read_state(caught_up);
         if state == ReadState::Live && !table.was_live {
@@ -119,7 +131,8 @@ impl Sequencer {
         let facts = TableFacts {
             state,
             reason: reasons.into_iter().flatten().next(),
-            notes: table.notes(),
+            notes: table.notes().into_iter().chain(partial).collect(),
+            transactions: promised(transactions, state),
             progress: (state == ReadState::Loading).then(|| share(done, all, all_reached)),
             complete: table.incomplete.is_none(),
             incomplete_because: table.incomplete.clone(),
@@ -131,6 +144,7 @@ impl Sequencer {
             offsets,
             log,
             commit_ms: table.commit_ms,
+            whole_until_ms,
             memory: table.memory_now(),
             ..TableFacts::default()
         };
@@ -139,6 +153,30 @@ impl Sequencer {
             facts.told_at_end(if ends { i64::MAX } else { now_ms });
         }
         facts
+    }
+
+    /// A partition at its end lacks nothing yet. One that is read on lacks what was committed after its last
+    /// change: the newest change of the table says nothing of its other partitions.
+    fn whole_until_ms(&self, at: usize, now_ms: i64) -> Option<i64> {
+        if !self.is_discovered(at) {
+            return None;
+        }
+        let in_contact = self.is_in_contact(at);
+        let read = self.partitions_of(at).map(|partition| {
+            if in_contact && partition.at_end && !partition.fenced {
+                Some(now_ms)
+            } else {
+                partition.commit_ms
+            }
+        });
+        let waiting = self.tables[at].holding.since_commit_ms();
+        // Nothing known is less than anything.
+        read.chain(waiting).min().flatten()
+    }
+
+    fn is_in_contact(&self, at: usize) -> bool {
+        self.source_of(at)
+            .is_some_and(|source| source.unreachable.is_none())
     }
 
     /// The next offset of each partition of which anything is not shown. Of one that the source has not
@@ -230,7 +268,7 @@ impl Sequencer {
         !of_source.any(|other| other.identity.source == *source && other.streamed() >= Some(run))
     }
 
-    fn is_at_end(&self, table: usize) -> bool {
+    pub(crate) fn is_at_end(&self, table: usize) -> bool {
         self.is_caught_up(table)
             && self.tables[table].holding.is_empty()
             && self

@@ -87,6 +87,12 @@ impl Holding {
         self.offsets.get(&partition)?.front().copied()
     }
 
+    /// When the first change that waits was committed, if it says so: all before it is shown.
+    pub fn since_commit_ms(&self) -> Option<Option<i64>> {
+        let first = self.queue.front()?;
+        Some(first.batch.changes.first()?.commit_ms)
+    }
+
     /// Takes a change in, behind all others. `is_held` says whether the table has a row under its key.
     pub fn push(&mut self, batch: &ChangeBatch, change: &Change, is_held: bool) {
         let key = batch.slice(&change.key).to_vec();

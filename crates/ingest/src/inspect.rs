@@ -209,9 +209,11 @@ impl Summary {
             Saved::ScrubDue => self.scrub_due = true,
             Saved::Snapshots(saved) => self.snapshots.push(Snapshots::of(saved)),
             // Grouped by topic, and of use to the pipeline alone.
-            Saved::Quarantined(_)
+            Saved::Gate(_)
+            | Saved::Quarantined(_)
             | Saved::QuarantinedCount { .. }
             | Saved::Beside(_)
+            | Saved::Source(..)
             | Saved::Indexes(..) => {}
         }
     }

@@ -24,6 +24,7 @@ mod checkpoint_thread;
 mod checkpoints;
 mod completeness;
 mod confirmations;
+mod connector_positions;
 mod control;
 mod copies;
 mod decode_worker;
@@ -31,6 +32,7 @@ mod deliver;
 mod deliveries;
 mod epochs;
 mod freshness;
+mod gates;
 mod held;
 mod holding;
 mod indexes;
@@ -44,6 +46,7 @@ mod lacks;
 mod late;
 mod links;
 mod loading;
+mod log_ends;
 mod memory;
 mod merge;
 mod messages;
@@ -55,7 +58,9 @@ mod pairs;
 mod partitions;
 mod past;
 mod pipeline;
+mod positions;
 mod preparation;
+mod promises;
 mod quarantine;
 mod quarantine_replay;
 mod readers;
@@ -81,12 +86,14 @@ mod status;
 mod swap;
 mod sweeps;
 mod tables;
+mod transactions;
 mod verify;
 
 pub use checkpoints::Pending;
 pub use control::{Control, ControlError, RebuildError};
 pub use kept::VersionsMax;
 pub use loading::LoadError;
+pub use log_ends::LogEnds;
 pub use notes::NoteError;
 pub use offline::{OfflineError, OfflineTable, offline_table};
 pub use pipeline::{Pipeline, PipelineError};
@@ -99,7 +106,8 @@ pub use resume::SavedPartition;
 pub use retention::Keep;
 pub use sequencer::{Sequencer, SourceOrder};
 pub use settings::{
-    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup, limits,
+    GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup,
+    TransactionSetup, limits,
 };
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{

@@ -39,12 +39,14 @@ impl Sequencer {
         now_ms: impl Fn() -> i64,
         mut progress: impl FnMut(Vec<TableLoading>),
     ) -> Result<(), LoadError> {
+        self.now_ms = now_ms();
         let mut read = ReadNotes::default();
         for (name, value) in store.notes()? {
             if let Some(saved) = notes::read(&name, &value)? {
                 self.take_note(saved, &mut read);
             }
         }
+        self.restore_positions();
         let ReadNotes {
             mut tables,
             shapes,
@@ -118,6 +120,8 @@ impl Sequencer {
         match saved {
             Saved::Table(note) => read.tables.push(*note),
             Saved::Snapshots(saved) => self.restore_snapshots(saved),
+            Saved::Source(place, part) => self.positions.take_note(place, part),
+            Saved::Gate(saved) => self.restore_gate(&saved),
             Saved::Beside((table, part)) => read.beside.entry(table).or_default().add(part),
             Saved::Partition {
                 source,

@@ -26,7 +26,8 @@ const SLACK_SHARE: u64 = 20;
 /// What came of a partition that waits.
 #[derive(Debug)]
 enum Arrival {
-    Records(ChangeBatch),
+    /// The records of a batch before this one.
+    Records(ChangeBatch, Option<u64>),
     End(NextOffset),
 }
 
@@ -59,17 +60,22 @@ impl Memory {
 }
 
 impl Sequencer {
-    /// Applies a batch, as far as there is room for it. Its changes are visible from the next cut on.
-    pub fn apply(&mut self, source: usize, batch: &ChangeBatch) {
+    /// Applies the records of a batch before one, as far as there is room for them.
+    pub(crate) fn apply_with_room(
+        &mut self,
+        source: usize,
+        batch: &ChangeBatch,
+        before: Option<u64>,
+    ) {
         let place = (source, batch.partition);
         if let Some(waiting) = self.memory.waiting.get_mut(&place) {
-            return waiting.push_back(Arrival::Records(batch.clone()));
+            return waiting.push_back(Arrival::Records(batch.clone(), before));
         }
-        if self.apply_what_fits(source, batch) {
+        if self.apply_what_fits(source, batch, before) {
             return;
         }
         // What is kept for those who may ask again gives way first.
-        if self.let_go_of_kept() && self.apply_what_fits(source, batch) {
+        if self.let_go_of_kept() && self.apply_what_fits(source, batch, before) {
             return;
         }
         if self.memory.waiting.is_empty() {
@@ -80,22 +86,27 @@ impl Sequencer {
                 "memory.max reached: what would grow tables waits, everything else goes on"
             );
         }
-        let waiting = VecDeque::from([Arrival::Records(batch.clone())]);
+        let waiting = VecDeque::from([Arrival::Records(batch.clone(), before)]);
         self.memory.waiting.insert(place, waiting);
         self.waits_for_memory(place, true);
     }
 
-    /// The source has delivered everything there is in a partition, up to `next`.
-    pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    /// The end of a partition is behind all that waits of it for room.
+    pub(crate) fn end_with_room(&mut self, source: usize, id: PartitionId, next: NextOffset) {
         if let Some(waiting) = self.memory.waiting.get_mut(&(source, id)) {
             return waiting.push_back(Arrival::End(next));
         }
         self.is_at_end_at(source, id, next);
-        self.passes_snapshot(source, id);
+    }
+
+    /// Whether records of a partition wait for room.
+    pub(crate) fn waits_for_room(&self, source: usize, id: PartitionId) -> bool {
+        self.memory.waiting.contains_key(&(source, id))
     }
 
     /// Forgets what waits of a partition that will be read again from its next offset, or never.
     pub(crate) fn no_longer_waits(&mut self, source: usize, id: PartitionId) {
+        self.gate_forgets(source, id);
         if self.memory.waiting.remove(&(source, id)).is_some()
             && let Some(partition) = self.partitions.get_mut(&(source, id))
         {
@@ -132,10 +143,10 @@ impl Sequencer {
                 // Told before what other partitions have said since: that this one is past a snapshot
                 // which ended there meanwhile does not follow from it.
                 Arrival::End(next) => self.is_at_end_at(source, id, next),
-                Arrival::Records(batch) => {
-                    if !self.apply_what_fits(source, &batch) {
+                Arrival::Records(batch, before) => {
+                    if !self.apply_what_fits(source, &batch, before) {
                         let waiting = self.memory.waiting.entry((source, id)).or_default();
-                        waiting.push_front(Arrival::Records(batch));
+                        waiting.push_front(Arrival::Records(batch, before));
                         return false;
                     }
                 }
@@ -192,24 +203,28 @@ impl Sequencer {
         self.memory.versions_are_held = versions > max / SLACK_SHARE;
     }
 
-    /// The first record of a batch for which there is no room, of those from an offset on. What there is
-    /// room for is counted as if it were applied.
+    /// The first of some changes of a batch for which there is no room. What there is room for is counted
+    /// as if it were applied.
     pub(crate) fn first_without_room(
         &mut self,
         source: usize,
         topic: &str,
         batch: &ChangeBatch,
-        from: u64,
+        news: &[Change],
     ) -> Option<u64> {
         let bound = self.memory.bound(self.settings.memory_bytes_max);
-        let most = batch.bytes.len() as u64 + batch.changes.len() as u64 * ROW_BYTES;
+        let bytes = if news.len() == batch.changes.len() {
+            batch.bytes.len()
+        } else {
+            news.iter().map(Change::bytes).sum()
+        };
+        let most = bytes as u64 + news.len() as u64 * ROW_BYTES;
         let taken = self.memory.used + self.memory.grown;
         if taken.saturating_add(most) <= bound {
             self.memory.grown += most;
             return None;
         }
         let table = self.table_at(source, topic).map(|at| &self.tables[at]);
-        let news = batch.changes.iter().filter(|change| change.offset >= from);
         let mut grown = 0;
         for change in news {
             let growth = growth(table, batch, change, self.memory.versions_are_held);

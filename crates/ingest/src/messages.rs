@@ -6,6 +6,7 @@ use std::time::Duration;
 use change_feed::{PartitionFacts, RawBatch, RegistryId, SourceError, SourceEvent};
 use checkpoint_store::{CheckpointError, Committed, Space};
 use row_model::{ChangeBatch, NextOffset, PartitionId};
+use table_store::Heard;
 
 use crate::checkpoints::Pending;
 use crate::held::Place;
@@ -17,6 +18,7 @@ pub(crate) enum ToWorker {
         source: usize,
         partition: PartitionId,
         next: NextOffset,
+        heard: Heard,
     },
     Lost {
         source: usize,
@@ -33,6 +35,21 @@ pub(crate) enum ToWorker {
         source: usize,
         partition: PartitionId,
     },
+    /// All that was delivered of the worker's partitions came before.
+    Silence(Silence),
+}
+
+/// What a source says while it is busy: partitions of which nothing came have nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    pub source: usize,
+    /// The partitions of one worker: those with numbers of this remainder.
+    pub worker: (usize, usize),
+    /// Since when, at least.
+    pub heard: Heard,
+    pub at_ms: i64,
+    /// Orders that the source had obeyed by then.
+    pub obeyed: u64,
 }
 
 /// Records of one partition, and what the partition is called.
@@ -41,11 +58,15 @@ pub(crate) struct RawRecords {
     pub topic: Arc<str>,
     pub partition: i32,
     pub batch: RawBatch,
+    /// The source's count of what it had heard by then.
+    pub heard: Heard,
 }
 
 impl ToWorker {
-    pub fn place(&self) -> Place {
-        match self {
+    /// The partition whose order it must keep, if it is of one.
+    pub fn place(&self) -> Option<Place> {
+        Some(match self {
+            Self::Silence(_) => return None,
             Self::Records(records) => (records.source, records.batch.partition),
             Self::End {
                 source, partition, ..
@@ -55,7 +76,7 @@ impl ToWorker {
             }
             | Self::Fenced { source, partition } => (*source, *partition),
             Self::Back { source, facts } => (*source, facts.id),
-        }
+        })
     }
 }
 
@@ -64,12 +85,16 @@ pub(crate) enum ToSequencer {
     Decoded {
         source: usize,
         batch: ChangeBatch,
+        heard: Heard,
     },
     End {
         source: usize,
         partition: PartitionId,
         next: NextOffset,
+        heard: Heard,
     },
+    /// Partitions of one worker of which nothing came have nothing, though others have.
+    Silence(Silence),
     Lost {
         source: usize,
         partition: PartitionId,
@@ -113,6 +138,7 @@ pub(crate) enum ToSequencer {
         source: usize,
         at_ms: i64,
         obeyed: u64,
+        heard: Heard,
     },
     Store(FromStore),
 }
@@ -135,7 +161,8 @@ impl ToSequencer {
             | Self::Back { source, .. }
             | Self::Fenced { source, .. }
             | Self::Held { source, .. }
-            | Self::Released { source, .. } => Some(*source),
+            | Self::Released { source, .. }
+            | Self::Silence(Silence { source, .. }) => Some(*source),
             Self::SchemaAwaited { .. }
             | Self::Event { .. }
             | Self::Quiet { .. }

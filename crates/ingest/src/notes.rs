@@ -1,7 +1,7 @@
 //! What a checkpoint keeps beside rows, as small named JSON records.
 //!
 //! ```text
-//! table/<id>   indexes/<table>   scrub   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>
+//! table/<id>   indexes/<table>   scrub   source/<source>/<connector>   applied/<source>/<connector>/<n>   partition/<source>/<topic>/<n>   shape/<topic>/<n>   quarantine/<topic>/…   quarantined/<topic>   transactions/<source>
 //! ```
 //! Parts of a name are separated by zero bytes, which no topic contains.
 
@@ -20,7 +20,9 @@ use crate::epochs::Epochs;
 use crate::kept_indexes;
 use crate::lacks::Lacks;
 use crate::past::Past;
+use crate::positions::{self, BlockNote};
 use crate::preparation::{Preparation, PreparationNote};
+use crate::promises::{self, SavedGate};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::shapes::Shown;
@@ -62,6 +64,9 @@ pub(crate) enum Saved {
     ScrubDue,
     Beside((TableId, beside::Part)),
     Snapshots(SavedSnapshots),
+    /// What is known of a connector's source.
+    Source((String, String), positions::Part),
+    Gate(SavedGate),
     /// The indexes that were added to a table while it was served.
     Indexes(TableId, Vec<IndexDefinition>),
 }
@@ -337,6 +342,20 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             source: source.to_owned(),
             connector: connector.to_owned(),
             snapshots: parse(value).map_err(error)?,
+        }),
+        ["source", source, connector] => Saved::Source(
+            (source.to_owned(), connector.to_owned()),
+            positions::Part::Source(parse(value).map_err(error)?),
+        ),
+        ["applied", source, connector, block] => {
+            let note: BlockNote = parse(value).map_err(error)?;
+            let block = note.numbered(number(block)? as u64);
+            let place = (source.to_owned(), connector.to_owned());
+            Saved::Source(place, positions::Part::Block(block))
+        }
+        [promises::NOTE, source] => Saved::Gate(SavedGate {
+            source: source.to_owned(),
+            note: parse(value).map_err(error)?,
         }),
         ref other => {
             return Ok(beside::read(other, value)

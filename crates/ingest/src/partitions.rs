@@ -2,6 +2,7 @@
 
 use change_feed::{PartitionFacts, RegistryId, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
+use table_store::Heard;
 
 use crate::resume::{Refusal, SavedPartition};
 
@@ -37,6 +38,12 @@ pub(crate) struct PartitionState {
     pub reached: bool,
     /// It is at its end now, as far as the source said.
     pub at_end: bool,
+    /// When the newest change was committed that this process applied of it.
+    pub commit_ms: Option<i64>,
+    /// It shows all that was heard of its source before this moment.
+    pub read_to_end: Option<Heard>,
+    /// When its source last spoke of its silence, while others were busy.
+    pub silent_ms: i64,
     /// Its end was reached after the last row of the newest full snapshot was read.
     pub passed_snapshot: bool,
     /// What is missing, if the log did not reach back to its beginning.
@@ -47,6 +54,8 @@ pub(crate) struct PartitionState {
     pub awaited: Option<Awaited>,
     /// Why there is no room for its next change.
     pub awaits_memory: Option<String>,
+    /// What comes of it would have to wait for other partitions.
+    pub awaits_others: bool,
     /// Its table is about to be replaced: nothing of it is to come, and its silence says nothing.
     pub fenced: bool,
     /// Its source was told to pause it.
@@ -69,11 +78,15 @@ impl PartitionState {
             end: facts.end.map(|end| end.0),
             reached: false,
             at_end: false,
+            commit_ms: None,
+            read_to_end: None,
+            silent_ms: 0,
             passed_snapshot: false,
             late: None,
             halted: None,
             awaited: None,
             awaits_memory: None,
+            awaits_others: false,
             fenced: false,
             paused: false,
             dirty: false,
@@ -142,6 +155,7 @@ impl PartitionState {
     /// What was read from here on does not count.
     pub fn back_to(&mut self, next: NextOffset) {
         (self.next, self.resume, self.at_end) = (next, next, false);
+        self.read_to_end = None;
     }
 
     /// The same partition as a source knows it by this number, which was told to pause it.
@@ -149,6 +163,8 @@ impl PartitionState {
         Self {
             id,
             at_end,
+            read_to_end: None,
+            silent_ms: 0,
             paused: true,
             dirty: true,
             ..self

@@ -16,6 +16,7 @@ use crate::checkpoints::Pending;
 use crate::control::{self, Control};
 use crate::indexes;
 use crate::loading::LoadError;
+use crate::log_ends::LogEnds;
 use crate::messages::ToSequencer;
 use crate::readers::{self, Delivery, Readers};
 use crate::replay_thread::{Reopen, Replays};
@@ -43,6 +44,7 @@ pub struct Pipeline {
     stop: Arc<AtomicBool>,
     failed: Receiver<PipelineError>,
     control: Control,
+    log_ends: LogEnds,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -85,6 +87,7 @@ impl Pipeline {
             stop: Arc::new(AtomicBool::new(false)),
             failed,
             control,
+            log_ends: LogEnds::default(),
             threads: Vec::new(),
         };
         pipeline.board.update(|report| report.running = true);
@@ -101,11 +104,13 @@ impl Pipeline {
         };
         let Readers {
             links,
+            log_ends,
             late,
             go,
             threads,
         } = readers::start(sources, workers, &delivery)?;
         pipeline.threads.extend(threads);
+        pipeline.log_ends = log_ends;
         drop(delivery);
 
         let thread = SequencerThread {
@@ -149,6 +154,12 @@ impl Pipeline {
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// Asks sources where their logs end.
+    #[must_use]
+    pub fn log_ends(&self) -> &LogEnds {
+        &self.log_ends
     }
 
     /// Tells if and why the pipeline gave up.

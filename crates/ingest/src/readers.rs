@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::decode_worker::{self, DecodedSource};
 use crate::links::{Links, SourceLink};
+use crate::log_ends::LogEnds;
 use crate::messages::{ToSequencer, ToWorker};
 use crate::quarantine_replay::LateDecoders;
 use crate::schemas_thread::{self, SchemasLinks};
@@ -19,6 +20,7 @@ use crate::source_thread::{self, SourceLinks};
 /// Threads that deliver to one sequencer.
 pub(crate) struct Readers {
     pub links: Links,
+    pub log_ends: LogEnds,
     /// Decoders beside those of the workers, by source.
     pub late: Vec<LateDecoders>,
     /// Sources begin when this is dropped.
@@ -51,6 +53,7 @@ pub(crate) fn start(
     let (go, may_go) = bounded::<()>(0);
     let mut readers = Readers {
         links: Links::default(),
+        log_ends: LogEnds::default(),
         late: Vec::new(),
         go,
         threads: Vec::new(),
@@ -101,12 +104,15 @@ impl Readers {
     ) -> std::io::Result<()> {
         for (at, setup) in sources.into_iter().enumerate() {
             let (orders_tx, orders) = bounded(limits::SOURCE_ORDERS_MAX);
+            let (questions_tx, questions) = bounded(limits::ENDS_ASKED_MAX);
+            self.log_ends.push(setup.name.clone(), questions_tx);
             let in_flight = Arc::clone(&shared[at].in_flight);
             self.links
                 .push(SourceLink::new(orders_tx, Arc::clone(&in_flight)));
             let links = SourceLinks {
                 source: at,
                 orders,
+                questions,
                 workers: workers.to_vec(),
                 sequencer: delivery.out.clone(),
                 stop: Arc::clone(&delivery.stop),

@@ -151,6 +151,8 @@ impl Replay {
         };
         let sources = std::slice::from_ref(source);
         let mut sequencer = Sequencer::new(settings, sources, Arc::clone(&plan.catalog));
+        // Whole is only what is published.
+        sequencer.gates.clear();
         let snapshots = plan.snapshots.iter().cloned();
         let snapshots = snapshots.map(|(connector, it)| ((0, connector), it));
         sequencer.snapshots = snapshots.collect();
@@ -192,7 +194,7 @@ impl Replay {
     /// Takes in what a source or a worker says.
     pub fn deliver(&mut self, mut message: ToSequencer) {
         match &mut message {
-            ToSequencer::Decoded { source, batch } if !self.until.is_empty() => {
+            ToSequencer::Decoded { source, batch, .. } if !self.until.is_empty() => {
                 let partition = self.sequencer.partitions.get(&(*source, batch.partition));
                 let until = partition.and_then(|it| self.until.get(&it.partition));
                 self.pass_over(batch, until.copied().unwrap_or(NextOffset(0)));

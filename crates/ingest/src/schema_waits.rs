@@ -130,7 +130,10 @@ impl PartitionState {
         if self.halted.is_some() {
             return None;
         }
-        let wanted = self.awaits_memory.is_some() || self.awaited.is_some() || self.fenced;
+        let wanted = self.awaits_memory.is_some()
+            || self.awaits_others
+            || self.awaited.is_some()
+            || self.fenced;
         let is_news = std::mem::replace(&mut self.paused, wanted) != wanted;
         is_news.then_some(wanted)
     }

@@ -12,10 +12,12 @@ use table_store::{Names, ProcessId, Publisher, TableIdentity, TableStore};
 use telemetry::Event;
 
 use crate::confirmations::Snapshots;
+use crate::gates::SourceGate;
 use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
 use crate::partitions::PartitionState;
+use crate::positions::Positions;
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
 use crate::rebuilds::Rebuilds;
@@ -44,6 +46,8 @@ pub(crate) struct SourceFacts {
     pub ends: bool,
     pub discovered: bool,
     pub unreachable: Option<String>,
+    /// The topic of the rows by which the source shows that it is alive.
+    pub heartbeat_table: Option<String>,
     pub unreadable: u64,
     /// The newest unreadable lines, in words.
     pub unreadable_kept: Vec<String>,
@@ -52,6 +56,12 @@ pub(crate) struct SourceFacts {
     pub awaited: BTreeMap<RegistryId, String>,
     /// Orders given so far.
     orders_given: u64,
+}
+
+impl SourceFacts {
+    pub fn is_heartbeat_topic(&self, topic: &str) -> bool {
+        self.heartbeat_table.as_deref() == Some(topic)
+    }
 }
 
 /// What a checkpoint holds of a partition, and whether it says that the partition makes no table.
@@ -91,6 +101,11 @@ pub struct Sequencer {
     /// Changes applied since the last cut.
     pub(crate) unpublished: u64,
     pub(crate) memory: Memory,
+    pub(crate) positions: Positions,
+    /// Of each source; none where cuts are nobody's.
+    pub(crate) gates: Vec<SourceGate>,
+    /// The time as last heard of.
+    pub(crate) now_ms: i64,
     pub(crate) started: bool,
     /// Sources of which more or fewer partitions wait for schemas than were counted last.
     pub(crate) waits_changed: BTreeSet<usize>,
@@ -100,6 +115,9 @@ impl Sequencer {
     /// A sequencer without tables.
     #[must_use]
     pub fn new(settings: Settings, sources: &[SourceSetup], catalog: Arc<SchemaCatalog>) -> Self {
+        let gates = sources.iter();
+        let gates = gates.map(|setup| SourceGate::new(&settings, &setup.name, setup.kind));
+        let gates = gates.collect();
         let sources = sources.iter().map(|setup| SourceFacts {
             name: setup.name.clone(),
             kind: setup.kind,
@@ -107,6 +125,7 @@ impl Sequencer {
             ends: setup.ends,
             discovered: false,
             unreachable: None,
+            heartbeat_table: setup.heartbeat_table.clone(),
             unreadable: 0,
             unreadable_kept: Vec::new(),
             has_registry: setup.registry.is_some(),
@@ -136,6 +155,9 @@ impl Sequencer {
             rebuilds: Rebuilds::default(),
             unpublished: 0,
             memory: Memory::default(),
+            positions: Positions::default(),
+            gates,
+            now_ms: 0,
             started: false,
             waits_changed: BTreeSet::new(),
         }
@@ -195,6 +217,7 @@ impl Sequencer {
                 self.stall_not_found(source, table);
             }
         }
+        self.gate_begins(source);
     }
 
     pub fn unavailable(&mut self, source: usize, error: &SourceError) {

@@ -23,6 +23,10 @@ pub mod limits {
     pub const CUT_CHANGES_MAX: u64 = 8_192;
     /// How long a source may be quiet before the sequencer is told so.
     pub const QUIET_INTERVAL_MS: i64 = 20;
+    /// How often a busy source speaks of partitions of which nothing comes.
+    pub const SILENCE_INTERVAL_MS: i64 = 100;
+    /// Questions where logs end that one source has not yet taken.
+    pub const ENDS_ASKED_MAX: usize = 1_024;
     /// How often the status board is brought up to date while records flow.
     pub const STATUS_INTERVAL_MS: i64 = 50;
     /// Longest wait of any thread of the pipeline for anything.
@@ -45,6 +49,9 @@ pub mod limits {
     pub const LOAD_THREADS_MAX: usize = 8;
     /// Rows for which one more thread is worth its start.
     pub const LOAD_THREAD_ROWS_MIN: u64 = 20_000;
+
+    /// Changes of one source that wait for their transactions, in bytes.
+    pub const TRANSACTION_BYTES_MAX: usize = 64 << 20;
 
     /// Messages of partitions that wait for a schema, in one worker, before it takes no more than one a tick.
     pub const HELD_MESSAGES_MAX: usize = 256;
@@ -112,8 +119,31 @@ pub struct SourceSetup {
     pub decoder: Box<dyn Fn() -> Box<dyn Decoder> + Send>,
     pub registry: Option<RegistrySetup>,
     pub on_bad_record: OnBadRecord,
+    /// The topic of the rows by which the source shows that it is alive.
+    pub heartbeat_table: Option<String>,
     /// The source's end is final: nothing will ever follow (a file that is not followed).
     pub ends: bool,
+}
+
+/// How transactions of a source become visible whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionSetup {
+    /// Where their boundaries are told. `None`: in any topic called `<prefix>.transaction`.
+    pub topic: Option<String>,
+    /// How long one that has ended waits at the ends of partitions for changes that do not come.
+    pub wait: Duration,
+    /// What may wait of a source's changes, in bytes. A larger transaction becomes visible in parts.
+    pub held_bytes_max: usize,
+}
+
+impl Default for TransactionSetup {
+    fn default() -> Self {
+        Self {
+            topic: None,
+            wait: Duration::from_secs(1),
+            held_bytes_max: limits::TRANSACTION_BYTES_MAX,
+        }
+    }
 }
 
 /// Settings of the whole pipeline.
@@ -131,6 +161,8 @@ pub struct Settings {
     pub preparations: Preparations,
     /// Sources and topics of theirs whose records are read and make no table.
     pub unserved: Vec<(String, String)>,
+    /// How transactions of these sources are kept whole; of any other as by default.
+    pub transactions: Vec<(String, TransactionSetup)>,
     /// How much is kept of the append-only tables of these topics.
     pub keep: Vec<(String, Keep)>,
     /// Indexes of the tables of these topics.

@@ -102,6 +102,8 @@ mod tests {
             position: None,
             run: None,
             transaction: None,
+            membership: None,
+            gtid_line: None,
             commit_ms: None,
             connector_ms: None,
             other_key: 0..0,

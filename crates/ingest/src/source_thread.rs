@@ -7,12 +7,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use change_feed::{Source, SourceEvent};
+use change_feed::{EndsQuestion, Source, SourceEvent};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 use row_model::PartitionId;
+use table_store::Heard;
 use telemetry::clock;
 
-use crate::messages::{RawRecords, ToSequencer, ToWorker};
+use crate::messages::{RawRecords, Silence, ToSequencer, ToWorker};
 use crate::sequencer::SourceOrder;
 use crate::settings::limits;
 
@@ -20,6 +21,8 @@ use crate::settings::limits;
 pub(crate) struct SourceLinks {
     pub source: usize,
     pub orders: Receiver<SourceOrder>,
+    /// Where its logs end, asked for by readers.
+    pub questions: Receiver<EndsQuestion>,
     pub workers: Vec<Sender<ToWorker>>,
     pub sequencer: Sender<ToSequencer>,
     pub stop: Arc<AtomicBool>,
@@ -39,6 +42,10 @@ struct Driver {
     said_quiet_ms: i64,
     /// Orders taken so far.
     obeyed: u64,
+    /// Messages heard so far.
+    heard: Heard,
+    /// How far that was when silence was spoken of last, and when that was.
+    silence: (Heard, i64),
 }
 
 /// Runs until told to stop, or until nobody listens.
@@ -53,10 +60,15 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         paused_by_order: HashSet::new(),
         said_quiet_ms: 0,
         obeyed: 0,
+        heard: Heard::default(),
+        silence: (Heard::default(), 0),
     };
     let mut events = Vec::new();
     while !driver.links.stop.load(Ordering::Acquire) {
         driver.obey();
+        while let Ok(question) = driver.links.questions.try_recv() {
+            driver.source.ask_ends(question);
+        }
         driver.hand_over();
         let asked_at_ms = clock::now_ms();
         driver.source.poll(limits::TICK, &mut events);
@@ -68,6 +80,8 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         }
         if quiet {
             driver.say_quiet(asked_at_ms);
+        } else {
+            driver.speak_of_silence(asked_at_ms);
         }
     }
 }
@@ -122,24 +136,30 @@ impl Driver {
             SourceEvent::Records(batch) => {
                 let (topic, partition) = self.topics.get(&batch.partition)?.clone();
                 let id = batch.partition;
+                let heard = self.hears();
                 self.send(
                     ToWorker::Records(RawRecords {
                         source,
                         topic,
                         partition,
                         batch,
+                        heard,
                     }),
                     id,
                 )
             }
-            SourceEvent::End { partition, next } => self.send(
-                ToWorker::End {
-                    source,
+            SourceEvent::End { partition, next } => {
+                let heard = self.hears();
+                self.send(
+                    ToWorker::End {
+                        source,
+                        partition,
+                        next,
+                        heard,
+                    },
                     partition,
-                    next,
-                },
-                partition,
-            ),
+                )
+            }
             SourceEvent::PartitionLost { partition, error } => self.send(
                 ToWorker::Lost {
                     source,
@@ -163,6 +183,11 @@ impl Driver {
                     .ok()
             }
         }
+    }
+
+    fn hears(&mut self) -> Heard {
+        self.heard = Heard(self.heard.0 + 1);
+        self.heard
     }
 
     fn send(&mut self, message: ToWorker, partition: PartitionId) -> Listening {
@@ -220,10 +245,38 @@ impl Driver {
                 source: self.links.source,
                 at_ms: asked_at_ms,
                 obeyed: self.obeyed,
+                heard: self.heard,
             };
             // A full queue means that it is not quiet after all.
             if self.links.sequencer.try_send(message).is_ok() {
-                self.said_quiet_ms = asked_at_ms;
+                (self.said_quiet_ms, self.silence) = (asked_at_ms, (self.heard, asked_at_ms));
+            }
+        }
+    }
+
+    /// A source that is busy with some partitions is never quiet. That nothing came of others is told by the way
+    /// that their records take, and about a while ago: what they had then would have come by now.
+    fn speak_of_silence(&mut self, asked_at_ms: i64) {
+        let (heard, at_ms) = self.silence;
+        if asked_at_ms < at_ms + limits::SILENCE_INTERVAL_MS {
+            return;
+        }
+        self.silence = (self.heard, asked_at_ms);
+        let workers = self.links.workers.len();
+        for worker in 0..workers {
+            if !self.waiting[worker].is_empty() || at_ms == 0 {
+                continue;
+            }
+            let silence = ToWorker::Silence(Silence {
+                source: self.links.source,
+                worker: (worker, workers),
+                heard,
+                at_ms,
+                obeyed: self.obeyed,
+            });
+            self.links.in_flight.fetch_add(1, Ordering::AcqRel);
+            if self.links.workers[worker].try_send(silence).is_err() {
+                self.links.in_flight.fetch_sub(1, Ordering::AcqRel);
             }
         }
     }

@@ -176,6 +176,7 @@ impl Sequencer {
             self.order(source, SourceOrder::Acknowledge(vec![(id, next)]));
         }
         self.partitions.insert((source, id), state);
+        self.gate_starts(source, facts, start.at == StartAt::Earliest);
         self.mind_pause(source, id);
         self.all_well(source, &facts.topic);
     }
@@ -219,6 +220,7 @@ impl Sequencer {
                 state.stays(saved);
             }
             self.partitions.insert((source, facts.id), state);
+            self.gate_starts(source, facts, false);
         }
         self.stall(source, topic, reason.to_owned());
     }

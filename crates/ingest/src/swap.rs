@@ -99,6 +99,7 @@ impl Sequencer {
         }
         self.quarantine.restore_count(&topic, quarantined_count);
         self.notice_snapshots(source, at);
+        self.gate_disturbed(source);
         if let Some(running) = self.rebuilds.running.take() {
             self.rebuild_swapped(&running);
         }

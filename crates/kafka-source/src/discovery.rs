@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{SourceError, TopicUuid};
+use change_feed::{EndsQuestion, LogEnd, SourceError, TopicUuid};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -60,6 +60,7 @@ pub(crate) struct Reach {
 pub(crate) struct Discovery {
     reach_wanted: Sender<(PartitionId, String, i32)>,
     look_wanted: Sender<()>,
+    ends_wanted: Sender<EndsQuestion>,
     findings: Receiver<Finding>,
 }
 
@@ -69,6 +70,7 @@ impl Discovery {
         let context = Context::default();
         let (reach_wanted, reach_asked) = bounded(QUESTIONS_MAX);
         let (look_wanted, look_asked) = bounded(1);
+        let (ends_wanted, ends_asked) = bounded(QUESTIONS_MAX);
         // One finding at a time: a source that is not polled needs no newer ones.
         let (found, findings) = bounded(1);
         let looker = Looker {
@@ -80,8 +82,10 @@ impl Discovery {
             context,
             compacted: HashMap::new(),
             failures: 0,
+            trouble: None,
             reach_asked,
             look_asked,
+            ends_asked,
             found,
             bell,
             refresh_interval: options.refresh_interval,
@@ -93,6 +97,7 @@ impl Discovery {
         Ok(Self {
             reach_wanted,
             look_wanted,
+            ends_wanted,
             findings,
         })
     }
@@ -102,6 +107,14 @@ impl Discovery {
         self.reach_wanted
             .try_send((partition, topic.to_owned(), number))
             .is_ok()
+    }
+
+    /// Does not wait; the question is answered by the thread, or here if too many wait.
+    pub(crate) fn ask_ends(&self, question: EndsQuestion) {
+        if let Err(refused) = self.ends_wanted.try_send(question) {
+            let question = refused.into_inner();
+            question.answer(Err("too many are asking already".to_owned()));
+        }
     }
 
     /// Asks for a look before the next one is due, without waiting.
@@ -133,8 +146,11 @@ struct Looker {
     compacted: HashMap<(String, Option<TopicUuid>), bool>,
     /// In a row.
     failures: usize,
+    /// Why the last look failed, if it did.
+    trouble: Option<String>,
     reach_asked: Receiver<(PartitionId, String, i32)>,
     look_asked: Receiver<()>,
+    ends_asked: Receiver<EndsQuestion>,
     found: Sender<Finding>,
     bell: Arc<Bell>,
     refresh_interval: Duration,
@@ -148,12 +164,13 @@ impl Looker {
         loop {
             let (finding, pause) = match self.look() {
                 Ok(listing) => {
-                    self.failures = 0;
+                    (self.failures, self.trouble) = (0, None);
                     (Finding::Listing(listing), self.refresh_interval)
                 }
                 Err(error) => {
                     let reason = self.reason(&error);
                     self.failures += 1;
+                    self.trouble = Some(reason.clone());
                     (Finding::Unreachable { reason }, RETRY_INTERVAL)
                 }
             };
@@ -182,10 +199,47 @@ impl Looker {
                     let offsets = watermarks.ok().map(|(low, high)| (low.max(0) as u64, high.max(0) as u64));
                     self.tell(Finding::Reach(Reach { partition, offsets }))?;
                 }
+                recv(self.ends_asked) -> asked => self.answer_ends(asked.map_err(|_| SourceDropped)?),
                 recv(self.look_asked) -> asked => return asked.map_err(|_| SourceDropped),
                 default(pause) => return Ok(()),
             }
         }
+    }
+
+    /// A broker that was away a moment ago would keep whoever asks waiting: they are told so at once.
+    fn answer_ends(&self, question: EndsQuestion) {
+        let ends = match &self.trouble {
+            Some(trouble) => Err(trouble.clone()),
+            None => self
+                .ends_of(&question.of)
+                .map_err(|error| self.reason(&error)),
+        };
+        question.answer(ends);
+    }
+
+    /// The last stable offsets: records of transactions of Kafka's that are still open are behind them.
+    fn ends_of(&self, partitions: &[(String, i32)]) -> KafkaResult<Vec<LogEnd>> {
+        let mut wanted = TopicPartitionList::new();
+        for (topic, number) in partitions {
+            wanted.add_partition(topic, *number);
+        }
+        if wanted.count() == 0 {
+            return Ok(Vec::new());
+        }
+        wanted.set_all_offsets(Offset::End)?;
+        let answer = self.client.offsets_for_times(wanted, self.timeout())?;
+        let mut ends = Vec::new();
+        for element in answer.elements() {
+            element.error()?;
+            if let Offset::Offset(next) = element.offset() {
+                ends.push(LogEnd {
+                    topic: element.topic().to_owned(),
+                    partition: element.partition(),
+                    next: next.max(0) as u64,
+                });
+            }
+        }
+        Ok(ends)
     }
 
     fn look(&mut self) -> KafkaResult<Listing> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_feed::{Source, SourceError, SourceEvent, StartAt};
+use change_feed::{EndsQuestion, Source, SourceError, SourceEvent, StartAt};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -483,6 +483,10 @@ impl Source for KafkaSource {
         started
             .map(|(index, partition)| (PartitionId(index as u32), NextOffset(partition.end)))
             .collect()
+    }
+
+    fn ask_ends(&mut self, question: EndsQuestion) {
+        self.discovery.ask_ends(question);
     }
 }
 

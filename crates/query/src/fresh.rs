@@ -4,9 +4,13 @@
 use table_store::{Cut, ReadState, TableCut, TableFacts, Transactions};
 
 use crate::as_of::AsOf;
+use crate::floor::Precision;
 
 /// Without contact to the log for longer than this, a live table is stale.
 pub const STALE_AFTER_MS: u64 = 30_000;
+
+/// Clocks that are no further apart count as one.
+const CLOCKS_APART_MS: i64 = 1_000;
 
 /// Where a table stands for its readers, the best first: the worst of several is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +31,8 @@ pub struct Fresh {
     pub commit_ms: Option<i64>,
     /// Upper bound on the age against the log; `None` if there is none.
     pub lag_ms: Option<u64>,
+    /// The same against the source; `None` without its heartbeats.
+    pub source_lag_ms: Option<u64>,
     pub state: State,
     /// Share of the log read at the start, while loading.
     pub progress: Option<f64>,
@@ -35,6 +41,30 @@ pub struct Fresh {
     pub quarantined: u64,
     /// Whether the tables have come as far as was asked for; `None` if nothing was.
     pub satisfied: Option<bool>,
+    /// What it rests on that they have, where it may rest on one thing or another.
+    pub precision: Option<Precision>,
+    /// Which of the lags was bounded, if one was.
+    pub bound: Option<Bound>,
+}
+
+/// What a bound on the lag is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The source itself: its heartbeats say how far it is shown.
+    Source,
+    /// The log only: a connector that has stopped is not noticed.
+    Log,
+}
+
+impl Fresh {
+    /// The lag that a bound is about, and which one it is; no lag if none is known.
+    #[must_use]
+    pub fn bounded_lag_ms(&self) -> (Option<u64>, Bound) {
+        match self.source_lag_ms {
+            Some(lag) => (Some(lag), Bound::Source),
+            None => (self.lag_ms, Bound::Log),
+        }
+    }
 }
 
 /// How fresh these tables of a cut are, `None` if there are none.
@@ -52,6 +82,19 @@ where
     Some(fresh)
 }
 
+/// The lag of these tables that a bound is about, and which one it is; no lag if none is known.
+#[must_use]
+pub fn bounded_lag_ms<'a>(
+    tables: impl IntoIterator<Item = &'a TableCut>,
+    now_ms: i64,
+) -> Option<(Option<u64>, Bound)> {
+    let all = tables
+        .into_iter()
+        .map(|table| of_table(&table.facts, now_ms));
+    let worst = all.reduce(|a, b| worse(a, &b))?;
+    Some(worst.bounded_lag_ms())
+}
+
 /// All but the token.
 fn of_table(facts: &TableFacts, now_ms: i64) -> Fresh {
     let lag_ms = lag_ms(facts, now_ms);
@@ -66,17 +109,27 @@ fn of_table(facts: &TableFacts, now_ms: i64) -> Fresh {
         as_of: String::new(),
         commit_ms: facts.commit_ms,
         lag_ms,
+        source_lag_ms: source_lag_ms(facts, now_ms),
         state,
         progress: facts.progress.filter(|_| state == State::Loading),
         transactions: facts.transactions,
         complete: facts.complete,
         quarantined: facts.quarantined,
         satisfied: None,
+        precision: None,
+        bound: None,
     }
 }
 
+/// Everything that the source committed is shown but for the last so many milliseconds. A source whose clock is
+/// ahead of ours by more than a little proves nothing.
+fn source_lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
+    let lag = now_ms.saturating_sub(facts.shown_source_ms()?);
+    (lag >= -CLOCKS_APART_MS).then(|| lag.max(0) as u64)
+}
+
 /// The table is at most this much behind its log: it was told so much ago that it is at the end, or
-/// the last change it applied was committed then.
+/// all that was committed before then is applied.
 ///
 /// While loading there is no such bound: the rows that are still missing may be of any age.
 fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
@@ -88,7 +141,7 @@ fn lag_ms(facts: &TableFacts, now_ms: i64) -> Option<u64> {
         .map(|at| now_ms.saturating_sub(at).max(0) as u64);
     // A commit in the future is another machine's clock, and proves nothing about ours.
     let since_commit = facts
-        .commit_ms
+        .whole_until_ms
         .and_then(|at| u64::try_from(now_ms.saturating_sub(at)).ok());
     since_end.into_iter().chain(since_commit).min()
 }
@@ -99,6 +152,7 @@ fn worse(a: Fresh, b: &Fresh) -> Fresh {
         commit_ms: a.commit_ms.into_iter().chain(b.commit_ms).min(),
         // One table without a bound leaves none for all.
         lag_ms: a.lag_ms.zip(b.lag_ms).map(|(a, b)| a.max(b)),
+        source_lag_ms: a.source_lag_ms.zip(b.source_lag_ms).map(|(a, b)| a.max(b)),
         state: a.state.max(b.state),
         progress: a
             .progress
@@ -109,6 +163,8 @@ fn worse(a: Fresh, b: &Fresh) -> Fresh {
         complete: a.complete && b.complete,
         quarantined: a.quarantined + b.quarantined,
         satisfied: None,
+        precision: None,
+        bound: None,
     }
 }
 
@@ -128,7 +184,9 @@ mod tests {
     }
 
     fn live(at_end_ms: Option<i64>, commit_ms: Option<i64>) -> TableFacts {
-        let facts = facts(ReadState::Live, |facts| facts.commit_ms = commit_ms);
+        let facts = facts(ReadState::Live, |facts| {
+            (facts.commit_ms, facts.whole_until_ms) = (commit_ms, commit_ms);
+        });
         if let Some(at) = at_end_ms {
             facts.told_at_end(at);
         }
@@ -162,6 +220,29 @@ mod tests {
     }
 
     #[test]
+    fn the_lag_against_the_source_is_known_by_its_heartbeats_only() {
+        let known = |shown_ms: Option<i64>| {
+            let facts = live(Some(NOW_MS - 40), Some(NOW_MS - 5));
+            if let Some(at) = shown_ms {
+                facts.shows_source_of(at);
+            }
+            of_table(&facts, NOW_MS)
+        };
+        let lag = |shown_ms| known(shown_ms).source_lag_ms;
+        assert_eq!((lag(None), lag(Some(NOW_MS - 700))), (None, Some(700)));
+        // Its clock is a little ahead of ours; and by so much that nothing can be said.
+        assert_eq!(
+            (lag(Some(NOW_MS + 900)), lag(Some(NOW_MS + 1_001))),
+            (Some(0), None)
+        );
+        let bounded = |shown_ms| known(shown_ms).bounded_lag_ms();
+        assert_eq!(bounded(None), (Some(5), Bound::Log));
+        assert_eq!(bounded(Some(NOW_MS - 700)), (Some(700), Bound::Source));
+        let both = worse(known(None), &known(Some(NOW_MS - 700)));
+        assert_eq!(both.source_lag_ms, None);
+    }
+
+    #[test]
     fn a_live_table_that_hears_nothing_more_becomes_stale() {
         let bound = STALE_AFTER_MS as i64;
         assert_eq!(seen(&live(Some(NOW_MS - bound), None)).0, State::Live);
@@ -192,6 +273,7 @@ mod tests {
             facts.complete = false;
             facts.quarantined = 2;
             facts.commit_ms = Some(NOW_MS - 7_000);
+            facts.whole_until_ms = Some(NOW_MS - 7_000);
             facts.transactions = Transactions::Partial;
         });
         let loading = |progress| {

@@ -7,7 +7,7 @@
 //! tables of one cut, with what [`relation`] knows of them, and notes which rows need be looked at; [`list`] takes
 //! the way that looks at least (`run`), keeps the rows that are wanted (`least`) or groups of them ([`group`]), and
 //! fetches what stands inside them (`embed`); [`format`](mod@format) and [`json`] render; [`fresh`] and [`as_of`] say where the answer
-//! stands, [`mod@reach`] whether that is far enough. [`whole`] does so for all rows of a table, without pages. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
+//! stands, [`mod@reach`] and [`floor`] whether that is far enough. [`whole`] does so for all rows of a table, without pages. [`lookup`] is the short way to one row by its [`key`], [`fetch`] the longer one that shows more than the row. Nothing is ever ignored: what cannot be answered is an error.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ mod embed;
 pub mod fetch;
 #[cfg(test)]
 mod fixture;
+pub mod floor;
 pub mod follow;
 pub mod format;
 pub mod fresh;

@@ -176,6 +176,13 @@ fn each_untyped(text: &str, each: &mut impl FnMut(Value<'_>)) {
     }
 }
 
+/// The milliseconds since 1970 of a time with its offset from UTC.
+pub(crate) fn instant_ms(text: &str) -> Option<i64> {
+    let moment = calendar::read_instant(text).filter(|_| !text.ends_with("infinity"))?;
+    let seconds = moment.seconds.checked_mul(1_000)?;
+    seconds.checked_add(i64::from(moment.nanos / 1_000_000))
+}
+
 /// One JSON value, and nothing around it.
 pub(crate) fn is_json(text: &str) -> bool {
     // Blanks around the value are no part of it, and would not have been sent.

@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{NextOffset, Notice, OriginId, PartitionId, SchemaHistory, SchemaId, SourcePosition};
+use crate::{
+    Boundary, GtidLine, Membership, NextOffset, Notice, OriginId, PartitionId, SchemaHistory,
+    SchemaId, SourcePosition,
+};
 
 /// Identity of one run of a connector (a `UUIDv7`), so runs are ordered by when they began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +80,10 @@ pub struct Change {
     pub position: Option<SourcePosition>,
     pub run: Option<RunId>,
     pub transaction: Option<Transaction>,
+    /// Where the connector tells boundaries of transactions: which one it is of.
+    pub membership: Option<Membership>,
+    /// The line that numbers its transactions, where they have global ids.
+    pub gtid_line: Option<GtidLine>,
     /// When the source committed, and when the connector processed it; milliseconds since 1970.
     pub commit_ms: Option<i64>,
     pub connector_ms: Option<i64>,
@@ -84,6 +91,15 @@ pub struct Change {
     pub other_key: Range<u32>,
     /// Is one half of a key change, also where the other key could not be read.
     pub key_change: bool,
+}
+
+impl Change {
+    /// How many bytes of its batch are its own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let parts = [&self.key, &self.row, &self.before, &self.other_key];
+        parts.into_iter().map(ExactSizeIterator::len).sum()
+    }
 }
 
 /// How the records of a topic carry changes, and so what they can say.
@@ -155,6 +171,8 @@ pub struct ChangeBatch {
     pub failures: Vec<Failure>,
     /// What was told of whole tables.
     pub notices: Vec<Notice>,
+    /// Where transactions begin and end, in the order in which that was told.
+    pub boundaries: Vec<Boundary>,
     /// Schemas of this topic, so that the table knows what `Change::schema` means. Unset until a row was met.
     pub schemas: Option<Arc<SchemaHistory>>,
     /// What the topic's records have shown themselves to be, if any did.
@@ -177,6 +195,7 @@ impl ChangeBatch {
             changes: Vec::new(),
             failures: Vec::new(),
             notices: Vec::new(),
+            boundaries: Vec::new(),
             schemas: None,
             format: None,
             notes: None,

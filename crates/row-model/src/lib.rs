@@ -6,9 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+mod boundary;
 mod change;
 mod decimal;
 mod exact;
+mod gtid;
 mod ids;
 mod key;
 mod notice;
@@ -22,11 +24,13 @@ mod value;
 mod varint;
 mod version;
 
+pub use boundary::{Boundary, BoundaryKind, Membership, TransactionKey};
 pub use change::{
     Change, ChangeBatch, ChangeKind, Failure, RecordFormat, RunId, SnapshotMark, Transaction,
 };
 pub use decimal::{Decimal, DecimalError};
 pub use exact::Exact;
+pub use gtid::{Gtid, GtidLine};
 pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use notice::{Notice, NoticeKind};

@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod init;
 mod inspect;
+mod log_ends;
 mod operator;
 mod output;
 mod preparation;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
-use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings};
+use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings, TransactionSetup};
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::log_ends::PipelineEnds;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::reload::Reload;
@@ -63,7 +64,8 @@ pub fn run(
         clock::now_ms,
         status,
         relations,
-    );
+    )
+    .with_log_ends(Arc::new(PipelineEnds(pipeline.log_ends().clone())));
     let hosts = if data.is_unix() {
         Hosts::any()
     } else {
@@ -180,6 +182,14 @@ pub fn settings(config: &Config, volatile: bool) -> Settings {
         let topics = source.unserved_topics.iter().cloned();
         topics.map(|topic| (source.name.clone(), topic))
     });
+    let transactions = config.sources.iter().map(|source| {
+        let setup = TransactionSetup {
+            topic: source.transaction_topic.clone(),
+            wait: source.transaction_wait,
+            ..TransactionSetup::default()
+        };
+        (source.name.clone(), setup)
+    });
     let keep = config.tables.iter();
     let keep = keep.filter_map(|table| Some((table.topic.clone(), table.keep?)));
     let indexes = config.tables.iter();
@@ -199,6 +209,7 @@ pub fn settings(config: &Config, volatile: bool) -> Settings {
         quarantine_bytes_max: config.quarantine_max_bytes,
         preparations: preparation::preparations(config),
         unserved: unserved.collect(),
+        transactions: transactions.collect(),
         keep: keep.collect(),
         indexes: indexes.filter(|(_, indexes)| !indexes.is_empty()).collect(),
     }

@@ -12,6 +12,9 @@ use crate::config::{Reads, SourceConfig};
 /// What Debezium puts before its topic prefix, unless it is told otherwise.
 const HEARTBEAT_PREFIX: &str = "__debezium-heartbeat.";
 
+/// What it puts behind the topic prefix where boundaries of transactions are told.
+const TRANSACTION_SUFFIX: &str = ".transaction";
+
 /// Opens the source, without reading anything yet.
 pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
     match &config.reads {
@@ -24,6 +27,9 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
             let mut options = KafkaOptions::new(&config.name, brokers, &names);
             options.extra_topics = heartbeat_topics(config.heartbeat_topic.as_deref(), topics);
+            let boundaries = transaction_topics(config.transaction_topic.as_deref(), topics);
+            options.extra_topics.extend(boundaries);
+            options.extra_topics.extend(config.heartbeat_table.clone());
             options.settings.clone_from(settings);
             Ok(Box::new(KafkaSource::connect(options)?))
         }
@@ -50,15 +56,27 @@ fn open_files(path: &Path, follow: bool) -> Result<FileSource, SourceError> {
 
 /// The topic that is given, or the usual ones of the connectors whose topics are followed.
 fn heartbeat_topics(given: Option<&str>, topics: &[String]) -> Vec<String> {
-    if let Some(topic) = given {
-        return vec![topic.to_owned()];
-    }
-    let prefix = |topic: &String| {
-        let (prefix, _) = topic.split_once('.')?;
-        (!prefix.contains('*')).then(|| format!("{HEARTBEAT_PREFIX}{prefix}"))
-    };
-    let usual: BTreeSet<String> = topics.iter().filter_map(prefix).collect();
-    usual.into_iter().collect()
+    let usual = |prefix| format!("{HEARTBEAT_PREFIX}{prefix}");
+    given.map_or_else(
+        || prefixes(topics).into_iter().map(usual).collect(),
+        |topic| vec![topic.to_owned()],
+    )
+}
+
+/// The topic of boundaries of transactions, found in the same way.
+fn transaction_topics(given: Option<&str>, topics: &[String]) -> Vec<String> {
+    let usual = |prefix| format!("{prefix}{TRANSACTION_SUFFIX}");
+    given.map_or_else(
+        || prefixes(topics).into_iter().map(usual).collect(),
+        |topic| vec![topic.to_owned()],
+    )
+}
+
+/// What connectors may put before the names of these topics.
+fn prefixes(topics: &[String]) -> BTreeSet<&str> {
+    let prefixes = topics.iter().filter_map(|topic| topic.split_once('.'));
+    let prefixes = prefixes.map(|(prefix, _)| prefix);
+    prefixes.filter(|prefix| !prefix.contains('*')).collect()
 }
 
 #[cfg(test)]
@@ -66,10 +84,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heartbeats_are_looked_for_where_connectors_put_them() {
+    fn heartbeats_and_boundaries_are_looked_for_where_connectors_put_them() {
         let topics = ["shop.public.*", "crm.a", "shop.b", "*.c", "plain"].map(str::to_owned);
         let usual = ["__debezium-heartbeat.crm", "__debezium-heartbeat.shop"];
         assert_eq!(heartbeat_topics(None, &topics), usual);
         assert_eq!(heartbeat_topics(Some("beats"), &topics), ["beats"]);
+        let usual = ["crm.transaction", "shop.transaction"];
+        assert_eq!(transaction_topics(None, &topics), usual);
+        assert_eq!(transaction_topics(Some("ends"), &topics), ["ends"]);
     }
 }

@@ -98,6 +98,7 @@ fn set_up(
         },
         decoder: Box::new(decoder),
         registry,
+        heartbeat_table: config.heartbeat_table.clone(),
         on_bad_record: match config.on_bad_record {
             config::OnBadRecord::Quarantine => ingest::OnBadRecord::Quarantine,
             config::OnBadRecord::Halt => ingest::OnBadRecord::Halt,

@@ -11,7 +11,7 @@ use row_model::{CutId, SchemaId, TableId};
 
 use crate::retained::{Keeping, Retained};
 use crate::ring::{Anew, Changes, Commit, News, Ring, TableNews};
-use crate::{NameError, Names, Table, TableFacts};
+use crate::{NameError, Names, SourceCut, Table, TableFacts};
 
 /// One run of one process: numbers of cuts mean something only within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,7 @@ pub struct Cut {
     /// `None` if its cuts are not to be told from those of others.
     process: Option<ProcessId>,
     tables: Arc<[Arc<TableCut>]>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
     /// Somebody may ask for it again.
     told: AtomicBool,
@@ -81,6 +82,12 @@ impl Cut {
         &self.tables
     }
 
+    /// All sources of which anything was read, in the order in which it was.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<SourceCut>] {
+        &self.sources
+    }
+
     /// The table a name or a suffix of a topic means.
     ///
     /// # Errors
@@ -105,6 +112,11 @@ impl Cut {
 /// Told by the writer, which goes on only when everybody has heard: to be quick is all it asks.
 pub trait CutListener: std::fmt::Debug + Send + Sync {
     fn published(&self, cut: &Cut, changed: &[TableId]);
+
+    /// Is told of a source of config whose tables are known to have come further along with it, or to have been in
+    /// contact with it, though they may show the same rows as before. After [`published`](Self::published), if both
+    /// are so.
+    fn came_along(&self, _cut: &Cut, _source: &str) {}
 }
 
 /// All tables, as readers reach them.
@@ -264,9 +276,11 @@ pub struct Publisher {
     /// What the next cut changes.
     news: Vec<(TableId, News)>,
     tables: Vec<Arc<TableCut>>,
+    sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
     /// Those of which the next cut says something new.
     changed: Vec<TableId>,
+    changed_sources: Vec<Arc<str>>,
 }
 
 impl Default for Publisher {
@@ -288,6 +302,7 @@ impl Publisher {
             id: CutId(0),
             process,
             tables: Arc::new([]),
+            sources: Arc::new([]),
             names: Arc::default(),
             told: AtomicBool::new(false),
         };
@@ -305,8 +320,10 @@ impl Publisher {
             published_at: (0, 0),
             news: Vec::new(),
             tables: Vec::new(),
+            sources: Arc::new([]),
             names: Arc::default(),
             changed: Vec::new(),
+            changed_sources: Vec::new(),
         }
     }
 
@@ -355,6 +372,30 @@ impl Publisher {
             None => self.news.push((id, news)),
             Some((_, known)) if matches!(known, News::Rows(_)) => *known = news,
             Some(_) => {}
+        }
+    }
+
+    /// Replaces what the next cut will say of a source, or adds the source.
+    pub fn set_source(&mut self, source: SourceCut) {
+        if !self.changed_sources.contains(&source.name) {
+            self.changed_sources.push(Arc::clone(&source.name));
+        }
+        let is_same = |known: &&mut Arc<SourceCut>| {
+            known.name == source.name && known.connector == source.connector
+        };
+        let mut sources = self.sources.to_vec();
+        match sources.iter_mut().find(is_same) {
+            Some(known) => *known = Arc::new(source),
+            None => sources.push(Arc::new(source)),
+        }
+        self.sources = sources.into();
+    }
+
+    /// Tells who listens that tables of a source were in contact with it, which no cut says.
+    pub fn contact(&self, source: &str) {
+        let cut = self.store.published();
+        for listener in &*self.store.listeners.read() {
+            listener.came_along(&cut, source);
         }
     }
 
@@ -419,14 +460,19 @@ impl Publisher {
             id: self.next_cut(),
             process: self.process,
             tables: self.tables.iter().cloned().collect(),
+            sources: Arc::clone(&self.sources),
             names: Arc::clone(&self.names),
             told: AtomicBool::new(false),
         });
         self.put(Arc::clone(&cut));
         for listener in &*self.store.listeners.read() {
             listener.published(&cut, &self.changed);
+            for source in &self.changed_sources {
+                listener.came_along(&cut, source);
+            }
         }
         self.changed.clear();
+        self.changed_sources.clear();
         self.oldest_needed()
     }
 

@@ -34,9 +34,9 @@ pub enum Transactions {
 
 /// The facts of one table at one cut.
 ///
-/// All but one are fixed when the cut is published. The moment of the last contact with the end of
-/// the log moves on while nothing changes, and stops for ever once newer facts replace these: so a
-/// reader of an older cut never claims the freshness of a newer one.
+/// All but two are fixed when the cut is published. The moments of the last contact with the end of the log, and of the
+/// newest commit that the source is known to be shown up to, move on while nothing changes, and stop for ever once
+/// newer facts replace these: so a reader of an older cut never claims the freshness of a newer one.
 #[derive(Debug)]
 pub struct TableFacts {
     pub state: ReadState,
@@ -61,11 +61,17 @@ pub struct TableFacts {
     pub log: Option<LogId>,
     /// Commit time of the last applied change, as the source told it.
     pub commit_ms: Option<i64>,
+    /// Whatever was committed before this moment and is in the log is applied, of every partition; `None` if
+    /// one of them does not tell.
+    pub whole_until_ms: Option<i64>,
     pub memory: MemoryUse,
     pub contact: Contact,
+    /// The time up to which all commits of the source are known to be shown; only where its heartbeats are.
+    pub proof: Contact,
 }
 
-/// When the consumer was last told that it is at the end of the log.
+/// A moment, in milliseconds since 1970, that only moves on: such as when the consumer was last told that it is at the
+/// end of the log.
 #[derive(Debug)]
 pub struct Contact(AtomicI64);
 
@@ -93,8 +99,10 @@ impl Default for TableFacts {
             offsets: Vec::new(),
             log: None,
             commit_ms: None,
+            whole_until_ms: None,
             memory: MemoryUse::default(),
             contact: Contact::default(),
+            proof: Contact::default(),
         }
     }
 }
@@ -108,6 +116,23 @@ impl TableFacts {
     /// When that was last so for exactly this state of the table.
     #[must_use]
     pub fn at_end_ms(&self) -> Option<i64> {
-        Some(self.contact.0.load(Ordering::Acquire)).filter(|at| *at != NEVER)
+        self.contact.get()
+    }
+
+    /// Notes that the table shows everything that its source had committed by then.
+    pub fn shows_source_of(&self, commit_ms: i64) {
+        self.proof.0.fetch_max(commit_ms, Ordering::Release);
+    }
+
+    /// The newest time of which that is known.
+    #[must_use]
+    pub fn shown_source_ms(&self) -> Option<i64> {
+        self.proof.get()
+    }
+}
+
+impl Contact {
+    fn get(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|at| *at != NEVER)
     }
 }

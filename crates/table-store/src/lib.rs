@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod applied;
 mod chunk;
 mod cut;
 mod facts;
@@ -19,9 +20,11 @@ mod names;
 mod retained;
 mod ring;
 mod slot_index;
+mod source;
 mod table;
 mod writer;
 
+pub use applied::{APPLIED_IDS_MAX, AppliedIds, Heard, SavedBlock, Sighting};
 pub use chunk::{CHUNK_SLOTS, ChunkId};
 pub use cut::{Cut, CutListener, CutName, PinnedCut, ProcessId, Publisher, TableCut, TableStore};
 pub use facts::{Contact, LogId, ReadState, TableFacts, Transactions};
@@ -34,6 +37,7 @@ pub use layouts::Layouts;
 pub use names::{NameError, Names};
 pub use retained::{Keeping, RETAINED_MS};
 pub use ring::{Anew, Changes, Commit, Gone, News, RING_COMMITS_MAX, RowChange, TableNews, merged};
+pub use source::{Heartbeats, Reached, SourceCut, TableReach};
 pub use table::{Lookup, Table, TableIdentity};
 pub use writer::{
     DELETED_KEYS_MAX, DirtyRows, MemoryUse, ROW_VERSIONS_MAX, Recording, Restorer, TableWriter,

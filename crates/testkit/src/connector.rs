@@ -175,6 +175,24 @@ impl Connector {
     }
 }
 
+/// Where the connector tells boundaries of transactions.
+impl PlannedRecord {
+    /// The same event as one of a transaction's, counted from one.
+    #[must_use]
+    pub fn within(self, transaction: u64, order: u64) -> Self {
+        let value = self.value.map(|value| {
+            let value = String::from_utf8_lossy(&value);
+            let block = format!(
+                r#""transaction":{{"id":"{transaction}:{order}","total_order":{order},"data_collection_order":1}}"#
+            );
+            value
+                .replace(r#""transaction":null"#, &block)
+                .into_bytes()
+        });
+        Self { value, ..self }
+    }
+}
+
 /// The `id` and `v` of a row that one of these events left in a table.
 #[must_use]
 pub fn read_row(version: &Version, schemas: &SchemaHistory) -> Option<(i64, String)> {
@@ -201,6 +219,30 @@ pub fn with_mark(record: PlannedRecord, mark: &str) -> PlannedRecord {
         value.replace(r#""snapshot":"true""#, &mark).into_bytes()
     });
     PlannedRecord { value, ..record }
+}
+
+/// A record of the transaction topic: a transaction begins, or ends with so many events of each table.
+#[must_use]
+pub fn boundary(topic: &str, transaction: u64, events: Option<&[(&str, u64)]>) -> PlannedRecord {
+    let counts = events.map(|events| {
+        let counts = events.iter().map(|(table, count)| {
+            format!(r#"{{"data_collection":"{table}","event_count":{count}}}"#)
+        });
+        counts.collect::<Vec<_>>().join(",")
+    });
+    let total: u64 = events.into_iter().flatten().map(|(_, count)| count).sum();
+    // The position differs between the two, as it does in truth.
+    let (status, position) = if events.is_some() {
+        ("END", 2)
+    } else {
+        ("BEGIN", 1)
+    };
+    let collections = counts.map_or_else(|| "null".to_owned(), |counts| format!("[{counts}]"));
+    let value = format!(
+        r#"{{"status":"{status}","id":"{transaction}:{position}","event_count":{total},"data_collections":{collections},"ts_ms":5}}"#
+    );
+    let key = format!(r#"{{"id":"{transaction}:{position}"}}"#);
+    PlannedRecord::new(topic, 0, Some(&key), Some(&value))
 }
 
 fn with_header(mut record: PlannedRecord, name: &str, key: i64) -> PlannedRecord {

@@ -8,7 +8,8 @@ mod log;
 use std::time::Duration;
 
 use change_feed::{
-    Header, PartitionFacts, RawBatch, Source, SourceError, SourceEvent, StartAt, TopicUuid,
+    EndsQuestion, Header, LogEnd, PartitionFacts, RawBatch, Source, SourceError, SourceEvent,
+    StartAt, TopicUuid,
 };
 use row_model::{NextOffset, PartitionId};
 
@@ -199,6 +200,23 @@ impl Source for ScriptedSource {
                 ))
             })
             .collect()
+    }
+
+    fn ask_ends(&mut self, question: EndsQuestion) {
+        let ends = {
+            let state = self.log.state.lock();
+            let ends = state
+                .partitions
+                .iter()
+                .map(|((topic, partition), log)| LogEnd {
+                    topic: topic.clone(),
+                    partition: *partition,
+                    next: log.end,
+                });
+            ends.filter(|end| question.of.contains(&(end.topic.clone(), end.partition)))
+                .collect()
+        };
+        question.answer(Ok(ends));
     }
 }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod checker;
 mod fuzz;
 mod postgrest;
 mod simulate;
@@ -38,6 +39,8 @@ enum Chore {
     Fuzz(fuzz::FuzzArguments),
     /// Kills the binary at random moments while it reads, and checks every answer
     Torture(torture::TortureArguments),
+    /// Lets the binary be written to, asked and killed, and explains every answer by what was written
+    Checker(checker::CheckerArguments),
     /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
     Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Bench { what, cases } => bench::run(&root, what, &cases),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Chore::Torture(arguments) => torture::run(&root, &arguments),
+        Chore::Checker(arguments) => checker::run(&root, &arguments),
         Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }

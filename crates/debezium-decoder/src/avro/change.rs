@@ -18,6 +18,8 @@ pub(super) struct Places {
     source: usize,
     op: usize,
     ts_ms: usize,
+    /// The block that tells the transaction, and its record's number.
+    transaction: Option<(usize, usize)>,
     /// The numbers of the records.
     before_record: usize,
     after_record: usize,
@@ -32,6 +34,7 @@ pub(crate) struct AvroChange<'a> {
     pub after: Option<AvroRow<'a>>,
     pub source: AvroRow<'a>,
     pub ts_ms: Option<i64>,
+    pub transaction: Option<AvroRow<'a>>,
 }
 
 impl Places {
@@ -47,6 +50,8 @@ impl Places {
             source: place("source")?,
             op: place("op")?,
             ts_ms: place("ts_ms")?,
+            transaction: place("transaction")
+                .and_then(|place| Some((place, record_of(&fields[place].reader)?))),
             before_record: record_of(&fields[place("before")?].reader)?,
             after_record: record_of(&fields[place("after")?].reader)?,
             source_record: record_of(&fields[place("source")?].reader)?,
@@ -84,6 +89,7 @@ impl AvroSchema {
             after: None,
             source: self.row(places.source_record, &[]),
             ts_ms: None,
+            transaction: None,
         };
         for (place, field) in self.records[root].iter().enumerate() {
             let reader = match &field.reader {
@@ -112,6 +118,8 @@ impl AvroSchema {
                 change.after = Some(self.row(places.after_record, bytes));
             } else if place == places.source {
                 change.source = self.row(places.source_record, bytes);
+            } else if let Some((_, record)) = places.transaction.filter(|it| it.0 == place) {
+                change.transaction = Some(self.row(record, bytes));
             }
         }
         cursor.ends()?;

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use change_feed::{Decoded, Decoder, SchemaShelf, TopicContext};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use recording::{Recording, corpus, exists};
-use row_model::{Change, ChangeBatch, PartitionId, Row, SchemaCatalog};
+use row_model::{
+    BoundaryKind, Change, ChangeBatch, PartitionId, Row, SchemaCatalog, TransactionKey,
+};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// What each partition of a recording means, record by record.
-fn meaning(recording: &Recording, placeholder: &Placeholder) -> BTreeMap<String, Vec<String>> {
+/// Decodes each partition of a recording, in one batch.
+fn decoded(recording: &Recording, placeholder: &Placeholder) -> Vec<(String, ChangeBatch)> {
     let catalog = Arc::new(SchemaCatalog::default());
     let mut decoder = DebeziumDecoder::new(catalog, placeholder.clone());
     if let Some(shelf) = &recording.shelf {
@@ -28,25 +30,37 @@ fn meaning(recording: &Recording, placeholder: &Placeholder) -> BTreeMap<String,
         };
         let decoded = decoder.decode(context, batch, 0, &mut out);
         assert_eq!(decoded, Decoded::All, "{topic}");
-        let failures = out.failures.iter();
-        let failures =
-            failures.map(|failed| format!("{} failed: {}", failed.offset, failed.reason));
-        let changes = out.changes.iter().map(|change| shown(&out, change));
-        let lines = changes.chain(failures).collect();
-        (format!("{topic}-{}", batch.partition.0), lines)
+        (format!("{topic}-{}", batch.partition.0), out)
     });
     decoded.collect()
 }
 
+/// What each partition of a recording means, record by record.
+fn meaning(recording: &Recording, placeholder: &Placeholder) -> BTreeMap<String, Vec<String>> {
+    let decoded = decoded(recording, placeholder).into_iter();
+    let meant = decoded.map(|(partition, out)| {
+        let failures = out.failures.iter();
+        let failures =
+            failures.map(|failed| format!("{} failed: {}", failed.offset, failed.reason));
+        let changes = out.changes.iter().map(|change| shown(&out, change));
+        let boundaries = out.boundaries.iter();
+        let boundaries = boundaries.map(|boundary| format!("{boundary:?}"));
+        let lines = changes.chain(failures).chain(boundaries).collect();
+        (partition, lines)
+    });
+    meant.collect()
+}
+
 fn shown(out: &ChangeBatch, change: &Change) -> String {
     let mut text = format!(
-        "{} {:?} {:?} at {:?} of {:?} in {:?}, {:?} {:?}",
+        "{} {:?} {:?} at {:?} of {:?} in {:?} {:?}, {:?} {:?}",
         change.offset,
         change.kind,
         change.snapshot,
         change.position,
         change.run,
         change.transaction,
+        change.membership,
         change.commit_ms,
         change.connector_ms,
     );
@@ -195,4 +209,61 @@ fn a_record_that_waits_for_its_schema_is_decoded_as_if_it_had_been_there() {
         assert_eq!(out.records, batch.len() as u64);
     }
     assert!(waits > 20, "{waits}");
+}
+
+/// Transactions of a recording: begun, ended, and of those that ended the ones whose changes are not as
+/// many, or not of the tables, as was told.
+fn transactions(recording: &Recording) -> (usize, usize, Vec<TransactionKey>) {
+    let mut seen: BTreeMap<TransactionKey, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut told: BTreeMap<TransactionKey, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut begun = 0;
+    for (_, out) in decoded(recording, &Placeholder::default()) {
+        let origins = out
+            .schemas
+            .map(|schemas| schemas.origins())
+            .unwrap_or_default();
+        for change in &out.changes {
+            let Some(membership) = change.membership else {
+                continue;
+            };
+            let mut parts = origins[usize::from(change.origin.0)].split('\0').rev();
+            let table = parts.next().unwrap();
+            let name = format!("{}.{table}", parts.next().unwrap());
+            let seen = seen.entry(membership.transaction).or_default();
+            *seen.entry(name).or_default() += 1;
+        }
+        for boundary in out.boundaries {
+            match boundary.kind {
+                BoundaryKind::Begins => begun += 1,
+                BoundaryKind::Ends { events } => {
+                    told.insert(boundary.transaction, events.into_iter().collect());
+                }
+            }
+        }
+    }
+    let other = |it: &(&TransactionKey, &BTreeMap<_, _>)| seen.get(it.0) != Some(it.1);
+    let others = told.iter().filter(other).map(|it| *it.0).collect();
+    (begun, told.len(), others)
+}
+
+#[test]
+fn boundaries_tell_how_many_changes_of_which_tables_there_are() {
+    // MariaDB's connector begins a transaction for each statement of DDL and ends none of them.
+    let scenarios = [
+        ("E_txmeta_heartbeat", 6, 6),
+        ("K_mysql", 44, 44),
+        ("K_mariadb", 53, 45),
+    ];
+    for (scenario, begun, ended) in scenarios {
+        let recordings = [
+            Recording::json(scenario, "events"),
+            Recording::json(scenario, "events-schema"),
+            Recording::registered(scenario, "avro"),
+            Recording::registered(scenario, "proto"),
+        ];
+        for (format, recording) in recordings.iter().enumerate() {
+            let transactions = transactions(recording);
+            assert_eq!(transactions, (begun, ended, vec![]), "{scenario} {format}");
+        }
+    }
 }

@@ -251,7 +251,7 @@ fn embedded_schemas_type_rows_and_tell_other_records() {
     let boundary = of(
         "io.debezium.connector.common.TransactionMetadataValue",
         ts,
-        r#"{"ts_ms":5}"#,
+        r#"{"status":"BEGIN","id":"7:8","ts_ms":5}"#,
     );
     let key = Some(key.as_str());
     check(

@@ -25,6 +25,15 @@ pub(crate) fn since_expired() -> ApiError {
     .with_hint("Read the rows anew without since, and go on from the as_of of that answer.")
 }
 
+/// The token is of a later state than the tables have come to.
+pub(crate) fn since_ahead() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotYetApplied,
+        "since tells of a later state than this server has come to.",
+    )
+    .with_hint("Send it as at_least too, to wait for that.")
+}
+
 pub(crate) fn not_with_since(name: &str) -> ApiError {
     bad(format!("{name} does not go with since.")).with_hint(
         "since answers all rows that changed, as objects; filters and select go with it.",

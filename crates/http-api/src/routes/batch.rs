@@ -72,7 +72,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let (gets, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&gets);
-    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(gets.len());
     for get in &gets {
         let rows = within_budget(&state.limits, &timing, |budget| {
@@ -98,10 +98,8 @@ fn find(
             return Err(error::batch_too_large(BATCH_BYTES_MAX).at(fresh));
         }
     }
-    body.extend_from_slice(b"],\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
-    body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    body.push(b']');
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// Rows of one table, ready to be looked up.

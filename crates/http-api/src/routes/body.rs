@@ -22,7 +22,7 @@ pub(super) fn wrong_method(method: &Method) -> Response {
 }
 
 /// All of a body, which has been limited on its way here.
-pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let failed = match to_bytes(body, usize::MAX).await {
         Ok(bytes) => return Ok(bytes),
         Err(failed) => failed,

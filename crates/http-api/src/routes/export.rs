@@ -62,7 +62,7 @@ fn begin(
     let fresh = fresh::of_table(&cut, table, state.api.now_ms());
     let read = Params::read(uri.query()).and_then(|params| {
         params.only(&["format", "at_exact"])?;
-        let fresh = floor?.judged([&**table], fresh.clone())?;
+        let fresh = floor?.judged(&cut, [&**table], fresh.clone())?;
         let media = match params.word("format", &["ndjson", "csv"])? {
             Some(0) => Media::NdJson,
             Some(_) => Media::Csv,

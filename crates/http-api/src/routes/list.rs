@@ -22,8 +22,8 @@ use crate::{ApiState, error, floor, fresh};
 
 /// What is read here. The rest is the query.
 pub(super) const OWN: &[&str] = &[
-    "limit", "cursor", "count", "format", "explain", "int64", "at_least", "wait", "on_miss",
-    "at_exact", "since",
+    "limit", "cursor", "count", "format", "explain", "int64", "at_least", "max_lag", "wait",
+    "on_miss", "at_exact", "since",
 ];
 /// What a CSV has no place for.
 const NOT_IN_CSV: &[&str] = &["count", "explain", "format", "int64"];
@@ -78,13 +78,13 @@ fn find(
     // Read again: this cut may be newer than the one it was checked against.
     let (asked, fresh) = read(&state.api, &cut, uri, media)?;
     let touched = asked.query.tables();
-    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, touched.iter().map(|table| &**table), fresh)?;
     let page = asked
         .find(&cut, &state.limits, &timing)
         .map_err(|refused| refused.at(fresh.clone()))?;
     timing.found();
     let mut body = Vec::new();
-    let rendered = asked.write(
+    let written = asked.write(
         &state.api,
         &page,
         media,
@@ -94,8 +94,9 @@ fn find(
     );
     // What is rendered needs neither the cut's versions nor the rows any more.
     drop(page);
-    let mut response = respond::of_type(media.content_type(), body, &fresh, &timing);
-    if let Some(next) = &rendered.next {
+    let response = respond::of_type(media.content_type(), body, &fresh, &timing);
+    let mut response = respond::tagged(response, written.tag);
+    if let Some(next) = &written.rendered.next {
         let link = link(uri, asked.page.limit, next);
         let headers = response.headers_mut();
         match (media, HeaderValue::try_from(&link)) {

@@ -13,10 +13,11 @@ use table_store::{Cut, PinnedCut, TableCut};
 use telemetry::Event;
 
 use super::scan::Threads;
+use crate::etag::Tag;
 use crate::media::Media;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
-use crate::{ApiState, Limits, error, fresh};
+use crate::{ApiState, Limits, error};
 
 const TRUNCATED_HINT: &str = "The answer stopped at 1 MiB. Pass next as cursor for the rest, or ask for fewer rows at a time.";
 
@@ -37,6 +38,13 @@ pub(super) struct PageAsked {
     format: Format,
     int64_as_text: bool,
     explained: bool,
+}
+
+/// A page that was appended to a body.
+pub(super) struct Written {
+    pub rendered: Rendered,
+    /// Of the whole body, if it ends with this page.
+    pub tag: Option<Tag>,
 }
 
 impl PageAsked {
@@ -77,7 +85,7 @@ impl PageAsked {
         page.map_err(|refused| error::too_costly(&self.query, &refused))
     }
 
-    /// Appends it, at most about so many bytes of rows. Without `fresh` it is part of a larger answer.
+    /// Appends it, at most about so many bytes of rows. Without `fresh` it is part of a larger answer, which has the tag.
     pub fn write(
         &self,
         state: &ApiState,
@@ -86,7 +94,7 @@ impl PageAsked {
         bytes_max: usize,
         fresh: Option<&Fresh>,
         body: &mut Vec<u8>,
-    ) -> Rendered {
+    ) -> Written {
         let shapes = state.shapes();
         let mut writer = RowWriter::new(&self.query, self.format, self.int64_as_text, shapes);
         let names_columns = media == Media::NdJson || self.format == Format::Arrays;
@@ -111,7 +119,12 @@ impl PageAsked {
             .emit();
         }
         match media {
-            Media::Csv => return rendered,
+            Media::Csv => {
+                // It has no other place to say that there is more than a header.
+                let next = rendered.next.as_deref().unwrap_or_default();
+                let tag = fresh.map(|_| Tag::of(&[b"csv", body, next.as_bytes()]));
+                return Written { rendered, tag };
+            }
             Media::Json => body.push(b']'),
             Media::NdJson if rendered.count > 0 => body.push(b'\n'),
             Media::NdJson => {}
@@ -121,23 +134,24 @@ impl PageAsked {
             body.extend_from_slice(b",\"unavailable\":");
             body.extend_from_slice(&unavailable);
         }
-        self.write_tail(&rendered, page, fresh, body);
+        self.write_tail(&rendered, page, body);
         if media == Media::NdJson {
             // The last line is an object of its own: its first comma gives its place to the brace.
             body[tail] = b'{';
+        }
+        let tag = fresh.map(|fresh| {
+            // Opened once more for what comes last.
+            body.pop();
+            respond::end_with_fresh(body, fresh)
+        });
+        if media == Media::NdJson {
             body.push(b'\n');
         }
-        rendered
+        Written { rendered, tag }
     }
 
     /// Appends what stands after the rows, beginning with a comma.
-    fn write_tail(
-        &self,
-        rendered: &Rendered,
-        page: &Page,
-        fresh: Option<&Fresh>,
-        body: &mut Vec<u8>,
-    ) {
+    fn write_tail(&self, rendered: &Rendered, page: &Page, body: &mut Vec<u8>) {
         let tail = ListTail {
             count: rendered.count as u64,
             total: page.total,
@@ -148,7 +162,6 @@ impl PageAsked {
                 access: page.plan.access.clone(),
                 rows_examined: page.plan.rows_examined,
             }),
-            fresh: fresh.map(fresh::to_wire),
         };
         let brace = body.len();
         respond::write_json(&tail, body);

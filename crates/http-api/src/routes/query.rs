@@ -78,7 +78,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let (pages, fresh) = bound(&state.api, &cut, asked)?;
     let tables = touched(&pages);
-    let fresh = floor.judged(tables.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(&cut, tables.iter().map(|table| &**table), fresh)?;
     let mut found = Vec::with_capacity(pages.len());
     for asked in &pages {
         let page = asked.find(&cut, &state.limits, &timing);
@@ -88,18 +88,14 @@ fn find(
     let mut body = Vec::new();
     let answers = pages.iter().zip(&found);
     let Asked::Several(named) = asked else {
+        let mut tag = None;
         for (asked, page) in answers {
-            asked.write(
-                &state.api,
-                page,
-                media,
-                PAGE_BYTES_MAX,
-                Some(&fresh),
-                &mut body,
-            );
+            let fresh = Some(&fresh);
+            let written = asked.write(&state.api, page, media, PAGE_BYTES_MAX, fresh, &mut body);
+            tag = written.tag;
         }
-        let kind = media.content_type();
-        return Ok(respond::of_type(kind, body, &fresh, &timing));
+        let response = respond::of_type(media.content_type(), body, &fresh, &timing);
+        return Ok(respond::tagged(response, tag));
     };
     body.extend_from_slice(b"{\"results\":{");
     for (at, ((name, _), (asked, page))) in named.iter().zip(answers).enumerate() {
@@ -112,10 +108,8 @@ fn find(
         let bytes_max = PAGE_BYTES_MAX.saturating_sub(body.len());
         asked.write(&state.api, page, Media::Json, bytes_max, None, &mut body);
     }
-    body.extend_from_slice(b"},\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
     body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// Every query fitted to its table, and how fresh all that they rest on is.

@@ -49,9 +49,8 @@ pub(super) async fn rest(
         },
     };
     let response = response.unwrap_or_else(|refused| {
-        let cut = state.api.store().published();
         refused
-            .at_least_at(|| fresh::of_all(&state.api, &cut))
+            .at_least_at(|| fresh::of_path(&state.api, uri.path()))
             .into_response()
     });
     answer(Route::Rest, Ok(response))
@@ -119,7 +118,7 @@ async fn rows(
         Ok(floor) => floor,
         Err(refused) => return Ok(refused.into_response()),
     };
-    if floor.insisted().is_some() {
+    if floor.insisted().is_some() || asking.patience.is_conditional() {
         let tables = request.tables(&state.api)?;
         let waited = state.wait(&floor, &tables, &asking.patience, &mut timing);
         if let Err(refused) = waited.await {

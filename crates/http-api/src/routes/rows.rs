@@ -19,6 +19,7 @@ use table_store::{Cut, PinnedCut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
+use crate::etag::Tag;
 use crate::floor::{Asking, Floor};
 use crate::params::Params;
 use crate::problem::ApiError;
@@ -32,10 +33,12 @@ use crate::{ApiState, error, floor, fresh};
 const ROW_BYTES_USUAL: usize = 1_024;
 /// What can be said of a row beside its key.
 const SUPPORTED: &[&str] = &[
-    "select", "include", "int64", "at_least", "wait", "on_miss", "at_exact",
+    "select", "include", "int64", "at_least", "max_lag", "wait", "on_miss", "at_exact",
 ];
 /// What of it is not about the row.
-const OWN: &[&str] = &["int64", "at_least", "wait", "on_miss", "at_exact"];
+const OWN: &[&str] = &[
+    "int64", "at_least", "max_lag", "wait", "on_miss", "at_exact",
+];
 
 /// A lookup that asks for more than the row as it is.
 pub(super) async fn one(State(state): State<DataState>, asking: Asking, uri: Uri) -> Response {
@@ -83,8 +86,8 @@ pub(crate) fn lookup(
         return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
-    write_row(state, &found.table, &version, &told, &mut body);
-    Ok(respond::json_told(body, &told, &timing))
+    let tag = write_row(state, &found.table, &version, &told, &mut body);
+    Ok(respond::json_told(body, tag, &told, &timing))
 }
 
 /// Appends the whole answer to a point lookup, if the row is there, and tells how long that took.
@@ -100,22 +103,25 @@ pub(crate) fn write_lookup(
     timing.found();
     let told = state.told().of(&found.cut, &found.table, state.now_ms());
     said.body.clear();
-    write_row(state, &found.table, &found.row?, &told, &mut said.body);
-    respond::write_told(said, &told, &timing, lookup.id).ok()
+    let tag = write_row(state, &found.table, &found.row?, &told, &mut said.body);
+    respond::write_told(said, tag, &told, &timing, lookup.id).ok()
 }
 
+/// Appends a body, which nothing stands before, and names what it says.
 fn write_row(
     state: &ApiState,
     table: &Arc<TableCut>,
     version: &Version,
     told: &Told,
     body: &mut Vec<u8>,
-) {
+) -> Tag {
     body.extend_from_slice(b"{\"row\":");
     state.shapes().of(table).write_row(version, body);
+    let tag = Tag::of_json(body);
     body.extend_from_slice(b",\"fresh\":");
     body.extend_from_slice(&told.json);
     body.push(b'}');
+    tag
 }
 
 /// What is asked of a row, fitted to its table.
@@ -180,7 +186,7 @@ fn shown_at(
         fresh,
     } = asked;
     let touched = query.tables();
-    let fresh = floor.judged(touched.iter().map(|table| &**table), fresh)?;
+    let fresh = floor.judged(cut, touched.iter().map(|table| &**table), fresh)?;
     let table = query.table();
     let name = &table.table.identity().name;
     let (_, segment) = route::row_of(uri.path()).unwrap_or_default();
@@ -200,10 +206,7 @@ fn shown_at(
     body.extend_from_slice(b"{\"row\":");
     let mut writer = RowWriter::new(&query, Format::Objects, int64_as_text, api.shapes());
     found.write(&mut writer, &mut body);
-    body.extend_from_slice(b",\"fresh\":");
-    respond::write_json(&fresh::to_wire(&fresh), &mut body);
-    body.push(b'}');
-    Ok(respond::json(body, &fresh, &timing))
+    Ok(respond::open(body, &fresh, &timing))
 }
 
 /// A row that has a key needs no filter.

@@ -1,13 +1,11 @@
 //! `since` on a list: the rows that changed after an earlier answer, and the keys of those that are gone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::response::Response;
 use http::Uri;
 use query::as_of::AsOf;
 use query::follow::{self, Follower, Told};
-use query::fresh::Fresh;
 use query::reach::{Reach, reach};
 use query::resume::{Resume, resume};
 use query::url;
@@ -22,7 +20,7 @@ use crate::respond::{self, Timing};
 use crate::{ApiState, error, fresh};
 
 /// What goes with `since` beside filters and `select`.
-const OWN: &[&str] = &["since", "at_least", "wait", "on_miss"];
+const OWN: &[&str] = &["since", "at_least", "max_lag", "wait", "on_miss"];
 
 pub(super) async fn changed(
     state: &DataState,
@@ -70,10 +68,10 @@ fn answered(
         return Err(error::not_followable());
     }
     let fresh = fresh::of_table(cut, table, api.now_ms());
-    let fresh = floor.judged([&**table], fresh)?;
+    let fresh = floor.judged(cut, [&**table], fresh)?;
     let since = params.get("since").unwrap_or_default();
     let since = AsOf::decode(since).map_err(|_| error::bad_since())?;
-    let changes = changes(api, cut, table, &since, &fresh)?;
+    let changes = changes(api, cut, table, &since)?;
     timing.found();
     let (mut body, mut deleted) = (b"{\"changed\":[".to_vec(), Vec::new());
     let start = body.len();
@@ -112,21 +110,14 @@ fn changes(
     cut: &Cut,
     table: &TableCut,
     since: &AsOf,
-    fresh: &Fresh,
 ) -> Result<Vec<RowChange>, ApiError> {
     let newest = api.store().name_of(cut.id);
     let after = match resume(&api.store().changes(), &[&table.table], newest, since) {
         Resume::After(after) => after,
         Resume::Over(after) => match reach([table], since) {
             Reach::Reached => after,
-            Reach::NotYet(behind) => {
-                return Err(error::not_yet_applied(
-                    &behind,
-                    Duration::ZERO,
-                    fresh.clone(),
-                ));
-            }
-            Reach::OtherLog(name) => return Err(error::other_log(&name)),
+            Reach::NotYet(_) => return Err(error::since_ahead()),
+            Reach::OtherLog(_) => return Err(error::since_expired()),
         },
         Resume::Lost => return Err(error::since_expired()),
     };

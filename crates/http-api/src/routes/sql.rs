@@ -78,6 +78,7 @@ fn asked(body: &[u8]) -> Result<Asked, ApiError> {
     Ok(Asked {
         floor: Spelled {
             at_least: request.at_least,
+            max_lag: request.max_lag,
             at_exact: request.at_exact,
             wait: request.wait,
             on_miss: request.on_miss,
@@ -124,7 +125,7 @@ fn find(
     // Bound again: this cut may be newer than the one it was checked against.
     let mut bound = bound(&state.api, &cut, asked)?;
     let touched = bound.query.tables();
-    bound.fresh = floor.judged(touched.iter().map(|table| &**table), bound.fresh)?;
+    bound.fresh = floor.judged(&cut, touched.iter().map(|table| &**table), bound.fresh)?;
     let request = PageRequest {
         after: None,
         limit: LIMIT_MAX,
@@ -137,9 +138,10 @@ fn find(
         page.map_err(|refused| error::too_costly(&bound.query, &refused).at(bound.fresh.clone()))?;
     timing.found();
     let body = render(&state.api, &bound, &page);
-    Ok(respond::json(body, &bound.fresh, &timing))
+    Ok(respond::open(body, &bound.fresh, &timing))
 }
 
+/// The answer up to how fresh it is: an object that is still open.
 fn render(state: &ApiState, bound: &Bound, page: &Page) -> Vec<u8> {
     let mut writer = RowWriter::new(&bound.query, Format::Arrays, false, state.shapes());
     let mut body = b"{\"columns\":".to_vec();
@@ -167,11 +169,11 @@ fn render(state: &ApiState, bound: &Bound, page: &Page) -> Vec<u8> {
         truncated: hint.is_some(),
         hint: hint.map(|hint| hint.replace("{table}", table)),
         engine: ENGINE.to_owned(),
-        fresh: fresh::to_wire(&bound.fresh),
     };
     let brace = body.len();
     respond::write_json(&tail, &mut body);
     // The tail is an object of its own; its opening brace gives its place to the comma.
     body[brace] = b',';
+    body.pop();
     body
 }

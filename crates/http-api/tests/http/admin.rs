@@ -97,25 +97,31 @@ async fn the_admin_listener_has_no_tables_and_refuses_alike() {
     let api = admin(loading(), MetricsPage::empty());
     check(&api, "GET /v1/tables", expect![[r#"
         404
-        content-length: 361
+        content-length: 647
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz, /metrics, /v1/tables/{table}/indexes and /v1/tables/{table}/rebuild. Tables are on the data listener.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"The admin listener has no path '/v1/tables'.","hint":"It has /livez, /readyz, /startupz, /metrics, /v1/tables/{table}/indexes and /v1/tables/{table}/rebuild. Tables are on the data listener.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(&api, "GET /livez?exclude=tables", expect![[r#"
         400
-        content-length: 296
+        content-length: 582
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"There is no parameter 'exclude' here.","candidates":["verbose"],"hint":"This path takes the parameter verbose.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"There is no parameter 'exclude' here.","candidates":["verbose"],"hint":"This path takes the parameter verbose.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(&api, "POST /metrics", expect![[r#"
         405
         allow: GET,HEAD
-        content-length: 272
+        content-length: 558
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take POST.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take POST.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

@@ -81,7 +81,7 @@ async fn bodies_that_are_no_queries_are_refused_with_the_place() {
             {"from":"orders","filter":[]}
                 400 {"candidates":["int64","order","cursor","format","from","limit","select","where","count","explain"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'filter' here, at /filter.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64."}
             {"from":"orders","wait":"2s"}
-                400 {"code":"bad_request","detail":"wait means nothing without at_least.","hint":"at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."}
+                400 {"code":"bad_request","detail":"wait means nothing without at_least, max_lag or the header If-None-Match.","hint":"at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."}
             {"from":"orders","offset":20}
                 400 {"candidates":["format","order","count","cursor","from","limit","select","where","having","int64"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'offset' here, at /offset.","hint":"Rows that come and go would be shown twice or not at all: pass next of the previous page as cursor."}
             {"from":"orders","limit":20000}
@@ -223,13 +223,15 @@ async fn the_url_and_json_say_the_same() {
         &api,
         "HEAD /v1/query",
         expect![[r#"
-        405
-        allow: POST,QUERY
-        content-length: 272
-        content-type: application/problem+json
+            405
+            allow: POST,QUERY
+            content-length: 534
+            content-type: application/problem+json
+            rowtide-as-of: Avq5NW_ZS35NAQAABQQBaz9wAM2bnYWBJStxAQAABQQBaz9wAES4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAA
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
 
-    "#]],
+        "#]],
     )
     .await;
 }

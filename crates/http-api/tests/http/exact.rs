@@ -168,7 +168,7 @@ async fn what_names_no_state_is_refused() {
           400 "bad_request" "at_exact and at_least do not go together: at_exact says which state is answered from."
           "Send at_least with the first request, and the as_of of its answer as at_exact with the others."
         at_exact=TOKEN&wait=1s
-          400 "bad_request" "wait means nothing without at_least."
-          "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "wait means nothing without at_least, max_lag or the header If-None-Match."
+          "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."
     "#]].assert_eq(&told);
 }

@@ -23,8 +23,8 @@ use row_model::{
     Stamp, TableId, Value, encode_key,
 };
 use table_store::{
-    Keeping, Names, ProcessId, Publisher, ReadState, TableCut, TableFacts, TableIdentity,
-    TableStore, TableWriter, Transactions,
+    Keeping, Names, ProcessId, Publisher, ReadState, SourceCut, TableCut, TableFacts,
+    TableIdentity, TableStore, TableWriter, Transactions,
 };
 
 /// 2023-11-14T22:13:20Z.
@@ -217,6 +217,7 @@ impl Shop {
             });
     }
 
+    /// Takes away the row of a table that has this key.
     pub fn delete(&mut self, table: &str, key: Value<'_>) {
         let cut = self.publisher.next_cut();
         let table = self.table(table);
@@ -249,11 +250,23 @@ impl Shop {
     }
 
     pub fn publish(&mut self) {
+        self.publish_news(|_| true);
+    }
+
+    /// Publishes a cut that says something new of one table only.
+    pub fn publish_only(&mut self, table: &str) {
+        self.publish_news(|name| name == table);
+    }
+
+    fn publish_news(&mut self, is_news: impl Fn(&str) -> bool) {
         let mut names = Names::default();
         for table in &mut self.tables {
             let shared = table.writer.table();
             let identity = shared.identity();
             names.give(&identity.name, &identity.topic, identity.id);
+            if !is_news(&identity.name) {
+                continue;
+            }
             self.publisher.set(TableCut {
                 table: Arc::clone(shared),
                 rows: table.writer.rows(),
@@ -290,6 +303,20 @@ impl Shop {
         self.tables
             .iter_mut()
             .for_each(|table| table.writer.collect_garbage(oldest_needed));
+    }
+
+    /// Says what the next cut is to tell of a source.
+    pub fn set_source(&mut self, source: SourceCut) {
+        self.publisher.set_source(source);
+    }
+
+    /// The source was in contact with its log.
+    pub fn contact(&self, source: &str) {
+        self.publisher.contact(source);
+    }
+
+    pub fn id_of(&mut self, table: &str) -> TableId {
+        self.table(table).writer.table().identity().id
     }
 
     pub fn store(&self) -> &Arc<TableStore> {
@@ -535,7 +562,10 @@ pub async fn shown(response: Response<Body>) -> String {
         "rowtide-freshness",
     ] {
         if let Some(value) = head.headers.get(name) {
-            writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
+            let value = value.to_str().unwrap();
+            // Who waits is told for how long that was.
+            let value = value.split(", waited=").next().unwrap();
+            writeln!(text, "{name}: {value}").unwrap();
         }
     }
     let body = to_bytes(body, usize::MAX).await.unwrap();

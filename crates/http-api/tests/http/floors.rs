@@ -297,9 +297,11 @@ async fn what_is_no_floor_is_refused() {
     let api = Shop::open().api();
     let mut refused = String::new();
     for query in [
-        "at_least=tx:753",
-        "at_least=lsn:0/16B3F70",
-        "at_least=log_end",
+        "at_least=tx:x",
+        "at_least=lsn:16B3F70",
+        "at_least=gtid:7",
+        "at_least=ts:yesterday",
+        "at_least=source_now",
         "at_least=7",
         "at_least=",
         "at_least=Ag&wait=soon",
@@ -308,7 +310,7 @@ async fn what_is_no_floor_is_refused() {
         "at_least=Ag&at_least=Ag",
         "wait=2s",
         "on_miss=serve",
-        "max_lag=5s",
+        "max_lag=soon",
         "at_exact=Ag",
     ] {
         let answer = get(&api, &format!("/v1/tables/orders/rows/7?{query}")).await;
@@ -316,16 +318,20 @@ async fn what_is_no_floor_is_refused() {
         refused.push_str(&refusal(query, answer));
     }
     expect![[r#"
-        at_least=tx:753
-          400 "unknown_parameter" "at_least=tx:… is not supported by this version." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
-        at_least=lsn:0/16B3F70
-          400 "unknown_parameter" "at_least=lsn:… is not supported by this version." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
-        at_least=log_end
-          400 "unknown_parameter" "at_least=log_end is not supported by this version." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+        at_least=tx:x
+          400 "bad_request" "at_least cannot be used: tx: wants the number that pg_current_xact_id() answers inside the transaction that writes, as in tx:753." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
+        at_least=lsn:16B3F70
+          400 "bad_request" "at_least cannot be used: lsn: wants what pg_current_wal_insert_lsn() answers after COMMIT: two hexadecimal numbers, as in lsn:0/16B3F70." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
+        at_least=gtid:7
+          400 "bad_request" "at_least cannot be used: gtid: wants one global transaction id or a set of them, as in gtid:3e11fa47-71ca-11e1-9e33-c80aa9429562:23 or gtid:0-1-42." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
+        at_least=ts:yesterday
+          400 "bad_request" "at_least cannot be used: ts: wants a time with its offset from UTC, or milliseconds since 1970, as in ts:2026-11-20T23:59:58.412Z (a + is written as %2B in a URL)." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
+        at_least=source_now
+          400 "unknown_parameter" "at_least cannot be used: source_now is not supported: no database is asked." "at_least=log_end waits for everything that is in the log by now."
         at_least=7
-          400 "bad_request" "at_least is no as_of of an answer of this version." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "at_least cannot be used: it is no as_of of an answer of this version, and begins with none of tx:, lsn:, gtid:, ts:." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
         at_least=
-          400 "bad_request" "at_least is no as_of of an answer of this version." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "at_least cannot be used: it is no as_of of an answer of this version, and begins with none of tx:, lsn:, gtid:, ts:." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
         at_least=Ag&wait=soon
           400 "bad_request" "wait is a whole number of seconds or milliseconds, of at most 60 s." "Write it as 2s or 500ms. To wait for longer, ask again."
         at_least=Ag&wait=61s
@@ -335,11 +341,11 @@ async fn what_is_no_floor_is_refused() {
         at_least=Ag&at_least=Ag
           400 "bad_request" "The parameter 'at_least' was sent more than once." null
         wait=2s
-          400 "bad_request" "wait means nothing without at_least." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "wait means nothing without at_least, max_lag or the header If-None-Match." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."
         on_miss=serve
-          400 "bad_request" "on_miss means nothing without at_least." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
-        max_lag=5s
-          400 "unknown_parameter" "The parameter 'max_lag' is not supported by this version." "This path takes the parameters select, include, int64, at_least, wait, on_miss, at_exact."
+          400 "bad_request" "on_miss means nothing without at_least or max_lag." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
+        max_lag=soon
+          400 "bad_request" "max_lag is a whole number of seconds or milliseconds, of at most 86400 s." "Write it as 5s or 500ms."
         at_exact=Ag
           410 "snapshot_expired" "at_exact names no state of this process: it was told by an earlier version." "Ask without at_exact, and go on with the as_of of that answer; to see nothing older than before, send the old one as at_least."
     "#]].assert_eq(&refused);
@@ -360,7 +366,7 @@ async fn a_floor_where_none_can_be_is_refused() {
         {"queries":{"a":{"from":"orders","at_least":"Ag"}}}
           400 "bad_request" "The body cannot be read: expected 'at_least' beside the outermost fields, at /queries/a/at_least." null
         /v1/wait
-          400 "bad_request" "There is no at_least to wait for." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "There is no at_least or max_lag to wait for." "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
         GET /v1/tables
         Rowtide-At-Least: Ag
           400 "unknown_parameter" "This path does not take the header 'rowtide-at-least'." "Rows do: lookups, lists, queries, and GET /v1/wait for nothing but that."

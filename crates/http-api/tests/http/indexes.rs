@@ -196,18 +196,22 @@ async fn what_is_no_request_for_an_index_is_refused() {
     let long = json!({"columns": ["x".repeat(2_000)]}).to_string();
     check(&api, post, &long, expect![[r#"
         413
-        content-length: 225
+        content-length: 415
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/body_too_large","title":"Request body too large","status":413,"code":"body_too_large","detail":"A request's body has at most 1000 bytes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/body_too_large","title":"Request body too large","status":413,"code":"body_too_large","detail":"A request's body has at most 1000 bytes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(&api, "GET /v1/tables/orders/indexes", "", expect![[r#"
         405
         allow: POST,DELETE
-        content-length: 271
+        content-length: 461
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take GET.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take GET.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

@@ -6,6 +6,8 @@
 )]
 
 mod admin;
+mod audit;
+mod conditions;
 mod dsl;
 mod exact;
 mod feed;
@@ -24,5 +26,6 @@ mod refusals;
 mod relations;
 mod rest;
 mod serving;
+mod source_floors;
 mod sql;
 mod tables;

@@ -97,10 +97,12 @@ async fn what_cannot_be_asked_for_is_refused() {
     check(&api, "GET /v1/tables/items/rebuild", expect![[r#"
         405
         allow: POST
-        content-length: 271
+        content-length: 461
         content-type: application/problem+json
+        rowtide-as-of: AgUHFH4Xmh_3AQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take GET.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take GET.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AgUHFH4Xmh_3AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     let busy = admin(Operated { busy: true });
     check(&busy, "POST /v1/tables/items/rebuild", expect![[r#"

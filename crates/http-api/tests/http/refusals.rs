@@ -45,18 +45,22 @@ async fn unknown_paths_and_methods() {
     let api = Shop::open().api();
     check(&api, "GET /v1/table", expect![[r#"
         404
-        content-length: 250
+        content-length: 536
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"No endpoint has the path '/v1/table'.","hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/unknown_path","title":"Unknown path","status":404,"code":"unknown_path","detail":"No endpoint has the path '/v1/table'.","hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     check(&api, "DELETE /v1/tables/orders/rows/7", expect![[r#"
         405
         allow: GET,HEAD
-        content-length: 274
+        content-length: 464
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take DELETE.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/method_not_allowed","title":"Method not allowed","status":405,"code":"method_not_allowed","detail":"This path does not take DELETE.","hint":"The header Allow names the methods it takes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     for (path, hint) in [
         (
@@ -86,7 +90,7 @@ async fn no_parameter_is_ignored() {
         "/v1/tables/orders/rows?limt=5",
         "/v1/tables/orders/rows?%F0%9F%A6%80",
         "/v1/tables/orders/rows?limit=%zz",
-        "/v1/tables/orders/rows/7?at_least=tx:753",
+        "/v1/tables/orders/rows/7?at_least=tx:",
         "/v1/tables/orders/rows/7?wait=2s",
         "/v1/tables/orders?verbose",
         "/v1/tables?limit=1",
@@ -116,10 +120,10 @@ async fn no_parameter_is_ignored() {
           400 "unknown_parameter" "There is no parameter '🦀', and table 'orders' has no such column." ["id","or","and","doc","not","wait","count","int64","limit","order"] "GET /v1/tables/orders lists all columns."
         /v1/tables/orders/rows?limit=%zz
           400 "bad_request" "The query string is not percent-encoded text: '%' is not followed by two hexadecimal digits (a percent sign itself is written %25)." null null
-        /v1/tables/orders/rows/7?at_least=tx:753
-          400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+        /v1/tables/orders/rows/7?at_least=tx:
+          400 "bad_request" "at_least cannot be used: tx: wants the number that pg_current_xact_id() answers inside the transaction that writes, as in tx:753." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
         /v1/tables/orders/rows/7?wait=2s
-          400 "bad_request" "wait means nothing without at_least." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+          400 "bad_request" "wait means nothing without at_least, max_lag or the header If-None-Match." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."
         /v1/tables/orders?verbose
           400 "unknown_parameter" "There is no parameter 'verbose' here." null "This path takes no parameters."
         /v1/tables?limit=1
@@ -138,11 +142,13 @@ async fn a_header_that_asks_for_more_than_there_is_is_not_ignored_either() {
         &api,
         "GET /v1/tables/orders/rows/7\nRowtide-Max-Lag: 5s",
         expect![[r#"
-            400
-            content-length: 315
-            content-type: application/problem+json
+            200
+            content-length: 291
+            content-type: application/json
+            rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live, satisfied=true, bound=log
 
-            {"type":"https://github.com/rowtide/rowtide/errors/unknown_parameter","title":"Unknown parameter","status":400,"code":"unknown_parameter","detail":"The header 'rowtide-max-lag' is not supported by this version.","hint":"Leave it out; fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"}
+            {"row":{"id":7,"status":"paid","total":"19.90","unavailable":["doc"]},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0,"satisfied":true,"bound":"log"}}
         "#]],
     )
     .await;
@@ -180,10 +186,12 @@ async fn a_body_has_a_limit() {
     let api = Shop::open().api();
     check(&api, "GET /v1/status\nContent-Length: 1048577", expect![[r#"
         413
-        content-length: 228
+        content-length: 514
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/body_too_large","title":"Request body too large","status":413,"code":"body_too_large","detail":"A request's body has at most 1048576 bytes.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/body_too_large","title":"Request body too large","status":413,"code":"body_too_large","detail":"A request's body has at most 1048576 bytes.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -196,10 +204,12 @@ async fn a_panic_ends_one_request_only() {
     let api = Api::data(Shop::open().state(status), Hosts::any(), Limits::default());
     check(&api, "GET /v1/status", expect![[r#"
         500
-        content-length: 269
+        content-length: 555
         content-type: application/problem+json
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/internal","title":"Internal error","status":500,"code":"internal","detail":"The request failed in the server, and only this request.","hint":"The log has the rest under request_id.","retryable":false,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/internal","title":"Internal error","status":500,"code":"internal","detail":"The request failed in the server, and only this request.","hint":"The log has the rest under request_id.","retryable":false,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAAUHFH4Xmh_3AQAABQQBaz9wAEveZCG4KR_ZAQAABQQBaz9wAAJ-3rw0CsdBAQAABQQBaz9wAI55CzMhi8amAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
     assert_eq!(get(&api, "/v1/tables/orders/rows/7").await.0, 200);
 }
@@ -212,11 +222,13 @@ async fn one_request_too_many_is_to_be_tried_again() {
     });
     check(&api, "GET /v1/tables/orders/rows/7", expect![[r#"
         503
-        content-length: 231
+        content-length: 421
         content-type: application/problem+json
         retry-after: 1
+        rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"type":"https://github.com/rowtide/rowtide/errors/overloaded","title":"Overloaded","status":503,"code":"overloaded","detail":"Too many requests are being answered already.","retryable":true,"retry_after_ms":1000,"request_id":"r1"}
+        {"type":"https://github.com/rowtide/rowtide/errors/overloaded","title":"Overloaded","status":503,"code":"overloaded","detail":"Too many requests are being answered already.","retryable":true,"retry_after_ms":1000,"request_id":"r1","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 

@@ -112,13 +112,13 @@ async fn a_lookup_shows_what_is_asked_for_beside_the_row() {
             orders/rows/7?select=idd
                 400 {"candidates":["id"],"code":"unknown_column","detail":"Table 'orders' has no column 'idd'.","hint":"GET /v1/tables/orders lists all columns."}
             orders/rows/7?status=eq.paid
-                400 {"candidates":["int64","select","wait","at_least","include","on_miss","at_exact"],"code":"unknown_parameter","detail":"There is no parameter 'status' here.","hint":"This path takes the parameters select, include, int64, at_least, wait, on_miss, at_exact."}
+                400 {"candidates":["int64","select","wait","at_least","include","on_miss","at_exact","max_lag"],"code":"unknown_parameter","detail":"There is no parameter 'status' here.","hint":"This path takes the parameters select, include, int64, at_least, max_lag, wait, on_miss, at_exact."}
             orders/rows/7?include=customer&customer.tier=eq.gold
-                400 {"candidates":["at_least","select","at_exact","on_miss","include","int64","wait"],"code":"unknown_parameter","detail":"There is no parameter 'customer.tier' here.","hint":"This path takes the parameters select, include, int64, at_least, wait, on_miss, at_exact."}
+                400 {"candidates":["at_least","select","at_exact","on_miss","include","int64","max_lag","wait"],"code":"unknown_parameter","detail":"There is no parameter 'customer.tier' here.","hint":"This path takes the parameters select, include, int64, at_least, max_lag, wait, on_miss, at_exact."}
             orders/rows/7?include=customer&items.limit=5
                 400 {"candidates":["customer"],"code":"bad_request","detail":"The query cannot be read: no relation 'items' is shown, in the parameter name 'items.limit'.","hint":"Name the relation in select or include, as in select=id,items(sku)."}
             orders/rows/7?order=id
-                400 {"candidates":["int64","select","wait","include","on_miss","at_exact","at_least"],"code":"unknown_parameter","detail":"There is no parameter 'order' here.","hint":"This path takes the parameters select, include, int64, at_least, wait, on_miss, at_exact."}
+                400 {"candidates":["int64","select","wait","include","on_miss","at_exact","at_least","max_lag"],"code":"unknown_parameter","detail":"There is no parameter 'order' here.","hint":"This path takes the parameters select, include, int64, at_least, max_lag, wait, on_miss, at_exact."}
         "#]],
     )
     .await;

@@ -109,7 +109,7 @@ async fn what_is_not_answered_says_why_and_what_can_be_asked() {
             r#"{"sql":"select id from orders where id = $1"}"#,
             r#"{"sql":"select id, id from orders"}"#,
             r#"{"sql":"select sum(status) from orders"}"#,
-            r#"{"sql":"select id from orders","max_lag":"5s"}"#,
+            r#"{"sql":"select id from orders","since":"x"}"#,
             r#"{"sql":"select id from orders","parms":[]}"#,
             r#"{"sql":1}"#,
             r"[]",
@@ -117,31 +117,31 @@ async fn what_is_not_answered_says_why_and_what_can_be_asked() {
         ],
         expect![[r#"
             {"sql":"select lower(status) from orders"}
-              422 "unsupported_sql","detail":"The function lower is not supported, at line 1, column 8.","hint":"Compare with ILIKE or ~*, whatever the case.","retryable":false,"request_id":"r1"}
+              422 "unsupported_sql","detail":"The function lower is not supported, at line 1, column 8.","hint":"Compare with ILIKE or ~*, whatever the case.","retryable":false,"request_id":"r1"
             {"sql":"select id from"}
-              400 "bad_request","detail":"Expected identifier and found EOF, at line 1, column 15.","hint":"Send one SELECT of PostgreSQL's dialect.","retryable":false,"request_id":"r1"}
+              400 "bad_request","detail":"Expected identifier and found EOF, at line 1, column 15.","hint":"Send one SELECT of PostgreSQL's dialect.","retryable":false,"request_id":"r1"
             {"sql":"select id from ordres"}
               404 "unknown_table","detail":"There is no table 'ordres'.","candidates":["orders"],"hint":"GET /v1/tables lists all tables.","retryable":false,"request_id":"r1"
             {"sql":"select statsu from orders"}
-              400 "unknown_column","detail":"There is no column 'statsu', at line 1, column 8.","candidates":["status"],"hint":"GET /v1/tables/orders lists all columns.","retryable":false,"request_id":"r1"}
+              400 "unknown_column","detail":"There is no column 'statsu', at line 1, column 8.","candidates":["status"],"hint":"GET /v1/tables/orders lists all columns.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders where id = 'x'"}
               400 "type_mismatch","detail":"Table 'orders': column 'id' is of type int64: expected an integer, in the value of 'sql' at character 34.","hint":"Write the value as answers do. GET /v1/tables/orders lists the columns and their types.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders where id = $1"}
-              400 "bad_request","detail":"There is no value for $1 (params has 0), at line 1, column 34.","hint":"params has one value for each of $1, $2, … in their order.","retryable":false,"request_id":"r1"}
+              400 "bad_request","detail":"There is no value for $1 (params has 0), at line 1, column 34.","hint":"params has one value for each of $1, $2, … in their order.","retryable":false,"request_id":"r1"
             {"sql":"select id, id from orders"}
               400 "bad_request","detail":"Table 'orders': two columns of the answer would be called 'id'.","hint":"Give one of them another name, as in total AS amount; with joins name the columns instead of *.","retryable":false,"request_id":"r1"
             {"sql":"select sum(status) from orders"}
               400 "type_mismatch","detail":"Table 'orders': sum cannot be made of column 'status', which is of type text, in the value of 'sql' at character 8.","hint":"Only numbers and durations are summed; count, min and max take others too.","retryable":false,"request_id":"r1"
-            {"sql":"select id from orders","max_lag":"5s"}
-              400 "unknown_parameter","detail":"The field 'max_lag' is not supported by this version.","hint":"The fields are sql, params, at_least, wait, on_miss and at_exact. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"}
+            {"sql":"select id from orders","since":"x"}
+              400 "unknown_parameter","detail":"The field 'since' is not supported by this version.","hint":"The fields are sql, params, at_least, max_lag, wait, on_miss and at_exact. fresh in every answer says how fresh it is.","retryable":false,"request_id":"r1"
             {"sql":"select id from orders","parms":[]}
-              400 "unknown_parameter","detail":"There is no field 'parms' here.","candidates":["params"],"hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"}
+              400 "unknown_parameter","detail":"There is no field 'parms' here.","candidates":["params"],"hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
             {"sql":1}
-              400 "bad_request","detail":"The body cannot be read: invalid type: integer `1`, expected a string at line 1 column 8.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"}
+              400 "bad_request","detail":"The body cannot be read: invalid type: integer `1`, expected a string at line 1 column 8.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
             []
-              400 "bad_request","detail":"The body cannot be read: invalid type: sequence, expected a map at line 1 column 0.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"}
+              400 "bad_request","detail":"The body cannot be read: invalid type: sequence, expected a map at line 1 column 0.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
 
-              400 "bad_request","detail":"The body cannot be read: EOF while parsing a value at line 1 column 0.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"}
+              400 "bad_request","detail":"The body cannot be read: EOF while parsing a value at line 1 column 0.","hint":"Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.","retryable":false,"request_id":"r1"
         "#]],
     )
     .await;

@@ -84,7 +84,7 @@ async fn where_everything_stands() {
         content-length: 1247
         content-type: application/json
         rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
-        rowtide-freshness: lag=38, commit=1699999998.412, state=stalled
+        rowtide-freshness: lag=38, commit=1699999998.412, state=stalled, quarantined=1
 
         {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700,"sequence":12,"store_bytes":4096,"live_bytes":2048,"rewrites":0},"start":{"phase":"started"},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
     "#]]).await;

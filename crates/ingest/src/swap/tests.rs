@@ -15,6 +15,7 @@ use crate::messages::ToSequencer;
 use crate::rebuilds::RebuildState;
 use crate::replay::{Replay, Standing};
 use crate::{OnBadRecord, Preparations, Settings, SourceSetup};
+use table_store::Heard;
 
 const TOPIC: &str = "shop.public.orders";
 const RUN: Connector = Connector { run: 1 };
@@ -47,6 +48,7 @@ fn settings() -> Settings {
         quarantine_bytes_max: 1 << 20,
         preparations: Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }
@@ -60,6 +62,7 @@ fn setup() -> SourceSetup {
         decoder: Box::new(|| unreachable!("the test decodes")),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }
@@ -192,14 +195,18 @@ impl Aside {
     /// Reads records, and hears of the log's end if they are the last.
     fn read(&mut self, stepped: &Stepped, from: usize, to: usize) {
         let batch = decoded(&mut self.decoder, REPLAYED, from, &stepped.log[from..to]);
-        self.replay
-            .deliver(ToSequencer::Decoded { source: 0, batch });
+        self.replay.deliver(ToSequencer::Decoded {
+            source: 0,
+            batch,
+            heard: Heard::default(),
+        });
         if to == stepped.log.len() {
             let (partition, next) = (REPLAYED, NextOffset(to as u64));
             self.replay.deliver(ToSequencer::End {
                 source: 0,
                 partition,
                 next,
+                heard: Heard::default(),
             });
         }
         self.replay.settle(1);

@@ -8,9 +8,9 @@ use change_feed::{Decoder, SchemaShelf};
 use checkpoint_store::MemoryDisk;
 use debezium_decoder::{ColumnRules, DebeziumDecoder, HashKey, Placeholder};
 use ingest::{
-    GivenTable, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations, Quarantined,
-    RebuildReport, RebuildState, RegistryPatience, RegistrySetup, Settings, SourceSetup,
-    StatusReport, Verify,
+    GivenTable, LogEnds, OnBadRecord, PartitionReport, Pipeline, Preparation, Preparations,
+    Quarantined, RebuildReport, RebuildState, RegistryPatience, RegistrySetup, Settings,
+    SourceSetup, StatusReport, Verify,
 };
 use parking_lot::{Condvar, Mutex};
 use row_model::{CutId, SchemaCatalog};
@@ -54,6 +54,8 @@ pub struct Site {
     pub rules: Option<Rules>,
     /// Without one, no record needs a schema.
     pub registry: Option<ScriptedRegistry>,
+    /// The topic of the source's heartbeat table.
+    pub heartbeat_table: Option<String>,
 }
 
 /// Rules for the columns of a topic, as config has them.
@@ -110,6 +112,7 @@ impl Default for Site {
                 quarantine_bytes_max: 1 << 20,
                 preparations: Preparations::default(),
                 unserved: Vec::new(),
+                transactions: Vec::new(),
                 keep: Vec::new(),
                 indexes: Vec::new(),
             },
@@ -119,6 +122,7 @@ impl Default for Site {
             replay_gate: Gate::default(),
             rules: None,
             registry: None,
+            heartbeat_table: None,
         }
     }
 }
@@ -190,6 +194,7 @@ impl Site {
         let (log, registry, catalog) =
             (self.log.clone(), self.registry.clone(), Arc::clone(catalog));
         let rules = self.rules.clone().unwrap_or_default();
+        let heartbeat_table = self.heartbeat_table.clone();
         let (batch_records_max, on_bad_record) = (self.batch_records_max, self.on_bad_record);
         move |name: &str, topic: &str| {
             let (schemas, gate, columns) = (
@@ -224,6 +229,7 @@ impl Site {
                 decoder: Box::new(decoder),
                 registry,
                 on_bad_record,
+                heartbeat_table: heartbeat_table.clone(),
                 ends: false,
             })
         }
@@ -348,6 +354,10 @@ impl Running {
             end.is_some()
         });
         end.expect("it was waited for")
+    }
+
+    pub fn log_ends(&self) -> &LogEnds {
+        self.pipeline.log_ends()
     }
 
     pub fn quarantine(&self) -> Vec<Quarantined> {

@@ -41,6 +41,7 @@ impl OneByOne {
             decoder: Box::new(|| unreachable!("the test decodes")),
             registry: None,
             on_bad_record: OnBadRecord::Quarantine,
+            heartbeat_table: None,
             ends,
         };
         let catalog = Arc::new(SchemaCatalog::default());

@@ -46,6 +46,7 @@ impl Stepped {
             quarantine_bytes_max: 1 << 20,
             preparations: ingest::Preparations::default(),
             unserved: Vec::new(),
+            transactions: Vec::new(),
             keep: Vec::new(),
             indexes: Vec::new(),
         };
@@ -60,6 +61,7 @@ impl Stepped {
                 patience: RegistryPatience::default(),
             }),
             on_bad_record: OnBadRecord::Quarantine,
+            heartbeat_table: None,
             ends: false,
         };
         let catalog = Arc::new(SchemaCatalog::default());

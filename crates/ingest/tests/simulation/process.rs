@@ -418,6 +418,7 @@ fn settings() -> Settings {
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }
@@ -432,6 +433,7 @@ fn setup(log: &ScriptedLog) -> SourceSetup {
         decoder: Box::new(|| unreachable!("the driver has a decoder of its own")),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }

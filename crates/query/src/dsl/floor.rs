@@ -4,12 +4,13 @@
 use super::node::{self, Kind};
 use crate::url::text::SyntaxError;
 
-pub(super) const FIELDS: &[&str] = &["at_least", "wait", "on_miss", "at_exact"];
+pub(super) const FIELDS: &[&str] = &["at_least", "max_lag", "wait", "on_miss", "at_exact"];
 
 /// How far tables must have come, as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FloorAsked {
     pub at_least: Option<String>,
+    pub max_lag: Option<String>,
     pub wait: Option<String>,
     pub on_miss: Option<String>,
     pub at_exact: Option<String>,
@@ -25,14 +26,15 @@ pub fn floor(body: &[u8]) -> Result<FloorAsked, SyntaxError> {
     let text = |name| {
         let node = object.get(name);
         node.map(|node| match node.kind() {
-            // A wait of so many seconds.
-            Kind::Number if name == "wait" => Ok(node.raw().to_owned()),
+            // So many seconds.
+            Kind::Number if matches!(name, "wait" | "max_lag") => Ok(node.raw().to_owned()),
             _ => node.text(),
         })
         .transpose()
     };
     Ok(FloorAsked {
         at_least: text("at_least")?,
+        max_lag: text("max_lag")?,
         wait: text("wait")?,
         on_miss: text("on_miss")?,
         at_exact: text("at_exact")?,

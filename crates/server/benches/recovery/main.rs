@@ -134,17 +134,20 @@ fn churned(churn: &Figures) {
 }
 
 fn ingest_rates() -> anyhow::Result<()> {
-    let mut rates = [Vec::new(), Vec::new()];
+    let mut runs = [Vec::new(), Vec::new()];
     for _ in 0..INGESTS {
-        for (interval_ms, rates) in ["1000", "3600000"].into_iter().zip(&mut rates) {
+        for (interval_ms, runs) in ["1000", "3600000"].into_iter().zip(&mut runs) {
             let directory = tempfile::tempdir()?;
-            let measured = of_child(&["ingest", &directory.path().to_string_lossy(), interval_ms])?;
-            rates.push(measured["records_per_s"]);
+            let directory = directory.path().to_string_lossy();
+            runs.push(of_child(&["ingest", &directory, interval_ms])?);
         }
     }
-    let [with, without] = rates.map(median);
+    let middle = |runs: &[Figures], name| median(runs.iter().map(|run| run[name]).collect());
+    let [with, without] = [&runs[0], &runs[1]].map(|runs| middle(runs, "records_per_s"));
     println!("\nreading rows and changes of them, medians of {INGESTS} interleaved runs");
     told("with a checkpoint every second", with / 1e3, "K records/s");
+    let seconds_each = middle(&runs[0], "seconds_a_checkpoint");
+    told("from one to the next meanwhile", seconds_each, "s");
     told("without", without / 1e3, "K records/s");
     at_least("of the rate without", with / without, 0.85, "x");
     Ok(())
@@ -218,8 +221,11 @@ fn churn(directory: &Path) -> anyhow::Result<Figures> {
 
 fn ingest(directory: &Path, interval_ms: &str) -> anyhow::Result<Figures> {
     let interval = Duration::from_millis(interval_ms.parse()?);
-    let records_per_s = pipeline::records_per_s(directory, interval)?;
-    Ok(figures([("records_per_s", records_per_s)]))
+    let (records_per_s, seconds_a_checkpoint) = pipeline::rates(directory, interval)?;
+    Ok(figures([
+        ("records_per_s", records_per_s),
+        ("seconds_a_checkpoint", seconds_a_checkpoint),
+    ]))
 }
 
 /// Changes so many orders.

@@ -29,6 +29,7 @@ pub fn settings(checkpoint_interval: Duration) -> Settings {
         quarantine_bytes_max: 1 << 20,
         preparations: ingest::Preparations::default(),
         unserved: Vec::new(),
+        transactions: Vec::new(),
         keep: Vec::new(),
         indexes: Vec::new(),
     }
@@ -46,12 +47,13 @@ pub fn setup(catalog: &Arc<SchemaCatalog>, source: Box<dyn Source>) -> SourceSet
         }),
         registry: None,
         on_bad_record: OnBadRecord::Quarantine,
+        heartbeat_table: None,
         ends: false,
     }
 }
 
-/// Records a second from the first to the last, with so much time between checkpoints.
-pub fn records_per_s(directory: &Path, checkpoint_interval: Duration) -> anyhow::Result<f64> {
+/// Records a second from the first to the last, and seconds a checkpoint, with so much time between them.
+pub fn rates(directory: &Path, checkpoint_interval: Duration) -> anyhow::Result<(f64, f64)> {
     let store = SledStore::open(directory)?;
     let catalog = Arc::new(SchemaCatalog::default());
     let until = ORDERS_EACH * RECORDS_A_ROW;
@@ -69,5 +71,9 @@ pub fn records_per_s(directory: &Path, checkpoint_interval: Duration) -> anyhow:
             .map(|partition| partition.next_offset)
             .sum::<u64>()
     });
-    Ok(records as f64 / seconds)
+    let checkpoints = pipeline.board().read(|report| report.checkpoint.sequence);
+    Ok((
+        records as f64 / seconds,
+        seconds / checkpoints.max(1) as f64,
+    ))
 }

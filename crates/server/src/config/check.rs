@@ -192,17 +192,16 @@ mod tests {
                 rowtide.toml:1: unknown key `lisen`: did you mean `listen`?
                 rowtide.toml:4: unknown key `sources[0].broker`: did you mean `brokers`?
                 rowtide.toml:5: unknown key `sources[0].data_dir`: it belongs into the top of the file, before the first section
-                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `formats`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `schema_registry`, `signal_table`, `topics`, `transaction_topic`, `unavailable_value`"#]],
+                rowtide.toml:6: unknown key `sources[0].zzz`: the keys known here are `brokers`, `follow`, `formats`, `heartbeat_table`, `heartbeat_topic`, `kafka`, `kind`, `name`, `on_bad_record`, `path`, `schema_registry`, `signal_table`, `topics`, `transaction_topic`, `transaction_wait`, `unavailable_value`"#]],
         );
     }
 
     #[test]
     fn keys_of_later_versions_are_no_typing_errors() {
         find(
-            "[[sources]]\ntransaction_wait = '1s'\n[webhooks]\nurl = 'x'",
+            "[[sources]]\n[webhooks]\nurl = 'x'",
             &expect![[r#"
-                rowtide.toml:2: `sources[0].transaction_wait` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key
-                rowtide.toml:3: `webhooks` is not supported by rowtide 0.1.0: changes are not sent to anybody yet; remove the key"#]],
+                rowtide.toml:2: `webhooks` is not supported by rowtide 0.1.0: changes are not sent to anybody yet; remove the key"#]],
         );
     }
 

@@ -79,6 +79,11 @@ pub struct RawSource {
     /// it exists.
     #[schemars(extend("examples" = ["__debezium-heartbeat.shop"]))]
     pub heartbeat_topic: Option<String>,
+    /// Topic of a table into which the source database writes a row every few seconds (`heartbeat.action.query` of
+    /// the connector). The commit times and positions of its rows prove how far the source has come: with
+    /// it `source_lag_ms` is known, and floors that are positions are met by quiet tables. Its records make no table.
+    #[schemars(extend("examples" = ["shop.public.rowtide_heartbeat"]))]
+    pub heartbeat_table: Option<String>,
     /// The schema registry that the records name their schemas in: Confluent's, or one that speaks like it
     /// (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda). While it does not give a schema, the partitions
     /// that need it wait and their tables say so; everything else goes on.
@@ -87,11 +92,15 @@ pub struct RawSource {
     /// read and counted, but make no table.
     #[schemars(extend("examples" = ["shop.public.debezium_signal"]))]
     pub signal_table: Option<String>,
-    /// Topic of the boundaries of transactions, if it is not called `<topic.prefix>.transaction`. Its records
-    /// are read where a name or glob of `topics` matches it, and make no table; transactions are not yet
-    /// kept whole.
+    /// Topic of the boundaries of transactions (`provide.transaction.metadata=true` in the connector), by which
+    /// they become visible whole. If it is not given, `.transaction` behind what stands before the first dot of
+    /// a topic is followed where it exists. It makes no table.
     #[schemars(extend("examples" = ["shop.transaction"]))]
     pub transaction_topic: Option<String>,
+    /// How long a transaction that has ended waits for changes that do not come, because they were filtered,
+    /// compacted or put aside: `100ms` to `1m`. It is counted only while there is nothing more to read.
+    #[schemars(extend("default" = "1s"))]
+    pub transaction_wait: Option<String>,
     /// What a record does that cannot be decoded or applied: `quarantine` sets it aside and goes on, `halt`
     /// stops that table and lets the others go on.
     #[schemars(extend("default" = "quarantine"))]

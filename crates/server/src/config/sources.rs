@@ -1,6 +1,7 @@
 //! Validation of `[[sources]]`: what each kind needs, and what has no meaning for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use debezium_decoder::Placeholder;
 
@@ -8,11 +9,16 @@ use super::columns;
 use super::document::KeyPath;
 use super::raw::{RawSetting, RawSource, RawSourceKind};
 use super::registry;
-use super::units::parse_placeholder;
+use super::units::{parse_duration, parse_placeholder};
 use super::validated::{Findings, OnBadRecord, Reads, SourceConfig};
 
 /// Kafka's own bound on the length of a topic's name.
 const TOPIC_BYTES_MAX: usize = 249;
+
+/// How long a transaction waits for what does not come, unless config says otherwise, and what it may say.
+const TRANSACTION_WAIT: Duration = Duration::from_secs(1);
+const TRANSACTION_WAIT_MIN: Duration = Duration::from_millis(100);
+const TRANSACTION_WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub fn validate(raw: Vec<RawSource>, findings: &mut Findings<'_>) -> Vec<SourceConfig> {
     let all = KeyPath::default().key("sources");
@@ -83,6 +89,9 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     if let Some(topic) = &raw.heartbeat_topic {
         check_topic(topic, false, &at.key("heartbeat_topic"), findings);
     }
+    if let Some(topic) = &raw.heartbeat_table {
+        check_topic(topic, false, &at.key("heartbeat_table"), findings);
+    }
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
@@ -92,21 +101,37 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
     if let Some(topic) = &raw.transaction_topic {
         check_topic(topic, false, &at.key("transaction_topic"), findings);
     }
+    let transaction_wait = transaction_wait(raw.transaction_wait.as_deref(), at, findings);
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
+        transaction_topic: raw.transaction_topic.clone(),
+        transaction_wait,
+        heartbeat_table: raw.heartbeat_table.clone(),
         registry,
         unserved_topics: raw
             .signal_table
             .into_iter()
             .chain(raw.transaction_topic)
+            .chain(raw.heartbeat_table)
             .collect(),
         on_bad_record: raw
             .on_bad_record
             .map_or(OnBadRecord::Quarantine, Into::into),
         unavailable_value,
         formats,
+    })
+}
+
+fn transaction_wait(raw: Option<&str>, at: &KeyPath, findings: &mut Findings<'_>) -> Duration {
+    let Some(text) = raw else {
+        return TRANSACTION_WAIT;
+    };
+    let parsed = parse_duration(text, TRANSACTION_WAIT_MIN, TRANSACTION_WAIT_MAX);
+    parsed.unwrap_or_else(|error| {
+        findings.unusable(&at.key("transaction_wait"), error);
+        TRANSACTION_WAIT
     })
 }
 

@@ -4,8 +4,6 @@
 /// What is missing, for a key written without its list indexes (`sources.transaction_topic`).
 pub fn missing_feature(key: &str) -> Option<&'static str> {
     let feature = match key {
-        "sources.transaction_wait" => "transactions are not yet kept whole",
-        "sources.heartbeat_table" => "lag against the source database is not yet measured",
         "tables.indexes" => "there are no indexes yet",
         "policies" | "auth" => "there is no authentication and no access policy yet",
         "webhooks" => "changes are not sent to anybody yet",

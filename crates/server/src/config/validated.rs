@@ -77,6 +77,11 @@ pub struct SourceConfig {
     pub reads: Reads,
     /// `None`: recognised by its name.
     pub heartbeat_topic: Option<String>,
+    /// `None`: recognised by its name.
+    pub transaction_topic: Option<String>,
+    pub transaction_wait: Duration,
+    /// Read beside the topics, and among those that make no table.
+    pub heartbeat_table: Option<String>,
     /// Where the schemas of its records are. Its `Debug` shows no secrets.
     pub registry: Option<RegistryOptions>,
     /// Topics whose records are read and make no table.

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use query::fresh::Fresh;
 use query::tree::Place;
 
+use crate::etag::Tag;
 use crate::respond;
 
 /// What these routes take.
@@ -28,6 +29,7 @@ struct Parts {
     position: Option<String>,
     content_range: Option<String>,
     fresh: Option<Fresh>,
+    tag: Option<Tag>,
 }
 
 impl Refusal {
@@ -43,6 +45,7 @@ impl Refusal {
             position: None,
             content_range: None,
             fresh: None,
+            tag: None,
         }))
     }
 
@@ -73,6 +76,14 @@ impl Refusal {
 
     pub fn content_range(mut self, range: String) -> Self {
         self.0.content_range = Some(range);
+        self
+    }
+
+    /// What is said of rows, and may be another thing in a moment.
+    pub fn tagged(mut self) -> Self {
+        let mut said = Vec::new();
+        respond::write_json(&self.0.body, &mut said);
+        self.0.tag = Some(Tag::of(&[b"rest", &said]));
         self
     }
 
@@ -113,6 +124,12 @@ impl Refusal {
         if let Some(fresh) = &parts.fresh {
             respond::insert_fresh(headers, fresh);
         }
+        headers.extend(
+            parts
+                .tag
+                .and_then(Tag::header)
+                .map(|tag| (header::ETAG, tag)),
+        );
         response
     }
 }

@@ -20,6 +20,7 @@ use super::refusal::Refusal;
 use super::table::Profile;
 use super::unfit;
 use super::written::Written;
+use crate::etag::Tag;
 use crate::floor::Floor;
 use crate::params::Params;
 use crate::respond::{self, Timing};
@@ -29,6 +30,8 @@ use crate::{ApiState, Limits, fresh};
 /// Rows of one answer, whatever its limit.
 const ROWS_MAX: usize = 10_000;
 
+/// What shapes an answer beside its path.
+const VARY: HeaderValue = HeaderValue::from_static("accept, accept-profile, prefer, range");
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// Columns of which some value was never sent.
@@ -136,7 +139,7 @@ impl Request {
         let tables = query.tables();
         let fresh = query::fresh::of(cut, tables.iter().map(|table| &**table), state.now_ms())
             .unwrap_or_else(|| fresh::of_table(cut, table, state.now_ms()));
-        let fresh = match floor.judged(tables.iter().map(|table| &**table), fresh) {
+        let fresh = match floor.judged(cut, tables.iter().map(|table| &**table), fresh) {
             Ok(fresh) => fresh,
             Err(refused) => return Ok(refused.into_response()),
         };
@@ -181,16 +184,27 @@ impl Request {
     }
 
     fn response(&self, body: Written, schema: &str, fresh: &Fresh, timing: &Timing) -> Response {
-        let content_type = HeaderValue::from_static(self.accepted.content_type());
-        let mut response = respond::of_type(content_type, body.bytes, fresh, timing);
+        let content_type = self.accepted.content_type();
+        let content_range = body.sent.content_range();
+        let unavailable = body.unavailable.as_deref().unwrap_or_default();
+        let tag = Tag::of(&[
+            content_type.as_bytes(),
+            content_range.as_bytes(),
+            unavailable.as_bytes(),
+            &body.bytes,
+        ]);
+        let content_type = HeaderValue::from_static(content_type);
+        let response = respond::of_type(content_type, body.bytes, fresh, timing);
+        let mut response = respond::tagged(response, tag);
         *response.status_mut() = body.sent.status();
         let headers = response.headers_mut();
+        headers.insert(header::VARY, VARY);
         let location = match &*self.canonical {
             "" => format!("/{}", encode(&self.table)),
             canonical => format!("/{}?{canonical}", encode(&self.table)),
         };
         let all = [
-            (header::CONTENT_RANGE, Some(body.sent.content_range())),
+            (header::CONTENT_RANGE, Some(content_range)),
             (header::CONTENT_LOCATION, Some(location)),
             (
                 CONTENT_PROFILE,

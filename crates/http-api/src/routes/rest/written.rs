@@ -70,7 +70,8 @@ impl Written {
                 "PGRST116",
                 "Cannot coerce the result to a single JSON object",
             )
-            .details(format!("The result contains {count} rows")));
+            .details(format!("The result contains {count} rows"))
+            .tagged());
         }
         let asked_for_more = window.limit.is_none_or(|limit| limit > page.len());
         let truncated = if count < page.len() {

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 use table_store::Cut;
 
 use crate::problem::ApiError;
-use crate::{ApiState, candidates, error, params};
+use crate::{ApiState, candidates, error, fresh, params};
 
-const FIELDS: &[&str] = &["sql", "params", "at_least", "wait", "on_miss", "at_exact"];
+const FIELDS: &[&str] = &[
+    "sql", "params", "at_least", "max_lag", "wait", "on_miss", "at_exact",
+];
 const EXAMPLE: &str =
     "Send {\"sql\":\"SELECT id FROM orders WHERE status = $1\",\"params\":[\"paid\"]}.";
 
@@ -27,7 +29,7 @@ pub(super) fn check_fields(body: &[u8]) -> Result<(), ApiError> {
             ErrorCode::UnknownParameter,
             format!("The field '{name}' is not supported by this version."),
         )
-        .with_hint("The fields are sql, params, at_least, wait, on_miss and at_exact. fresh in every answer says how fresh it is."));
+        .with_hint("The fields are sql, params, at_least, max_lag, wait, on_miss and at_exact. fresh in every answer says how fresh it is."));
     }
     let short: String = name.chars().take(40).collect();
     Err(ApiError::new(
@@ -71,11 +73,13 @@ pub(super) fn of_statement(state: &ApiState, cut: &Cut, refused: &SqlError) -> A
         } => {
             let refused = said(ErrorCode::UnknownColumn)
                 .with_candidates(candidates::of(column, known.iter().map(String::as_str)));
-            match table {
-                Some(table) => {
-                    refused.with_hint(format!("GET /v1/tables/{table} lists all columns."))
-                }
-                None => refused,
+            let Some(table) = table else {
+                return refused;
+            };
+            let refused = refused.with_hint(format!("GET /v1/tables/{table} lists all columns."));
+            match cut.table(table) {
+                Ok(table) => refused.at(fresh::of_table(&cut, table, state.now_ms())),
+                Err(_) => refused,
             }
         }
         SqlError::AmbiguousColumn { candidates, .. } => said(ErrorCode::BadRequest)

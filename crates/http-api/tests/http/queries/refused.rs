@@ -124,7 +124,7 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
         "order=id&order=status",
         "group_by=status",
         "include=customer",
-        "at_least=tx:7",
+        "at_least=tx:",
         "since=x",
     ];
     refused(
@@ -150,8 +150,8 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
               200 null null null null
             include=customer
               400 "unknown_relation" "Table 'sales' has no relation 'customer', in the value of 'include' at character 1." null "Relations are said in the configuration ([[relations]]): change events carry no foreign keys."
-            at_least=tx:7
-              400 "unknown_parameter" "at_least=tx:… is not supported by this version." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), unchanged."
+            at_least=tx:
+              400 "bad_request" "at_least cannot be used: tx: wants the number that pg_current_xact_id() answers inside the transaction that writes, as in tx:753." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
             since=x
               400 "bad_request" "since (or Last-Event-ID) is no as_of of this version." null "since is the id of an event, or fresh.as_of of an answer, unchanged."
         "#]],

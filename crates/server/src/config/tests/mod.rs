@@ -53,6 +53,7 @@ topics = ["shop.public.*"]
 heartbeat_topic = "__debezium-heartbeat.shop"
 signal_table = "shop.public.debezium_signal"
 transaction_topic = "shop.boundaries"
+transaction_wait = "250ms"
 on_bad_record = "halt"
 unavailable_value = "hex:00ff7f"
 [sources.kafka]
@@ -130,6 +131,12 @@ fn full_indexes() -> Vec<IndexDefinition> {
     ]
 }
 
+const FULL_SETTINGS: [(&str, &str); 3] = [
+    ("enable.ssl.certificate.verification", "false"),
+    ("security.protocol", "SASL_SSL"),
+    ("socket.timeout.ms", "60000"),
+];
+
 #[test]
 fn everything_that_can_be_written_is_understood() {
     let config = try_load(
@@ -138,11 +145,6 @@ fn everything_that_can_be_written_is_understood() {
         &[("RECORDS", "/records"), ("REGISTRY_PASSWORD", "hunter2")],
     )
     .unwrap();
-    let settings = [
-        ("enable.ssl.certificate.verification", "false"),
-        ("security.protocol", "SASL_SSL"),
-        ("socket.timeout.ms", "60000"),
-    ];
     let expected = Config {
         hash_key: None,
         storage: Storage::Directory("/var/lib/rowtide".into()),
@@ -157,11 +159,14 @@ fn everything_that_can_be_written_is_understood() {
                 reads: Reads::Kafka {
                     brokers: "kafka-1:9092,kafka-2".to_owned(),
                     topics: vec!["shop.public.*".to_owned()],
-                    settings: settings
+                    settings: FULL_SETTINGS
                         .map(|(key, value)| (key.to_owned(), value.to_owned()))
                         .into(),
                 },
                 heartbeat_topic: Some("__debezium-heartbeat.shop".to_owned()),
+                transaction_topic: Some("shop.boundaries".to_owned()),
+                transaction_wait: Duration::from_millis(250),
+                heartbeat_table: None,
                 registry: Some(full_registry()),
                 unserved_topics: vec![
                     "shop.public.debezium_signal".to_owned(),
@@ -178,6 +183,9 @@ fn everything_that_can_be_written_is_understood() {
                     follow: false,
                 },
                 heartbeat_topic: None,
+                transaction_topic: None,
+                transaction_wait: Duration::from_secs(1),
+                heartbeat_table: None,
                 registry: None,
                 unserved_topics: Vec::new(),
                 on_bad_record: OnBadRecord::Quarantine,
@@ -365,5 +373,5 @@ fn the_documented_defaults_are_the_defaults() {
             }
         }
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 10);
 }

@@ -232,12 +232,12 @@ ca_file = "ca.pem"
 #[test]
 fn what_is_left_out_cannot_be_a_table_and_what_is_kept_has_a_unit() {
     check_wrong(
-        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\nsignal_table = 'a.signals'\ntransaction_topic = 'a *'\ntransaction_wait = '1s'\n",
+        "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\nsignal_table = 'a.signals'\ntransaction_topic = 'a *'\ntransaction_wait = '1h'\n",
         &[],
         &[],
-        &expect![
-            "rowtide.toml:7: `sources[0].transaction_wait` is not supported by rowtide 0.1.0: transactions are not yet kept whole; remove the key"
-        ],
+        &expect![[r#"
+            rowtide.toml:6: `sources[0].transaction_topic`: "a *" is no topic: write a topic's name
+            rowtide.toml:7: `sources[0].transaction_wait`: "1h" is out of bounds: write at least "100ms" and at most "1m""#]],
     );
     check_wrong(
         "[[sources]]\nname = 's'\nkind = 'file'\npath = 'r'\nsignal_table = 'a.signals'\ntransaction_topic = 'a *'\n[[tables]]\ntopic = 'a.signals'\nkeep = '1000'\n",

@@ -1,0 +1,469 @@
+//! Positions of sources: what was seen of each connector, how far its tables have come along with it, and what
+//! cuts and checkpoints say of that.
+//!
+//! Moments are counted by the thread that reads a source ([`Heard`]): messages of different partitions take
+//! different ways to the sequencer, and which of them was heard of first decides what may be concluded.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use checkpoint_store::Note;
+use row_model::{
+    Change, ChangeBatch, GtidLine, OriginId, PartitionId, RunId, TableId, TransactionKey,
+};
+use serde::{Deserialize, Serialize};
+use table_store::{AppliedIds, Heard, Heartbeats, Reached, SavedBlock};
+
+use crate::connector_positions::ConnectorPositions;
+use crate::messages::Silence;
+use crate::notes::note_of;
+use crate::partitions::PartitionState;
+use crate::sequencer::Sequencer;
+
+/// What is known of all connectors.
+#[derive(Debug, Default)]
+pub(crate) struct Positions {
+    /// By the source of config, and the connector's name.
+    connectors: Vec<(usize, ConnectorPositions)>,
+    /// Which connector writes what a partition has of a source table.
+    by_origin: HashMap<(usize, PartitionId, OriginId), usize>,
+    /// Whose rows a table holds, as of so many source tables of it and so many connectors.
+    by_table: HashMap<TableId, ([usize; 2], Vec<usize>)>,
+    /// When the message that is being handled was heard, and when the latest one of all was.
+    now: Heard,
+    latest: Heard,
+    /// Partitions have come to their ends since the last cut.
+    ends_reached: bool,
+    /// Blocks of ids that were read of a checkpoint, until all are.
+    loading: BTreeMap<(String, String), Loading>,
+}
+
+#[derive(Debug, Default)]
+struct Loading {
+    note: SourceNote,
+    blocks: Vec<SavedBlock>,
+}
+
+/// What a checkpoint keeps of a connector's source, beside the blocks of its transactions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SourceNote {
+    timeline: u32,
+    newest: ReachedNote,
+    closed: ReachedNote,
+    former: ReachedNote,
+    newest_id: Option<u64>,
+    floor: Option<u64>,
+    streamed: Option<u128>,
+    snapshot: Option<u128>,
+    snapshot_id: Option<u32>,
+    beat_ms: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct ReachedNote {
+    lsn: Option<u64>,
+    gtids: Vec<(u64, u64)>,
+    commit_ms: Option<i64>,
+}
+
+/// What is stored of a block: its words.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BlockNote {
+    seen: Vec<u64>,
+    closed: Vec<u64>,
+}
+
+impl Positions {
+    /// From now on a message is handled that was heard at this moment.
+    pub fn hear(&mut self, at: Heard) {
+        (self.now, self.latest) = (at, self.latest.max(at));
+    }
+
+    /// Nothing of a connector is kept as it is by any checkpoint.
+    pub fn mark_all_dirty(&mut self) {
+        for (_, connector) in &mut self.connectors {
+            connector.dirty = true;
+            connector
+                .dirty_blocks
+                .extend(connector.cut.applied.blocks());
+        }
+    }
+
+    fn is_touched(&self) -> bool {
+        self.ends_reached || self.connectors.iter().any(|(_, it)| it.touched)
+    }
+
+    /// Takes up a note of a checkpoint.
+    pub fn take_note(&mut self, (source, connector): (String, String), part: Part) {
+        let loading = self.loading.entry((source, connector)).or_default();
+        match part {
+            Part::Source(note) => loading.note = note,
+            Part::Block(block) => loading.blocks.push(block),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Takes up what the changes of a batch tell of where their source stands, those of some offsets.
+    pub(crate) fn see_positions(
+        &mut self,
+        source: usize,
+        topic: &str,
+        batch: &ChangeBatch,
+        news: &Range<u64>,
+    ) {
+        // What waited was heard before, and is seen now: later counts for more.
+        let at = self.positions.latest;
+        let beats = self.sources[source].is_heartbeat_topic(topic);
+        let (mut known, mut seen) = (None, Vec::new());
+        let tells = |change: &&Change| {
+            change.position.is_some() || change.transaction.is_some() || change.commit_ms.is_some()
+        };
+        let changes = batch.changes.iter().filter(|it| news.contains(&it.offset));
+        for change in changes.filter(tells) {
+            let connector = match known {
+                Some((origin, connector)) if origin == change.origin => connector,
+                _ => self.connector_of_change(source, topic, batch, change),
+            };
+            known = Some((change.origin, connector));
+            let (_, positions) = &mut self.positions.connectors[connector];
+            positions.see(batch.partition, change, at);
+            if beats
+                && change.snapshot.is_none()
+                && let Some(commit_ms) = change.commit_ms
+            {
+                positions.beat(commit_ms);
+            }
+            if !seen.contains(&connector) {
+                seen.push(connector);
+            }
+        }
+        for connector in seen {
+            self.positions.connectors[connector].1.seen(at);
+        }
+    }
+
+    /// All of these transactions is part of the next cut, and all before them, in the order in which they were
+    /// committed.
+    pub(crate) fn transactions_closed(
+        &mut self,
+        source: usize,
+        whole: &[(TransactionKey, Option<i64>)],
+    ) {
+        if whole.is_empty() {
+            return;
+        }
+        let mut partitions = self.partitions.iter().filter(|((of, _), _)| *of == source);
+        // What was let through and waits for room is shown later.
+        if partitions.any(|(_, partition)| partition.awaits_memory.is_some()) {
+            return;
+        }
+        let mut of_source = self.positions.connectors.iter_mut();
+        let mut of_source = of_source.by_ref().filter(|(of, _)| *of == source);
+        // Boundaries do not say which connector told them.
+        let (Some((_, connector)), None) = (of_source.next(), of_source.next()) else {
+            return;
+        };
+        for (key, commit_ms) in whole {
+            connector.close(key.number(), *commit_ms);
+        }
+    }
+
+    /// All that was delivered of a partition has been applied, and it was at its end at the moment at which
+    /// the message that is being handled was heard.
+    pub(crate) fn was_at_end(&mut self, source: usize, id: PartitionId) {
+        let at = self.positions.now;
+        if let Some(partition) = self.partitions.get_mut(&(source, id))
+            && partition.at_end
+        {
+            partition.read_to_end = partition.read_to_end.max(Some(at));
+            self.positions.ends_reached = true;
+        }
+    }
+
+    /// The same of all partitions of a source that are at their ends: it has nothing more for anyone.
+    pub(crate) fn all_were_at_end(&mut self, source: usize) {
+        let at = Some(self.positions.now);
+        let of_source = self
+            .partitions
+            .iter_mut()
+            .filter(|((of, _), _)| *of == source);
+        for (_, partition) in of_source.filter(|(_, partition)| partition.is_silent()) {
+            if partition.read_to_end < at {
+                partition.read_to_end = at;
+                self.positions.ends_reached = true;
+            }
+        }
+        let of_source = self.positions.connectors.iter_mut();
+        for (_, connector) in of_source.filter(|(of, _)| *of == source) {
+            connector.quiet(at.unwrap_or_default());
+        }
+    }
+
+    /// Partitions of one worker of which nothing came had nothing then, though others had.
+    pub(crate) fn hear_of_silence(&mut self, silence: &Silence) {
+        let Silence {
+            source,
+            worker: (number, of),
+            heard,
+            at_ms,
+            obeyed,
+        } = *silence;
+        if obeyed != self.orders_given(source) || self.sources[source].unreachable.is_some() {
+            return;
+        }
+        let told = self.partitions.iter_mut().filter(|((its, id), partition)| {
+            *its == source && id.0 as usize % of == number && partition.is_silent()
+        });
+        for (_, partition) in told {
+            partition.silent_ms = partition.silent_ms.max(at_ms);
+            if partition.read_to_end < Some(heard) {
+                partition.read_to_end = Some(heard);
+                self.positions.ends_reached = true;
+            }
+        }
+        for table in 0..self.tables.len() {
+            let at_ms = self
+                .partitions_of(table)
+                .map(|partition| partition.silent_ms)
+                .min();
+            if let Some(at_ms) = at_ms.filter(|at_ms| *at_ms > 0)
+                && self.tables[table].identity.source == self.sources[source].name
+                && self.is_at_end(table)
+                // What was applied since is not visible yet.
+                && !self.tables[table].touched
+            {
+                self.tables[table].facts.told_at_end(at_ms);
+            }
+        }
+        self.publisher.contact(&self.sources[source].name);
+    }
+
+    /// Whether a cut has something new to say of sources.
+    pub(crate) fn sources_are_touched(&self) -> bool {
+        self.positions.is_touched()
+    }
+
+    /// Has the next cut say what is known of sources. Call it when it is known what it says of tables.
+    pub(crate) fn set_sources(&mut self) {
+        self.positions.ends_reached = false;
+        for at in 0..self.tables.len() {
+            let table = &self.tables[at];
+            let (id, is_whole) = (table.identity.id, table.was_live);
+            let is_known = self.is_discovered(at) && table.holding.is_empty();
+            let ends = self
+                .partitions_of(at)
+                .map(|partition| partition.read_to_end);
+            // A table that has no partition is at no end.
+            let heard = ends.min().flatten().filter(|_| is_known);
+            for connector in self.connectors_of(at) {
+                let (_, positions) = &mut self.positions.connectors[connector];
+                positions.comes_along(id, heard, is_whole);
+                let proof = positions.proof_of(id);
+                if let Some(commit_ms) = proof.filter(|_| is_whole) {
+                    self.tables[at].facts.shows_source_of(commit_ms);
+                }
+            }
+        }
+        for (_, connector) in &mut self.positions.connectors {
+            if std::mem::take(&mut connector.touched) {
+                self.publisher.set_source(connector.cut.clone());
+            }
+        }
+    }
+
+    /// What has changed, for a checkpoint.
+    pub(crate) fn position_notes(&mut self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for (_, connector) in &mut self.positions.connectors {
+            let (source, name) = (
+                Arc::clone(&connector.cut.name),
+                Arc::clone(&connector.cut.connector),
+            );
+            if std::mem::take(&mut connector.dirty) || !connector.dirty_blocks.is_empty() {
+                notes.push(note_of(
+                    &["source", &source, &name],
+                    Some(&SourceNote::of(connector)),
+                ));
+            }
+            for number in std::mem::take(&mut connector.dirty_blocks) {
+                let block = connector.cut.applied.saved(number);
+                let note = block.map(|SavedBlock { seen, closed, .. }| BlockNote { seen, closed });
+                let name = ["applied", &source, &name, &number.to_string()];
+                notes.push(note_of(&name, note.as_ref()));
+            }
+        }
+        notes
+    }
+
+    /// Puts back what a checkpoint remembers, when all notes of it were read.
+    pub(crate) fn restore_positions(&mut self) {
+        for ((source, connector), loading) in std::mem::take(&mut self.positions.loading) {
+            let mut sources = self.sources.iter();
+            if let Some(source) = sources.position(|it| it.name == source) {
+                let at = self.connector_at(source, &connector);
+                loading.restore(&mut self.positions.connectors[at].1);
+            }
+        }
+    }
+
+    /// The connectors of whose rows a table holds any.
+    fn connectors_of(&mut self, at: usize) -> Vec<usize> {
+        let table = &self.tables[at];
+        let as_of = [table.origins.len(), self.positions.connectors.len()];
+        let id = table.identity.id;
+        if let Some((known_as_of, known)) = self.positions.by_table.get(&id)
+            && *known_as_of == as_of
+        {
+            return known.clone();
+        }
+        let names = table.writer.table().schemas().origins();
+        let mut names: Vec<&str> = names.iter().map(|origin| connector_of(origin)).collect();
+        names.push("");
+        let topic = &table.identity.topic;
+        let connectors = self.positions.connectors.iter().enumerate();
+        let ours = connectors.filter(|(_, (source, it))| {
+            let is_its = |name: &&str| *it.cut.connector == *named(name, topic);
+            self.sources[*source].name == table.identity.source && names.iter().any(is_its)
+        });
+        let ours: Vec<usize> = ours.map(|(connector, _)| connector).collect();
+        self.positions.by_table.insert(id, (as_of, ours.clone()));
+        ours
+    }
+
+    fn connector_of_change(
+        &mut self,
+        source: usize,
+        topic: &str,
+        batch: &ChangeBatch,
+        change: &Change,
+    ) -> usize {
+        let key = (source, batch.partition, change.origin);
+        if let Some(known) = self.positions.by_origin.get(&key) {
+            return *known;
+        }
+        let origins = self.catalog.history(topic).origins();
+        let origin = origins.get(usize::from(change.origin.0));
+        let name = origin.map_or("", |origin| connector_of(origin));
+        let connector = self.connector_at(source, named(name, topic));
+        // Before its first row is told, a topic's history has no name for its rows' table.
+        if origin.is_some() {
+            self.positions.by_origin.insert(key, connector);
+        }
+        connector
+    }
+
+    fn connector_at(&mut self, source: usize, connector: &str) -> usize {
+        let mut known = self.positions.connectors.iter();
+        let known = known.position(|(of, it)| *of == source && *it.cut.connector == *connector);
+        known.unwrap_or_else(|| {
+            let facts = &self.sources[source];
+            let beats = facts.heartbeat_table.is_some();
+            let new = ConnectorPositions::new(&facts.name, connector, beats);
+            self.positions.connectors.push((source, new));
+            self.positions.connectors.len() - 1
+        })
+    }
+}
+
+/// The connector of a source table, by the table's full name.
+fn connector_of(origin: &str) -> &str {
+    origin.split('\0').next().unwrap_or_default()
+}
+
+/// A connector by its name; where rows do not say it, by what their topic begins with.
+fn named<'a>(connector: &'a str, topic: &'a str) -> &'a str {
+    if connector.is_empty() {
+        topic.split('.').next().unwrap_or_default()
+    } else {
+        connector
+    }
+}
+
+impl PartitionState {
+    /// Its source has nothing more of it, and would say so if it had.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.at_end && !self.fenced && !self.paused && self.halted.is_none()
+    }
+}
+
+/// One note that was read.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Source(SourceNote),
+    Block(SavedBlock),
+}
+
+impl BlockNote {
+    pub fn numbered(self, number: u64) -> SavedBlock {
+        SavedBlock {
+            number,
+            seen: self.seen,
+            closed: self.closed,
+        }
+    }
+}
+
+impl SourceNote {
+    fn of(connector: &ConnectorPositions) -> Self {
+        let cut = &connector.cut;
+        let (newest_id, floor) = cut.applied.saved_bounds();
+        Self {
+            timeline: cut.timeline,
+            newest: ReachedNote::of(&cut.newest),
+            closed: ReachedNote::of(&cut.closed),
+            former: ReachedNote::of(&cut.former),
+            newest_id,
+            floor,
+            streamed: connector.streamed.map(|run| run.0),
+            snapshot: connector.snapshot.map(|run| run.0),
+            snapshot_id: connector.snapshot_id,
+            beat_ms: match cut.heartbeats {
+                Heartbeats::Last(at) => Some(at),
+                Heartbeats::NotConfigured | Heartbeats::Awaited => None,
+            },
+        }
+    }
+}
+
+impl Loading {
+    fn restore(self, connector: &mut ConnectorPositions) {
+        let note = self.note;
+        let cut = &mut connector.cut;
+        cut.timeline = note.timeline;
+        cut.newest = note.newest.restore();
+        cut.closed = note.closed.restore();
+        cut.former = note.former.restore();
+        cut.applied = AppliedIds::restored((note.newest_id, note.floor), self.blocks);
+        if let (Some(at), Heartbeats::Awaited) = (note.beat_ms, cut.heartbeats) {
+            cut.heartbeats = Heartbeats::Last(at);
+        }
+        connector.streamed = note.streamed.map(RunId);
+        connector.snapshot = note.snapshot.map(RunId);
+        connector.snapshot_id = note.snapshot_id;
+        connector.seen(Heard(0));
+        connector.dirty = false;
+    }
+}
+
+impl ReachedNote {
+    fn of(reached: &Reached) -> Self {
+        let gtids = reached.gtids.iter();
+        Self {
+            lsn: reached.lsn,
+            gtids: gtids.map(|(line, number)| (line.0, *number)).collect(),
+            commit_ms: reached.commit_ms,
+        }
+    }
+
+    fn restore(&self) -> Reached {
+        let gtids = self.gtids.iter();
+        let gtids = gtids.map(|(line, number)| (GtidLine(*line), *number));
+        Reached {
+            lsn: self.lsn,
+            gtids: Arc::new(gtids.collect()),
+            commit_ms: self.commit_ms,
+        }
+    }
+}

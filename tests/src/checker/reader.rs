@@ -1,0 +1,291 @@
+//! Somebody who asks all the time, with every way to say how fresh an answer must be, remembers what it was told
+//! across restarts, and holds each answer against everything that was ever committed.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use anyhow::Context;
+use fastrand::Rng;
+use parking_lot::{Mutex, RwLock};
+
+use super::client::{self, Answer, Client};
+use super::demand::{Demand, Floor, Kind};
+use super::history::History;
+use super::judge::{Explained, Fact, Floors, Wrong, balanced, explained, same};
+use super::moment;
+use super::question::Question;
+use super::tally::Tally;
+
+/// Answers that a reader remembers.
+const TOLD_MAX: usize = 40;
+/// What is lost of a lag when it is told in whole milliseconds.
+const LAG_ROUNDING: Duration = Duration::from_millis(2);
+
+/// One life of the server.
+pub struct Life {
+    pub number: u32,
+    /// Everything that it has answered: no answer to a later question may be older.
+    pub seen: Mutex<Floors>,
+    /// Tables that it must know: a checkpoint holds some of them, or it has answered from them.
+    pub known: Mutex<BTreeSet<&'static str>>,
+}
+
+/// An answer that is remembered.
+#[derive(Clone)]
+struct Told {
+    as_of: String,
+    question: Question,
+    facts: Vec<Fact>,
+    is_whole: bool,
+    floors: Floors,
+    life: u32,
+}
+
+/// One reader, over all lives of the server.
+pub struct Reader {
+    rng: Rng,
+    client: Client,
+    told: VecDeque<Told>,
+    pub tally: Tally,
+}
+
+impl Reader {
+    pub fn new(seed: u64, port: u16) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            client: Client::new(port),
+            told: VecDeque::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Asks something. An error is a wrong answer.
+    pub fn ask(&mut self, history: &RwLock<History>, life: &Life) -> anyhow::Result<()> {
+        match self.rng.u8(0..10) {
+            0 => self.wait(history, life),
+            1 => self.ask_again(history, life),
+            _ => self.ask_anew(history, life),
+        }
+    }
+
+    fn ask_anew(&mut self, history: &RwLock<History>, life: &Life) -> anyhow::Result<()> {
+        let question = Question::any(&mut self.rng);
+        let seen = life.seen.lock().clone();
+        let demand = self.demand(&question.tables(), history, life);
+        let Some(answer) = self.answer(&question, &demand, life)? else {
+            return Ok(());
+        };
+        let told = || said(&question, &demand, &answer);
+        let history = history.read();
+        let facts = question.facts(&answer.body, &history).with_context(told)?;
+        let explained = self
+            .judge(&question, &facts, &demand, &answer, &seen, &history)
+            .with_context(told)?;
+        explained.raise(&mut life.seen.lock());
+        life.known.lock().extend(question.tables());
+        self.remember(question, facts, &explained, &answer, life)
+    }
+
+    /// Waits for nothing but a floor: whatever is asked later is no older.
+    fn wait(&mut self, history: &RwLock<History>, life: &Life) -> anyhow::Result<()> {
+        let question = Question::Wait(Question::any(&mut self.rng).tables());
+        let demand = self.demand(&question.tables(), history, life);
+        let Some(floor) = demand.floor.clone() else {
+            return Ok(());
+        };
+        let Some(answer) = self.answer(&question, &demand, life)? else {
+            return Ok(());
+        };
+        self.tally.answered(answer.fresh());
+        if answer.fresh()["satisfied"] != true {
+            self.tally.served_below += 1;
+            return Ok(());
+        }
+        self.tally.waited += 1;
+        let is_whole = answer.fresh()["transactions"] == "whole";
+        let mut seen = life.seen.lock();
+        for (place, floor) in if is_whole { floor.whole } else { floor.floors } {
+            // It is about these tables.
+            if question.tables().contains(place.0) {
+                let known = seen.entry(place).or_default();
+                *known = floor.max(*known);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the moment of an earlier answer: the same question, or another.
+    fn ask_again(&mut self, history: &RwLock<History>, life: &Life) -> anyhow::Result<()> {
+        let own: Vec<&Told> = self
+            .told
+            .iter()
+            .filter(|told| told.life == life.number)
+            .collect();
+        let Some(told) = self.rng.choice(own).cloned() else {
+            return Ok(());
+        };
+        let is_same = self.rng.bool();
+        let question = if is_same {
+            told.question.clone()
+        } else {
+            Question::any(&mut self.rng)
+        };
+        let demand = Demand {
+            at_exact: Some(told.as_of.clone()),
+            ..Demand::default()
+        };
+        let Some(answer) = self.answer(&question, &demand, life)? else {
+            return Ok(());
+        };
+        let said = || said(&question, &demand, &answer);
+        let history = history.read();
+        let mut facts = question.facts(&answer.body, &history).with_context(said)?;
+        if is_same {
+            same(&told.facts, &facts).with_context(said)?;
+        }
+        let is_whole = told.is_whole && answer.fresh()["transactions"] == "whole";
+        facts.extend(&told.facts);
+        explained(&history, &facts, is_whole).with_context(said)?;
+        self.tally.exact += 1;
+        Ok(())
+    }
+
+    /// `None` if there is none, for a reason that there may be.
+    fn answer(
+        &mut self,
+        question: &Question,
+        demand: &Demand,
+        life: &Life,
+    ) -> anyhow::Result<Option<Answer>> {
+        let tables_are_known = life.known.lock().is_superset(&question.tables());
+        let Some(answer) = self.client.ask(question, demand)? else {
+            self.tally.unanswered += 1;
+            return Ok(None);
+        };
+        let is_answered = client::is_answered(question, demand, &answer, tables_are_known)
+            .with_context(|| said(question, demand, &answer))?;
+        if !is_answered {
+            self.tally.refused(answer.code());
+        }
+        Ok(is_answered.then_some(answer))
+    }
+
+    fn demand(
+        &mut self,
+        tables: &BTreeSet<&'static str>,
+        history: &RwLock<History>,
+        life: &Life,
+    ) -> Demand {
+        let floor = match self.rng.u8(0..10) {
+            0 => None,
+            1..6 => self.told_floor(tables, life),
+            _ => {
+                let kind = Kind::ALL[self.rng.usize(..Kind::ALL.len())];
+                kind.floor(&history.read(), moment::now(), &mut self.rng)
+            }
+        };
+        let waits = [None, Some("0"), Some("50ms"), Some("1s")];
+        let lags = [5, 50, 500, 2_000];
+        Demand {
+            floor,
+            wait: waits[self.rng.usize(..waits.len())],
+            serves: self.rng.u8(0..10) == 0,
+            max_lag_ms: (self.rng.u8(0..8) == 0).then(|| lags[self.rng.usize(..lags.len())]),
+            at_exact: None,
+        }
+    }
+
+    /// An earlier answer that showed all of these tables: mostly the last one.
+    fn told_floor(&mut self, tables: &BTreeSet<&'static str>, life: &Life) -> Option<Floor> {
+        let mut fitting = self
+            .told
+            .iter()
+            .rev()
+            .filter(|told| told.question.tables().is_superset(tables));
+        let nth = if self.rng.bool() {
+            0
+        } else {
+            self.rng.usize(..TOLD_MAX)
+        };
+        let told = fitting.clone().nth(nth).or_else(|| fitting.next())?;
+        Some(Floor {
+            spelled: told.as_of.clone(),
+            floors: told.floors.clone(),
+            whole: told.floors.clone(),
+            is_of_this_life: told.life == life.number,
+        })
+    }
+
+    fn judge(
+        &mut self,
+        question: &Question,
+        facts: &[Fact],
+        demand: &Demand,
+        answer: &Answer,
+        seen: &Floors,
+        history: &History,
+    ) -> Result<Explained, Wrong> {
+        let fresh = answer.fresh();
+        let whole = fresh["transactions"] == "whole";
+        let explained = explained(history, facts, whole)?;
+        explained.not_before(seen)?;
+        if whole && question.is_balanced() {
+            balanced(facts)?;
+        }
+        if fresh["transactions"] == "partial" && fresh["state"] == "live" && history.is_regular() {
+            return Err(Wrong::Partial);
+        }
+        self.tally.answered(fresh);
+        if let Some(floor) = &demand.floor {
+            if fresh["satisfied"] == true {
+                explained.at_least(if whole { &floor.whole } else { &floor.floors })?;
+                self.tally.met(&floor.spelled, floor.is_of_this_life);
+            } else {
+                self.tally.served_below += 1;
+            }
+        }
+        let told_ms = fresh["lag_ms"].as_u64().filter(|_| whole);
+        let bound_ms = demand.max_lag_ms.filter(|_| whole);
+        for (lag_ms, held) in [
+            (told_ms, &mut self.tally.aged),
+            (bound_ms, &mut self.tally.bounded),
+        ] {
+            let lag = lag_ms.map(|lag| Duration::from_millis(lag) + LAG_ROUNDING);
+            if let Some(since) = lag.and_then(|lag| answer.sent.checked_sub(lag)) {
+                explained.as_young_as(history.arrived_before(since))?;
+                *held += 1;
+            }
+        }
+        Ok(explained)
+    }
+
+    fn remember(
+        &mut self,
+        question: Question,
+        facts: Vec<Fact>,
+        explained: &Explained,
+        answer: &Answer,
+        life: &Life,
+    ) -> anyhow::Result<()> {
+        let as_of = answer.fresh()["as_of"].as_str();
+        let mut floors = explained.floors();
+        floors.retain(|(table, _), _| question.tables().contains(table));
+        self.told.push_back(Told {
+            as_of: as_of.context("WRONG: no as_of")?.to_owned(),
+            question,
+            facts,
+            is_whole: explained.whole.is_some(),
+            floors,
+            life: life.number,
+        });
+        if self.told.len() > TOLD_MAX {
+            self.told.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn said(question: &Question, demand: &Demand, answer: &Answer) -> String {
+    let (status, fresh) = (answer.status, answer.fresh());
+    format!("{question:?} with {demand:?}: {status} {fresh}")
+}
