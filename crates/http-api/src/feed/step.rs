@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use query::as_of::{AsOf, TableStanding};
+use query::as_of::{AsOf, TableHash, TableStanding};
 use query::follow::Follower;
 use query::fresh::Fresh;
 use query::reach::{Reach, reach};
 use query::resume::{Resume, resume};
 use row_model::{CutId, TableId};
 use serde::Serialize;
-use table_store::{Anew, Commit, Cut, News, RowChange, Table, TableCut, TableFacts, merged};
+use table_store::{Anew, Commit, Cut, News, RowChange, Table, TableCut, merged};
 
-use super::asked::FeedAsked;
+use super::asked::{FeedAsked, Form};
 use super::spelled::{Spelling, text_of};
 use crate::{ApiState, fresh};
 
@@ -28,8 +28,8 @@ pub(crate) struct Standing {
     at: CutId,
     /// It has seen some of what follows: all up to here is told as one.
     over: Option<AsOf>,
-    /// What was said of its tables then.
-    facts: HashMap<TableId, Arc<TableFacts>>,
+    /// How far its tables had been read then, as far as that is known.
+    tables: HashMap<TableId, TableStanding>,
     is_up_to_date: bool,
 }
 
@@ -63,16 +63,14 @@ struct AliveData<'a> {
 impl Standing {
     /// After all that this cut shows.
     pub fn at(cut: &Cut, asked: &FeedAsked) -> Self {
-        let tables = followed(cut, asked);
-        Self {
+        let mut standing = Self {
             at: cut.id,
             over: None,
-            facts: tables
-                .iter()
-                .map(|table| (table.table.identity().id, Arc::clone(&table.facts)))
-                .collect(),
+            tables: HashMap::new(),
             is_up_to_date: false,
-        }
+        };
+        standing.stand_at(&followed(cut, asked));
+        standing
     }
 
     /// After what a token tells of; `None` if it cannot be told what came since.
@@ -84,10 +82,16 @@ impl Standing {
             Resume::Over(at) => (at, Some(since.clone())),
             Resume::Lost => return None,
         };
+        let standing = |table: &&Table| {
+            let hash = TableHash::of(table.identity());
+            let told = since.tables.iter().find(|told| told.table == hash)?;
+            Some((table.identity().id, told.clone()))
+        };
         Some(Self {
             at,
             over,
-            ..Self::at(cut, asked)
+            tables: tables.iter().filter_map(standing).collect(),
+            is_up_to_date: false,
         })
     }
 
@@ -127,7 +131,7 @@ impl Standing {
         }
         if commits.len() < commits_max && self.at < newest.id {
             self.at = newest.id;
-            self.take_facts(&tables);
+            self.stand_at(&tables);
         }
         if !out.is_empty() {
             return Step::Told(out);
@@ -150,14 +154,16 @@ impl Standing {
         let Some(last) = commits.last() else { return };
         self.at = last.cut;
         let mut transactions = Vec::new();
-        let mut is_told = false;
+        let (mut is_told, mut committed_ms) = (false, None);
         for query in &asked.tables {
             let identity = query.table().table.identity();
             let news = commits.iter().filter_map(|commit| commit.of(identity.id));
             let Some(newest) = news.clone().next_back() else {
                 continue;
             };
-            self.facts.insert(identity.id, Arc::clone(&newest.facts));
+            let standing = TableStanding::at(identity, &newest.facts);
+            self.tables.insert(identity.id, standing);
+            committed_ms = committed_ms.max(newest.facts.commit_ms);
             let rows = news.map(|news| match &news.news {
                 News::Rows(rows) => &rows[..],
                 News::Anew(_) => &[],
@@ -185,31 +191,9 @@ impl Standing {
             }
         }
         if is_told {
-            self.write_commit(api, asked, transactions, out);
+            let id = self.token(api, asked);
+            write_commit(asked.form, &id, transactions, committed_ms, out);
         }
-    }
-
-    fn write_commit(
-        &self,
-        api: &ApiState,
-        asked: &FeedAsked,
-        mut transactions: Vec<String>,
-        out: &mut Vec<u8>,
-    ) {
-        let committed = self
-            .facts
-            .values()
-            .filter_map(|facts| facts.commit_ms)
-            .max();
-        let is_one = transactions.len() == 1;
-        let data = CommitData {
-            tx: if is_one { transactions.pop() } else { None },
-            txs: transactions,
-            commit_time: committed.map(fresh::rfc3339),
-        };
-        let id = self.token(api, asked);
-        let form = asked.form;
-        Spelling { form, out }.event("commit", Some(&id), &data);
     }
 
     /// That it is up to date, or still there: with the place to go on from.
@@ -242,24 +226,38 @@ impl Standing {
 
     /// What it has been told of so far.
     pub fn token(&self, api: &ApiState, asked: &FeedAsked) -> String {
-        let tables = asked.tables.iter().filter_map(|query| {
-            let identity = query.table().table.identity();
-            let facts = self.facts.get(&identity.id)?;
-            Some(TableStanding::at(identity, facts))
-        });
+        let tables = asked.tables.iter();
+        let tables = tables.filter_map(|query| self.tables.get(&query.table().table.identity().id));
         let as_of = AsOf {
             cut: api.store().name_of(self.at),
-            tables: tables.collect(),
+            tables: tables.cloned().collect(),
         };
         as_of.encode()
     }
 
-    fn take_facts(&mut self, tables: &[Arc<TableCut>]) {
+    fn stand_at(&mut self, tables: &[Arc<TableCut>]) {
         for table in tables {
-            let id = table.table.identity().id;
-            self.facts.insert(id, Arc::clone(&table.facts));
+            let identity = table.table.identity();
+            let standing = TableStanding::at(identity, &table.facts);
+            self.tables.insert(identity.id, standing);
         }
     }
+}
+
+fn write_commit(
+    form: Form,
+    id: &str,
+    mut transactions: Vec<String>,
+    committed_ms: Option<i64>,
+    out: &mut Vec<u8>,
+) {
+    let is_one = transactions.len() == 1;
+    let data = CommitData {
+        tx: if is_one { transactions.pop() } else { None },
+        txs: transactions,
+        commit_time: committed_ms.map(fresh::rfc3339),
+    };
+    Spelling { form, out }.event("commit", Some(id), &data);
 }
 
 /// How fresh the tables that are followed are now.

@@ -7,6 +7,7 @@ use axum::body::Body;
 use expect_test::expect;
 use http_api::{Api, Limits};
 use http_body_util::BodyExt;
+use query::as_of::AsOf;
 use row_model::Value::{Int, Null, Text};
 use serde_json::{Value, json};
 
@@ -170,6 +171,30 @@ async fn a_stream_goes_on_where_another_one_stopped() {
     let head = format!("GET /v1/changes?tables=orders&since={token}");
     let nothing = Feed::open(&api, &head).await.until("up_to_date").await;
     assert!(!nothing.contains("upsert"), "{nothing}");
+}
+
+#[tokio::test]
+async fn an_id_says_of_no_table_more_than_was_told() {
+    let mut shop = Shop::keeping();
+    let at = |shop: &mut Shop, table: &str, offset| {
+        shop.set_facts(table, |facts| facts.offsets = vec![(0, offset)]);
+    };
+    at(&mut shop, "orders", 1);
+    at(&mut shop, "items", 1);
+    shop.publish();
+    let (_, body) = get(&shop.api(), "/v1/wait?at_least=Ag").await;
+    let seen = body["fresh"]["as_of"].as_str().unwrap().to_owned();
+    order(&mut shop, 7, "new");
+    at(&mut shop, "orders", 2);
+    shop.publish();
+    shop.put("items", &[Int(7), Text("A,1/🦀"), Int(4)]);
+    at(&mut shop, "items", 2);
+    shop.publish();
+    let head = format!("GET /v1/changes?tables=orders,items&since={seen}");
+    let first = Feed::open(&shop.api(), &head).await.until("commit").await;
+    let told = AsOf::decode(&last_id(&first)).unwrap();
+    let offsets: Vec<_> = told.tables.iter().map(|table| table.offsets[0].1).collect();
+    assert_eq!(offsets, [2, 1], "{first}");
 }
 
 #[tokio::test]
