@@ -105,7 +105,7 @@ impl Asking {
         let max_lag = own.max_lag.as_ref().or(self.in_headers.max_lag.as_ref());
         let max_lag = max_lag.map(|text| lag(text)).transpose()?;
         let asked = at_least.map(|text| {
-            let floor = floor::Floor::parse(text).map_err(|bad| error::bad_floor(bad))?;
+            let floor = floor::Floor::parse(text).map_err(error::bad_floor)?;
             Ok((floor, text.clone()))
         });
         let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());

@@ -79,6 +79,7 @@ mod sequencer;
 mod sequencer_thread;
 mod settings;
 mod shapes;
+mod source_notes;
 mod source_thread;
 mod start_progress;
 mod starts;

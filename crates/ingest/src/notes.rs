@@ -20,12 +20,12 @@ use crate::epochs::Epochs;
 use crate::kept_indexes;
 use crate::lacks::Lacks;
 use crate::past::Past;
-use crate::positions::{self, BlockNote};
 use crate::preparation::{Preparation, PreparationNote};
 use crate::promises::{self, SavedGate};
 use crate::quarantine::Quarantined;
 use crate::resume::SavedPartition;
 use crate::shapes::Shown;
+use crate::source_notes;
 use crate::tables::{OriginState, TableState};
 
 /// Stands in a checkpoint until the medium was scrubbed.
@@ -65,7 +65,7 @@ pub(crate) enum Saved {
     Beside((TableId, beside::Part)),
     Snapshots(SavedSnapshots),
     /// What is known of a connector's source.
-    Source((String, String), positions::Part),
+    Source((String, String), source_notes::Part),
     Gate(SavedGate),
     /// The indexes that were added to a table while it was served.
     Indexes(TableId, Vec<IndexDefinition>),
@@ -310,11 +310,7 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 source: source.to_owned(),
                 topic: topic.to_owned(),
                 partition: number(partition)? as i32,
-                saved: SavedPartition {
-                    next: NextOffset(note.next),
-                    applied: NextOffset(note.applied.max(note.next)),
-                    topic_uuid: note.topic_uuid.map(TopicUuid),
-                },
+                saved: note.saved(),
                 unserved: note.unserved,
             }
         }
@@ -343,15 +339,14 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
             connector: connector.to_owned(),
             snapshots: parse(value).map_err(error)?,
         }),
-        ["source", source, connector] => Saved::Source(
-            (source.to_owned(), connector.to_owned()),
-            positions::Part::Source(parse(value).map_err(error)?),
-        ),
-        ["applied", source, connector, block] => {
-            let note: BlockNote = parse(value).map_err(error)?;
-            let block = note.numbered(number(block)? as u64);
-            let place = (source.to_owned(), connector.to_owned());
-            Saved::Source(place, positions::Part::Block(block))
+        [
+            source_notes::SOURCE | source_notes::BLOCK,
+            source,
+            connector,
+            ref behind @ ..,
+        ] => {
+            let part = source_notes::read(behind, value).map_err(error)?;
+            Saved::Source((source.to_owned(), connector.to_owned()), part)
         }
         [promises::NOTE, source] => Saved::Gate(SavedGate {
             source: source.to_owned(),
@@ -363,6 +358,16 @@ pub(crate) fn read(name: &[u8], value: &[u8]) -> Result<Option<Saved>, NoteError
                 .map(Saved::Beside));
         }
     }))
+}
+
+impl PartitionNote {
+    fn saved(&self) -> SavedPartition {
+        SavedPartition {
+            next: NextOffset(self.next),
+            applied: NextOffset(self.applied.max(self.next)),
+            topic_uuid: self.topic_uuid.map(TopicUuid),
+        }
+    }
 }
 
 impl TableNote {

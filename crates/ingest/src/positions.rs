@@ -6,20 +6,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
 
 use checkpoint_store::Note;
-use row_model::{
-    Change, ChangeBatch, GtidLine, OriginId, PartitionId, RunId, TableId, TransactionKey,
-};
-use serde::{Deserialize, Serialize};
-use table_store::{AppliedIds, Heard, Heartbeats, Reached, SavedBlock};
+use row_model::{Change, ChangeBatch, OriginId, PartitionId, TableId, TransactionKey};
+use table_store::Heard;
 
 use crate::connector_positions::ConnectorPositions;
 use crate::messages::Silence;
-use crate::notes::note_of;
 use crate::partitions::PartitionState;
 use crate::sequencer::Sequencer;
+use crate::source_notes::{self, Loading, Part};
 
 /// What is known of all connectors.
 #[derive(Debug, Default)]
@@ -37,41 +33,6 @@ pub(crate) struct Positions {
     ends_reached: bool,
     /// Blocks of ids that were read of a checkpoint, until all are.
     loading: BTreeMap<(String, String), Loading>,
-}
-
-#[derive(Debug, Default)]
-struct Loading {
-    note: SourceNote,
-    blocks: Vec<SavedBlock>,
-}
-
-/// What a checkpoint keeps of a connector's source, beside the blocks of its transactions.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct SourceNote {
-    timeline: u32,
-    newest: ReachedNote,
-    closed: ReachedNote,
-    former: ReachedNote,
-    newest_id: Option<u64>,
-    floor: Option<u64>,
-    streamed: Option<u128>,
-    snapshot: Option<u128>,
-    snapshot_id: Option<u32>,
-    beat_ms: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct ReachedNote {
-    lsn: Option<u64>,
-    gtids: Vec<(u64, u64)>,
-    commit_ms: Option<i64>,
-}
-
-/// What is stored of a block: its words.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct BlockNote {
-    seen: Vec<u64>,
-    closed: Vec<u64>,
 }
 
 impl Positions {
@@ -96,11 +57,10 @@ impl Positions {
 
     /// Takes up a note of a checkpoint.
     pub fn take_note(&mut self, (source, connector): (String, String), part: Part) {
-        let loading = self.loading.entry((source, connector)).or_default();
-        match part {
-            Part::Source(note) => loading.note = note,
-            Part::Block(block) => loading.blocks.push(block),
-        }
+        self.loading
+            .entry((source, connector))
+            .or_default()
+            .add(part);
     }
 }
 
@@ -184,20 +144,20 @@ impl Sequencer {
 
     /// The same of all partitions of a source that are at their ends: it has nothing more for anyone.
     pub(crate) fn all_were_at_end(&mut self, source: usize) {
-        let at = Some(self.positions.now);
+        let at = self.positions.now;
         let of_source = self
             .partitions
             .iter_mut()
             .filter(|((of, _), _)| *of == source);
         for (_, partition) in of_source.filter(|(_, partition)| partition.is_silent()) {
-            if partition.read_to_end < at {
-                partition.read_to_end = at;
+            if partition.read_to_end < Some(at) {
+                partition.read_to_end = Some(at);
                 self.positions.ends_reached = true;
             }
         }
         let of_source = self.positions.connectors.iter_mut();
         for (_, connector) in of_source.filter(|(of, _)| *of == source) {
-            connector.quiet(at.unwrap_or_default());
+            connector.quiet(at);
         }
     }
 
@@ -275,26 +235,10 @@ impl Sequencer {
 
     /// What has changed, for a checkpoint.
     pub(crate) fn position_notes(&mut self) -> Vec<Note> {
-        let mut notes = Vec::new();
-        for (_, connector) in &mut self.positions.connectors {
-            let (source, name) = (
-                Arc::clone(&connector.cut.name),
-                Arc::clone(&connector.cut.connector),
-            );
-            if std::mem::take(&mut connector.dirty) || !connector.dirty_blocks.is_empty() {
-                notes.push(note_of(
-                    &["source", &source, &name],
-                    Some(&SourceNote::of(connector)),
-                ));
-            }
-            for number in std::mem::take(&mut connector.dirty_blocks) {
-                let block = connector.cut.applied.saved(number);
-                let note = block.map(|SavedBlock { seen, closed, .. }| BlockNote { seen, closed });
-                let name = ["applied", &source, &name, &number.to_string()];
-                notes.push(note_of(&name, note.as_ref()));
-            }
-        }
-        notes
+        let connectors = self.positions.connectors.iter_mut();
+        connectors
+            .flat_map(|(_, connector)| source_notes::notes(connector))
+            .collect()
     }
 
     /// Puts back what a checkpoint remembers, when all notes of it were read.
@@ -385,85 +329,5 @@ impl PartitionState {
     /// Its source has nothing more of it, and would say so if it had.
     pub(crate) fn is_silent(&self) -> bool {
         self.at_end && !self.fenced && !self.paused && self.halted.is_none()
-    }
-}
-
-/// One note that was read.
-#[derive(Debug)]
-pub(crate) enum Part {
-    Source(SourceNote),
-    Block(SavedBlock),
-}
-
-impl BlockNote {
-    pub fn numbered(self, number: u64) -> SavedBlock {
-        SavedBlock {
-            number,
-            seen: self.seen,
-            closed: self.closed,
-        }
-    }
-}
-
-impl SourceNote {
-    fn of(connector: &ConnectorPositions) -> Self {
-        let cut = &connector.cut;
-        let (newest_id, floor) = cut.applied.saved_bounds();
-        Self {
-            timeline: cut.timeline,
-            newest: ReachedNote::of(&cut.newest),
-            closed: ReachedNote::of(&cut.closed),
-            former: ReachedNote::of(&cut.former),
-            newest_id,
-            floor,
-            streamed: connector.streamed.map(|run| run.0),
-            snapshot: connector.snapshot.map(|run| run.0),
-            snapshot_id: connector.snapshot_id,
-            beat_ms: match cut.heartbeats {
-                Heartbeats::Last(at) => Some(at),
-                Heartbeats::NotConfigured | Heartbeats::Awaited => None,
-            },
-        }
-    }
-}
-
-impl Loading {
-    fn restore(self, connector: &mut ConnectorPositions) {
-        let note = self.note;
-        let cut = &mut connector.cut;
-        cut.timeline = note.timeline;
-        cut.newest = note.newest.restore();
-        cut.closed = note.closed.restore();
-        cut.former = note.former.restore();
-        cut.applied = AppliedIds::restored((note.newest_id, note.floor), self.blocks);
-        if let (Some(at), Heartbeats::Awaited) = (note.beat_ms, cut.heartbeats) {
-            cut.heartbeats = Heartbeats::Last(at);
-        }
-        connector.streamed = note.streamed.map(RunId);
-        connector.snapshot = note.snapshot.map(RunId);
-        connector.snapshot_id = note.snapshot_id;
-        connector.seen(Heard(0));
-        connector.dirty = false;
-    }
-}
-
-impl ReachedNote {
-    fn of(reached: &Reached) -> Self {
-        let gtids = reached.gtids.iter();
-        Self {
-            lsn: reached.lsn,
-            gtids: gtids.map(|(line, number)| (line.0, *number)).collect(),
-            commit_ms: reached.commit_ms,
-        }
-    }
-
-    fn restore(&self) -> Reached {
-        let gtids = self.gtids.iter();
-        let gtids = gtids.map(|(line, number)| (GtidLine(*line), *number));
-        Reached {
-            lsn: self.lsn,
-            gtids: Arc::new(gtids.collect()),
-            commit_ms: self.commit_ms,
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
 
+use std::sync::mpsc;
 use std::time::Duration;
 
-use change_feed::{Source, SourceEvent, StartAt};
+use change_feed::{EndsQuestion, LogEnd, Source, SourceEvent, StartAt};
 use kafka_source::mock::Broker;
 use kafka_source::{KafkaOptions, KafkaSource};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -327,4 +328,42 @@ fn what_cannot_work_is_refused_at_once() {
             .contains("fetch.wait.max.ms")
     );
     assert_eq!(refused(&["a"], Some(("fetch.wait.max.ms", "7"))), None);
+}
+
+/// Polls until a question is answered.
+fn ends_of(source: &mut KafkaSource, topic: &str) -> Result<Vec<LogEnd>, String> {
+    let (answer, answered) = mpsc::channel();
+    let of = vec![(topic.to_owned(), 0)];
+    source.ask_ends(EndsQuestion::new(of, move |ends| {
+        answer.send(ends).unwrap()
+    }));
+    for _ in 0..POLLS_MAX {
+        source.poll(POLL_TIMEOUT, &mut Vec::new());
+        if let Ok(ends) = answered.try_recv() {
+            return ends;
+        }
+    }
+    panic!("nobody answered where {topic} ends");
+}
+
+#[test]
+fn a_broker_says_where_logs_end_and_one_that_is_away_is_named() {
+    let broker = Broker::start().unwrap();
+    broker.create_topic("orders", 1).unwrap();
+    send(&broker, "orders", 0..3);
+    let mut source = source(&broker, &["orders"]);
+    told_until(&mut source, "DiscoveryComplete");
+    let end = |next| LogEnd {
+        topic: "orders".to_owned(),
+        partition: 0,
+        next,
+    };
+    assert_eq!(ends_of(&mut source, "orders"), Ok(vec![end(3)]));
+    // Also what nobody has read yet.
+    send(&broker, "orders", 3..5);
+    assert_eq!(ends_of(&mut source, "orders"), Ok(vec![end(5)]));
+    broker.go_away().unwrap();
+    told_until(&mut source, "unavailable");
+    let refused = ends_of(&mut source, "orders");
+    assert!(refused.is_err(), "{refused:?}");
 }

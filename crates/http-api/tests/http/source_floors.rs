@@ -119,6 +119,20 @@ async fn told(api: &Api, query: &str) -> String {
     told
 }
 
+const TAUGHT: [&str; 11] = [
+    "at_least=tx:753&wait=5ms",
+    "at_least=tx:740&wait=0",
+    "at_least=lsn:0/26B3F70&wait=0",
+    "at_least=lsn:0/1A00000&wait=0",
+    "at_least=ts:99999999999999&wait=0",
+    "at_least=gtid:0-1-7",
+    "at_least=tx:crm/7",
+    "at_least=log_end",
+    "at_least=source_now",
+    "max_lag=10ms",
+    "max_lag=10ms&wait=5ms",
+];
+
 #[tokio::test]
 async fn errors_teach() {
     let mut site = Site::new();
@@ -132,37 +146,9 @@ async fn errors_teach() {
     }
     site.source.former.lsn = Some(0x1FF_FFFF);
     site.read_to_end(2);
-    for query in [
-        "at_least=tx:753&wait=5ms",
-        "at_least=tx:740&wait=0",
-        "at_least=lsn:0/26B3F70&wait=0",
-        "at_least=lsn:0/1A00000&wait=0",
-        "at_least=ts:99999999999999&wait=0",
-        "at_least=gtid:0-1-7",
-        "at_least=tx:crm/7",
-        "at_least=log_end",
-        "at_least=source_now",
-        "max_lag=10ms",
-        "max_lag=10ms&wait=5ms",
-    ] {
+    for query in TAUGHT {
         all += &told(&api, query).await;
     }
-    all += "— with heartbeats\n";
-    for heartbeats in [Heartbeats::Awaited, Heartbeats::Last(NOW_MS - 20_000)] {
-        site.source.heartbeats = heartbeats;
-        site.publish();
-        all += &told(&api, "at_least=lsn:0/26B3F70&wait=0").await;
-    }
-    all += "— of two databases in one source\n";
-    let tables = Arc::clone(&site.source.tables);
-    site.shop.set_source(SourceCut {
-        name: "shop".into(),
-        connector: "archive".into(),
-        tables,
-        ..SourceCut::default()
-    });
-    site.publish();
-    all += &told(&api, "at_least=tx:753").await;
     expect![[r#"
         — nothing was read of any source
         at_least=tx:753&wait=0
@@ -203,7 +189,32 @@ async fn errors_teach() {
         max_lag=10ms&wait=5ms
           503 "too_stale" "Waited 5 ms. The answer may be 38 ms behind the log; max_lag is 10 ms."
           hint: "Retry, add wait=2s to be answered as soon as it is fresh enough, or on_miss=serve to read it as it is. GET /v1/status says what is behind."
-        — with heartbeats
+    "#]].assert_eq(&all);
+}
+
+#[tokio::test]
+async fn errors_tell_of_heartbeats_and_of_sources_that_could_be_meant() {
+    let mut site = Site::new();
+    let api = site.shop.api();
+    site.saw(752, 0x16B_3F70);
+    site.read_to_end(2);
+    let mut all = String::new();
+    for heartbeats in [Heartbeats::Awaited, Heartbeats::Last(NOW_MS - 20_000)] {
+        site.source.heartbeats = heartbeats;
+        site.publish();
+        all += &told(&api, "at_least=lsn:0/26B3F70&wait=0").await;
+    }
+    all += "— of two databases in one source\n";
+    let tables = Arc::clone(&site.source.tables);
+    site.shop.set_source(SourceCut {
+        name: "shop".into(),
+        connector: "archive".into(),
+        tables,
+        ..SourceCut::default()
+    });
+    site.publish();
+    all += &told(&api, "at_least=tx:753").await;
+    expect![[r#"
         at_least=lsn:0/26B3F70&wait=0
           504 "not_yet_applied" "Waited 0 ms for lsn:0/26B3F70. Source 'shop' has been seen up to 0/16B3F70."
           hint: "Applying continues. Retry with a longer wait (at most 60s), or add on_miss=serve to read the table as it is. heartbeat_table is configured and no row of it has come yet: look at heartbeat.interval.ms and heartbeat.action.query of the connector."

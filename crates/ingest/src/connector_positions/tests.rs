@@ -1,3 +1,5 @@
+//! What is concluded from what was heard of a source, and when.
+
 use row_model::{ChangeKind, OriginId, SchemaId, SnapshotMark, Transaction};
 use table_store::Sighting;
 

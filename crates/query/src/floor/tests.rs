@@ -1,3 +1,5 @@
+//! How floors are spelled, and what each kind of them lets through.
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -11,42 +13,43 @@ use super::*;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
+const SPELLED: [&str; 30] = [
+    "tx:753",
+    "tx:shop/753",
+    "tx:781:39950456",
+    "lsn:0/16B3F70",
+    "lsn:shop/eu/1/0",
+    "gtid:0-1-42",
+    "gtid:crm/0-1-42,1-7-3",
+    "ts:1795219198412",
+    "ts:shop/2026-11-20T23:59:58.412Z",
+    "ts:2026-11-21T01:59:58.412+02:00",
+    "log_end",
+    "Ag",
+    "source_now",
+    "",
+    "tx:",
+    "tx:-1",
+    "tx:18446744073709551616",
+    "tx:abc",
+    "lsn:16B3F70",
+    "lsn:0/",
+    "lsn:0/x",
+    "lsn:0/123456789",
+    "gtid:7",
+    "gtid:",
+    "ts:",
+    "ts:yesterday",
+    "ts:2026-11-20T23:59:58",
+    "ts:infinity",
+    "at:7",
+    "753",
+];
+
 #[test]
 fn floors_are_spelled_in_five_ways() {
-    let texts = [
-        "tx:753",
-        "tx:shop/753",
-        "tx:781:39950456",
-        "lsn:0/16B3F70",
-        "lsn:shop/eu/1/0",
-        "gtid:0-1-42",
-        "gtid:crm/0-1-42,1-7-3",
-        "ts:1795219198412",
-        "ts:shop/2026-11-20T23:59:58.412Z",
-        "ts:2026-11-21T01:59:58.412+02:00",
-        "log_end",
-        "Ag",
-        "source_now",
-        "",
-        "tx:",
-        "tx:-1",
-        "tx:18446744073709551616",
-        "tx:abc",
-        "lsn:16B3F70",
-        "lsn:0/",
-        "lsn:0/x",
-        "lsn:0/123456789",
-        "gtid:7",
-        "gtid:",
-        "ts:",
-        "ts:yesterday",
-        "ts:2026-11-20T23:59:58",
-        "ts:infinity",
-        "at:7",
-        "753",
-    ];
     let mut out = String::new();
-    for text in texts {
+    for text in SPELLED {
         match Floor::parse(text) {
             Ok(Floor::Source(SourceFloor { source, at })) => {
                 writeln!(out, "{text}: {source:?} {at:?}").unwrap();

@@ -13,22 +13,6 @@ use telemetry::clock;
 
 use crate::measure::{Measured, cpu_seconds, status_bytes};
 
-fn settings() -> Settings {
-    Settings {
-        tables: Vec::new(),
-        // What the log costs is measured here; what a checkpoint costs, by the checkpoint bench.
-        checkpoint_interval: Duration::from_hours(1),
-        volatile: true,
-        memory_bytes_max: u64::MAX,
-        quarantine_bytes_max: 1 << 20,
-        preparations: ingest::Preparations::default(),
-        unserved: Vec::new(),
-        transactions: Vec::new(),
-        keep: Vec::new(),
-        indexes: Vec::new(),
-    }
-}
-
 pub fn run(source: Box<dyn Source>) -> Measured {
     let catalog = Arc::new(SchemaCatalog::default());
     let decoders = Arc::clone(&catalog);

@@ -86,35 +86,30 @@ fn source(raw: RawSource, at: &KeyPath, findings: &mut Findings<'_>) -> Option<S
             })
         });
     let formats = columns::formats(raw.formats, &at.key("formats"), findings);
-    if let Some(topic) = &raw.heartbeat_topic {
-        check_topic(topic, false, &at.key("heartbeat_topic"), findings);
-    }
-    if let Some(topic) = &raw.heartbeat_table {
-        check_topic(topic, false, &at.key("heartbeat_table"), findings);
+    for (key, topic) in [
+        ("heartbeat_topic", &raw.heartbeat_topic),
+        ("heartbeat_table", &raw.heartbeat_table),
+        ("signal_table", &raw.signal_table),
+        ("transaction_topic", &raw.transaction_topic),
+    ] {
+        if let Some(topic) = topic {
+            check_topic(topic, false, &at.key(key), findings);
+        }
     }
     let registry = raw
         .schema_registry
         .and_then(|raw| registry::validate(raw, &at.key("schema_registry"), findings));
-    if let Some(topic) = &raw.signal_table {
-        check_topic(topic, false, &at.key("signal_table"), findings);
-    }
-    if let Some(topic) = &raw.transaction_topic {
-        check_topic(topic, false, &at.key("transaction_topic"), findings);
-    }
-    let transaction_wait = transaction_wait(raw.transaction_wait.as_deref(), at, findings);
     Some(SourceConfig {
         name: name?,
         reads,
         heartbeat_topic: raw.heartbeat_topic,
         transaction_topic: raw.transaction_topic.clone(),
-        transaction_wait,
+        transaction_wait: transaction_wait(raw.transaction_wait.as_deref(), at, findings),
         heartbeat_table: raw.heartbeat_table.clone(),
         registry,
-        unserved_topics: raw
-            .signal_table
+        unserved_topics: [raw.signal_table, raw.transaction_topic, raw.heartbeat_table]
             .into_iter()
-            .chain(raw.transaction_topic)
-            .chain(raw.heartbeat_table)
+            .flatten()
             .collect(),
         on_bad_record: raw
             .on_bad_record

@@ -1,3 +1,5 @@
+//! The ids of applied transactions against naive sets of them.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -78,7 +78,7 @@ pub(super) fn of_statement(state: &ApiState, cut: &Cut, refused: &SqlError) -> A
             };
             let refused = refused.with_hint(format!("GET /v1/tables/{table} lists all columns."));
             match cut.table(table) {
-                Ok(table) => refused.at(fresh::of_table(&cut, table, state.now_ms())),
+                Ok(table) => refused.at(fresh::of_table(cut, table, state.now_ms())),
                 Err(_) => refused,
             }
         }
