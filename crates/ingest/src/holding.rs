@@ -88,6 +88,10 @@ impl Holding {
     }
 
     /// When the first change that waits was committed, if it says so: all before it is shown.
+    #[expect(
+        clippy::option_option,
+        reason = "nothing waits, or what waits does not say when it was committed"
+    )]
     pub fn since_commit_ms(&self) -> Option<Option<i64>> {
         let first = self.queue.front()?;
         Some(first.batch.changes.first()?.commit_ms)

@@ -336,10 +336,13 @@ async fn every_surface_keeps_to_a_bound_on_the_lag() {
     assert_eq!(refused.status(), 400);
 }
 
+/// A source, its partitions, and the way back.
+type Question = (String, Vec<(String, i32)>, EndsAnswer);
+
 /// Answers when the test says so.
 #[derive(Default)]
 struct Broker {
-    asked: Mutex<Vec<(String, Vec<(String, i32)>, EndsAnswer)>>,
+    asked: Mutex<Vec<Question>>,
 }
 
 struct Asked(Arc<Broker>);
