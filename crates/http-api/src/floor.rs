@@ -110,6 +110,13 @@ impl Asking {
         });
         let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());
         let exact = Exact::read(exact.map(String::as_str))?;
+        if exact.is_wanted() && self.patience.is_conditional() {
+            if wait.is_some() {
+                return Err(error::wait_and_exact());
+            }
+            // A preference of the headers, which is not to be met.
+            self.patience.sleeps_at_most(Duration::ZERO);
+        }
         let Some(insists) = Insists::of(asked.transpose()?, max_lag) else {
             return match (wait, serves) {
                 (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),
@@ -309,7 +316,7 @@ fn serves(word: &str) -> Result<bool, ApiError> {
     }
 }
 
-fn wait(text: &str) -> Result<Duration, ApiError> {
+pub(crate) fn wait(text: &str) -> Result<Duration, ApiError> {
     let wait = duration(text).filter(|wait| *wait <= WAIT_MAX);
     wait.ok_or_else(|| error::bad_wait(WAIT_MAX))
 }
@@ -340,7 +347,7 @@ pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(WAIT_MAX))
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+pub(crate) fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
         return Ok(None);

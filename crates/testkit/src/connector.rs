@@ -155,12 +155,14 @@ impl Connector {
     }
 
     fn event(self, at: At<'_>, op: &str, id: Option<i64>, images: &str) -> PlannedRecord {
-        let table = at.topic.rsplit('.').next().unwrap_or_default();
+        let mut parts = at.topic.rsplit('.');
+        let (table, schema) = (parts.next().unwrap_or_default(), parts.next());
+        let schema = schema.unwrap_or("public");
         let number = |number: Option<u64>| number.map_or("null".to_owned(), |it| it.to_string());
         let (lsn, transaction) = (number(at.lsn), number(at.transaction));
         let snapshot = if op == "r" { "true" } else { "false" };
         let value = format!(
-            r#"{{{images},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"{snapshot}","db":"d","sequence":"[null,\"{lsn}\"]","schema":"public","table":"{table}","txId":{transaction},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":6}}"#
+            r#"{{{images},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"s","ts_ms":5,"snapshot":"{snapshot}","db":"d","sequence":"[null,\"{lsn}\"]","schema":"{schema}","table":"{table}","txId":{transaction},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":6}}"#
         );
         let key = id.map(|id| format!(r#"{{"id":{id}}}"#));
         PlannedRecord {

@@ -29,6 +29,8 @@ pub enum Canary {
     DropsFailures,
     /// A log that begins late is read as if it began there.
     OverlooksRetention,
+    /// A transaction is complete when it has ended, whatever was read of it.
+    TearsTransactions,
 }
 
 impl Canary {
@@ -45,5 +47,6 @@ impl Canary {
         Self::ClaimsFreshness,
         Self::DropsFailures,
         Self::OverlooksRetention,
+        Self::TearsTransactions,
     ];
 }

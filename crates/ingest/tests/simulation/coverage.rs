@@ -38,6 +38,7 @@ happenings! {
     BlockingSnapshot,
     Vanished,
     LateTransaction,
+    EndLost,
     // In the broker.
     PartitionsAdded,
     TopicGone,
@@ -48,6 +49,8 @@ happenings! {
     Started,
     Crashed,
     Published,
+    WholeShown,
+    PartsShown,
     Checkpointed,
     CheckpointFailed,
     Paused,

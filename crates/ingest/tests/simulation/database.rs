@@ -4,6 +4,7 @@
 //! Invariant: records are written in the order of the changes; only a connector that was restarted
 //! repeats itself, and one that lost its place takes a full snapshot.
 
+mod boundaries;
 mod broker;
 mod changes;
 mod snapshots;
@@ -14,6 +15,8 @@ use testkit::scripted_source::{PlannedRecord, ScriptedLog, TakenTopic};
 use crate::coverage::Happening;
 use crate::trace::Trace;
 use crate::truth::{Place, Rows, Truth, What};
+pub use boundaries::BOUNDARIES;
+use boundaries::Boundaries;
 use snapshots::Scanning;
 
 /// Ids of rows come from `0..IDS`, so that they are updated, deleted and made again a lot.
@@ -70,6 +73,8 @@ pub struct Database {
     /// Records, and offsets without one.
     written: u64,
     scanning: Option<Scanning>,
+    /// Where the connector tells transactions.
+    pub boundaries: Option<Boundaries>,
     /// A topic that the broker does not have just now.
     gone: Option<(usize, TakenTopic)>,
     is_unreachable: bool,
@@ -106,6 +111,7 @@ impl Database {
             transaction: 1,
             written: 0,
             scanning: None,
+            boundaries: None,
             gone: None,
             is_unreachable: false,
             trace: trace.clone(),
@@ -113,14 +119,23 @@ impl Database {
         for topic in &database.topics {
             database.log.create_topic(topic.name, topic.partitions);
         }
+        if rng.u32(..3) == 0 {
+            database.log.create_topic(BOUNDARIES, 1);
+            database.boundaries = Some(Boundaries::default());
+        }
         if rng.u32(..3) > 0 {
             database.begin_scan(rng);
         }
         database
     }
 
-    /// Something happens.
+    /// Something happens, all of it in one transaction.
     pub fn step(&mut self, rng: &mut fastrand::Rng) {
+        self.happen(rng);
+        self.end_transaction(rng);
+    }
+
+    fn happen(&mut self, rng: &mut fastrand::Rng) {
         if self.gone.is_some() || self.is_unreachable {
             return self.mend(rng);
         }
@@ -128,7 +143,8 @@ impl Database {
             return self.go_on_scanning(rng);
         }
         self.lsn += rng.u64(1..5);
-        self.transaction += u64::from(rng.bool());
+        let is_another = rng.bool() || self.boundaries.is_some();
+        self.transaction += u64::from(is_another);
         let topic = rng.usize(..self.topics.len());
         match rng.u32(..200) {
             0..6 => self.truncate(topic, rng),
@@ -163,11 +179,13 @@ impl Database {
         while self.scanning.is_some() {
             self.write_scan();
         }
+        self.transaction += 1;
         // What a run streams says that its snapshot is over.
         for topic in 0..self.topics.len() {
             self.lsn += 1;
             self.upsert(topic, 0);
         }
+        self.end_transaction(rng);
     }
 
     pub fn end(&self, topic: usize, partition: i32) -> u64 {
@@ -223,6 +241,10 @@ impl Database {
     }
 
     fn append_copy(&mut self, topic: usize, record: PlannedRecord, copy_of: Option<u64>) -> Place {
+        let record = match copy_of {
+            Some(_) => record,
+            None => self.of_transaction(topic, record),
+        };
         let Topic {
             name,
             shape,

@@ -12,7 +12,9 @@ use change_feed::{Decoder, PartitionFacts, Source, SourceEvent, StartAt, TopicCo
 use checkpoint_store::{CheckpointStore, MemoryDisk};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{OnBadRecord, Pending, Sequencer, Settings, SourceOrder, SourceSetup, StatusReport};
-use row_model::{Change, ChangeBatch, ChangeKind, NextOffset, PartitionId, SchemaCatalog};
+use row_model::{
+    BoundaryKind, Change, ChangeBatch, ChangeKind, NextOffset, PartitionId, SchemaCatalog,
+};
 use testkit::faulty_store::{Faults, FaultyStore, open_faulty};
 use testkit::scripted_source::{ScriptedLog, ScriptedSource};
 
@@ -275,10 +277,12 @@ impl Process {
             }
             self.publish();
         }
-        // Nothing is waited for that long.
+        // Nothing is waited for that long: not for a transaction, and then not for half of a key change.
         self.publish();
-        self.now_ms += 1_000_000;
-        self.publish();
+        for _ in 0..2 {
+            self.now_ms += 1_000_000;
+            self.publish();
+        }
         self.quiet();
         self.publish();
         // One that may be on its way, and one of what came after it.
@@ -385,6 +389,13 @@ impl Process {
     fn spoil(&self, changes: &mut ChangeBatch) {
         match self.canary {
             Canary::DropsFailures => changes.failures.clear(),
+            Canary::TearsTransactions => {
+                for boundary in &mut changes.boundaries {
+                    if let BoundaryKind::Ends { events } = &mut boundary.kind {
+                        events.clear();
+                    }
+                }
+            }
             Canary::AppliesTwice => {
                 let changes = changes.changes.iter_mut();
                 let is_of_keyless = |change: &&mut Change| {

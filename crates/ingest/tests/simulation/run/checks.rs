@@ -1,6 +1,6 @@
 //! What must hold: after a start, of every cut, when a source is quiet, and at the end.
 
-use table_store::{ReadState, TableCut};
+use table_store::{ReadState, TableCut, Transactions};
 
 use super::World;
 use crate::coverage::Happening;
@@ -70,6 +70,57 @@ impl World {
             };
             self.check_rows("at a cut", at, &seen, next)?;
             self.check_facts(at, &seen, next)?;
+        }
+        self.check_transactions(process)
+    }
+
+    /// A cut that says so shows the first of the source's transactions, each of them whole.
+    fn check_transactions(&self, process: &Process) -> Result<(), String> {
+        let Some(boundaries) = &self.database.boundaries else {
+            return Ok(());
+        };
+        let cut = process.sequencer.store().published();
+        let says_whole = |topic: &str| {
+            let mut tables = cut.tables().iter();
+            let table = tables.find(|table| table.table.identity().topic == topic);
+            table.is_some_and(|table| table.facts.transactions == Transactions::Whole)
+        };
+        let topics = self.database.topics.iter();
+        let whole: Vec<bool> = topics.map(|topic| says_whole(topic.name)).collect();
+        self.count(if whole.contains(&true) {
+            Happening::WholeShown
+        } else {
+            Happening::PartsShown
+        });
+        let next = |topic: &str, partition: i32| {
+            let mut tables = cut.tables().iter();
+            let table = tables.find(|table| table.table.identity().topic == topic);
+            let offsets = table.map_or(&[][..], |table| &table.facts.offsets);
+            offsets
+                .iter()
+                .find(|(of, _)| *of == partition)
+                .map_or(0, |it| it.1)
+        };
+        let mut first_missing = None;
+        for (number, places) in boundaries.written.iter().enumerate() {
+            let places = places.iter().filter(|(topic, _)| whole[*topic]);
+            let retained = places.clone().filter(|(topic, (partition, offset))| {
+                let name = self.database.topics[*topic].name;
+                *offset >= self.database.log.retained_from(name, *partition)
+            });
+            let shown = retained.map(|(topic, (partition, offset))| {
+                next(self.database.topics[*topic].name, *partition) > *offset
+            });
+            let shown: Vec<bool> = shown.collect();
+            if shown.contains(&true) && (shown.contains(&false) || first_missing.is_some()) {
+                return Err(format!(
+                    "a cut says whole and shows {shown:?} of transaction {number} at {:?}; the first that is missing is {first_missing:?}",
+                    places.collect::<Vec<_>>()
+                ));
+            }
+            if shown.contains(&false) {
+                first_missing.get_or_insert(number);
+            }
         }
         Ok(())
     }
