@@ -3,6 +3,8 @@
 //! What it is not: it keeps about 5 MB a partition and lets older records go, keeps nothing on disk,
 //! never compacts, does not tell topic settings, and forgets everything when it is dropped.
 
+mod plain;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext};
+
+pub use plain::{PlainConsumer, PlainRecord};
 
 /// What a partition keeps, as librdkafka fixes it. The newest batch is always kept.
 pub const RETAINED_BYTES_PER_PARTITION: usize = 5 << 20;

@@ -65,7 +65,7 @@ pub fn start(
         while running.load(Ordering::Relaxed)
             && moments.has_room_for(written / TRANSACTIONS_A_PROBE)
         {
-            let due = (moments.now() - began).as_secs_f64() * TRANSACTIONS_PER_S as f64;
+            let due = moments.now().saturating_sub(began).as_secs_f64() * TRANSACTIONS_PER_S as f64;
             while written < due as u64 {
                 write(&broker, &moments, written, &mut random)?;
                 written += 1;
@@ -77,7 +77,7 @@ pub fn start(
             std::thread::sleep(PAUSE);
         }
         broker.flush()?;
-        let seconds = (moments.now() - began).as_secs_f64();
+        let seconds = moments.now().saturating_sub(began).as_secs_f64();
         Ok((written * EVENTS_A_TRANSACTION) as f64 / seconds)
     })
 }
