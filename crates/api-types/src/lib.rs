@@ -30,7 +30,8 @@ pub use rows::{ListPlan, ListResponse, ListTail, RowResponse};
 pub use sql::{SqlRequest, SqlResponse, SqlTail};
 pub use status::{
     CheckpointState, CheckpointStatus, PartitionStatus, QUARANTINE_LISTED_MAX, QuarantineNote,
-    SourceKind, SourceStatus, StartPhase, StartStatus, StatusResponse, TableStart, TableStatus,
+    SourceKind, SourceStatus, StageTimes, StartPhase, StartStatus, StatusResponse, TableStages,
+    TableStart, TableStatus, Unknown,
 };
 pub use tables::{
     Cardinality, ColumnInfo, IndexInfo, IndexKind, IndexRemoved, IndexRequest, IndexResponse,

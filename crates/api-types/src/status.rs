@@ -108,10 +108,51 @@ pub struct TableStatus {
     /// would help.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Where the time goes between a commit and its visibility. `None` while the last minute brought no record that
+    /// tells, or the table is not live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<TableStages>,
+    /// What `fresh` or `stages` cannot say, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Unknown>,
     /// The newest rebuild that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
     pub fresh: Fresh,
+}
+
+/// Where the records of the last minute lost their time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableStages {
+    /// How many there were, or of how many this is told.
+    pub records: u64,
+    /// From the commit to the connector.
+    pub connector: Option<StageTimes>,
+    /// From there to the record's time in the log.
+    pub broker: Option<StageTimes>,
+    /// From there to the cut that shows it.
+    pub rowtide: Option<StageTimes>,
+    /// From the commit to the cut that shows it.
+    pub whole: Option<StageTimes>,
+    /// What it is due to where that is known, with the setting that mends it, and clocks that disagree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+}
+
+/// How long a stage took. Negative if one clock is behind another. The first two are right to an eighth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageTimes {
+    pub median_ms: i64,
+    pub p99_ms: i64,
+    pub worst_ms: i64,
+}
+
+/// Something that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// As it is called in `fresh`, or `stages`, or `stages.connector`.
+    pub field: String,
+    pub reason: String,
 }
 
 /// A record that could not be applied, without its bytes.

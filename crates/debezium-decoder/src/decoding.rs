@@ -86,7 +86,8 @@ impl Decoding<'_> {
             }
         }
         self.out.records += 1;
-        self.out.log_time_ms = self.out.log_time_ms.max(record.timestamp_ms);
+        let (offset, timestamp_ms) = (record.offset, record.timestamp_ms);
+        self.out.push_log_time(offset, timestamp_ms);
         self.out.next_offset = NextOffset(record.offset + 1);
         Ok(())
     }

@@ -19,7 +19,7 @@ use query::url::{Problem, SyntaxError};
 use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use exact::{
-    bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired,
+    bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired, wait_and_exact,
 };
 pub(crate) use floor::{
     bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for,

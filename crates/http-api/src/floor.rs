@@ -110,6 +110,13 @@ impl Asking {
         });
         let exact = own.at_exact.as_ref().or(self.in_headers.at_exact.as_ref());
         let exact = Exact::read(exact.map(String::as_str))?;
+        if exact.is_wanted() && self.patience.is_conditional() {
+            if wait.is_some() {
+                return Err(error::wait_and_exact());
+            }
+            // A preference of the headers, which is not to be met.
+            self.patience.sleeps_at_most(Duration::ZERO);
+        }
         let Some(insists) = Insists::of(asked.transpose()?, max_lag) else {
             return match (wait, serves) {
                 (Some(_), _) if !self.patience.is_conditional() => Err(error::nothing_waited_for()),

@@ -16,6 +16,7 @@ mod scan;
 mod sql;
 mod status;
 mod tables;
+mod unknown;
 mod wait;
 
 use std::borrow::Cow;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use api_types::{
     CheckpointStatus, MemoryStatus, QuarantineNote, QuarantineRecord, RebuildStatus, SourceStatus,
-    StartStatus,
+    StartStatus, TableStages,
 };
 use query::json::RowShapes;
 use query::relation::{Relations, World};
@@ -28,6 +28,9 @@ pub trait StatusProvider: Send + Sync + 'static {
 
     /// The newest rebuild of a table that was asked for, by the table's name.
     fn rebuild(&self, table: &str) -> Option<RebuildStatus>;
+
+    /// Where the time goes of a table that is called so, as far as its newest records tell.
+    fn stages(&self, table: &str) -> Option<TableStages>;
 
     fn checkpoint(&self) -> CheckpointStatus;
 

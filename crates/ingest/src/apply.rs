@@ -1,6 +1,7 @@
 //! Applies a decoded batch: each change to its table, each failure to the quarantine, the offset last.
 
 use row_model::{Change, ChangeBatch, ChangeKind, Failure, NextOffset, PartitionId};
+use table_store::ReadState;
 use telemetry::{Event, Operation, count_applied};
 
 use crate::pairs::Refused;
@@ -128,8 +129,13 @@ impl Sequencer {
         table.see(batch);
         let mut applied = Applied::default();
         let (closed, runs) = (table.closed(), table.runs());
+        let is_live = table.facts.state == ReadState::Live;
         for change in changes {
+            let stale = applied.stale;
             refused.extend(table.take(cut, batch, change, &mut applied));
+            if is_live && applied.stale == stale {
+                table.stages.note(batch, change);
+            }
         }
         applied.count(&table.identity.name);
         let snapshot_closed = table.closed() != closed;

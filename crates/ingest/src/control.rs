@@ -161,6 +161,7 @@ impl Sequencer {
                 let decode = |source, record: &Quarantined| decoding.decode(source, record);
                 let replayed = self.replay_quarantine(&selection, decode);
                 self.publish(now_ms);
+                board.update(|report| self.report(report));
                 let _ = answer.send(replayed);
             }
         }

@@ -72,6 +72,9 @@ impl Sequencer {
             if self.tables[at].touched {
                 let facts = self.facts(at, now_ms);
                 let table = &mut self.tables[at];
+                let states = [table.facts.state, facts.state];
+                let counts = states == [ReadState::Live; 2];
+                table.publish_stages(counts, now_ms);
                 table.facts = Arc::new(facts);
                 table.touched = false;
                 self.keep_versions_if_live(at);

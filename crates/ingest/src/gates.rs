@@ -26,7 +26,7 @@ const HEARTBEATS: &str = "__debezium-heartbeat";
 /// What came of a partition that waits.
 #[derive(Debug)]
 enum Arrival {
-    Records(ChangeBatch),
+    Records(Box<ChangeBatch>),
     End(NextOffset),
 }
 
@@ -163,7 +163,7 @@ impl Sequencer {
         // It has more to show, whatever its source said while that waited.
         partition.at_end = false;
         let waiting = gate.waiting.entry(id).or_default();
-        waiting.push_back(Arrival::Records(batch));
+        waiting.push_back(Arrival::Records(Box::new(batch)));
         self.go_through(source);
     }
 

@@ -263,6 +263,8 @@ impl Half {
 fn alone(batch: &ChangeBatch, change: &Change) -> ChangeBatch {
     let mut own = ChangeBatch::new(batch.partition);
     (own.format, own.log_time_ms) = (batch.format, batch.log_time_ms);
+    let log_time = batch.log_time_of(change.offset);
+    own.log_times.extend(log_time.map(|ms| (change.offset, ms)));
     let mut moved = |range: &std::ops::Range<u32>| {
         let start = own.bytes.len() as u32;
         own.bytes.extend_from_slice(batch.slice(range));

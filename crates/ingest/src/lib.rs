@@ -81,6 +81,7 @@ mod settings;
 mod shapes;
 mod source_notes;
 mod source_thread;
+mod stages;
 mod start_progress;
 mod starts;
 mod status;
@@ -110,6 +111,7 @@ pub use settings::{
     GivenTable, OnBadRecord, RegistryPatience, RegistrySetup, Settings, SourceSetup,
     TransactionSetup, limits,
 };
+pub use stages::{Lag, Stage, StageReport};
 pub use start_progress::{StartPhase, StartProgress};
 pub use status::{
     CheckpointReport, CheckpointState, CheckpointTrouble, MemoryReport, PartitionReport,

@@ -27,7 +27,7 @@ const SLACK_SHARE: u64 = 20;
 #[derive(Debug)]
 enum Arrival {
     /// The records of a batch before this one.
-    Records(ChangeBatch, Option<u64>),
+    Records(Box<ChangeBatch>, Option<u64>),
     End(NextOffset),
 }
 
@@ -69,7 +69,7 @@ impl Sequencer {
     ) {
         let place = (source, batch.partition);
         if let Some(waiting) = self.memory.waiting.get_mut(&place) {
-            return waiting.push_back(Arrival::Records(batch.clone(), before));
+            return waiting.push_back(Arrival::Records(Box::new(batch.clone()), before));
         }
         if self.apply_what_fits(source, batch, before) {
             return;
@@ -86,7 +86,7 @@ impl Sequencer {
                 "memory.max reached: what would grow tables waits, everything else goes on"
             );
         }
-        let waiting = VecDeque::from([Arrival::Records(batch.clone(), before)]);
+        let waiting = VecDeque::from([Arrival::Records(Box::new(batch.clone()), before)]);
         self.memory.waiting.insert(place, waiting);
         self.waits_for_memory(place, true);
     }

@@ -129,6 +129,7 @@ impl Pipeline {
             attempts: Attempts::default(),
             memory_told: MemoryReport::default(),
             reported_ms: 0,
+            stages_told_ms: 0,
             start_meter: StartMeter::default(),
             news: true,
         };

@@ -2,6 +2,7 @@
 
 use crate::partitions::PartitionState;
 use crate::sequencer::Sequencer;
+use crate::stages::StageReport;
 use crate::start_progress::StartPhase;
 use crate::status::{MemoryReport, PartitionReport, SourceReport, SourceState, StatusReport};
 
@@ -59,6 +60,16 @@ impl Sequencer {
             max_bytes: self.settings.memory_bytes_max,
             partitions_waiting: self.memory.partitions_waiting(),
         }
+    }
+
+    /// Where the time goes, of each table of which the last minute's records tell it.
+    pub fn stage_reports(&mut self, now_ms: i64) -> Vec<(String, StageReport)> {
+        let tables = self.tables.iter_mut();
+        let told = tables.filter_map(|table| {
+            let report = table.stages.report(now_ms)?;
+            Some((table.identity.name.clone(), report))
+        });
+        told.collect()
     }
 
     fn source_report(&self, at: usize) -> SourceReport {

@@ -22,6 +22,9 @@ use crate::settings::limits;
 use crate::start_progress::{StartMeter, StartPhase};
 use crate::status::{CheckpointState, MemoryReport, StatusBoard, TableLoading};
 
+/// Between two looks at where the time goes.
+const STAGES_INTERVAL_MS: i64 = 1_000;
+
 /// The store, shared with the thread that writes: it is read only while no checkpoint is on its way.
 pub(crate) type SharedStore = Arc<RwLock<Box<dyn CheckpointStore>>>;
 
@@ -44,6 +47,7 @@ pub(crate) struct SequencerThread {
     pub checkpointed_at: Instant,
     pub attempts: Attempts,
     pub reported_ms: i64,
+    pub stages_told_ms: i64,
     pub start_meter: StartMeter,
     pub memory_told: MemoryReport,
     /// Something has happened since the last report.
@@ -87,6 +91,7 @@ impl SequencerThread {
             self.mind_replays();
             self.publish();
             self.report();
+            self.report_stages();
             // The checkpoint thread holds the last sender: it ends when it gets no more work.
             let stopping = self.stop.load(Ordering::Acquire)
                 && self.inbox.is_empty()
@@ -249,6 +254,17 @@ impl SequencerThread {
                 report.start = start;
             });
         }
+    }
+
+    /// Also without news: a minute that is over is not the last minute any more.
+    fn report_stages(&mut self) {
+        let now_ms = clock::now_ms();
+        if (self.stages_told_ms..self.stages_told_ms + STAGES_INTERVAL_MS).contains(&now_ms) {
+            return;
+        }
+        self.stages_told_ms = now_ms;
+        let stages = self.sequencer.stage_reports(now_ms);
+        self.board.update(|report| report.stages = stages);
     }
 
     /// The last checkpoint, and the end of the checkpoint thread.

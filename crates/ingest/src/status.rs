@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use crate::quarantine::Quarantined;
 use crate::rebuilds::RebuildReport;
+use crate::stages::StageReport;
 use crate::start_progress::StartProgress;
 
 /// How a source stands to its log.
@@ -111,6 +112,8 @@ pub struct StatusReport {
     pub running: bool,
     pub checkpoint: CheckpointReport,
     pub memory: MemoryReport,
+    /// Where the time goes, by the name of each table of which the last minute's records tell it.
+    pub stages: Vec<(String, StageReport)>,
     /// The newest rebuild of each table of which one was asked for.
     pub rebuilds: Vec<RebuildReport>,
     /// Oldest first.

@@ -11,6 +11,7 @@ use table_store::{
     Floor, Held, Incoming, MemoryUse, ReadState, TableCut, TableFacts, TableIdentity, TableWriter,
     Verdict, decide,
 };
+use telemetry::StageLag;
 
 use crate::completeness::Completeness;
 use crate::confirmations::Confirmation;
@@ -25,6 +26,7 @@ use crate::past::Past;
 use crate::preparation::Preparation;
 use crate::retention::Retention;
 use crate::shapes::Shown;
+use crate::stages::{Stage, Stages};
 use crate::starts::Undecided;
 
 /// What changes of a batch did.
@@ -85,6 +87,10 @@ pub(crate) struct TableState {
     pub touched: bool,
     /// As of the last cut.
     pub memory_bytes: u64,
+    /// Where its records lost time on their way.
+    pub stages: Stages,
+    /// In the order of the stages, once one was told.
+    stage_lags: Option<[StageLag; 3]>,
     pub keyless: Keyless,
     pub completeness: Completeness,
     pub confirmation: Confirmation,
@@ -127,6 +133,8 @@ impl TableState {
             facts: Arc::default(),
             touched: true,
             memory_bytes: 0,
+            stages: Stages::default(),
+            stage_lags: None,
             keyless: Keyless::default(),
             completeness: Completeness::default(),
             confirmation: Confirmation::default(),
@@ -281,6 +289,16 @@ impl TableState {
             schema_epoch: self.shown.epoch,
             facts: Arc::clone(&self.facts),
         }
+    }
+
+    /// What was applied is visible from now on; whether it counts for where time goes.
+    pub fn publish_stages(&mut self, counts: bool, now_ms: i64) {
+        let lags = &mut self.stage_lags;
+        let name = &self.identity.name;
+        self.stages.publish(counts, now_ms, |stage, ms| {
+            let of = |stage: Stage| StageLag::of(name, stage.name());
+            lags.get_or_insert_with(|| Stage::ALL.map(of))[stage as usize].record(ms);
+        });
     }
 
     /// What the table takes, published or not, with what waits and what is known beside its rows.

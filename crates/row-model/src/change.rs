@@ -184,6 +184,8 @@ pub struct ChangeBatch {
     /// Number of raw records this batch stands for, and the newest broker timestamp among them.
     pub records: u64,
     pub log_time_ms: Option<i64>,
+    /// From which offset on records had which broker timestamp: most often many share one.
+    pub log_times: Vec<(u64, i64)>,
 }
 
 impl ChangeBatch {
@@ -202,7 +204,25 @@ impl ChangeBatch {
             next_offset: NextOffset(0),
             records: 0,
             log_time_ms: None,
+            log_times: Vec::new(),
         }
+    }
+
+    /// Notes the broker's timestamp of the next record.
+    pub fn push_log_time(&mut self, offset: u64, timestamp_ms: Option<i64>) {
+        self.log_time_ms = self.log_time_ms.max(timestamp_ms);
+        let Some(ms) = timestamp_ms else { return };
+        if self.log_times.last().is_none_or(|(_, last)| *last != ms) {
+            self.log_times.push((offset, ms));
+        }
+    }
+
+    /// The broker's timestamp of a record.
+    #[must_use]
+    pub fn log_time_of(&self, offset: u64) -> Option<i64> {
+        let after = self.log_times.partition_point(|(from, _)| *from <= offset);
+        let (_, ms) = self.log_times[..after].last()?;
+        Some(*ms)
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ mod failure;
 mod init;
 mod inspect;
 mod log_ends;
+mod open_files;
 mod operator;
 mod output;
 mod preparation;

@@ -16,6 +16,7 @@ use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::log_ends::PipelineEnds;
+use crate::open_files;
 use crate::operator::PipelineOperator;
 use crate::preparation;
 use crate::reload::Reload;
@@ -32,6 +33,7 @@ pub fn run(
     progress: Show,
     started: impl FnOnce(&Listen),
 ) -> Result<(), Failure> {
+    open_files::allow_all();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(http_threads())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use api_types::{
     CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QUARANTINE_BYTES_SHOWN_MAX,
     QuarantineNote, QuarantineRecord, RebuildState, RebuildStatus, SourceKind, SourceStatus,
-    StartPhase, StartStatus, State, TableStart,
+    StageTimes, StartPhase, StartStatus, State, TableStages, TableStart,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_api::{Health, StatusProvider};
 use ingest::{
-    CheckpointReport, Quarantined, RebuildReport, SourceReport, SourceState, StatusBoard,
-    StatusReport,
+    CheckpointReport, Lag, Quarantined, RebuildReport, SourceReport, SourceState, Stage,
+    StageReport, StatusBoard, StatusReport,
 };
 use telemetry::clock::now_ms;
 
@@ -49,6 +49,14 @@ impl StatusProvider for BoardStatus {
         self.0.read(|report| {
             let mut rebuilds = report.rebuilds.iter();
             rebuilds.find(|it| it.table == table).map(rebuild)
+        })
+    }
+
+    fn stages(&self, table: &str) -> Option<TableStages> {
+        self.0.read(|report| {
+            let mut all = report.stages.iter();
+            all.find(|(name, _)| name == table)
+                .map(|(_, told)| stages(told))
         })
     }
 
@@ -102,6 +110,25 @@ fn checkpoint(report: &CheckpointReport) -> CheckpointStatus {
         live_bytes: report.space.live_bytes,
         rewrites: report.space.rewrites,
         detail: trouble.map(|trouble| trouble.detail.clone()),
+    }
+}
+
+fn stages(report: &StageReport) -> TableStages {
+    let times = |lag: Option<Lag>| {
+        lag.map(|lag| StageTimes {
+            median_ms: lag.median_ms,
+            p99_ms: lag.p99_ms,
+            worst_ms: lag.worst_ms,
+        })
+    };
+    let of = |stage: Stage| times(report.stages[stage as usize]);
+    TableStages {
+        records: report.records,
+        connector: of(Stage::Connector),
+        broker: of(Stage::Broker),
+        rowtide: of(Stage::Rowtide),
+        whole: times(report.whole),
+        causes: report.causes.clone(),
     }
 }
 

@@ -49,6 +49,7 @@ metrics! {
     State = "rowtide_state", Gauge, "1 for the state of the worst table, 0 for the others.";
     LagSeconds = "rowtide_lag_seconds", Gauge, "Upper bound on a table's age against the log; NaN while unknown.";
     LastCommitTimestampSeconds = "rowtide_last_commit_timestamp_seconds", Gauge, "When the source committed the newest change that is visible.";
+    StageLagSeconds = "rowtide_stage_lag_seconds", Histogram, "Time that a live table's records took from their commit to the connector, from there to their time in the log, and from there to the cut that shows them.";
     ConsumerLagRecords = "rowtide_consumer_lag_records", Gauge, "Records between the next one to read and the end of the partition, as last heard of.";
     Rows = "rowtide_rows", Gauge, "Rows of a table.";
     MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions, indexes.";
@@ -69,8 +70,8 @@ metrics! {
     CheckpointFailing = "rowtide_checkpoint_failing", Gauge, "1 while checkpoints cannot be written, else 0.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";
     RequestDurationSeconds = "rowtide_request_duration_seconds", Histogram, "Time from a request's head to the head of its answer.";
-    WaitWaiters = "rowtide_wait_waiters", Gauge, "Requests that wait for tables to come as far as they insist on.";
-    WaitDurationSeconds = "rowtide_wait_duration_seconds", Histogram, "Time that requests waited for tables to come as far as they insist on.";
+    WaitWaiters = "rowtide_wait_waiters", Gauge, "Requests that wait for tables to come as far as they insist on, or for an answer to change.";
+    WaitDurationSeconds = "rowtide_wait_duration_seconds", Histogram, "Time that requests waited for tables to come as far as they insist on, or for an answer to change.";
     RequestPanicsTotal = "rowtide_request_panics_total", Counter, "Requests that ended in a caught panic.";
     ResponseTruncatedTotal = "rowtide_response_truncated_total", Counter, "Answers that stopped at the bound on their size.";
 }

@@ -128,6 +128,8 @@ mod tests {
                 commit_ms: None,
             });
             crate::RequestDuration::of("/v1/status", 200).record(Duration::from_micros(200));
+            // One clock was behind another.
+            crate::StageLag::of("orders", "connector").record(-300);
         });
         expect_test::expect![[r##"
             # TYPE rowtide_events_applied_total counter
@@ -141,6 +143,9 @@ mod tests {
             rowtide_request_duration_seconds_count{route="/v1/status",status="200"} 1
             # TYPE rowtide_rows gauge
             rowtide_rows{table="orders"} 7
+            # TYPE rowtide_stage_lag_seconds histogram
+            rowtide_stage_lag_seconds_bucket{table="orders",stage="connector",le="0.00025"} 1
+            rowtide_stage_lag_seconds_count{table="orders",stage="connector"} 1
             # TYPE rowtide_state gauge
             rowtide_state{state="live"} 1
             rowtide_state{state="loading"} 0

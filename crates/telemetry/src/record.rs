@@ -106,6 +106,25 @@ pub fn record_wait(outcome: &'static str, waited: Duration) {
     histogram!(Metric::WaitDurationSeconds.name(), "outcome" => outcome).record(waited);
 }
 
+/// How long the records of one table were in one stage of their way. Kept by who publishes them, so that recording
+/// looks nothing up.
+#[derive(Clone, Debug)]
+pub struct StageLag(Histogram);
+
+impl StageLag {
+    #[must_use]
+    pub fn of(table: &str, stage: &'static str) -> Self {
+        Self(
+            histogram!(Metric::StageLagSeconds.name(), "table" => table.to_owned(), "stage" => stage),
+        )
+    }
+
+    /// A clock that is behind makes it negative.
+    pub fn record(&self, ms: i64) {
+        self.0.record(ms as f64 / 1000.0);
+    }
+}
+
 /// The durations of the requests of one route that ended with one status. Kept by who serves them,
 /// so that recording looks nothing up.
 #[derive(Clone)]

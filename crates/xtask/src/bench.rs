@@ -11,6 +11,8 @@ use clap::ValueEnum;
 pub enum Bench {
     /// From one record's bytes to an encoded row, by format
     Decode,
+    /// How much later than to a plain consumer a change is visible over HTTP
+    Freshness,
     /// Whether time grows faster than records do, shape by shape
     Growth,
     /// What indexes cost and give, over a million rows
@@ -23,6 +25,8 @@ pub enum Bench {
     Query,
     /// Starts, checkpoints and what they take of the disk, over a million rows
     Recovery,
+    /// What it costs that many wait: memory, and the speed of reading records
+    Waiters,
 }
 
 impl Bench {
@@ -30,12 +34,14 @@ impl Bench {
     fn target(self) -> (&'static str, &'static str) {
         match self {
             Self::Decode => ("debezium-decoder", "decode"),
+            Self::Freshness => ("server", "freshness"),
             Self::Growth => ("debezium-decoder", "growth"),
             Self::Indexes => ("table-store", "indexes"),
             Self::Http => ("server", "http"),
             Self::Ingest => ("server", "ingest"),
             Self::Query => ("query", "query"),
             Self::Recovery => ("server", "recovery"),
+            Self::Waiters => ("server", "waiters"),
         }
     }
 }

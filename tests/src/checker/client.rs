@@ -14,6 +14,9 @@ use crate::wait;
 /// Longer than any wait that is asked for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The status of an answer that is the one that the client has.
+pub const UNCHANGED: u16 = 304;
+
 /// A client of the data listener.
 pub struct Client {
     agent: Agent,
@@ -23,7 +26,9 @@ pub struct Client {
 /// An answer as it came.
 pub struct Answer {
     pub status: u16,
+    /// Nothing where nothing has changed.
     pub body: Value,
+    pub tag: Option<String>,
     /// Before it was asked for.
     pub sent: Instant,
 }
@@ -56,21 +61,34 @@ impl Client {
         let answer = if let Some(mut body) = question.body() {
             demand.add_to_body(&mut body);
             let url = format!("{}{path}", self.url);
-            self.agent.post(url).send_json(&body)
+            let request = self.agent.post(url);
+            demand.conditional(request).send_json(&body)
         } else {
             demand.add_to_path(&mut path);
-            self.agent.get(format!("{}{path}", self.url)).call()
+            let request = self.agent.get(format!("{}{path}", self.url));
+            demand.conditional(request).call()
         };
         let told = answer.ok().and_then(|mut answer| {
             let status = answer.status().as_u16();
-            Some((status, answer.body_mut().read_to_string().ok()?))
+            let tag = answer.headers().get("etag").cloned();
+            Some((status, tag, answer.body_mut().read_to_string().ok()?))
         });
-        let Some((status, text)) = told else {
+        let Some((status, tag, text)) = told else {
             wait::pass(Duration::from_millis(2));
             return Ok(None);
         };
-        let body = serde_json::from_str(&text).with_context(|| text.clone())?;
-        Ok(Some(Answer { status, body, sent }))
+        let body = if status == UNCHANGED {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).with_context(|| text.clone())?
+        };
+        let tag = tag.and_then(|tag| Some(tag.to_str().ok()?.to_owned()));
+        Ok(Some(Answer {
+            status,
+            body,
+            tag,
+            sent,
+        }))
     }
 }
 
@@ -85,11 +103,13 @@ pub fn is_answered(
     let floor = demand.floor.as_ref();
     match (answer.status, answer.code()) {
         (200, _) => return Ok(true),
+        (UNCHANGED, _) if demand.if_none_match.is_some() => return Ok(true),
         (404, "row_not_found") if matches!(question, Question::Row(..)) => return Ok(true),
-        // Nobody is there to ask yet, or any more; or it is a version that cannot say it.
-        (503, "starting" | "draining" | "overloaded") | (400, "unknown_parameter") => {}
+        (503, "starting" | "draining" | "overloaded") => {}
         (503, "too_stale") if demand.max_lag_ms.is_some() => {}
-        (410, "snapshot_expired") if demand.at_exact.is_some() => {}
+        (410, "snapshot_expired") if demand.at_exact.is_some() => {
+            ensure!(!demand.is_askable, "WRONG: gone too soon: {body}");
+        }
         (504, "not_yet_applied") if floor.is_some() => {
             let is_of_this_life = floor.is_some_and(|floor| floor.is_of_this_life);
             ensure!(
@@ -105,6 +125,8 @@ pub fn is_answered(
         }
         (404, "unknown_table") | (400, "unknown_column" | "unknown_relation")
             if !tables_are_known => {}
+        // The table that it leads to may still be on its way from the checkpoint.
+        (400, "unknown_relation") if answer.fresh()["state"] != "live" => {}
         _ => bail!("WRONG: {} {body}", answer.status),
     }
     Ok(false)

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use ureq::RequestBuilder;
 
 use super::history::History;
 use super::judge::{Floors, all_at};
@@ -30,6 +31,10 @@ pub struct Demand {
     pub max_lag_ms: Option<u64>,
     /// The moment of an earlier answer.
     pub at_exact: Option<String>,
+    /// Whether that must still be there.
+    pub is_askable: bool,
+    /// The tag of what is known: only another answer is wanted, and for a while waited for.
+    pub if_none_match: Option<String>,
 }
 
 /// Floors that the source's own positions make.
@@ -99,6 +104,15 @@ impl Demand {
     pub fn add_to_body(&self, body: &mut Value) {
         for (name, value) in self.spelled() {
             body[name] = json!(value);
+        }
+    }
+
+    pub fn conditional<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.if_none_match {
+            Some(tag) => request
+                .header("If-None-Match", tag)
+                .header("Prefer", "wait=1"),
+            None => request,
         }
     }
 

@@ -20,6 +20,9 @@ pub struct Tally {
     pub waited: u64,
     /// Answers for the moment of an earlier one.
     pub exact: u64,
+    /// Answers that were the same as before, and that were not.
+    pub unchanged: u64,
+    pub changed: u64,
     /// By the code of the refusal.
     refused: BTreeMap<String, u64>,
     pub unanswered: u64,
@@ -53,6 +56,8 @@ impl Tally {
         self.served_below += other.served_below;
         self.waited += other.waited;
         self.exact += other.exact;
+        self.unchanged += other.unchanged;
+        self.changed += other.changed;
         self.unanswered += other.unanswered;
         add(&mut self.answers, &other.answers);
         add(&mut self.met, &other.met);
@@ -88,6 +93,11 @@ impl fmt::Display for Tally {
             f,
             "held to the lag they tell: {}; to their max_lag: {}",
             self.aged, self.bounded
+        )?;
+        writeln!(
+            f,
+            "waited for: {}; at_exact: {}; If-None-Match: {} unchanged, {} changed",
+            self.waited, self.exact, self.unchanged, self.changed
         )?;
         write!(
             f,

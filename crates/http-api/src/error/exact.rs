@@ -31,6 +31,15 @@ pub(crate) fn cut_without_name() -> ApiError {
     expired("at_exact names no state of this process: it was told by an earlier version.")
 }
 
+/// To wait for what never changes.
+pub(crate) fn wait_and_exact() -> ApiError {
+    ApiError::new(
+        ErrorCode::BadRequest,
+        "wait means nothing with at_exact: that state never changes.",
+    )
+    .with_hint("Leave at_exact out to wait for another answer than the one of that state.")
+}
+
 /// Too old, another process's, or let go of for want of memory: which of them, nobody knows any more.
 pub(crate) fn snapshot_expired() -> ApiError {
     let seconds = RETAINED_MS / 1_000;

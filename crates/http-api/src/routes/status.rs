@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::Uri;
 use table_store::{Cut, MemoryUse, TableCut};
 
-use super::answer;
+use super::{answer, unknown};
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
 use crate::route::Route;
@@ -55,20 +55,24 @@ fn of_table(state: &ApiState, cut: &Cut, table: &TableCut, now_ms: i64) -> Table
     let identity = table.table.identity();
     let fresh = fresh::of_table(cut, table, now_ms);
     let facts = &table.facts;
+    let stages = state.status().stages(&identity.name);
+    let fresh = fresh::to_wire(&fresh);
     TableStatus {
         name: identity.name.clone(),
         topic: identity.topic.clone(),
         rows: table.rows,
         bytes: table.memory_bytes,
         memory: memory(&facts.memory),
-        state: fresh::state_to_wire(fresh.state),
+        state: fresh.state,
         quarantined: facts.quarantined,
         reason: facts
             .reason
             .clone()
             .or_else(|| facts.incomplete_because.clone()),
         notes: facts.notes.clone(),
+        unknown: unknown::of(table, &fresh, stages.as_ref()),
+        stages,
         rebuild: state.status().rebuild(&identity.name),
-        fresh: fresh::to_wire(&fresh),
+        fresh,
     }
 }

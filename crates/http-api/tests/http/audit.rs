@@ -18,12 +18,10 @@ use crate::fixture::{NOW_MS, Operated, Shop, Status, request};
 
 /// What nobody can be told yet; what is told to those who are to learn nothing; and what is said of a table of which nothing
 /// is known yet.
-const ELSEWHERE: [ErrorCode; 6] = [
+const ELSEWHERE: [ErrorCode; 4] = [
     ErrorCode::Unauthorized,
     ErrorCode::InsufficientScope,
-    ErrorCode::SnapshotExpired,
     ErrorCode::RateLimited,
-    ErrorCode::TooStale,
     ErrorCode::Starting,
 ];
 
@@ -85,7 +83,7 @@ async fn audited(api: &Api, text: &str, lag_ms: u64) -> ErrorCode {
 }
 
 /// What can be refused of a shop as it is: the error, and how fresh that is which it is about.
-const OF_A_SHOP: [(&str, ErrorCode, u64); 52] = {
+const OF_A_SHOP: [(&str, ErrorCode, u64); 53] = {
     use ErrorCode::*;
     const OWN: u64 = ORDERS_LAG_MS;
     const ALL: u64 = ALL_LAG_MS;
@@ -146,6 +144,7 @@ const OF_A_SHOP: [(&str, ErrorCode, u64); 52] = {
             OWN,
         ),
         ("GET /v1/tables/orders/rows?limit=0", BadRequest, OWN),
+        ("GET /v1/tables/orders/rows?max_lag=1ms", TooStale, OWN),
         ("GET /v1/tables/orders/rows?f.x=eq.1", UnknownColumn, OWN),
         ("GET /v1/tables/orders/rows?id=eq.x", TypeMismatch, OWN),
         ("GET /v1/tables/orders/rows?cursor=x", BadCursor, OWN),
@@ -320,6 +319,7 @@ async fn of_circumstances() -> Vec<(Api, String, ErrorCode, u64)> {
     let sleeps = format!("{missing}\nPrefer: wait=1\nIf-None-Match: {tag}");
     let token = header_of(&read_to(9, 1).api(), row, "rowtide-as-of").await;
     let waits = |ms: u64| format!("{row}?at_least={token}&wait={ms}ms");
+    let exact = format!("{row}?at_exact={token}");
     let by_status = "GET /v1/tables/orders/rows?status=eq.paid";
     let two_ways = "GET /v1/tables/orders/rows?select=id,events(id)";
     let (sizes, stale) = stale_cursor().await;
@@ -335,6 +335,7 @@ async fn of_circumstances() -> Vec<(Api, String, ErrorCode, u64)> {
         (of(time), by_status, QueryTimeout, own),
         (ambiguous(), two_ways, AmbiguousRelation, own),
         (sizes, &stale, CursorExpired, own),
+        (shop().api(), &exact, SnapshotExpired, own),
         (read_to(3, 1).api(), &waits(0), NotYetApplied, own),
         (read_to(3, 2).api(), &waits(0), PositionUnknown, own),
     ]

@@ -412,3 +412,32 @@ async fn sleepers_have_a_limit_of_their_own_and_end_with_the_server() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_state_to_change_that_never_does() {
+    let mut shop = Shop::keeping();
+    let api = shop.api();
+    let response = api.answer(asking(READS[0])).await;
+    let (tag, as_of) = (
+        header(&response, "etag"),
+        header(&response, "rowtide-as-of"),
+    );
+    pay(&mut shop, 7, "refunded");
+    shop.publish();
+    let exact = format!("{}?at_exact={as_of}", READS[0]);
+    let asked = tokio::time::Instant::now();
+    let response = api.answer(knowing(&exact, tag, "\nPrefer: wait=60")).await;
+    assert_eq!(
+        (response.status().as_u16(), asked.elapsed().as_secs()),
+        (304, 0)
+    );
+    let waits = format!("{exact}&wait=60");
+    assert_eq!(api.answer(knowing(&waits, tag, "")).await.status(), 400);
+    // What is there now is something else.
+    assert_eq!(
+        api.answer(knowing(READS[0], tag, "\nPrefer: wait=60"))
+            .await
+            .status(),
+        200
+    );
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api_types::{
     CheckpointState, CheckpointStatus, MemoryStatus, PartitionStatus, QuarantineNote,
     QuarantineOutcome, QuarantineRecord, QuarantineReplayed, RebuildState, RebuildStatus,
-    SourceKind, SourceStatus, StartStatus, State,
+    SourceKind, SourceStatus, StartStatus, State, TableStages,
 };
 use axum::body::{Body, to_bytes};
 use expect_test::Expect;
@@ -289,6 +289,11 @@ impl Shop {
         self.publisher.set_source(source);
     }
 
+    /// Publishes what was said of sources, and nothing of tables.
+    pub fn publish_sources(&mut self) {
+        self.publisher.publish();
+    }
+
     /// The source was in contact with its log.
     pub fn contact(&self, source: &str) {
         self.publisher.contact(source);
@@ -407,6 +412,7 @@ pub struct Status {
     /// What happens just before it is first said what is being loaded.
     pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     pub rebuilds: BTreeMap<String, RebuildStatus>,
+    pub stages: BTreeMap<String, TableStages>,
     pub panics: bool,
 }
 
@@ -463,6 +469,10 @@ impl StatusProvider for Status {
 
     fn rebuild(&self, table: &str) -> Option<RebuildStatus> {
         self.rebuilds.get(table).cloned()
+    }
+
+    fn stages(&self, table: &str) -> Option<TableStages> {
+        self.stages.get(table).cloned()
     }
 
     fn checkpoint(&self) -> CheckpointStatus {

@@ -1,11 +1,13 @@
 //! What tables there are, where everything stands, and what could not be applied.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
+use api_types::{StageTimes, TableStages};
 use expect_test::expect;
 use http_api::{Api, Hosts, Limits};
 use serde_json::json;
-use table_store::ReadState;
+use table_store::{ReadState, TableFacts};
 
 use crate::fixture::{Shop, Status, check, get};
 
@@ -81,12 +83,12 @@ async fn where_everything_stands() {
     shop.publish();
     check(&shop.api(), "GET /v1/status", expect![[r#"
         200
-        content-length: 1247
+        content-length: 1667
         content-type: application/json
         rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=stalled, quarantined=1
 
-        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700,"sequence":12,"store_bytes":4096,"live_bytes":2048,"rewrites":0},"start":{"phase":"started"},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
+        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","unknown":[{"field":"source_lag_ms","reason":"Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."},{"field":"stages","reason":"Told of what comes while the table is live: what is read in a replay was committed long ago."}],"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700,"sequence":12,"store_bytes":4096,"live_bytes":2048,"rewrites":0},"start":{"phase":"started"},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
     "#]]).await;
 }
 
@@ -140,4 +142,58 @@ async fn a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
     ] {
         assert_eq!(get(&api, path).await.0, 503, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_status_says_where_time_goes_and_why_something_is_not_known() {
+    let times = |ms| StageTimes {
+        median_ms: ms,
+        p99_ms: 2 * ms,
+        worst_ms: 3 * ms,
+    };
+    let stages = |connector| TableStages {
+        records: 40,
+        connector,
+        broker: Some(times(-30)),
+        rowtide: Some(times(2)),
+        whole: connector,
+        causes: vec!["A clock is behind.".to_owned()],
+    };
+    let told = [("orders", stages(Some(times(4)))), ("events", stages(None))];
+    let status = Status {
+        stages: told.map(|(name, stages)| (name.to_owned(), stages)).into(),
+        ..Status::default()
+    };
+    let mut shop = Shop::open();
+    shop.set_facts("notes", |facts| *facts = TableFacts::default());
+    shop.set_facts("log", |facts| facts.commit_ms = None);
+    shop.publish();
+    let api = Api::data(shop.state(status), Hosts::any(), Limits::default());
+    let (_, body) = get(&api, "/v1/status").await;
+    let mut text = String::new();
+    for table in body["tables"].as_array().unwrap() {
+        writeln!(text, "{} {}", table["name"], table["stages"]).unwrap();
+        for unknown in table["unknown"].as_array().unwrap() {
+            writeln!(text, "  {}: {}", unknown["field"], unknown["reason"]).unwrap();
+        }
+    }
+    expect![[r#"
+        "orders" {"broker":{"median_ms":-30,"p99_ms":-60,"worst_ms":-90},"causes":["A clock is behind."],"connector":{"median_ms":4,"p99_ms":8,"worst_ms":12},"records":40,"rowtide":{"median_ms":2,"p99_ms":4,"worst_ms":6},"whole":{"median_ms":4,"p99_ms":8,"worst_ms":12}}
+          "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
+        "items" null
+          "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
+          "stages": "The last minute brought no change that says when it was committed or when the connector saw it."
+        "notes" null
+          "commit_time": "No record that was applied says when the source committed it."
+          "lag_ms": "The table is read for the first time: how old what is still missing may be is not known."
+          "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
+          "stages": "Told of what comes while the table is live: what is read in a replay was committed long ago."
+        "events" {"broker":{"median_ms":-30,"p99_ms":-60,"worst_ms":-90},"causes":["A clock is behind."],"connector":null,"records":40,"rowtide":{"median_ms":2,"p99_ms":4,"worst_ms":6},"whole":null}
+          "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
+          "stages.connector": "Its records do not say when the source committed them (source.ts_ms)."
+        "log" null
+          "commit_time": "No record was applied yet."
+          "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
+          "stages": "The last minute brought no change that says when it was committed or when the connector saw it."
+    "#]].assert_eq(&text);
 }

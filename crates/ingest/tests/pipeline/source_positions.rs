@@ -42,7 +42,7 @@ fn along(running: &Running, table: &str) -> Option<TableReach> {
 /// A transaction was complete at a moment, and all tables have been read to their ends since.
 fn shows(running: &Running, transaction: u64, tables: &[&str]) -> bool {
     let sighting = source(running).map(|source| source.applied.sighting(transaction));
-    let (Some(Sighting::Since(since)) | Some(Sighting::Below(since))) = sighting else {
+    let Some(Sighting::Since(since) | Sighting::Below(since)) = sighting else {
         return false;
     };
     let mut tables = tables.iter().map(|table| along(running, table));

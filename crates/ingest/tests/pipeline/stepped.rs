@@ -131,10 +131,22 @@ impl Stepped {
     }
 
     fn apply_to(&mut self, partition: PartitionId, from: u64, records: &[PlannedRecord]) {
+        let records = records.iter().map(|record| (record, 1));
+        self.apply_at(partition, from, records, 1);
+    }
+
+    /// The same of records with their times in the log, published at a time.
+    fn apply_at<'a>(
+        &mut self,
+        partition: PartitionId,
+        from: u64,
+        records: impl IntoIterator<Item = (&'a PlannedRecord, i64)>,
+        now_ms: i64,
+    ) {
         let mut raw = RawBatch::new(partition);
-        for (offset, record) in (from..).zip(records) {
+        for (offset, (record, log_ms)) in (from..).zip(records) {
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
-            raw.push(offset, Some(1), key, value, []);
+            raw.push(offset, Some(log_ms), key, value, []);
         }
         let mut changes = ChangeBatch::new(partition);
         let context = TopicContext {
@@ -143,7 +155,7 @@ impl Stepped {
         };
         self.decoder.decode(context, &raw, 0, &mut changes);
         self.sequencer.apply(0, &changes);
-        self.sequencer.publish(1);
+        self.sequencer.publish(now_ms);
     }
 
     fn orders(&mut self) -> Vec<SourceOrder> {
@@ -412,4 +424,56 @@ fn a_table_is_loading_until_some_process_has_read_it_to_its_end() {
     let stepped = Stepped::on(&disk, u64::MAX);
     assert_eq!(stepped.facts().state, ReadState::CatchingUp);
     assert_eq!(stepped.rows(), 1);
+}
+
+/// A row that was committed and seen by the connector then.
+fn timed(record: PlannedRecord, commit_ms: i64, connector_ms: i64) -> PlannedRecord {
+    let value = String::from_utf8(record.value.unwrap()).unwrap();
+    let value = value.replace("\"ts_ms\":5", &format!("\"ts_ms\":{commit_ms}"));
+    let value = value.replace("\"ts_ms\":6", &format!("\"ts_ms\":{connector_ms}"));
+    PlannedRecord {
+        value: Some(value.into_bytes()),
+        ..record
+    }
+}
+
+#[test]
+fn where_time_goes_is_told_of_what_comes_while_a_table_is_live() {
+    let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
+    let told = |stepped: &mut Stepped, now_ms| {
+        let mut reports = stepped.sequencer.stage_reports(now_ms);
+        let (name, report) = reports.pop()?;
+        assert_eq!((&*name, reports.len()), ("orders", 0));
+        let stages = report.stages.map(|lag| lag.map(|lag| lag.worst_ms));
+        Some((report.records, stages, report.whole.unwrap().worst_ms))
+    };
+    // A backlog says nothing of the stages.
+    let old = timed(CONNECTOR.create(at(10), 1, "old"), 10, 12);
+    stepped.apply_at(PARTITION, 0, [(&old, 13)], 100_000);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped.sequencer.publish(100_001);
+    assert_eq!(stepped.facts().state, ReadState::Live);
+    assert_eq!(told(&mut stepped, 100_001), None);
+    // What is older than what is held was told before, and rows of a snapshot have no commit of their own.
+    let first = timed(CONNECTOR.update(at(20), 1, "new"), 200_000, 200_003);
+    let second = timed(CONNECTOR.delete(at(21), 1), 200_001, 200_006);
+    let again = timed(CONNECTOR.create(at(10), 1, "old"), 10, 200_007);
+    let snapshot = timed(CONNECTOR.snapshot(at(22), 2, "read"), 10, 200_008);
+    let records = [
+        (&first, 200_010),
+        (&second, 200_010),
+        (&again, 200_011),
+        (&snapshot, 200_011),
+    ];
+    stepped.apply_at(PARTITION, 1, records, 200_031);
+    let stages = [Some(5), Some(7), Some(21)];
+    assert_eq!(told(&mut stepped, 200_031), Some((2, stages, 31)));
+    // A clock that is behind is told as it is.
+    let third = timed(CONNECTOR.create(at(30), 3, "ahead"), 300_500, 300_000);
+    stepped.apply_at(PARTITION, 5, [(&third, 300_001)], 300_002);
+    let stages = [Some(-500), Some(1), Some(1)];
+    assert_eq!(told(&mut stepped, 300_002), Some((1, stages, -498)));
+    let (_, report) = stepped.sequencer.stage_reports(300_002).pop().unwrap();
+    assert!(report.causes[0].starts_with("The clock of the connector's machine"));
+    assert_eq!(told(&mut stepped, 400_000), None);
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use api_types::{
-    CheckpointState, CheckpointStatus, MemoryStatus, SourceStatus, StartPhase, StartStatus,
-    StatusResponse, TableStatus,
+    CheckpointState, CheckpointStatus, MemoryStatus, SourceStatus, StageTimes, StartPhase,
+    StartStatus, StatusResponse, TableStatus,
 };
 use clap::Args;
 use comfy_table::Cell;
@@ -46,6 +46,8 @@ fn show(status: &StatusResponse, color: bool) -> String {
         memory(&status.memory),
         checkpoint(&status.checkpoint),
     ];
+    let stages = stages(&status.tables, color);
+    parts.splice(3..3, stages.map(|stages| stages.to_string()));
     if let Some(start) = start(&status.start) {
         parts.insert(1, start);
     }
@@ -115,6 +117,38 @@ fn tables(tables: &[TableStatus], color: bool) -> comfy_table::Table {
         ]);
     }
     table
+}
+
+/// Where the time goes, of tables that tell it: how long each stage takes in the middle, and 99 of 100 records at most.
+fn stages(tables: &[TableStatus], color: bool) -> Option<comfy_table::Table> {
+    let head = [
+        "where time goes",
+        "connector",
+        "broker",
+        "rowtide",
+        "whole",
+        "",
+    ];
+    let mut table = output::table(&head, color);
+    let time = |times: Option<StageTimes>| match times {
+        Some(times) => format!("{} / {} ms", times.median_ms, times.p99_ms),
+        None => "unknown".to_owned(),
+    };
+    for status in tables {
+        let Some(stages) = &status.stages else {
+            continue;
+        };
+        let causes: Vec<String> = stages.causes.iter().map(|text| harmless(text)).collect();
+        table.add_row([
+            harmless(&status.name),
+            time(stages.connector),
+            time(stages.broker),
+            time(stages.rowtide),
+            time(stages.whole),
+            causes.join(" "),
+        ]);
+    }
+    (!table.is_empty()).then_some(table)
 }
 
 fn memory(memory: &MemoryStatus) -> String {
@@ -200,7 +234,8 @@ mod tests {
         let text = r#"{"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[
             {"topic":"shop.public.orders","partition":0,"next_offset":90,"end_offset":100,"state":"catching_up"},
             {"topic":"shop.public.orders","partition":1,"next_offset":5,"end_offset":null,"state":"loading"}],"unreadable":0}],
-          "tables":[{"name":"orders","topic":"shop.public.orders","rows":597,"bytes":81920,"state":"catching_up","quarantined":2,"reason":"retention","fresh":FRESH}],
+          "tables":[{"name":"orders","topic":"shop.public.orders","rows":597,"bytes":81920,"state":"catching_up","quarantined":2,"reason":"retention","fresh":FRESH,
+            "stages":{"records":9,"connector":{"median_ms":3,"p99_ms":9,"worst_ms":12},"broker":null,"rowtide":{"median_ms":-40,"p99_ms":2,"worst_ms":7},"whole":null,"causes":["A clock is behind."]}}],
           "quarantine":[{"topic":"shop.public.orders","partition":0,"offset":41,"timestamp":null,"reason":"not JSON"}],
           "checkpoint":{"state":"ok","last_ms":812,"store_bytes":9437184,"live_bytes":4194304},
           "start":{"phase":"catching_up","done":95,"total":105,"per_s":4,"left_ms":2500},"fresh":FRESH}"#;
@@ -221,6 +256,9 @@ mod tests {
 
              table   state        rows  memory    lag
              orders  catching_up  597   80.0 KiB  unknown  retention; 2 quarantined
+
+             where time goes  connector  broker   rowtide     whole
+             orders           3 / 9 ms   unknown  -40 / 2 ms  unknown  A clock is behind.
 
             memory 0 B, without a limit
 
