@@ -118,6 +118,7 @@ impl Api {
         let state = &self.inner.state;
         if self.inner.is_data {
             state.waits().end();
+            state.feeds().end();
             state.sleepers().end();
         }
     }

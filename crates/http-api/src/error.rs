@@ -4,6 +4,7 @@
 //! What the client sent may be repeated to it; what a row holds never is.
 
 mod exact;
+mod feed;
 mod floor;
 mod missed;
 mod unfit;
@@ -20,6 +21,10 @@ use table_store::{AddIndexError, DefinitionError, NameError, TableCut};
 
 pub(crate) use exact::{
     bad_exact, cut_without_name, exact_and_floor, never_kept, snapshot_expired, wait_and_exact,
+};
+pub(crate) use feed::{
+    bad_debounce, bad_since, filter_of_several, misplaced_initial, not_followable, not_with_since,
+    since_ahead, since_expired, too_many_feeds, wait_is_for_batches,
 };
 pub(crate) use floor::{
     bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for,

@@ -316,7 +316,7 @@ fn serves(word: &str) -> Result<bool, ApiError> {
     }
 }
 
-fn wait(text: &str) -> Result<Duration, ApiError> {
+pub(crate) fn wait(text: &str) -> Result<Duration, ApiError> {
     let wait = duration(text).filter(|wait| *wait <= WAIT_MAX);
     wait.ok_or_else(|| error::bad_wait(WAIT_MAX))
 }
@@ -347,7 +347,7 @@ pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(WAIT_MAX))
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
+pub(crate) fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
         return Ok(None);

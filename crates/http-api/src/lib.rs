@@ -16,6 +16,7 @@ mod conditional;
 mod error;
 mod etag;
 mod exact;
+mod feed;
 mod floor;
 mod fresh;
 mod head_timer;

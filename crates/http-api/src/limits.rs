@@ -12,6 +12,8 @@ pub struct Limits {
     /// Requests that wait for tables to come as far as they insist on, beside those being answered, up to the end of
     /// their answers. Beyond them one that would have to wait is refused at once.
     pub waiters_max: usize,
+    /// Requests that follow changes, beside those being answered.
+    pub feeds_max: usize,
     /// Table scans that run at once, each on a thread of its own: a scan is all CPU, so more would only share the cores.
     pub scans_max: usize,
     /// Rows of a table that a query may look at one by one.
@@ -38,6 +40,7 @@ impl Default for Limits {
             connections_max: 20_480,
             in_flight_max: 1_024,
             waiters_max: 16_384,
+            feeds_max: 1_024,
             scans_max: std::thread::available_parallelism()
                 .map_or(2, usize::from)
                 .max(2),

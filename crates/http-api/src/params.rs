@@ -7,7 +7,7 @@ use query::percent::{self, PercentError};
 use crate::error;
 use crate::problem::ApiError;
 
-/// Parameters of the API that no column filter may have the name of. Some are not built yet, and are refused by name.
+/// Parameters of the API that no column filter may have the name of.
 pub(crate) const RESERVED: &[&str] = &[
     "select",
     "order",
@@ -31,9 +31,6 @@ pub(crate) const RESERVED: &[&str] = &[
     "or",
     "not",
 ];
-
-/// Those of them that this version does not have anywhere.
-const LATER: &[&str] = &["since"];
 
 /// The parameters of a request, decoded.
 #[derive(Debug)]
@@ -69,11 +66,7 @@ impl<'a> Params<'a> {
     pub fn only_or(&self, supported: &[&str], others: &[&str]) -> Result<(), ApiError> {
         for (name, _) in &self.pairs {
             if !supported.contains(&&**name) && !others.contains(&&**name) {
-                return Err(if LATER.contains(&&**name) {
-                    error::unsupported_parameter(name, supported)
-                } else {
-                    error::unknown_parameter(name, supported)
-                });
+                return Err(error::unknown_parameter(name, supported));
             }
         }
         self.once(supported)

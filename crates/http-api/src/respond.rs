@@ -21,7 +21,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers change without notice, and may be for one reader's eyes only.
 pub(crate) const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-const AS_OF: HeaderName = HeaderName::from_static("rowtide-as-of");
+pub(crate) const AS_OF: HeaderName = HeaderName::from_static("rowtide-as-of");
 const FRESHNESS: HeaderName = HeaderName::from_static("rowtide-freshness");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 

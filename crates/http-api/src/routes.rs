@@ -2,10 +2,11 @@
 
 mod batch;
 pub(crate) mod body;
+mod changes;
 mod export;
 pub(crate) mod indexes;
 mod list;
-mod page;
+pub(crate) mod page;
 mod quarantine;
 pub(crate) mod quarantine_replay;
 mod query;
@@ -13,6 +14,7 @@ pub(crate) mod rebuild;
 pub(crate) mod rest;
 pub(crate) mod rows;
 mod scan;
+mod since;
 mod sql;
 mod status;
 mod tables;
@@ -45,6 +47,8 @@ struct DataState {
     exports: Arc<Semaphore>,
     /// Places for requests that wait for tables to come as far as they insist on.
     waiters: Arc<Semaphore>,
+    /// Places for those who follow changes.
+    feeds: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -67,6 +71,7 @@ pub(crate) fn router(api: ApiState, limits: Limits, waiters: Arc<Semaphore>) -> 
         .route("/v1/query", any(query::ask))
         .route("/v1/batch-get", any(batch::get))
         .route("/v1/wait", get(wait::barrier))
+        .route("/v1/changes", get(changes::changes))
         .route("/v1/status", get(status::status))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/rest/v1", any(rest::rest))
@@ -79,6 +84,7 @@ pub(crate) fn router(api: ApiState, limits: Limits, waiters: Arc<Semaphore>) -> 
             scans: Arc::new(Semaphore::new(limits.scans_max)),
             exports: Arc::new(Semaphore::new(limits.exports_max)),
             waiters,
+            feeds: Arc::new(Semaphore::new(limits.feeds_max)),
             limits,
         })
 }
@@ -104,7 +110,11 @@ fn table_name(uri: &Uri) -> Result<Cow<'_, str>, ApiError> {
 }
 
 /// The table of a name at a cut.
-fn table<'a>(state: &ApiState, cut: &'a Cut, name: &str) -> Result<&'a Arc<TableCut>, ApiError> {
+pub(crate) fn table<'a>(
+    state: &ApiState,
+    cut: &'a Cut,
+    name: &str,
+) -> Result<&'a Arc<TableCut>, ApiError> {
     cut.table(name)
         .map_err(|refused| no_table(state, cut, name, &refused))
 }

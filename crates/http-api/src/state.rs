@@ -10,6 +10,7 @@ use query::json::RowShapes;
 use query::relation::{Relations, World};
 use table_store::{Cut, TableStore};
 
+use crate::feed::Feeds;
 use crate::log_ends::{LogEnds, NoLogEnds};
 use crate::sleepers::Sleepers;
 use crate::told::LastTold;
@@ -82,6 +83,7 @@ struct Shared {
     relations: Relations,
     told: LastTold,
     waits: Arc<Waits>,
+    feeds: Arc<Feeds>,
     log_ends: OnceLock<Arc<dyn LogEnds>>,
     sleepers: Arc<Sleepers>,
 }
@@ -97,6 +99,8 @@ impl ApiState {
     ) -> Self {
         let waits = Arc::new(Waits::new(&store, clock));
         store.listen(Arc::clone(&waits) as _);
+        let feeds = Arc::<Feeds>::default();
+        store.listen(Arc::clone(&feeds) as _);
         let sleepers = Arc::<Sleepers>::default();
         store.listen(Arc::clone(&sleepers) as _);
         Self {
@@ -108,6 +112,7 @@ impl ApiState {
                 relations,
                 told: LastTold::default(),
                 waits,
+                feeds,
                 log_ends: OnceLock::new(),
                 sleepers,
             }),
@@ -156,6 +161,10 @@ impl ApiState {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.shared.waits
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.shared.feeds
     }
 
     pub(crate) fn sleepers(&self) -> &Sleepers {

@@ -82,6 +82,7 @@ impl Sequencer {
                 self.publisher.set(table.cut());
             }
         }
+        self.record_changes();
         self.set_sources();
         self.publisher.publish();
         self.let_go_of_garbage();

@@ -69,12 +69,24 @@ impl Sequencer {
         }
     }
 
+    /// Says what the next cut changes of tables, for those who follow them. While a table is being loaded nobody
+    /// follows it.
+    pub(crate) fn record_changes(&mut self) {
+        for table in &mut self.tables {
+            if matches!(table.facts.state, ReadState::Live | ReadState::CatchingUp) {
+                table.writer.recording().begin();
+            }
+            if let Some(news) = table.writer.recording().take() {
+                self.publisher.record(table.identity.id, news);
+            }
+        }
+    }
+
     /// Lets go of all that is kept for those who may ask again. Answers whether there was anything.
     pub(crate) fn let_go_of_kept(&mut self) -> bool {
-        let is_kept = |sequencer: &Self| {
-            sequencer.publisher.oldest_needed() < sequencer.publisher.oldest_pinned()
-        };
-        if !is_kept(self) {
+        let publisher = &self.publisher;
+        let keeps_versions = publisher.oldest_needed() < publisher.oldest_pinned();
+        if !keeps_versions && publisher.kept_bytes() == 0 {
             return false;
         }
         self.publisher.keep_nothing();

@@ -181,6 +181,7 @@ impl TableState {
         self.notes_dirty |= before != (origin.epochs.openers.len(), origin.epochs.closed);
         self.notice_beginning(self.keyless.partition, origin_id, change);
         self.advance(incoming.epoch, change);
+        self.writer.recording().of_transaction(change.transaction);
         self.notes_dirty |= self.past.see(change);
         match change.kind {
             // Read late, from a partition whose end was told early: a newer snapshot has named every row

@@ -8,7 +8,7 @@
 //! far each partition has been read tells them apart. Some thirty bytes a table, and five a partition.
 
 use row_model::{CutId, Epoch, SourcePosition};
-use table_store::{Cut, CutName, LogId, ProcessId, TableCut};
+use table_store::{Cut, CutName, LogId, ProcessId, TableCut, TableFacts, TableIdentity};
 
 pub use crate::token::TableHash;
 use crate::token::{TokenReader, TokenWriter, decode, kind};
@@ -104,9 +104,14 @@ impl AsOf {
 
 impl TableStanding {
     fn of(table: &TableCut) -> Self {
-        let facts = &table.facts;
+        Self::at(table.table.identity(), &table.facts)
+    }
+
+    /// Where a table stands of which this is said.
+    #[must_use]
+    pub fn at(table: &TableIdentity, facts: &TableFacts) -> Self {
         Self {
-            table: TableHash::of(table.table.identity()),
+            table: TableHash::of(table),
             position: facts.position.map(|position| (facts.epoch, position)),
             log: facts.log,
             offsets: facts.offsets.clone(),
@@ -218,11 +223,11 @@ mod tests {
     #[test]
     fn tables_of_other_sources_and_topics_are_others() {
         let orders = identity("orders");
-        let other_source = table_store::TableIdentity {
+        let other_source = TableIdentity {
             source: "crm".to_owned(),
             ..orders.clone()
         };
-        let other_name = table_store::TableIdentity {
+        let other_name = TableIdentity {
             name: "sales".to_owned(),
             ..orders.clone()
         };

@@ -25,6 +25,7 @@ pub mod fetch;
 #[cfg(test)]
 mod fixture;
 pub mod floor;
+pub mod follow;
 pub mod format;
 pub mod fresh;
 pub mod group;
@@ -40,6 +41,7 @@ pub mod postgrest;
 mod predicate;
 pub mod reach;
 pub mod relation;
+pub mod resume;
 mod run;
 #[cfg(test)]
 mod said;

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use row_model::{CutId, SchemaId, TableId};
 
 use crate::retained::{Keeping, Retained};
+use crate::ring::{Anew, Changes, Commit, News, Ring, TableNews};
 use crate::{NameError, Names, SourceCut, Table, TableFacts};
 
 /// One run of one process: numbers of cuts mean something only within it.
@@ -126,6 +127,9 @@ pub struct TableStore {
     listeners: RwLock<Vec<Arc<dyn CutListener>>>,
     /// Locked for one look at a time.
     held: Mutex<Held>,
+    /// Locked by the writer for each publication, by readers to take references.
+    ring: RwLock<Ring>,
+    process: Option<ProcessId>,
 }
 
 /// Cuts that are readable beside the newest one.
@@ -195,6 +199,30 @@ impl TableStore {
         })
     }
 
+    /// The next cuts after one that changed any of these tables, at most so many; `None` if some of them are not held
+    /// (any more). It may tell of a cut a moment before that is the newest.
+    #[must_use]
+    pub fn changes_after(
+        &self,
+        cut: CutId,
+        tables: &[TableId],
+        commits_max: usize,
+    ) -> Option<Vec<Arc<Commit>>> {
+        self.ring.read().after(cut, tables, commits_max)
+    }
+
+    /// All changes that are held.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.ring.read().all()
+    }
+
+    /// What to call cuts of this process by.
+    #[must_use]
+    pub fn name_of(&self, cut: CutId) -> Option<CutName> {
+        self.process.map(|process| CutName { process, cut })
+    }
+
     /// Has somebody hear of every cut from the next one on.
     pub fn listen(&self, listener: Arc<dyn CutListener>) {
         self.listeners.write().push(listener);
@@ -245,6 +273,8 @@ pub struct Publisher {
     keeping: Option<Keeping>,
     /// What was set aside when the newest cut was published, and how large it is itself.
     published_at: (u64, u64),
+    /// What the next cut changes.
+    news: Vec<(TableId, News)>,
     tables: Vec<Arc<TableCut>>,
     sources: Arc<[Arc<SourceCut>]>,
     names: Arc<Names>,
@@ -280,12 +310,15 @@ impl Publisher {
             published: ArcSwap::from_pointee(empty),
             listeners: RwLock::default(),
             held: Mutex::default(),
+            ring: RwLock::default(),
+            process,
         };
         Self {
             store: Arc::new(store),
             process,
             keeping: None,
             published_at: (0, 0),
+            news: Vec::new(),
             tables: Vec::new(),
             sources: Arc::new([]),
             names: Arc::default(),
@@ -317,13 +350,28 @@ impl Publisher {
             .find(|known| known.table.identity().id == id)
         {
             Some(known) => {
-                if !Arc::ptr_eq(&known.table, &table.table) {
-                    // It was rebuilt: to keep what it was would take its memory twice.
-                    self.store.held.lock().retained.clear();
-                }
+                let is_reshaped =
+                    known.schema.is_some() && known.schema_epoch != table.schema_epoch;
+                let is_rebuilt = !Arc::ptr_eq(&known.table, &table.table);
                 *known = Arc::new(table);
+                if is_rebuilt {
+                    // To keep what it was would take its memory twice.
+                    self.store.held.lock().retained.clear();
+                    self.record(id, News::Anew(Anew::Rebuilt));
+                } else if is_reshaped {
+                    self.record(id, News::Anew(Anew::Reshaped));
+                }
             }
             None => self.tables.push(Arc::new(table)),
+        }
+    }
+
+    /// Says what the next cut changes of a table. To begin anew counts more than rows.
+    pub fn record(&mut self, id: TableId, news: News) {
+        match self.news.iter_mut().find(|(table, _)| *table == id) {
+            None => self.news.push((id, news)),
+            Some((_, known)) if matches!(known, News::Rows(_)) => *known = news,
+            Some(_) => {}
         }
     }
 
@@ -361,6 +409,10 @@ impl Publisher {
     /// Lets go of all cuts that nobody holds, and keeps none until it is told to.
     pub fn keep_nothing(&mut self) {
         self.store.held.lock().retained.clear();
+        self.store
+            .ring
+            .write()
+            .clear(self.store.published.load().id);
         self.keeping = None;
     }
 
@@ -369,10 +421,10 @@ impl Publisher {
         self.store.held.lock().retained.halve();
     }
 
-    /// What the cuts take that are kept, beside the versions of their rows.
+    /// What the cuts and the changes take that are kept, beside the versions that tables account.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
-        self.store.held.lock().retained.bytes()
+        self.store.held.lock().retained.bytes() + self.store.ring.read().bytes()
     }
 
     #[must_use]
@@ -426,6 +478,8 @@ impl Publisher {
 
     fn put(&mut self, cut: Arc<Cut>) {
         let bytes_of_next = self.bytes_of_next();
+        // Before the cut: whoever sees it finds what it changed.
+        self.tell_changes(cut.id);
         // Under the lock: at no time is a cut neither the newest nor among those that are kept.
         let mut held = self.store.held.lock();
         let replaced = self.store.published.swap(cut);
@@ -434,6 +488,22 @@ impl Publisher {
             held.retained
                 .replaced(replaced, bytes, set_aside_bytes, keeping.now_ms);
             self.published_at = (keeping.set_aside_bytes, bytes_of_next);
+        }
+    }
+
+    fn tell_changes(&mut self, cut: CutId) {
+        let news = std::mem::take(&mut self.news);
+        let Some(keeping) = self.keeping else {
+            return self.store.ring.write().clear(cut);
+        };
+        let of_table = |(table, news)| {
+            let facts = Arc::clone(&self.get(table)?.facts);
+            Some(TableNews { table, facts, news })
+        };
+        let tables: Vec<_> = news.into_iter().filter_map(of_table).collect();
+        if !tables.is_empty() {
+            let commit = Commit::new(cut, tables);
+            self.store.ring.write().push(commit, keeping.bytes_max);
         }
     }
 

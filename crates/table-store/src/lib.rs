@@ -18,6 +18,7 @@ mod key_order;
 mod layouts;
 mod names;
 mod retained;
+mod ring;
 mod slot_index;
 mod source;
 mod table;
@@ -35,6 +36,9 @@ pub use key_order::{Floor, Held, Incoming, Verdict, decide};
 pub use layouts::Layouts;
 pub use names::{NameError, Names};
 pub use retained::{Keeping, RETAINED_MS};
+pub use ring::{Anew, Changes, Commit, Gone, News, RING_COMMITS_MAX, RowChange, TableNews, merged};
 pub use source::{Heartbeats, Reached, SourceCut, TableReach};
 pub use table::{Lookup, Table, TableIdentity};
-pub use writer::{DELETED_KEYS_MAX, DirtyRows, MemoryUse, ROW_VERSIONS_MAX, Restorer, TableWriter};
+pub use writer::{
+    DELETED_KEYS_MAX, DirtyRows, MemoryUse, ROW_VERSIONS_MAX, Recording, Restorer, TableWriter,
+};

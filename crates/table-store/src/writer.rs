@@ -1,5 +1,6 @@
 //! The write side of a table: one owner, synchronous, on the sequencer's thread.
 
+mod recording;
 mod restore;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use row_model::{CutId, SchemaHistory, SchemaId, SlotId, Stamp, Version, VersionP
 use crate::chunk::{CHUNK_SLOTS, Chunk, ChunkId, Place, slot_id};
 use crate::table::{Table, TableIdentity};
 
+pub use recording::Recording;
 pub use restore::Restorer;
 
 /// Positions of deleted keys kept per table. Losing one may show an old state during a redelivery,
@@ -78,6 +80,7 @@ pub struct TableWriter {
     deleted_max: usize,
     /// Of some key it is not known any more that it was deleted.
     has_forgotten: bool,
+    recording: Recording,
     /// Versions that are let go of together.
     gone: Vec<Version>,
     scratch: Vec<u8>,
@@ -102,6 +105,7 @@ impl TableWriter {
             dropped: VecDeque::new(),
             deleted_max: DELETED_KEYS_MAX,
             has_forgotten: false,
+            recording: Recording::default(),
             gone: Vec::new(),
             scratch: Vec::new(),
         }
@@ -133,6 +137,11 @@ impl TableWriter {
     #[must_use]
     pub fn keeps_versions(&self) -> bool {
         self.keeps_versions
+    }
+
+    /// What is written, for those who follow the table.
+    pub fn recording(&mut self) -> &mut Recording {
+        &mut self.recording
     }
 
     /// Bytes of all versions that were set aside since they are kept. It only grows.
@@ -227,6 +236,9 @@ impl TableWriter {
                 self.write(cut, version.key(), version.schema(), None, |_| Some(stamp));
                 deleted += 1;
             }
+        }
+        if deleted > 0 {
+            self.recording.is_emptied();
         }
         deleted
     }
@@ -360,6 +372,7 @@ impl TableWriter {
             let (replaced, older) = (chunk.newest(place.slot), chunk.older(place.slot));
             index.put(slot, replaced, older, &version);
         }
+        self.recording.write(chunk.newest(place.slot), &version);
         let replaced = chunk.replace(place.slot, version);
         self.row_bytes += bytes;
         self.rows += u64::from(is_row);

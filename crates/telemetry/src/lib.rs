@@ -17,7 +17,7 @@ pub use logging::{LogFormat, LoggingError, init};
 pub use metric::{Kind, Metric};
 pub use metrics_page::{MetricsError, MetricsPage};
 pub use record::{
-    Operation, RequestDuration, StageLag, TableGauges, count_applied, count_waiter,
-    record_consumer_lag, record_memory, record_partitions_held, record_state, record_store,
-    record_table, record_wait,
+    Operation, RequestDuration, StageLag, TableGauges, count_applied, count_subscriber,
+    count_waiter, record_consumer_lag, record_memory, record_partitions_held, record_state,
+    record_store, record_table, record_wait,
 };

@@ -70,6 +70,7 @@ metrics! {
     CheckpointFailing = "rowtide_checkpoint_failing", Gauge, "1 while checkpoints cannot be written, else 0.";
     CheckpointFailuresTotal = "rowtide_checkpoint_failures_total", Counter, "Checkpoints that could not be written.";
     RequestDurationSeconds = "rowtide_request_duration_seconds", Histogram, "Time from a request's head to the head of its answer.";
+    Subscribers = "rowtide_subscribers", Gauge, "Requests that follow changes.";
     WaitWaiters = "rowtide_wait_waiters", Gauge, "Requests that wait for tables to come as far as they insist on, or for an answer to change.";
     WaitDurationSeconds = "rowtide_wait_duration_seconds", Histogram, "Time that requests waited for tables to come as far as they insist on, or for an answer to change.";
     RequestPanicsTotal = "rowtide_request_panics_total", Counter, "Requests that ended in a caught panic.";

@@ -96,6 +96,11 @@ pub fn record_partitions_held(source: &str, partitions: u64) {
         .set(partitions as f64);
 }
 
+/// One more request follows changes, or one less.
+pub fn count_subscriber(change: f64) {
+    gauge!(Metric::Subscribers.name()).increment(change);
+}
+
 /// One more request waits for tables, or one less.
 pub fn count_waiter(change: f64) {
     gauge!(Metric::WaitWaiters.name()).increment(change);

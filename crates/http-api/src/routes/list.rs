@@ -11,7 +11,7 @@ use query::url::{self, About};
 use table_store::{Cut, TableCut};
 
 use super::page::{PageAsked, Wanted};
-use super::{DataState, answer, scan, table, table_name};
+use super::{DataState, answer, scan, since, table, table_name};
 use crate::floor::{Asking, Floor};
 use crate::media::Media;
 use crate::params::{self, Params};
@@ -21,9 +21,9 @@ use crate::route::Route;
 use crate::{ApiState, error, floor, fresh};
 
 /// What is read here. The rest is the query.
-const OWN: &[&str] = &[
+pub(super) const OWN: &[&str] = &[
     "limit", "cursor", "count", "format", "explain", "int64", "at_least", "max_lag", "wait",
-    "on_miss", "at_exact",
+    "on_miss", "at_exact", "since",
 ];
 /// What a CSV has no place for.
 const NOT_IN_CSV: &[&str] = &["count", "explain", "format", "int64"];
@@ -47,6 +47,9 @@ async fn page(
     media: Media,
 ) -> Result<Response, ApiError> {
     let mut timing = Timing::start();
+    if uri.query().is_some_and(asks_since) {
+        return since::changed(state, asking, &uri).await;
+    }
     // What cannot be read waits for no permit.
     let (floor, tables) = {
         let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
@@ -103,6 +106,12 @@ fn find(
         }
     }
     Ok(response)
+}
+
+/// Whether only what changed is wanted.
+fn asks_since(query: &str) -> bool {
+    let mut names = query.split('&').map(|part| part.split('=').next());
+    names.any(|name| name == Some("since"))
 }
 
 /// The same request, with the cursor of the next page.
@@ -163,7 +172,7 @@ fn wanted<'a>(params: &'a Params<'_>, media: Media) -> Result<Wanted<'a>, ApiErr
 }
 
 /// Refuses every name that is neither a parameter of lists nor of a column or a relation.
-fn check_names(params: &Params<'_>, table: &TableCut) -> Result<(), ApiError> {
+pub(super) fn check_names(params: &Params<'_>, table: &TableCut) -> Result<(), ApiError> {
     params.once(OWN)?;
     params.once(url::ONCE)?;
     let supported: Vec<&str> = [OWN, url::PARAMETERS].concat();

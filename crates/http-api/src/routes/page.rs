@@ -171,7 +171,7 @@ impl PageAsked {
 }
 
 /// Fits a query to a table.
-pub(super) fn bound(
+pub(crate) fn bound(
     state: &ApiState,
     cut: &Cut,
     table: &Arc<TableCut>,

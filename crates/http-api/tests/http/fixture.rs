@@ -35,6 +35,7 @@ pub struct Shop {
     publisher: Publisher,
     /// When its next cut is published, if earlier ones can be asked for again.
     keeps_ms: Option<i64>,
+    pub keeps_bytes_max: u64,
     tables: Vec<ShopTable>,
     relations: Vec<Relation>,
 }
@@ -51,6 +52,7 @@ impl Shop {
         Self {
             publisher: Publisher::default(),
             keeps_ms: None,
+            keeps_bytes_max: u64::MAX,
             tables: Vec::new(),
             relations: Vec::new(),
         }
@@ -221,13 +223,23 @@ impl Shop {
         let table = self.table(table);
         let mut encoded = Vec::new();
         encode_key([key], &mut encoded).unwrap();
-        table.writer.write(
-            cut,
-            &encoded,
-            table.schema,
-            None,
-            |_| Some(Stamp::default()),
-        );
+        let stamp = |_: Option<&row_model::Version>| Some(Stamp::default());
+        table.writer.write(cut, &encoded, table.schema, None, stamp);
+    }
+
+    /// Empties a table, as a truncate does.
+    pub fn truncate(&mut self, table: &str) {
+        let cut = self.publisher.next_cut();
+        self.table(table)
+            .writer
+            .delete_where(cut, |_| Some(Stamp::default()));
+    }
+
+    /// What is written to a table next is a transaction's.
+    pub fn in_transaction(&mut self, table: &str, number: u64) {
+        let transaction = Some(row_model::Transaction(number));
+        let table = self.table(table);
+        table.writer.recording().of_transaction(transaction);
     }
 
     /// Changes what is known of a table's freshness.
@@ -275,8 +287,17 @@ impl Shop {
             self.publisher.keep(Keeping {
                 now_ms,
                 set_aside_bytes: set_aside.sum(),
-                bytes_max: u64::MAX,
+                bytes_max: self.keeps_bytes_max,
             });
+            let live = self.tables.iter_mut();
+            for table in live.filter(|table| table.facts.state == ReadState::Live) {
+                let recording = table.writer.recording();
+                recording.begin();
+                if let Some(news) = recording.take() {
+                    let id = table.writer.table().identity().id;
+                    self.publisher.record(id, news);
+                }
+            }
         }
         let oldest_needed = self.publisher.publish();
         self.tables
@@ -571,6 +592,9 @@ pub async fn get(api: &Api, uri: &str) -> (u16, serde_json::Value) {
     let response = api.answer(request(&format!("GET {uri}"))).await;
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    if body.is_empty() {
+        return (status, serde_json::Value::Null);
+    }
     (status, serde_json::from_slice(&body).unwrap())
 }
 

@@ -10,6 +10,8 @@ mod audit;
 mod conditions;
 mod dsl;
 mod exact;
+mod feed;
+mod feed_model;
 mod fixture;
 mod floors;
 mod indexes;

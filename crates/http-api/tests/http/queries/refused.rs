@@ -153,7 +153,7 @@ async fn what_is_not_built_or_cannot_be_read_is_refused_by_name() {
             at_least=tx:
               400 "bad_request" "at_least cannot be used: tx: wants the number that pg_current_xact_id() answers inside the transaction that writes, as in tx:753." null "at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end."
             since=x
-              400 "unknown_parameter" "The parameter 'since' is not supported by this version." null "This path takes the parameters limit, cursor, count, format, explain, int64, at_least, max_lag, wait, on_miss, at_exact, select, include, order, group_by, aggregate, having, and, or, not, not.and, not.or."
+              400 "bad_request" "since (or Last-Event-ID) is no as_of of this version." null "since is the id of an event, or fresh.as_of of an answer, unchanged."
         "#]],
     )
     .await;
