@@ -37,6 +37,7 @@ mod shapes;
 mod source_positions;
 mod stepped;
 mod transactions;
+mod transfers;
 mod unserved;
 mod verifying;
 mod what_records_lack;
