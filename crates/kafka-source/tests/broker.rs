@@ -332,10 +332,10 @@ fn what_cannot_work_is_refused_at_once() {
 
 /// Polls until a question is answered.
 fn ends_of(source: &mut KafkaSource, topic: &str) -> Result<Vec<LogEnd>, String> {
-    let (answer, answered) = mpsc::channel();
+    let (answer, answered) = mpsc::sync_channel(1);
     let of = vec![(topic.to_owned(), 0)];
     source.ask_ends(EndsQuestion::new(of, move |ends| {
-        answer.send(ends).unwrap()
+        answer.send(ends).unwrap();
     }));
     for _ in 0..POLLS_MAX {
         source.poll(POLL_TIMEOUT, &mut Vec::new());
