@@ -1,9 +1,9 @@
 //! Work that may wait gives way to reading and answering.
 
-/// The niceness of a thread that gives way: beside a busy one of the usual kind it gets a tenth of a core, and on
-/// a core that nobody wants all of it.
+/// The niceness of a thread that gives way: beside a busy one of the usual kind it gets a quarter of a core, and
+/// on a core that nobody wants all of it.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// Puts the calling thread, and all that it starts from now on, behind the others of the machine. Where
 /// that cannot be done they compete.

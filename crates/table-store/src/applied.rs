@@ -319,7 +319,9 @@ impl AppliedIds {
 
     fn forget_beyond_the_bound(&mut self) {
         while self.count > APPLIED_IDS_MAX || self.cold.len() + self.hot.len() > BLOCKS_MAX {
-            let Some(lowest) = self.blocks().min() else {
+            let hot = self.hot.iter().map(|(number, _)| *number).min();
+            let cold = self.cold.first_key_value().map(|(number, _)| *number);
+            let Some(lowest) = hot.into_iter().chain(cold).min() else {
                 return;
             };
             let place = self.hot.iter().position(|(hot, _)| *hot == lowest);

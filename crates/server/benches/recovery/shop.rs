@@ -80,8 +80,9 @@ fn key(id: u64) -> String {
 }
 
 fn event(table: &str, op: &str, lsn: u64, row: &str) -> String {
+    let transaction = lsn / 96;
     format!(
-        r#"{{"before":null,"after":{row},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"shop","ts_ms":1795223140099,"snapshot":"false","db":"shop","sequence":"[null,\"{lsn}\"]","ts_us":1795223140099432,"ts_ns":1795223140099432000,"schema":"public","table":"{table}","txId":{lsn},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":1795223140421,"ts_us":1795223140421658,"ts_ns":1795223140421658192}}"#
+        r#"{{"before":null,"after":{row},"source":{{"version":"3.6.3.Final","connector":"postgresql","name":"shop","ts_ms":1795223140099,"snapshot":"false","db":"shop","sequence":"[null,\"{lsn}\"]","ts_us":1795223140099432,"ts_ns":1795223140099432000,"schema":"public","table":"{table}","txId":{transaction},"lsn":{lsn},"xmin":null}},"transaction":null,"op":"{op}","ts_ms":1795223140421,"ts_us":1795223140421658,"ts_ns":1795223140421658192}}"#
     )
 }
 

@@ -324,7 +324,8 @@ pub struct RawQuarantine {
 #[serde(deny_unknown_fields, default)]
 pub struct RawCheckpoint {
     /// How often what changed is written to the data directory: a duration (`500ms`, `1s`, `1m`). A crash
-    /// costs at most this much to be read again.
+    /// costs at most this much to be read again, and some seconds where reading keeps all cores busy: writing
+    /// gives way to it.
     #[schemars(extend("default" = "1s"))]
     pub interval: Option<String>,
 }
