@@ -48,7 +48,11 @@ impl Epochs {
             self.openers.push(run);
             self.unnamed = None;
         }
-        let streams = change.snapshot.is_none() && change.kind != ChangeKind::Advance;
+        // Rows of an incremental snapshot come in between what is streamed.
+        let streams = match change.snapshot {
+            None => change.kind != ChangeKind::Advance,
+            Some(mark) => !mark.is_full(),
+        };
         // What the run streams may be read first, from another partition than the last row. A run
         // streams only after its snapshot, so that of a keyless table, which is out of sight until
         // then, is over even if its last row never came or was not marked.
@@ -160,6 +164,17 @@ mod tests {
     fn a_snapshot_by_a_run_that_has_streamed_does_not() {
         assert_eq!(epochs(&[(1, true), (1, false), (1, true)]), [1, 1, 1]);
         assert_eq!(epochs(&[(1, false), (1, true)]), [0, 0]);
+    }
+
+    #[test]
+    fn a_snapshot_by_a_run_that_was_in_an_incremental_one_does_not() {
+        let mut epochs = Epochs::default();
+        epochs.of(&change(1, Some(SnapshotMark::Incremental)));
+        assert_eq!(
+            epochs.of(&change(1, Some(SnapshotMark::LastOfTable))),
+            Epoch(0)
+        );
+        assert_eq!(epochs.to_sweep(), None);
     }
 
     #[test]

@@ -4,12 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod bench;
-mod checker;
 mod fuzz;
+mod long_forms;
 mod postgrest;
 mod simulate;
 mod tidy;
-mod torture;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,9 +37,9 @@ enum Chore {
     /// Feeds every parser of outside bytes with inputs that nobody thought of
     Fuzz(fuzz::FuzzArguments),
     /// Kills the binary at random moments while it reads, and checks every answer
-    Torture(torture::TortureArguments),
+    Torture(long_forms::TortureArguments),
     /// Lets the binary be written to, asked and killed, and explains every answer by what was written
-    Checker(checker::CheckerArguments),
+    Checker(long_forms::CheckerArguments),
     /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
     Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
@@ -53,8 +52,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Tidy => tidy::run(&root),
         Chore::Bench { what, cases } => bench::run(&root, what, &cases),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
-        Chore::Torture(arguments) => torture::run(&root, &arguments),
-        Chore::Checker(arguments) => checker::run(&root, &arguments),
+        Chore::Torture(arguments) => long_forms::torture(&root, &arguments),
+        Chore::Checker(arguments) => long_forms::checker(&root, &arguments),
         Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
     }

@@ -192,13 +192,18 @@ impl Database {
         self.topics[topic].written[partition as usize].len() as u64
     }
 
-    /// Whether the record at an offset deletes a row.
-    pub fn is_delete(&self, topic: usize, partition: i32, offset: u64) -> bool {
+    /// Whether the record at an offset deletes a row, for who begins to read at another: a tombstone does if its
+    /// delete is not there any more.
+    pub fn is_delete(&self, topic: usize, partition: i32, offset: u64, begin: u64) -> bool {
         let written = &self.topics[topic].written[partition as usize];
         let record = written.get(offset as usize);
-        let record = record.and_then(|written| written.record.as_ref());
-        let value = record.and_then(|record| record.value.as_deref());
-        value.is_some_and(|value| has(value, r#""op":"d""#))
+        let Some(record) = record.and_then(|written| written.record.as_ref()) else {
+            return false;
+        };
+        match record.value.as_deref() {
+            Some(value) => has(value, r#""op":"d""#),
+            None => offset == begin && record.key.is_some(),
+        }
     }
 
     /// Partitions and offsets of a topic's records that cannot be decoded.

@@ -176,10 +176,11 @@ impl World {
             // partition it may be part of the table or not.
             for last_deletes in 0..1 << partitions {
                 all.push(truth.rows_after(topic, swept, |partition, offset| {
+                    let begin = self.begin(topic, partition);
                     let may_be = last_deletes >> partition & 1 == 1
                         && offset == next(partition)
-                        && database.is_delete(topic, partition, offset);
-                    offset >= self.begin(topic, partition) && (reached(partition, offset) || may_be)
+                        && database.is_delete(topic, partition, offset, begin);
+                    offset >= begin && (reached(partition, offset) || may_be)
                 }));
             }
         }
@@ -368,8 +369,9 @@ impl World {
             for partition in 0..topic.partitions {
                 let started = process.started.get(&(topic.name.to_owned(), partition));
                 let end = self.database.end(at, partition);
+                let begin = self.begin(at, partition);
                 let is_last_delete = started.is_some_and(|from| {
-                    from + 1 == end && self.database.is_delete(at, partition, *from)
+                    from + 1 == end && self.database.is_delete(at, partition, *from, begin)
                 });
                 if started != Some(&end) && !is_last_delete {
                     return Err(format!(
