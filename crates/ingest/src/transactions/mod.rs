@@ -67,6 +67,8 @@ pub(crate) struct Gate {
     holds: bool,
     /// When the first boundary of all was committed.
     first_ms: Option<i64>,
+    /// Cuts may show parts of transactions that are yet to be told of: until all that is told has been read.
+    shows_untold: bool,
     /// Let through before the boundaries were read that may tell of them, and since when.
     unheard: HashSet<TransactionKey>,
     unheard_ms: i64,
@@ -91,6 +93,7 @@ impl Gate {
             boundaries: LaneEnd::default(),
             holds: true,
             first_ms: None,
+            shows_untold: false,
             unheard: HashSet::new(),
             unheard_ms: 0,
             held_bytes: 0,
@@ -106,7 +109,7 @@ impl Gate {
     /// Has changes wait, or lets all of them through.
     pub fn hold(&mut self, holds: bool, now_ms: i64) {
         if holds && !self.holds {
-            self.all_behind(now_ms);
+            self.disturb(now_ms);
         }
         self.holds = holds;
         self.news_ms = now_ms;
@@ -124,6 +127,7 @@ impl Gate {
         let mut started = Lane::default();
         started.behind = behind;
         self.any_behind |= is_behind;
+        self.shows_untold |= is_behind;
         self.lanes.insert(lane, started);
         self.news_ms = now_ms;
     }
@@ -161,6 +165,7 @@ impl Gate {
 
     /// Cuts show of some partition more than was let through of it.
     pub fn disturb(&mut self, now_ms: i64) {
+        self.shows_untold = true;
         self.all_behind(now_ms);
     }
 
@@ -276,6 +281,10 @@ impl Gate {
                 break;
             }
         }
+        if self.shows_untold && self.boundaries.is_now() {
+            self.shows_untold = false;
+            self.all_behind(now_ms);
+        }
         self.look_at_those_behind(now_ms);
         self.mind_pauses();
     }
@@ -294,7 +303,7 @@ impl Gate {
                 Partial::NotEnded
             });
         }
-        if !self.unheard.is_empty() {
+        if self.shows_untold || !self.unheard.is_empty() {
             return Some(Partial::Untold);
         }
         let mut lanes = self.lanes.iter();
