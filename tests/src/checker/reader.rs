@@ -293,7 +293,10 @@ impl Reader {
             }
         }
         let told_ms = fresh["lag_ms"].as_u64().filter(|_| whole);
-        let bound_ms = demand.max_lag_ms.filter(|_| whole);
+        // What is served all the same promises nothing.
+        let bound_ms = demand
+            .max_lag_ms
+            .filter(|_| whole && fresh["satisfied"] == true);
         for (lag_ms, held) in [
             (told_ms, &mut self.tally.aged),
             (bound_ms, &mut self.tally.bounded),

@@ -3,8 +3,6 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -16,28 +14,7 @@ use row_model::{Decimal, Value};
 use table_store::ReadState;
 
 use crate::fixture::{Shop, request};
-
-/// Counts how often a future is woken.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Wakes {
-    fn poll<F: Future>(self: &Arc<Self>, future: Pin<&mut F>) -> Poll<F::Output> {
-        let waker = Waker::from(Arc::clone(self));
-        future.poll(&mut Context::from_waker(&waker))
-    }
-
-    /// How often, since this was asked last.
-    fn take(&self) -> usize {
-        self.0.swap(0, Ordering::SeqCst)
-    }
-}
+use crate::wakes::{Wakes, all_sleep};
 
 /// A request line, headers and perhaps a body behind an empty line.
 fn asking(text: &str) -> Request<Body> {
@@ -202,12 +179,12 @@ async fn every_answer_of_another_content_has_another_tag() {
     }
 }
 
-/// Time passes only while everybody sleeps, so a client is asleep when a second is over.
+/// Until the client is asleep.
 async fn fall_asleep<F: Future>(mut answer: Pin<&mut F>, what: &str) {
     tokio::select! {
         biased;
         _ = &mut answer => panic!("{what}: answered what the client has"),
-        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        () = all_sleep() => {}
     }
 }
 

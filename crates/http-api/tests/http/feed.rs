@@ -12,6 +12,7 @@ use row_model::Value::{Int, Null, Text};
 use serde_json::{Value, json};
 
 use crate::fixture::{Shop, get, request};
+use crate::wakes::all_sleep;
 
 fn order(shop: &mut Shop, id: i64, status: &str) {
     shop.put("orders", &[Int(id), Text(status), Null, Null]);
@@ -314,7 +315,7 @@ async fn one_batch_is_waited_for() {
         let path = format!("/v1/changes?tables=orders&wait=20s&since={asked}");
         get(&waiting, &path).await
     });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    all_sleep().await;
     shop.put("items", &[Int(7), Text("A,1/🦀"), Int(9)]);
     shop.publish();
     order(&mut shop, 7, "newer");

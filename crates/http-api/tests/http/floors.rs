@@ -1,10 +1,8 @@
 //! `at_least`: no answer is older than what was asked for, who waits for it is woken by the cut that brings it, and by
 //! nothing else.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,6 +14,7 @@ use serde_json::{Value, json};
 use table_store::LogId;
 
 use crate::fixture::{Shop, Status, get, post, request, shown};
+use crate::wakes::Wakes;
 
 /// A shop whose orders have read so far of their two partitions.
 fn shop_at(offsets: [u64; 2]) -> Shop {
@@ -40,27 +39,6 @@ async fn token_of(shop: &Shop) -> String {
 
 async fn token_at(offsets: [u64; 2]) -> String {
     token_of(&shop_at(offsets)).await
-}
-
-/// Counts how often a future is woken.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Wakes {
-    fn poll<F: Future>(self: &Arc<Self>, future: Pin<&mut F>) -> Poll<F::Output> {
-        let waker = Waker::from(Arc::clone(self));
-        future.poll(&mut Context::from_waker(&waker))
-    }
-
-    fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
 }
 
 fn lookup(token: &str, more: &str) -> Request<Body> {

@@ -29,3 +29,4 @@ mod serving;
 mod source_floors;
 mod sql;
 mod tables;
+mod wakes;
