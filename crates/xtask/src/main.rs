@@ -8,6 +8,7 @@ mod fuzz;
 mod long_forms;
 mod postgrest;
 mod simulate;
+mod stack;
 mod tidy;
 
 use std::path::Path;
@@ -44,6 +45,9 @@ enum Chore {
     Simulate(simulate::SimulateArguments),
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
+    /// Real servers on loopback: a broker with Debezium, databases, a registry; and the tests on them
+    #[command(subcommand)]
+    Stack(stack::StackChore),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -56,5 +60,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Checker(arguments) => long_forms::checker(&root, &arguments),
         Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Postgrest => postgrest::run(&root),
+        Chore::Stack(chore) => stack::run(&root, chore),
     }
 }
