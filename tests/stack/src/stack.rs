@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 
 use crate::connect::{Connect, Connector};
 use crate::follower::Follower;
+use crate::mysql::{Flavour, Mysql};
 use crate::postgres::Postgres;
 use crate::registration::Registration;
 
@@ -111,10 +112,15 @@ impl Stack {
         folder.join("tls/authority.pem")
     }
 
-    /// What the registry answers at, as Confluent's does.
-    pub fn registry_url(&self) -> anyhow::Result<String> {
+    /// The registry's own address.
+    pub fn registry(&self) -> anyhow::Result<String> {
         let port = self.port(Part::Registry)?;
-        Ok(format!("http://127.0.0.1:{port}/apis/ccompat/v7"))
+        Ok(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Where the registry answers as Confluent's does.
+    pub fn registry_url(&self) -> anyhow::Result<String> {
+        Ok(format!("{}/apis/ccompat/v7", self.registry()?))
     }
 
     pub fn connect(&self) -> anyhow::Result<Connect> {
@@ -126,6 +132,11 @@ impl Stack {
         Postgres::create(self.clone(), &unique(name))
     }
 
+    /// A new database of MySQL or MariaDB, by a name that begins so.
+    pub fn mysql(&self, flavour: Flavour, name: &str) -> anyhow::Result<Mysql> {
+        Mysql::create(self, flavour, &unique(name))
+    }
+
     /// A connector that runs: its snapshot may still be on its way.
     pub fn register(&self, registration: &Registration) -> anyhow::Result<Connector> {
         let connector = self.connect()?.register(registration)?;
@@ -135,7 +146,12 @@ impl Stack {
 
     /// A Rowtide that follows all topics of a connector with this prefix.
     pub fn follow(&self, prefix: &str) -> anyhow::Result<Follower> {
-        Follower::start(&self.brokers()?, prefix, "")
+        self.follow_with(prefix, "")
+    }
+
+    /// The same with more settings: keys of the source first, then other sections.
+    pub fn follow_with(&self, prefix: &str, settings: &str) -> anyhow::Result<Follower> {
+        Follower::start(&self.brokers()?, prefix, settings)
     }
 
     /// Starts, stops or kills parts as an operator would: `["stop", "kafka"]`. For tests that no other test runs
