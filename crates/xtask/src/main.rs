@@ -9,6 +9,7 @@ mod long_forms;
 mod manifests;
 mod postgrest;
 mod simulate;
+mod stack;
 mod tidy;
 
 use std::path::Path;
@@ -47,6 +48,9 @@ enum Chore {
     Manifests,
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
+    /// Real servers on loopback: a broker with Debezium, databases, a registry; and the tests on them
+    #[command(subcommand)]
+    Stack(stack::StackChore),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -60,5 +64,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Simulate(arguments) => simulate::run(&root, &arguments),
         Chore::Manifests => manifests::run(&root),
         Chore::Postgrest => postgrest::run(&root),
+        Chore::Stack(chore) => stack::run(&root, chore),
     }
 }
