@@ -1,0 +1,70 @@
+//! `cargo xtask stack test`: the tests on real servers, and nothing left running behind them.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::part::Part;
+use super::place::Place;
+use super::{alone, process, start, stop};
+
+#[derive(Args)]
+pub struct TestArguments {
+    /// Only tests with this in their name
+    filter: Option<String>,
+    /// One file of `tests/stack/tests` alone
+    #[arg(long)]
+    test: Option<String>,
+    /// What else the tests' harness is to be told, after `--`
+    #[arg(last = true)]
+    harness: Vec<String>,
+}
+
+pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
+    let _alone = alone(place, "test.lock")?;
+    let whole = process::Watch::start();
+    let before: Vec<Part> = Part::ALL
+        .into_iter()
+        .filter(|part| process::runs(place, *part))
+        .collect();
+    let tested = {
+        let started = alone(place, "lock").and_then(|_alone| start(place, &Part::ALL));
+        eprintln!("stack: all up after {:.0} s", whole.seconds());
+        started.and_then(|_| test(place, arguments))
+    };
+    // Whatever runs now and did not before was started by this command or by a test of it.
+    let started: Vec<Part> = Part::ALL
+        .into_iter()
+        .filter(|part| !before.contains(part))
+        .collect();
+    let stopped = alone(place, "lock").and_then(|_alone| stop(place, &started, false));
+    eprintln!("stack: done after {:.0} s", whole.seconds());
+    let passed = tested?;
+    stopped?;
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--package", "real-stack", "--features", "stack"])
+        .args(["--no-fail-fast"])
+        .env("STACK_DIR", place.folder())
+        .env("STACK_PORT", place.first_port().to_string())
+        .current_dir(place.project());
+    if let Some(test) = &arguments.test {
+        command.args(["--test", test]);
+    }
+    command.args(&arguments.filter);
+    if !arguments.harness.is_empty() {
+        command.arg("--").args(&arguments.harness);
+    }
+    let ended = command.status().context("cannot run cargo")?;
+    Ok(ended.success())
+}
