@@ -50,6 +50,7 @@ impl MetricsPage {
         };
         metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Installed)?;
         describe();
+        start_counters();
         metrics::gauge!(Metric::BuildInfo.name(), "version" => version.to_owned()).set(1.0);
         let handle = page.handle.clone();
         std::thread::Builder::new()
@@ -101,6 +102,19 @@ fn describe() {
             Kind::Gauge => metrics::describe_gauge!(metric.name(), metric.help()),
             Kind::Histogram => metrics::describe_histogram!(metric.name(), metric.help()),
         }
+    }
+}
+
+/// A counter that is not there before it has counted something grows from nothing to one unseen: Prometheus needs a zero to see an
+/// increase. So those without labels begin with it.
+fn start_counters() {
+    for metric in [
+        Metric::CheckpointFailuresTotal,
+        Metric::CheckpointRewritesTotal,
+        Metric::RequestPanicsTotal,
+        Metric::ResponseTruncatedTotal,
+    ] {
+        metrics::counter!(metric.name()).absolute(0);
     }
 }
 

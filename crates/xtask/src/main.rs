@@ -6,6 +6,7 @@
 mod bench;
 mod fuzz;
 mod long_forms;
+mod manifests;
 mod postgrest;
 mod simulate;
 mod stack;
@@ -43,6 +44,8 @@ enum Chore {
     Checker(long_forms::CheckerArguments),
     /// Lets histories that seeds choose happen to the pipeline, and compares it with naive tables
     Simulate(simulate::SimulateArguments),
+    /// Reads what is deployed with the tools of those it is written for: Compose, Helm, Kubernetes, Prometheus
+    Manifests,
     /// Reads from the binary with the client of PostgREST, which comes from npm
     Postgrest,
     /// Real servers on loopback: a broker with Debezium, databases, a registry; and the tests on them
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Torture(arguments) => long_forms::torture(&root, &arguments),
         Chore::Checker(arguments) => long_forms::checker(&root, &arguments),
         Chore::Simulate(arguments) => simulate::run(&root, &arguments),
+        Chore::Manifests => manifests::run(&root),
         Chore::Postgrest => postgrest::run(&root),
         Chore::Stack(chore) => stack::run(&root, chore),
     }
