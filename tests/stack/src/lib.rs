@@ -23,6 +23,7 @@
 
 mod connect;
 mod follower;
+pub mod orders;
 mod postgres;
 mod registration;
 mod source;
