@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 mod bell;
+mod contact;
 mod context;
 mod discovery;
 mod faults;

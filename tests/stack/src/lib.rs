@@ -28,6 +28,8 @@ mod postgres;
 mod registration;
 mod source;
 mod stack;
+mod topics;
+mod toxiproxy;
 
 pub use crate::connect::{Connect, Connector};
 pub use crate::follower::Follower;
@@ -35,3 +37,5 @@ pub use crate::postgres::Postgres;
 pub use crate::registration::Registration;
 pub use crate::source::Source;
 pub use crate::stack::{Part, Stack};
+pub use crate::topics::Topics;
+pub use crate::toxiproxy::{Broken, Fault, Network};

@@ -11,6 +11,8 @@ use crate::connect::{Connect, Connector};
 use crate::follower::Follower;
 use crate::postgres::Postgres;
 use crate::registration::Registration;
+use crate::topics::Topics;
+use crate::toxiproxy::Network;
 
 const FIRST_PORT: u16 = 29_000;
 
@@ -104,11 +106,16 @@ impl Stack {
 
     /// The certificate that clients of the listeners with TLS must trust.
     pub fn authority(&self) -> PathBuf {
-        let folder = env::var_os("STACK_DIR").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stack")),
-            PathBuf::from,
-        );
-        folder.join("tls/authority.pem")
+        folder().join("tls/authority.pem")
+    }
+
+    /// The network behind [`Self::proxied_brokers`].
+    pub fn network(&self) -> anyhow::Result<Network> {
+        Ok(Network::at(self.port(Part::Toxiproxy)?))
+    }
+
+    pub fn topics(&self) -> anyhow::Result<Topics> {
+        Ok(Topics::of(self.brokers()?, folder()))
     }
 
     /// What the registry answers at, as Confluent's does.
@@ -164,6 +171,13 @@ impl Stack {
         );
         Ok(())
     }
+}
+
+fn folder() -> PathBuf {
+    env::var_os("STACK_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stack")),
+        PathBuf::from,
+    )
 }
 
 /// A name that no other test and no earlier run has: topics outlive their tests.

@@ -24,7 +24,7 @@ const SUPPORTED: &[&str] = &[
 const LAST_EVENT_ID: &str = "last-event-id";
 const DEBOUNCE_MAX: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// Server-sent events.
     Events,
@@ -34,15 +34,32 @@ pub(crate) enum Form {
     Batch,
 }
 
-/// A request to follow tables, fitted to them.
+/// What is followed, fitted to its tables.
 #[derive(Debug)]
-pub(crate) struct FeedAsked {
+pub(crate) struct Followed {
     /// Each bound at the cut at which it was asked for: what would make that wrong ends the feed.
     pub tables: Vec<Arc<BoundQuery>>,
+    pub form: Form,
+    pub name: Name,
+}
+
+/// The same for all who follow the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    form: Form,
+    /// With what there may be another of by the same number, and how often its shape had changed.
+    tables: Vec<(TableId, usize, u64)>,
+    filter: Option<String>,
+    select: Option<String>,
+}
+
+/// A request to follow tables.
+#[derive(Debug)]
+pub(crate) struct FeedAsked {
+    pub followed: Arc<Followed>,
     pub since: Option<AsOf>,
     pub initial: bool,
     pub debounce: Duration,
-    pub form: Form,
     /// How long one batch is waited for.
     pub wait: Duration,
 }
@@ -80,13 +97,34 @@ impl FeedAsked {
             debounce.ok_or_else(|| error::bad_debounce(DEBOUNCE_MAX))
         })?;
         Ok(Self {
-            tables: tables(api, cut, &params)?,
+            followed: Arc::new(Followed::read(api, cut, &params, form)?),
             since,
             initial,
             debounce,
-            form,
             wait: wait.unwrap_or_default(),
         })
+    }
+}
+
+impl Followed {
+    fn read(api: &ApiState, cut: &Cut, params: &Params<'_>, form: Form) -> Result<Self, ApiError> {
+        let tables = tables(api, cut, params)?;
+        let named = tables.iter().map(|query| {
+            let table = query.table();
+            let identity = table.table.identity();
+            (
+                identity.id,
+                Arc::as_ptr(&table.table).addr(),
+                table.schema_epoch,
+            )
+        });
+        let name = Name {
+            form,
+            tables: named.collect(),
+            filter: params.get("filter").map(str::to_owned),
+            select: params.get("select").map(str::to_owned),
+        };
+        Ok(Self { tables, form, name })
     }
 
     pub fn ids(&self) -> Vec<TableId> {

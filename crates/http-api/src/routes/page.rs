@@ -177,8 +177,13 @@ pub(crate) fn bound(
     table: &Arc<TableCut>,
     query: &Query,
 ) -> Result<BoundQuery, ApiError> {
-    bind::bind(query, table, &state.world(cut))
-        .map_err(|refused| error::unfit(&table.table.identity().name, &refused))
+    bind::bind(query, table, &state.world(cut)).map_err(|refused| {
+        let loading = refused.missing_table();
+        match loading.and_then(|name| Some((name, state.starting(name)?))) {
+            Some((name, progress)) => error::starting(name, progress),
+            None => error::unfit(&table.table.identity().name, &refused),
+        }
+    })
 }
 
 /// Does what may look at many rows, with what it may cost.
