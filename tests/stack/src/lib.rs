@@ -25,6 +25,7 @@ mod connect;
 mod follower;
 mod gate;
 mod mysql;
+pub mod orders;
 mod postgres;
 mod registration;
 mod source;

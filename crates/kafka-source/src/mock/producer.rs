@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use change_feed::Header;
 use parking_lot::{Condvar, Mutex};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header as NativeHeader, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
@@ -68,6 +70,26 @@ impl PlainProducer {
             .set("compression.type", "lz4")
             .set("linger.ms", "20");
         Self::with(&config)
+    }
+
+    /// Makes a topic in a cluster, of which one broker keeps each partition.
+    ///
+    /// # Errors
+    /// If librdkafka or the cluster refuses.
+    pub fn create_topic(
+        bootstrap_servers: &str,
+        topic: &str,
+        partitions: i32,
+    ) -> Result<(), BrokerError> {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap_servers)
+            .create()?;
+        let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let answers = admin.create_topics([&topic], &AdminOptions::new());
+        for answer in pollster::block_on(answers)? {
+            answer.map_err(|(_, code)| KafkaError::AdminOp(code))?;
+        }
+        Ok(())
     }
 
     pub(super) fn with(config: &ClientConfig) -> Result<Self, BrokerError> {
