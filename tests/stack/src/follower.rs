@@ -60,12 +60,20 @@ topics = ["{prefix}.*"]
     }
 
     /// The running process. Panics between a [`Self::kill`] and the next [`Self::start_again`].
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that asks a server that it has ended is wrong"
+    )]
     pub fn server(&self) -> Ref<'_, Server> {
         Ref::map(self.server.borrow(), |server| {
             server.as_ref().expect("the server was ended")
         })
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that asks a server that it has ended is wrong"
+    )]
     fn running(&self) -> RefMut<'_, Server> {
         RefMut::map(self.server.borrow_mut(), |server| {
             server.as_mut().expect("the server was ended")

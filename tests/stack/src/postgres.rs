@@ -19,7 +19,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn create(stack: Stack, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn create(stack: &Stack, name: &str) -> anyhow::Result<Self> {
         let port = stack.port(Part::Postgres)?;
         connect(port, USER)?.batch_execute(&format!("create database {name}"))?;
         Ok(Self {

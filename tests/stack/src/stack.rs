@@ -136,7 +136,7 @@ impl Stack {
 
     /// A new database of PostgreSQL, by a name that begins so.
     pub fn postgres(&self, name: &str) -> anyhow::Result<Postgres> {
-        Postgres::create(self.clone(), &unique(name))
+        Postgres::create(self, &unique(name))
     }
 
     /// A new database of MySQL or MariaDB, by a name that begins so.
@@ -164,13 +164,12 @@ impl Stack {
     /// Starts, stops or kills parts as an operator would: `["stop", "kafka"]`. For tests that no other test runs
     /// beside.
     pub fn operate(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let mut command = match env::var_os("STACK_XTASK") {
-            Some(xtask) => Command::new(xtask),
-            None => {
-                let mut cargo = Command::new(env!("CARGO"));
-                cargo.args(["run", "--quiet", "--package", "xtask", "--"]);
-                cargo
-            }
+        let mut command = if let Some(xtask) = env::var_os("STACK_XTASK") {
+            Command::new(xtask)
+        } else {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["run", "--quiet", "--package", "xtask", "--"]);
+            cargo
         };
         let output = command
             .arg("stack")
