@@ -56,6 +56,11 @@ pub enum SourceEvent {
     Unavailable(SourceError),
     /// The source can be reached again.
     Available,
+    /// Whatever the source says or does not say is about a moment that is so long ago, until it says
+    /// otherwise: what it reads from has not answered for so long, or took so long to answer. Zero once
+    /// it answers as usual. Nothing is wrong with the source: a silent or slow network looks like this
+    /// before anybody knows that it is an outage, and nothing is to be called fresh meanwhile.
+    Delayed(Duration),
     /// One partition cannot go on: nothing more of it comes before it is started anew. The others go on.
     PartitionLost {
         partition: PartitionId,

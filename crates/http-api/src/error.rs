@@ -24,7 +24,7 @@ pub(crate) use exact::{
 };
 pub(crate) use feed::{
     bad_debounce, bad_since, filter_of_several, misplaced_initial, not_followable, not_with_since,
-    since_ahead, since_expired, too_many_feeds, wait_is_for_batches,
+    since_ahead, since_expired, since_of_several, too_many_feeds, wait_is_for_batches,
 };
 pub(crate) use floor::{
     bad_floor, bad_lag, bad_wait, foreign_floor, needs_floor, nothing_to_wait_for,

@@ -1,21 +1,34 @@
-//! Who follows tables: asleep until one of them changes, and woken by that.
+//! Who follows tables: asleep until there is something to tell.
 //!
-//! The writer rings a bell and goes on, however many there are; a task of the runtime goes round and wakes those whose
-//! tables have changed. What they then read they take from the ring of changes, each at its own pace.
+//! The writer rings a bell and goes on, however many there are; a task of the runtime goes [round](rounds) and finds out
+//! which [questions](question) the changes may be news for, from the ring of changes. All who ask the same are one
+//! question, so what they are told is found out and spelled once, and who is told nothing is not woken.
 
 pub(crate) mod asked;
 pub(crate) mod pieces;
+mod place;
+mod question;
 pub(crate) mod reader;
+mod rounds;
 pub(crate) mod spelled;
 pub(crate) mod step;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use row_model::TableId;
 use table_store::{Cut, CutListener};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use self::asked::{Followed, Form, Name};
+use self::question::Question;
+use self::rounds::{Round, Rounds};
+use crate::ApiState;
 
 /// All that follow tables.
 #[derive(Debug, Default)]
@@ -26,43 +39,69 @@ struct Shared {
     bell: Notify,
     /// The writer looks at nothing else while nobody follows anything.
     count: AtomicUsize,
+    /// Of those, who are told the names of cuts.
+    told: AtomicUsize,
     /// Locked for a few steps, however many follow.
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Copied when one comes or goes, so that going round locks nothing.
-    followers: Arc<Vec<Arc<Follower>>>,
-    changed: Vec<TableId>,
-    /// Somebody listens to the bell.
-    is_attended: bool,
+    questions: HashMap<Name, Arc<Question>>,
+    /// Those that came and left since the last round.
+    came: Vec<Arc<Question>>,
+    left: Vec<Arc<Question>>,
+    /// Who waits for its tables to come as far as it has seen elsewhere, and looks at every cut.
+    ahead: Vec<Arc<Follower>>,
+    /// The cut up to which all rounds have gone; `None` while nobody goes round.
+    gone_round: Option<Arc<Cut>>,
+    /// Those to be looked at that ring a bell only; `None` while nobody does.
+    bells: Option<Vec<Arc<Question>>>,
     ended: bool,
 }
 
-#[derive(Debug)]
-struct Follower {
-    tables: Vec<TableId>,
+/// Who was woken beyond the first, and will look again, most likely in vain, has the others wait for so long; and they
+/// wait four times as long as it took to find out whom to wake. So many that sleep take a part of the processor only,
+/// however often what they asked for changes.
+const QUIET_PER_WOKEN: Duration = Duration::from_micros(100);
+const QUIET_PER_LOOK: u32 = 4;
+
+#[derive(Debug, Default)]
+pub(crate) struct Follower {
     woken: Notify,
 }
 
 impl Feeds {
-    /// Has somebody be woken when any of these tables changes. Within a runtime.
-    pub fn follow(&self, tables: Vec<TableId>) -> Following {
-        let follower = Arc::new(Follower {
-            tables,
-            woken: Notify::new(),
-        });
+    /// Has somebody be woken when there is something to tell of what it follows. Within a runtime.
+    pub fn follow(&self, api: &ApiState, followed: &Arc<Followed>) -> Following {
+        let follower = Arc::new(Follower::default());
         let mut inner = self.0.inner.lock();
-        Arc::make_mut(&mut inner.followers).push(Arc::clone(&follower));
-        self.0.count.store(inner.followers.len(), Ordering::Release);
-        if !inner.is_attended {
-            inner.is_attended = true;
-            tokio::spawn(attend(Arc::downgrade(&self.0)));
+        // Taken while no round can begin: the next one goes on from here or from before.
+        let now = api.store().published();
+        let question = match inner.questions.get(&followed.name) {
+            Some(question) => Arc::clone(question),
+            None => {
+                let question = Arc::new(Question::new(Arc::clone(followed), &now));
+                inner.came.push(Arc::clone(&question));
+                let name = followed.name.clone();
+                inner.questions.insert(name, Arc::clone(&question));
+                question
+            }
+        };
+        question.followers.lock().push(Arc::clone(&follower));
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        if followed.form != Form::Bell {
+            self.0.told.fetch_add(1, Ordering::AcqRel);
         }
-        telemetry::count_subscriber(1.0);
+        if inner.gone_round.is_none() {
+            inner.gone_round = Some(Arc::clone(&now));
+            let rounds = Rounds::after(now.id);
+            tokio::spawn(go_round(Arc::clone(&self.0), api.clone(), rounds));
+        }
+        count(followed, 1.0);
         Following {
             shared: Arc::clone(&self.0),
+            question,
             follower,
         }
     }
@@ -71,53 +110,112 @@ impl Feeds {
     pub fn end(&self) {
         let mut inner = self.0.inner.lock();
         inner.ended = true;
-        for follower in &*inner.followers {
-            follower.woken.notify_one();
+        for question in inner.questions.values() {
+            let followers = question.followers.lock();
+            followers.iter().for_each(|it| it.woken.notify_one());
         }
+    }
+
+    /// The cut up to which it is known whom changes may concern.
+    fn gone_round(&self) -> Option<Arc<Cut>> {
+        self.0.inner.lock().gone_round.clone()
     }
 }
 
 impl CutListener for Feeds {
-    fn published(&self, cut: &Cut, changed: &[TableId]) {
+    fn published(&self, cut: &Cut, _: &[TableId]) {
         if self.0.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        // Ids of events name it, and can be asked for like what answers say.
-        let _ = cut.tell();
-        let mut inner = self.0.inner.lock();
-        for table in changed {
-            if !inner.changed.contains(table) {
-                inner.changed.push(*table);
-            }
+        if self.0.told.load(Ordering::Acquire) > 0 {
+            // Ids of events name it, and can be asked for like what answers say.
+            let _ = cut.tell();
         }
-        drop(inner);
         self.0.bell.notify_one();
     }
 }
 
 /// Goes round whenever the bell rings, until nobody is left.
-async fn attend(shared: Weak<Shared>) {
+async fn go_round(shared: Arc<Shared>, api: ApiState, mut rounds: Rounds) {
     loop {
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
         shared.bell.notified().await;
-        let (followers, changed) = {
+        let (round, ahead) = {
             let mut inner = shared.inner.lock();
-            if inner.followers.is_empty() {
-                inner.is_attended = false;
+            if inner.questions.is_empty() {
+                inner.gone_round = None;
+                inner.came.clear();
+                inner.left.clear();
                 return;
             }
-            (
-                Arc::clone(&inner.followers),
-                std::mem::take(&mut inner.changed),
-            )
+            let round = Round {
+                to: api.store().published(),
+                came: std::mem::take(&mut inner.came),
+                left: std::mem::take(&mut inner.left),
+            };
+            (round, inner.ahead.clone())
         };
-        for follower in &*followers {
-            if follower.tables.iter().any(|table| changed.contains(table)) {
-                follower.woken.notify_one();
+        let to = Arc::clone(&round.to);
+        let due = rounds.go(&api, round).await;
+        shared.inner.lock().gone_round = Some(to);
+        let (bells, feeds): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|question| question.followed.form == Form::Bell);
+        for question in feeds {
+            question.look_soon(api.clone());
+        }
+        ring_soon(&shared, &api, bells);
+        ahead.iter().for_each(|it| it.woken.notify_one());
+    }
+}
+
+/// Has bells be rung, one after the other.
+fn ring_soon(shared: &Arc<Shared>, api: &ApiState, bells: Vec<Arc<Question>>) {
+    if bells.is_empty() {
+        return;
+    }
+    match &mut shared.inner.lock().bells {
+        Some(waiting) => waiting.extend(bells),
+        none => {
+            *none = Some(bells);
+            tokio::spawn(ring(Arc::clone(shared), api.clone()));
+        }
+    }
+}
+
+async fn ring(shared: Arc<Shared>, api: ApiState) {
+    loop {
+        let bells = {
+            let bells = &mut shared.inner.lock().bells;
+            match bells.take().filter(|waiting| !waiting.is_empty()) {
+                Some(waiting) => {
+                    *bells = Some(Vec::new());
+                    waiting
+                }
+                None => return,
+            }
+        };
+        let (began, mut woken) = (Instant::now(), 0_usize);
+        for question in bells {
+            loop {
+                let looked = question.look(&api);
+                woken += looked.woken;
+                yield_now().await;
+                if !looked.has_more {
+                    break;
+                }
             }
         }
+        let others = u32::try_from(woken.saturating_sub(1)).unwrap_or(u32::MAX);
+        let quiet = QUIET_PER_WOKEN.saturating_mul(others);
+        sleep(quiet.max(began.elapsed() * QUIET_PER_LOOK)).await;
+    }
+}
+
+/// One more, or one less, as metrics know them.
+fn count(followed: &Followed, change: f64) {
+    match followed.form {
+        Form::Bell => telemetry::count_waiter(change),
+        _ => telemetry::count_subscriber(change),
     }
 }
 
@@ -125,13 +223,27 @@ async fn attend(shared: Weak<Shared>) {
 #[derive(Debug)]
 pub(crate) struct Following {
     shared: Arc<Shared>,
+    question: Arc<Question>,
     follower: Arc<Follower>,
 }
 
 impl Following {
-    /// Comes back when a table may have changed since this did so last, or when the process ends.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// Comes back when there may be something to tell since this did so last, or when the process ends.
     pub async fn woken(&self) {
         self.follower.woken.notified().await;
+    }
+
+    /// From now on it is woken by every cut, or no longer.
+    pub fn is_ahead(&self, is_ahead: bool) {
+        let ahead = &mut self.shared.inner.lock().ahead;
+        ahead.retain(|one| !Arc::ptr_eq(one, &self.follower));
+        if is_ahead {
+            ahead.push(Arc::clone(&self.follower));
+        }
     }
 
     pub fn has_ended(&self) -> bool {
@@ -141,15 +253,21 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
+        self.is_ahead(false);
         let mut inner = self.shared.inner.lock();
-        let followers = Arc::make_mut(&mut inner.followers);
+        let mut followers = self.question.followers.lock();
         followers.retain(|follower| !Arc::ptr_eq(follower, &self.follower));
-        self.shared
-            .count
-            .store(inner.followers.len(), Ordering::Release);
-        drop(inner);
-        // Whoever attends to nobody any more may go.
+        if followers.is_empty() {
+            inner.questions.remove(&self.question.followed.name);
+            inner.left.push(Arc::clone(&self.question));
+        }
+        drop((followers, inner));
+        self.shared.count.fetch_sub(1, Ordering::AcqRel);
+        if self.question.followed.form != Form::Bell {
+            self.shared.told.fetch_sub(1, Ordering::AcqRel);
+        }
+        // Whoever goes round for nobody any more may go.
         self.shared.bell.notify_one();
-        telemetry::count_subscriber(-1.0);
+        count(&self.question.followed, -1.0);
     }
 }

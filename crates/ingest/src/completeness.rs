@@ -8,7 +8,7 @@
 //! the beginning of a snapshot was read is believed only if something older was read before it on
 //! each partition that began late, or the row that is marked as its first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use row_model::{Change, ChangeKind, Epoch, OriginId, RunId, SnapshotMark};
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,10 @@ impl TableState {
         (self.notes_dirty, self.touched) = (true, true);
     }
 
-    /// The log of some partition had been shortened before it was read.
-    pub(crate) fn begins_late_anywhere(&self) -> bool {
-        !self.completeness.late.is_empty()
+    /// The log of some partition other than these had been shortened before it was read.
+    pub(crate) fn begins_late_outside(&self, partitions: &HashSet<i32>) -> bool {
+        let mut late = self.completeness.late.keys();
+        late.any(|partition| !partitions.contains(partition))
     }
 
     /// Rows may be missing, or be there that should not: only a snapshot that begins from now on can

@@ -12,11 +12,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use row_model::{Change, Gtid, GtidLine, PartitionId, RunId, SourcePosition, TableId};
-use table_store::{AppliedIds, Heard, Heartbeats, Reached, SourceCut};
+use table_store::{AppliedIds, Heard, Heartbeats, Reached, Sighting, SourceCut};
 
 /// Moments of which it is remembered what had been reached. With more, every second one is forgotten, and a table
 /// counts as having come a little less far than it did.
 const MOMENTS_MAX: usize = 64;
+
+/// Transactions whose positions are remembered until they are closed. What is forgotten only makes floors wait for
+/// the next transaction.
+const UNCLOSED_MAX: usize = 4_096;
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub(crate) struct ConnectorPositions {
     pub snapshot: Option<RunId>,
     /// The transaction in which the rows of a snapshot were read of which nothing has been streamed yet.
     pub snapshot_id: Option<u32>,
+    /// The newest position of transactions that are yet to be closed, where any ever was.
+    unclosed: HashMap<u32, u64>,
     /// Blocks of ids that no checkpoint keeps as they are.
     pub dirty_blocks: BTreeSet<u64>,
     /// Something else has changed that a checkpoint keeps.
@@ -89,6 +95,7 @@ impl ConnectorPositions {
         }
         if let Some(position) = change.position {
             self.reach(position);
+            self.reach_in_transaction(change, position);
         }
         if change.commit_ms > self.cut.newest.commit_ms {
             self.cut.newest.commit_ms = change.commit_ms;
@@ -150,6 +157,7 @@ impl ConnectorPositions {
         let closed = &mut self.cut.closed;
         closed.commit_ms = closed.commit_ms.max(commit_ms);
         if let Some(id) = id {
+            closed.lsn = closed.lsn.max(self.unclosed.remove(&id));
             self.cut.applied.close(id);
             self.dirty_blocks.insert(self.cut.applied.block_of(id));
         }
@@ -226,6 +234,7 @@ impl ConnectorPositions {
                 (table.heard, table.reached) = (None, Reached::default());
             }
             self.moments.clear();
+            self.unclosed.clear();
             (self.newest, self.current, self.last) = (None, None, HashMap::new());
         }
         (self.streamed, self.dirty) = (run, true);
@@ -258,13 +267,38 @@ impl ConnectorPositions {
         }
     }
 
+    /// Whoever has been shown all of a transaction has been shown whatever was committed before a position in it.
+    fn reach_in_transaction(&mut self, change: &Change, position: SourcePosition) {
+        let id = change.transaction.filter(|_| change.gtid_line.is_none());
+        let id = id.and_then(|id| u32::try_from(id.0).ok());
+        // Where boundaries are not followed, none is ever closed.
+        let (Some(id), Some(lsn), true) =
+            (id, lsn_of(position), self.cut.closed.commit_ms.is_some())
+        else {
+            return;
+        };
+        // Records of heartbeats do not wait for their transactions.
+        if self.cut.applied.sighting(id) == Sighting::Closed {
+            self.cut.closed.lsn = self.cut.closed.lsn.max(Some(lsn));
+            return;
+        }
+        if self.unclosed.len() >= UNCLOSED_MAX {
+            self.unclosed.clear();
+        }
+        let known = self.unclosed.entry(id).or_default();
+        *known = lsn.max(*known);
+    }
+
     /// The newest position as a number, if it is one.
     fn newest_lsn(&self) -> Option<u64> {
-        let newest = self.newest.filter(|newest| newest.domain() == 0)?;
-        match newest.numbers()?[..] {
-            [lsn] => Some(lsn),
-            _ => None,
-        }
+        self.newest.and_then(lsn_of)
+    }
+}
+
+fn lsn_of(position: SourcePosition) -> Option<u64> {
+    match position.numbers().filter(|_| position.domain() == 0)?[..] {
+        [lsn] => Some(lsn),
+        _ => None,
     }
 }
 

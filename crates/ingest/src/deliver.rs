@@ -68,6 +68,7 @@ impl Sequencer {
             SourceEvent::DiscoveryComplete => self.discovery_complete(source),
             SourceEvent::Unavailable(error) => self.unavailable(source, &error),
             SourceEvent::Available => self.available(source),
+            SourceEvent::Delayed(by) => self.delayed(source, by),
             SourceEvent::Unreadable { place, reason } => self.unreadable(source, &place, &reason),
             SourceEvent::Records(_)
             | SourceEvent::End { .. }

@@ -44,6 +44,7 @@ impl Sequencer {
         if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
             return;
         }
+        let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
         self.all_quiet(source);
         self.all_were_at_end(source);
         for table in 0..self.tables.len() {
@@ -137,8 +138,8 @@ impl Sequencer {
             notes: table.notes().into_iter().chain(partial).collect(),
             transactions: promised(transactions, state),
             progress: (state == ReadState::Loading).then(|| share(done, all, all_reached)),
-            complete: table.incomplete.is_none(),
-            incomplete_because: table.incomplete.clone(),
+            complete: table.incomplete.is_none() && table.lost_changes.is_none(),
+            incomplete_because: (table.incomplete.clone()).or_else(|| table.lost_changes.clone()),
             quarantined,
             epoch: table
                 .position
@@ -153,7 +154,11 @@ impl Sequencer {
         };
         if at_end {
             // The end of a file that is not followed is final: it cannot grow old.
-            facts.told_at_end(if ends { i64::MAX } else { now_ms });
+            facts.told_at_end(if ends {
+                i64::MAX
+            } else {
+                self.heard_until_ms(at, now_ms)
+            });
         }
         facts
     }
@@ -165,9 +170,10 @@ impl Sequencer {
             return None;
         }
         let in_contact = self.is_in_contact(at);
+        let heard_until_ms = self.heard_until_ms(at, now_ms);
         let read = self.partitions_of(at).map(|partition| {
             if in_contact && partition.at_end && !partition.fenced {
-                Some(now_ms)
+                Some(heard_until_ms)
             } else {
                 partition.commit_ms
             }
@@ -180,6 +186,12 @@ impl Sequencer {
     fn is_in_contact(&self, at: usize) -> bool {
         self.source_of(at)
             .is_some_and(|source| source.unreachable.is_none())
+    }
+
+    /// The moment that the silence of the table's source is about.
+    fn heard_until_ms(&self, at: usize, now_ms: i64) -> i64 {
+        let delayed_ms = self.source_of(at).map_or(0, |source| source.delayed_ms);
+        now_ms.saturating_sub(delayed_ms)
     }
 
     /// The next offset of each partition of which anything is not shown. Of one that the source has not
@@ -198,15 +210,20 @@ impl Sequencer {
         offsets
     }
 
-    /// The log that these offsets are of, as far as its broker says.
-    fn log_of(&self, at: usize) -> Option<LogId> {
+    /// The topic that the table was made of, as far as its broker says.
+    pub(crate) fn log_ids_of(&self, at: usize) -> impl Iterator<Item = TopicUuid> {
         let found = self
             .partitions_of(at)
             .filter_map(PartitionState::topic_uuid);
         let saved = self
             .unfound_of(at)
             .filter_map(|(_, saved)| saved.topic_uuid);
-        let TopicUuid(uuid) = found.chain(saved).next()?;
+        found.chain(saved)
+    }
+
+    /// The log that these offsets are of.
+    fn log_of(&self, at: usize) -> Option<LogId> {
+        let TopicUuid(uuid) = self.log_ids_of(at).next()?;
         uuid.first_chunk()
             .map(|half| LogId(u64::from_be_bytes(*half)))
     }

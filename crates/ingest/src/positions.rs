@@ -173,6 +173,7 @@ impl Sequencer {
         if obeyed != self.orders_given(source) || self.sources[source].unreachable.is_some() {
             return;
         }
+        let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
         let told = self.partitions.iter_mut().filter(|((its, id), partition)| {
             *its == source && id.0 as usize % of == number && partition.is_silent()
         });

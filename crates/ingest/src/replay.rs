@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use change_feed::{PartitionFacts, SourceEvent};
+use change_feed::{PartitionFacts, SourceEvent, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, CutId, NextOffset, SchemaCatalog};
 use table_store::{IndexDefinition, TableIdentity};
 
@@ -34,6 +34,8 @@ pub(crate) struct ReplayPlan {
     pub accept_incomplete: bool,
     /// Where each partition of the log ends, as far as is known. Tells how far the replay is.
     pub ends: BTreeMap<i32, u64>,
+    /// The log that it was made of, as far as its broker says.
+    log: HashSet<TopicUuid>,
     indexes: Vec<IndexDefinition>,
     /// What is known of the snapshots of the source's connectors from other topics.
     snapshots: Vec<(String, Snapshots)>,
@@ -52,6 +54,8 @@ pub(crate) struct Replay {
     unsettled: HashSet<Box<[u8]>>,
     /// Partitions that were found and not asked for.
     found: Vec<PartitionFacts>,
+    /// Partitions of another log than the table was made of, whole as it is: what the former one said is not in it.
+    of_another_log: HashSet<i32>,
 }
 
 /// Where a replay stands.
@@ -96,6 +100,7 @@ impl Sequencer {
             identity: table.identity.clone(),
             accept_incomplete,
             ends: ends.collect(),
+            log: self.log_ids_of(at).collect(),
             indexes: definitions.collect(),
             snapshots: snapshots.collect(),
             settings: self.settings.clone(),
@@ -173,6 +178,7 @@ impl Replay {
             until: Targets::new(),
             unsettled: HashSet::new(),
             found: Vec::new(),
+            of_another_log: HashSet::new(),
         }
     }
 
@@ -199,14 +205,40 @@ impl Replay {
                 let until = partition.and_then(|it| self.until.get(&it.partition));
                 self.pass_over(batch, until.copied().unwrap_or(NextOffset(0)));
             }
+            _ => {}
+        }
+        let discovered = match &message {
             ToSequencer::Event {
                 event: SourceEvent::Discovered(facts),
                 ..
-            } => self.found.push(facts.clone()),
-            _ => {}
-        }
+            } => Some(facts.clone()),
+            _ => None,
+        };
         let answer = self.sequencer.deliver(message);
         assert!(answer.is_none(), "a replay asks for no checkpoint");
+        if let Some(facts) = discovered {
+            self.mind_its_log(&facts);
+            self.found.push(facts);
+        }
+    }
+
+    /// A topic that was made anew begins with whatever came next: rows that did not change since are not in it,
+    /// though no retention took anything.
+    fn mind_its_log(&mut self, facts: &PartitionFacts) {
+        let is_known = |id: &TopicUuid| self.plan.log.contains(id);
+        let is_another = facts.topic_uuid.is_some_and(|id| !is_known(&id));
+        if self.plan.log.is_empty() || !is_another || facts.retained_from.0 > 0 {
+            return;
+        }
+        self.of_another_log.insert(facts.partition);
+        let reason = format!(
+            "topic {} was recreated: rows that did not change since are missing. A new full snapshot of the source mends it",
+            facts.topic
+        );
+        if let Some(partition) = self.sequencer.partitions.get_mut(&(0, facts.id)) {
+            partition.late = Some(reason.clone());
+        }
+        self.sequencer.tables[0].begins_late(facts.partition, reason);
     }
 
     /// Makes a round's end of what was delivered. Answers orders to the source.
@@ -229,12 +261,12 @@ impl Replay {
         if !is_read || !is_swept {
             return Ok(Standing::Reading);
         }
+        let is_shortened = table.begins_late_outside(&self.of_another_log);
         match &table.incomplete {
-            Some(reason) if table.begins_late_anywhere() && !self.plan.accept_incomplete => {
-                Err(format!(
-                    "the log does not hold all of the table any more: {reason}; or rebuild with --accept-incomplete, and the table says from then on that rows may be missing"
-                ))
-            }
+            // That the log is another one was accepted with the order to take it.
+            Some(reason) if is_shortened && !self.plan.accept_incomplete => Err(format!(
+                "the log does not hold all of the table any more: {reason}; or rebuild with --accept-incomplete, and the table says from then on that rows may be missing"
+            )),
             _ => Ok(Standing::AtEnd),
         }
     }

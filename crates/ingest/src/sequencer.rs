@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use change_feed::{PartitionFacts, RegistryId, SourceError, StartAt};
 use row_model::{NextOffset, PartitionId, SchemaCatalog, TableId};
@@ -46,6 +47,8 @@ pub(crate) struct SourceFacts {
     pub ends: bool,
     pub discovered: bool,
     pub unreachable: Option<String>,
+    /// What it says is about so long ago.
+    pub delayed_ms: i64,
     /// The topic of the rows by which the source shows that it is alive.
     pub heartbeat_table: Option<String>,
     pub unreadable: u64,
@@ -125,6 +128,7 @@ impl Sequencer {
             ends: setup.ends,
             discovered: false,
             unreachable: None,
+            delayed_ms: 0,
             heartbeat_table: setup.heartbeat_table.clone(),
             unreadable: 0,
             unreadable_kept: Vec::new(),
@@ -240,16 +244,49 @@ impl Sequencer {
         }
     }
 
+    /// What the source says from now on, also by its silence, is about so long ago.
+    pub fn delayed(&mut self, source: usize, by: Duration) {
+        self.sources[source].delayed_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+    }
+
     pub fn partition_lost(&mut self, source: usize, id: PartitionId, error: &SourceError) {
         let Some(partition) = self.partitions.get(&(source, id)) else {
             return;
         };
         let (number, topic) = (partition.partition, partition.topic.clone());
         let reason = match Refusal::of(number, error) {
-            Some(refusal) => self.told(source, &topic, &refusal),
-            None => error.to_string(),
+            Some(refusal) => {
+                let reason = self.told(source, &topic, &refusal);
+                self.note_lost_changes(source, &topic, &refusal, &reason);
+                reason
+            }
+            None => self.better_known(source, &topic, error),
         };
         self.halt(source, id, reason);
+    }
+
+    /// A topic that was made anew with fewer partitions lacks the others, which is found out later and
+    /// says less.
+    fn better_known(&mut self, source: usize, topic: &str, error: &SourceError) -> String {
+        let table = self.table_of(source, topic);
+        let known = table.and_then(|table| table.stalled.clone());
+        let known = known.filter(|_| matches!(error, SourceError::Gone { .. }));
+        known.unwrap_or_else(|| error.to_string())
+    }
+
+    /// Retention removed changes before they were read: that the table stands still is not all there is to say.
+    pub(crate) fn note_lost_changes(
+        &mut self,
+        source: usize,
+        topic: &str,
+        refusal: &Refusal,
+        reason: &str,
+    ) {
+        if let Refusal::Expired { .. } = refusal
+            && let Some(table) = self.table_of(source, topic)
+        {
+            table.lost_changes = Some(reason.to_owned());
+        }
     }
 
     /// Stops a partition, and with it its table.

@@ -46,6 +46,8 @@ struct Driver {
     heard: Heard,
     /// How far that was when silence was spoken of last, and when that was.
     silence: (Heard, i64),
+    /// What the source says is about a moment longer ago than it seems.
+    delayed: bool,
 }
 
 /// Runs until told to stop, or until nobody listens.
@@ -62,6 +64,7 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         obeyed: 0,
         heard: Heard::default(),
         silence: (Heard::default(), 0),
+        delayed: false,
     };
     let mut events = Vec::new();
     while !driver.links.stop.load(Ordering::Acquire) {
@@ -177,6 +180,10 @@ impl Driver {
                     self.topics
                         .insert(facts.id, (facts.topic.as_str().into(), facts.partition));
                 }
+                if let SourceEvent::Delayed(by) = &event {
+                    // Of the time before nothing is known now.
+                    (self.delayed, self.silence) = (!by.is_zero(), (self.heard, 0));
+                }
                 self.links
                     .sequencer
                     .send(ToSequencer::Event { source, event })
@@ -249,7 +256,10 @@ impl Driver {
             };
             // A full queue means that it is not quiet after all.
             if self.links.sequencer.try_send(message).is_ok() {
-                (self.said_quiet_ms, self.silence) = (asked_at_ms, (self.heard, asked_at_ms));
+                self.said_quiet_ms = asked_at_ms;
+                if !self.delayed {
+                    self.silence = (self.heard, asked_at_ms);
+                }
             }
         }
     }
@@ -258,7 +268,7 @@ impl Driver {
     /// that their records take, and about a while ago: what they had then would have come by now.
     fn speak_of_silence(&mut self, asked_at_ms: i64) {
         let (heard, at_ms) = self.silence;
-        if asked_at_ms < at_ms + limits::SILENCE_INTERVAL_MS {
+        if self.delayed || asked_at_ms < at_ms + limits::SILENCE_INTERVAL_MS {
             return;
         }
         self.silence = (self.heard, asked_at_ms);

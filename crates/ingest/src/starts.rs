@@ -88,6 +88,7 @@ impl Sequencer {
             Outcome::LeaveOut | Outcome::Wait => return,
             Outcome::Refuse(refusal) => {
                 let reason = refusal.told(self.named(at));
+                self.note_lost_changes(source, &topic, &refusal, &reason);
                 return self.stall_all(source, &topic, &found, &reason);
             }
             Outcome::Resume(starts) => {
@@ -141,6 +142,7 @@ impl Sequencer {
             Outcome::Refuse(refusal) => {
                 if let Some(at) = at {
                     let reason = refusal.told(self.named(at));
+                    self.note_lost_changes(source, &facts.topic, &refusal, &reason);
                     self.stall_all(source, &facts.topic, std::slice::from_ref(facts), &reason);
                 }
             }
@@ -189,7 +191,7 @@ impl Sequencer {
         if let Some(table) = self.table_of(source, topic) {
             table.touched = true;
             if is_well {
-                table.stalled = None;
+                (table.stalled, table.lost_changes) = (None, None);
             }
         }
     }

@@ -69,6 +69,9 @@ pub(crate) struct TableState {
     pub was_live: bool,
     /// Why rows may be missing; `None` if the table is complete.
     pub incomplete: Option<String>,
+    /// Changes were removed from its log before they were read. It stands still until it is built anew, so that no
+    /// checkpoint has to remember it.
+    pub lost_changes: Option<String>,
     pub stalled: Option<String>,
     /// How its rows were made.
     pub prepared: Preparation,
@@ -123,6 +126,7 @@ impl TableState {
             shown: Shown::default(),
             was_live: false,
             incomplete: None,
+            lost_changes: None,
             stalled: None,
             prepared: Preparation::default(),
             undecided: None,

@@ -1,12 +1,15 @@
 //! What librdkafka calls back: its log, its errors, the outcome of acknowledgements.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientContext, TopicPartitionList};
+
+use crate::contact::Contact;
 
 /// Every client of a source has one.
 ///
@@ -17,14 +20,30 @@ pub(crate) struct Context {
     last_error: Arc<Mutex<Option<String>>>,
     /// Called when a client lost its brokers.
     on_error: Option<Arc<dyn Fn() + Send + Sync>>,
+    contact: Option<Arc<Mutex<Watched>>>,
+}
+
+/// What its statistics say of the contact of a client that reads.
+struct Watched {
+    contact: Contact,
+    delay: Duration,
 }
 
 impl Context {
-    pub(crate) fn new(on_error: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Of a client that reads.
+    pub(crate) fn new(contact: Contact, on_error: impl Fn() + Send + Sync + 'static) -> Self {
+        let delay = Duration::ZERO;
         Self {
             last_error: Arc::default(),
             on_error: Some(Arc::new(on_error)),
+            contact: Some(Arc::new(Mutex::new(Watched { contact, delay }))),
         }
+    }
+
+    /// How old what the brokers have answered is; zero if that is as usual.
+    pub(crate) fn delay(&self) -> Duration {
+        let watched = self.contact.as_ref();
+        watched.map_or(Duration::ZERO, |watched| watched.lock().delay)
     }
 
     /// What went wrong last, in librdkafka's words, and forgets it.
@@ -44,6 +63,16 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Notice
             | RDKafkaLogLevel::Info => tracing::debug!(target: "librdkafka", facility, "{message}"),
             RDKafkaLogLevel::Debug => tracing::trace!(target: "librdkafka", facility, "{message}"),
+        }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        if let Some(watched) = &self.contact {
+            let watched = &mut *watched.lock();
+            match watched.contact.delay(statistics) {
+                Some(delay) => watched.delay = delay,
+                None => tracing::error!("librdkafka's statistics are not what they were"),
+            }
         }
     }
 

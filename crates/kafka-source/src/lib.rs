@@ -12,6 +12,7 @@
 #![deny(unsafe_code)]
 
 mod bell;
+mod contact;
 mod context;
 mod discovery;
 mod faults;
@@ -25,8 +26,10 @@ pub mod mock;
 mod native;
 mod options;
 mod source;
+mod survey;
 mod topics;
 mod tracker;
 
 pub use options::KafkaOptions;
 pub use source::KafkaSource;
+pub use survey::{Survey, SurveyedRecord, SurveyedTopic, survey};

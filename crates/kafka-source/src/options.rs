@@ -23,6 +23,15 @@ const QUEUE_BYTES_PER_RECORD_MIN: usize = 256;
 /// One partition's share of one answer; a bigger record still comes whole.
 const FETCH_BYTES_PER_PARTITION_MAX: usize = 1 << 20;
 
+/// How often the client tells how its brokers answer, and for how many partitions: it tells of each of them, which
+/// takes it a microsecond or two.
+const STATISTICS_INTERVAL_MS: usize = 200;
+const STATISTICS_PARTITIONS: usize = 100;
+const STATISTICS_INTERVAL_MS_MAX: usize = 2_000;
+
+/// What librdkafka has brokers hold an empty answer back for if it is not told.
+const FETCH_WAIT_DEFAULT: Duration = Duration::from_millis(500);
+
 /// Ours, where librdkafka's defaults are made for consumers that keep up and wait for little.
 const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "rowtide"),
@@ -110,12 +119,21 @@ impl KafkaOptions {
     /// For the client that reads records, of this many partitions to begin with.
     pub(crate) fn reading_config(&self, partitions: usize) -> ClientConfig {
         let mut config = self.base_config();
-        for (name, value) in queue_settings(partitions) {
+        for (name, value) in sized_settings(partitions) {
             if !self.settings.contains_key(name) {
                 config.set(name, value.to_string());
             }
         }
         config
+    }
+
+    /// How long a broker may hold an empty answer back.
+    pub(crate) fn fetch_wait(&self) -> Duration {
+        let wait = self.base_config();
+        let wait = wait
+            .get("fetch.wait.max.ms")
+            .and_then(|wait| wait.parse().ok());
+        wait.map_or(FETCH_WAIT_DEFAULT, Duration::from_millis)
     }
 
     fn base_config(&self) -> ClientConfig {
@@ -171,8 +189,8 @@ struct Built {
 }
 
 const BUILT: Built = Built {
-    tls: cfg!(feature = "tls"),
-    sasl: cfg!(feature = "sasl"),
+    tls: cfg!(any(feature = "tls", feature = "tls-system")),
+    sasl: cfg!(any(feature = "sasl", feature = "tls-system")),
     kerberos: cfg!(feature = "kerberos"),
 };
 
@@ -212,13 +230,18 @@ fn missing_feature(
     }
 }
 
-fn queue_settings(partitions: usize) -> [(&'static str, usize); 3] {
+fn sized_settings(partitions: usize) -> [(&'static str, usize); 4] {
     let share = QUEUE_BYTES_TOTAL / partitions.max(1);
     let queue = share.clamp(
         *QUEUE_BYTES_PER_PARTITION.start(),
         *QUEUE_BYTES_PER_PARTITION.end(),
     );
+    let statistics_ms = STATISTICS_INTERVAL_MS * partitions.div_ceil(STATISTICS_PARTITIONS).max(1);
     [
+        (
+            "statistics.interval.ms",
+            statistics_ms.min(STATISTICS_INTERVAL_MS_MAX),
+        ),
         ("queued.max.messages.kbytes", queue >> 10),
         ("queued.min.messages", queue / QUEUE_BYTES_PER_RECORD_MIN),
         (

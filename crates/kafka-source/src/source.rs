@@ -15,6 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use row_model::{NextOffset, PartitionId};
 
 use crate::bell::Bell;
+use crate::contact::Contact;
 use crate::context::Context;
 use crate::discovery::{Discovery, Finding, Reach};
 use crate::intake::{Intake, Outcome, Stop};
@@ -54,6 +55,8 @@ pub struct KafkaSource {
     partitions: Vec<Partition>,
     /// Starts to be carried out, all together, by the next poll.
     moves: BTreeMap<PartitionId, Move>,
+    /// How old what the brokers answer is, as told last.
+    delay: Duration,
 }
 
 #[derive(Default)]
@@ -99,6 +102,7 @@ impl KafkaSource {
             consumer: None,
             partitions: Vec::new(),
             moves: BTreeMap::new(),
+            delay: Duration::ZERO,
         })
     }
 
@@ -108,7 +112,24 @@ impl KafkaSource {
         }
         self.carry_out_moves(events);
         self.serve_client();
+        self.tell_delay(events);
         self.read(events);
+    }
+
+    fn tell_delay(&mut self, events: &mut Vec<SourceEvent>) {
+        let now = self
+            .consumer
+            .as_ref()
+            .map(|it| it.client().context().delay());
+        let now = now.unwrap_or_default();
+        let before = std::mem::replace(&mut self.delay, now);
+        if now != before {
+            events.push(SourceEvent::Delayed(now));
+        }
+        if before.is_zero() && !now.is_zero() {
+            // It may be an outage: the sooner that is known the better.
+            self.discovery.look_now();
+        }
     }
 
     fn take(&mut self, finding: Finding, events: &mut Vec<SourceEvent>) {
@@ -250,7 +271,8 @@ impl KafkaSource {
         }
         let config = self.options.reading_config(self.tracker.len());
         // A client that lost its brokers makes the thread look, which tells what is wrong.
-        let context = Context::new(self.discovery.look_now_handle());
+        let contact = Contact::new(self.options.fetch_wait());
+        let context = Context::new(contact, self.discovery.look_now_handle());
         let consumer: BaseConsumer<Context> = config
             .create_with_context(context)
             .map_err(|error| refused(&error))?;

@@ -38,6 +38,8 @@ pub struct Question {
     /// Rows as arrays rather than as objects, if that was said.
     pub as_arrays: Option<bool>,
     pub int64_as_text: bool,
+    /// Only what changed after this token is wanted.
+    pub since: Option<String>,
 }
 
 /// What a request asks.
@@ -63,6 +65,7 @@ const QUESTION: &[&str] = &[
     "explain",
     "format",
     "int64",
+    "since",
 ];
 
 /// Reads the body of a query. `limit_max` is the most rows that may be asked for.
@@ -142,6 +145,7 @@ fn question(object: &Object<'_>, limit_max: usize) -> Result<Question, SyntaxErr
         .map(|at| at == 1),
         int64_as_text: words("int64", &["number", "string"], "\"number\" or \"string\"")?
             == Some(1),
+        since: object.get("since").map(|node| node.text()).transpose()?,
     })
 }
 

@@ -14,6 +14,7 @@
 #[cfg(test)]
 mod any_tree;
 pub mod as_of;
+pub mod audience;
 pub mod bind;
 pub mod cast;
 mod compare;

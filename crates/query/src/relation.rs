@@ -197,12 +197,13 @@ impl Relations {
     }
 
     fn missing_table(&self, cut: &Cut, name: &str) -> Option<RelationError> {
-        let relation = self
-            .0
-            .iter()
-            .find(|relation| relation.name == name || relation.inverse_name() == name)?;
-        let missing = [&relation.from, &relation.to]
-            .into_iter()
+        let is_meant = |relation: &&Relation| {
+            let leads_there = relation.from.table == name || relation.to.table == name;
+            relation.name == name || relation.inverse_name() == name || leads_there
+        };
+        let meant = self.0.iter().filter(is_meant);
+        let missing = meant
+            .flat_map(|relation| [&relation.from, &relation.to])
             .find(|endpoint| cut.table(&endpoint.table).is_err())?;
         Some(RelationError::NoTable {
             table: missing.table.clone(),

@@ -225,6 +225,8 @@ impl Capture {
             | SourceEvent::PartitionLost { error, .. } => return Err(error.into()),
             SourceEvent::Unavailable(error) => tracing::warn!(%error, "waiting for the source"),
             SourceEvent::Available => tracing::warn!("the source can be reached again"),
+            // A file is not fresh or old.
+            SourceEvent::Delayed(_) => {}
             SourceEvent::Unreadable { place, reason } => bail!("{place} is no record: {reason}"),
         }
         Ok(())

@@ -211,6 +211,12 @@ impl TableStore {
         self.ring.read().after(cut, tables, commits_max)
     }
 
+    /// What one cut changed, if that is held.
+    #[must_use]
+    pub fn changes_of(&self, cut: CutId) -> Option<Arc<Commit>> {
+        self.ring.read().of(cut)
+    }
+
     /// All changes that are held.
     #[must_use]
     pub fn changes(&self) -> Changes {

@@ -204,6 +204,12 @@ impl Ring {
         Some(after.take(commits_max).cloned().collect())
     }
 
+    /// What one cut changed, if it is held and changed anything.
+    pub fn of(&self, cut: CutId) -> Option<Arc<Commit>> {
+        let found = self.commits.binary_search_by_key(&cut, |commit| commit.cut);
+        found.ok().map(|at| Arc::clone(&self.commits[at]))
+    }
+
     pub fn all(&self) -> Changes {
         Changes {
             gone: self.gone.clone(),

@@ -43,12 +43,18 @@ pub enum StackChore {
     Clean { parts: Vec<Part> },
     /// Runs the tests on real servers: starts what is not running, and stops that again
     Test(tests::TestArguments),
+    /// Measures from a commit to the answer that shows it, and rates beside other consumers
+    Bench {
+        /// `latency` or `rates`; both without any
+        cases: Vec<String>,
+    },
 }
 
 pub fn run(root: &Path, chore: StackChore) -> anyhow::Result<ExitCode> {
     let place = Place::from_environment(root)?;
     match chore {
         StackChore::Test(arguments) => return tests::run(&place, &arguments),
+        StackChore::Bench { cases } => return tests::bench(&place, &cases),
         StackChore::Status => status(&place),
         StackChore::Install { parts } => {
             let _alone = alone(&place, "lock")?;

@@ -23,14 +23,23 @@
 
 mod connect;
 mod follower;
+mod gate;
+mod mysql;
+pub mod orders;
 mod postgres;
 mod registration;
 mod source;
 mod stack;
+mod topics;
+mod toxiproxy;
 
 pub use crate::connect::{Connect, Connector};
 pub use crate::follower::Follower;
+pub use crate::gate::{Gate, Manner};
+pub use crate::mysql::{Flavour, Mysql};
 pub use crate::postgres::Postgres;
 pub use crate::registration::Registration;
 pub use crate::source::Source;
 pub use crate::stack::{Part, Stack};
+pub use crate::topics::Topics;
+pub use crate::toxiproxy::{Broken, Fault, Network};

@@ -9,8 +9,11 @@ use anyhow::{Context, ensure};
 
 use crate::connect::{Connect, Connector};
 use crate::follower::Follower;
+use crate::mysql::{Flavour, Mysql};
 use crate::postgres::Postgres;
 use crate::registration::Registration;
+use crate::topics::Topics;
+use crate::toxiproxy::Network;
 
 const FIRST_PORT: u16 = 29_000;
 
@@ -104,17 +107,27 @@ impl Stack {
 
     /// The certificate that clients of the listeners with TLS must trust.
     pub fn authority(&self) -> PathBuf {
-        let folder = env::var_os("STACK_DIR").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stack")),
-            PathBuf::from,
-        );
-        folder.join("tls/authority.pem")
+        folder().join("tls/authority.pem")
     }
 
-    /// What the registry answers at, as Confluent's does.
-    pub fn registry_url(&self) -> anyhow::Result<String> {
+    /// The network behind [`Self::proxied_brokers`].
+    pub fn network(&self) -> anyhow::Result<Network> {
+        Ok(Network::at(self.port(Part::Toxiproxy)?))
+    }
+
+    pub fn topics(&self) -> anyhow::Result<Topics> {
+        Ok(Topics::of(self.brokers()?, folder()))
+    }
+
+    /// The registry's own address.
+    pub fn registry(&self) -> anyhow::Result<String> {
         let port = self.port(Part::Registry)?;
-        Ok(format!("http://127.0.0.1:{port}/apis/ccompat/v7"))
+        Ok(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Where the registry answers as Confluent's does.
+    pub fn registry_url(&self) -> anyhow::Result<String> {
+        Ok(format!("{}/apis/ccompat/v7", self.registry()?))
     }
 
     pub fn connect(&self) -> anyhow::Result<Connect> {
@@ -126,6 +139,11 @@ impl Stack {
         Postgres::create(self.clone(), &unique(name))
     }
 
+    /// A new database of MySQL or MariaDB, by a name that begins so.
+    pub fn mysql(&self, flavour: Flavour, name: &str) -> anyhow::Result<Mysql> {
+        Mysql::create(self, flavour, &unique(name))
+    }
+
     /// A connector that runs: its snapshot may still be on its way.
     pub fn register(&self, registration: &Registration) -> anyhow::Result<Connector> {
         let connector = self.connect()?.register(registration)?;
@@ -135,7 +153,12 @@ impl Stack {
 
     /// A Rowtide that follows all topics of a connector with this prefix.
     pub fn follow(&self, prefix: &str) -> anyhow::Result<Follower> {
-        Follower::start(&self.brokers()?, prefix, "")
+        self.follow_with(prefix, "")
+    }
+
+    /// The same with more settings: keys of the source first, then other sections.
+    pub fn follow_with(&self, prefix: &str, settings: &str) -> anyhow::Result<Follower> {
+        Follower::start(&self.brokers()?, prefix, settings)
     }
 
     /// Starts, stops or kills parts as an operator would: `["stop", "kafka"]`. For tests that no other test runs
@@ -164,6 +187,13 @@ impl Stack {
         );
         Ok(())
     }
+}
+
+fn folder() -> PathBuf {
+    env::var_os("STACK_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stack")),
+        PathBuf::from,
+    )
 }
 
 /// A name that no other test and no earlier run has: topics outlive their tests.

@@ -40,6 +40,11 @@ pub(crate) fn not_with_since(name: &str) -> ApiError {
     )
 }
 
+pub(crate) fn since_of_several() -> ApiError {
+    bad("since is asked of one query by itself.")
+        .with_hint("Send the query alone, or follow the tables with GET /v1/changes.")
+}
+
 pub(crate) fn misplaced_initial() -> ApiError {
     bad("initial=true goes with neither since nor one batch.")
         .with_hint("With since the rows are there already; without it, follow them as a stream.")

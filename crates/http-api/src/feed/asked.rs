@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
 use query::as_of::AsOf;
+use query::audience::Address;
 use query::bind::BoundQuery;
+use query::cursor::Binding;
 use query::follow;
+use query::key::RowKey;
 use query::tree::Query;
 use query::url;
 use row_model::TableId;
-use table_store::Cut;
+use table_store::{Cut, ReadState};
 
 use crate::floor;
 use crate::params::Params;
@@ -24,7 +27,7 @@ const SUPPORTED: &[&str] = &[
 const LAST_EVENT_ID: &str = "last-event-id";
 const DEBOUNCE_MAX: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// Server-sent events.
     Events,
@@ -32,17 +35,40 @@ pub(crate) enum Form {
     Lines,
     /// One object with what there is.
     Batch,
+    /// Nothing but that there is something.
+    Bell,
 }
 
-/// A request to follow tables, fitted to them.
+/// What is followed, fitted to its tables.
 #[derive(Debug)]
-pub(crate) struct FeedAsked {
+pub(crate) struct Followed {
     /// Each bound at the cut at which it was asked for: what would make that wrong ends the feed.
     pub tables: Vec<Arc<BoundQuery>>,
+    pub form: Form,
+    /// What its rows have in common, if it is of one table.
+    pub address: Address,
+    pub name: Name,
+}
+
+/// The same for all who follow the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    form: Form,
+    /// With what there may be another of by the same number, and how often its shape had changed.
+    tables: Vec<(TableId, usize, u64)>,
+    filter: Option<String>,
+    select: Option<String>,
+    /// Of a question that was not written as a feed: its rows.
+    rows: Option<(Binding, Vec<Vec<u8>>)>,
+}
+
+/// A request to follow tables.
+#[derive(Debug)]
+pub(crate) struct FeedAsked {
+    pub followed: Arc<Followed>,
     pub since: Option<AsOf>,
     pub initial: bool,
     pub debounce: Duration,
-    pub form: Form,
     /// How long one batch is waited for.
     pub wait: Duration,
 }
@@ -80,12 +106,57 @@ impl FeedAsked {
             debounce.ok_or_else(|| error::bad_debounce(DEBOUNCE_MAX))
         })?;
         Ok(Self {
-            tables: tables(api, cut, &params)?,
+            followed: Arc::new(Followed::read(api, cut, &params, form)?),
             since,
             initial,
             debounce,
-            form,
             wait: wait.unwrap_or_default(),
+        })
+    }
+}
+
+impl Followed {
+    fn read(api: &ApiState, cut: &Cut, params: &Params<'_>, form: Form) -> Result<Self, ApiError> {
+        let tables = tables(api, cut, params)?;
+        let name = Name {
+            form,
+            tables: tables.iter().map(|query| named(query)).collect(),
+            filter: params.get("filter").map(str::to_owned),
+            select: params.get("select").map(str::to_owned),
+            rows: None,
+        };
+        let address = match &tables[..] {
+            [query] => Address::of(query),
+            _ => Address::Any,
+        };
+        Ok(Self {
+            tables,
+            form,
+            address,
+            name,
+        })
+    }
+
+    /// Rings when anything changes of the rows that a query asks for, or that have this key; `None` if the changes of
+    /// its table are not recorded for sure.
+    pub fn bell(query: BoundQuery, key: Option<&RowKey>) -> Option<Self> {
+        let state = query.table().facts.state;
+        if !matches!(state, ReadState::Live | ReadState::CatchingUp) {
+            return None;
+        }
+        let keys = key.map(RowKey::keys);
+        let name = Name {
+            form: Form::Bell,
+            tables: vec![named(&query)],
+            filter: None,
+            select: None,
+            rows: Some((*query.binding(), keys.clone().unwrap_or_default())),
+        };
+        Some(Self {
+            form: Form::Bell,
+            address: keys.map_or_else(|| Address::of(&query), Address::Keys),
+            tables: vec![Arc::new(query)],
+            name,
         })
     }
 
@@ -95,6 +166,15 @@ impl FeedAsked {
             .map(|query| query.table().table.identity().id)
             .collect()
     }
+}
+
+fn named(query: &BoundQuery) -> (TableId, usize, u64) {
+    let table = query.table();
+    (
+        table.table.identity().id,
+        Arc::as_ptr(&table.table).addr(),
+        table.schema_epoch,
+    )
 }
 
 /// What is followed of each table that is named, or of all of them.

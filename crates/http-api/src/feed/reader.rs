@@ -9,6 +9,7 @@ use query::follow::Follower;
 use serde_json::json;
 use table_store::PinnedCut;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Following;
@@ -47,8 +48,8 @@ impl Reader {
     }
 
     async fn follow(&mut self, first: Option<PinnedCut>) -> Result<(), Over> {
-        if self.asked.form == Form::Events {
-            self.send(RETRY.to_vec()).await?;
+        if self.asked.followed.form == Form::Events {
+            self.send(Bytes::from_static(RETRY)).await?;
         }
         if let Some(cut) = first {
             self.send_rows(cut).await?;
@@ -61,51 +62,60 @@ impl Reader {
             let Some(standing) = &mut self.standing else {
                 return self.anew("retention").await;
             };
-            match standing.step(&self.api, &self.asked) {
+            let was_ahead = standing.is_ahead();
+            let step = standing.step(&self.api, &self.asked, self.following.question());
+            if was_ahead && !standing.is_ahead() {
+                self.following.is_ahead(false);
+            }
+            match step {
                 Step::Anew(reason) => return self.anew(reason).await,
+                Step::Told(events) if events.is_empty() => {
+                    yield_now().await;
+                    continue;
+                }
                 Step::Told(events) => {
                     self.send(events).await?;
                     continue;
                 }
                 Step::Nothing => {}
             }
-            if !standing.is_up_to_date() && !standing.is_ahead() {
-                let told = standing.alive(&self.api, &self.asked, "up_to_date");
-                self.send(told).await?;
+            let is_due = !standing.is_up_to_date() || heartbeat <= Instant::now();
+            if is_due && !standing.is_ahead() {
+                let name = if standing.is_up_to_date() {
+                    heartbeat = Instant::now() + HEARTBEAT;
+                    "heartbeat"
+                } else {
+                    "up_to_date"
+                };
+                let told = standing.alive(&self.api, &self.asked.followed, name);
+                self.send(told.into()).await?;
                 continue;
+            }
+            if heartbeat <= Instant::now() {
+                heartbeat = Instant::now() + HEARTBEAT;
             }
             tokio::select! {
                 () = self.following.woken() => sleep(self.asked.debounce).await,
-                () = sleep_until(heartbeat) => {
-                    heartbeat = Instant::now() + HEARTBEAT;
-                    if let Some(standing) = &mut self.standing
-                        && !standing.is_ahead()
-                    {
-                        let told = standing.alive(&self.api, &self.asked, "heartbeat");
-                        self.send(told).await?;
-                    }
-                }
+                // It looks once more before it says that there is nothing.
+                () = sleep_until(heartbeat) => {}
                 () = self.pieces.closed() => return Err(Over),
             }
         }
     }
 
     async fn anew(&mut self, reason: &str) -> Result<(), Over> {
-        let (mut out, form) = (Vec::new(), self.asked.form);
+        let (mut out, form) = (Vec::new(), self.asked.followed.form);
         let data = json!({ "reason": reason });
         let mut spelling = Spelling {
             form,
             out: &mut out,
         };
         spelling.event("resync", None, &data);
-        self.send(out).await
+        self.send(out.into()).await
     }
 
-    async fn send(&self, piece: Vec<u8>) -> Result<(), Over> {
-        if piece.is_empty() {
-            return Ok(());
-        }
-        match timeout(STALL_MAX, self.pieces.send(piece.into())).await {
+    async fn send(&self, piece: Bytes) -> Result<(), Over> {
+        match timeout(STALL_MAX, self.pieces.send(piece)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Over),
         }
@@ -139,14 +149,14 @@ fn write_rows(
     mut send: impl FnMut(Vec<u8>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut piece = Vec::new();
-    for query in &asked.tables {
+    for query in &asked.followed.tables {
         let table = &query.table().table;
         let mut follower = Follower::new(query, api.shapes());
         let (mut chunk, mut versions) = (0, Vec::new());
         while table.visit_chunk(chunk, cut.id, |version| versions.push(version.clone())) {
             for version in versions.drain(..) {
                 if follower.meets(&version) {
-                    let form = asked.form;
+                    let form = asked.followed.form;
                     let mut spelling = Spelling {
                         form,
                         out: &mut piece,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::{DataState, answer};
@@ -52,12 +53,16 @@ async fn begun(
         return Err(error::too_many_feeds().at(fresh::of_all(api, &cut)));
     };
     // Before it is found out where it stands: what changes from now on wakes it.
-    let following = api.feeds().follow(asked.ids());
+    let following = api.feeds().follow(api, &asked.followed);
     let standing = match &asked.since {
-        None => Some(Standing::at(&cut, &asked)),
-        Some(since) => Standing::after(api, &cut, &asked, since),
+        None => Some(Standing::at(&cut, &asked.followed)),
+        Some(since) => Standing::after(api, &cut, &asked.followed, since),
     };
-    if asked.form == Form::Batch {
+    if standing.as_ref().is_some_and(Standing::is_ahead) {
+        following.is_ahead(true);
+    }
+    let form = asked.followed.form;
+    if form == Form::Batch {
         asking.patience.wait(slot, asked.wait);
         drop(cut);
         let standing = standing.ok_or_else(|| {
@@ -65,7 +70,7 @@ async fn begun(
         })?;
         return batch(state, &asked, standing, following, timing).await;
     }
-    let fresh = fresh_now(api, &asked);
+    let fresh = fresh_now(api, &asked.followed);
     let (pieces, coming) = mpsc::channel(1);
     let reader = Reader {
         api: api.clone(),
@@ -77,9 +82,9 @@ async fn begun(
     };
     let first = asked.initial.then_some(cut);
     tokio::spawn(reader.run(first));
-    let content_type = HeaderValue::from_static(match asked.form {
+    let content_type = HeaderValue::from_static(match form {
         Form::Events => "text/event-stream",
-        Form::Lines | Form::Batch => "application/x-ndjson",
+        Form::Lines | Form::Batch | Form::Bell => "application/x-ndjson",
     });
     let mut response = respond::of_type(content_type, Vec::new(), &fresh, &timing);
     response.headers_mut().extend([UNBUFFERED]);
@@ -97,20 +102,24 @@ async fn batch(
 ) -> Result<Response, ApiError> {
     let api = &state.api;
     let deadline = Instant::now() + asked.wait;
+    let mut is_late = false;
     loop {
-        let fresh = fresh_now(api, asked);
+        let fresh = fresh_now(api, &asked.followed);
         if following.has_ended() {
             return Err(error::draining().at(fresh));
         }
-        match standing.step(api, asked) {
+        match standing.step(api, asked, following.question()) {
             Step::Anew(_) => return Err(error::since_expired().at(fresh)),
-            Step::Told(events) if events.is_empty() => continue,
+            Step::Told(events) if events.is_empty() => {
+                yield_now().await;
+                continue;
+            }
             Step::Told(events) => {
                 timing.found();
                 let mut body = b"{\"changes\":[".to_vec();
                 body.extend_from_slice(&events);
                 body.extend_from_slice(b"],\"as_of\":");
-                respond::write_json(&standing.token(api, asked), &mut body);
+                respond::write_json(&standing.token(api, &asked.followed), &mut body);
                 body.extend_from_slice(b",\"fresh\":");
                 respond::write_json(&fresh::to_wire(&fresh), &mut body);
                 body.push(b'}');
@@ -118,14 +127,16 @@ async fn batch(
             }
             Step::Nothing => {}
         }
-        if timeout_at(deadline, following.woken()).await.is_err() {
+        if is_late {
             let mut response = respond::json(Vec::new(), &fresh, &timing);
             *response.status_mut() = StatusCode::NO_CONTENT;
             let headers = response.headers_mut();
             headers.remove(header::CONTENT_TYPE);
-            let token = standing.token(api, asked);
+            let token = standing.token(api, &asked.followed);
             respond::insert(headers, respond::AS_OF, token);
             return Ok(response);
         }
+        // Then it looks once more: what is no news has been passed over without waking it.
+        is_late = timeout_at(deadline, following.woken()).await.is_err();
     }
 }

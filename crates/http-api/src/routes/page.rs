@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api_types::{ListPlan, ListTail};
 use query::bind::{self, BoundQuery};
+use query::follow;
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
 use query::list::{self, Budget, Page, PageRequest, Rendered};
@@ -14,6 +15,7 @@ use telemetry::Event;
 
 use super::scan::Threads;
 use crate::etag::Tag;
+use crate::feed::asked::Followed;
 use crate::media::Media;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -70,6 +72,13 @@ impl PageAsked {
             int64_as_text: wanted.int64_as_text,
             explained: wanted.explained,
         })
+    }
+
+    /// The rows that the page rests on, if it rests on nothing else.
+    pub fn alone(self) -> Option<Followed> {
+        // How many rows are looked at depends on others too.
+        let is_alone = follow::is_of_own_rows(&self.query) && !self.explained;
+        is_alone.then(|| Followed::bell(self.query, None)).flatten()
     }
 
     /// Looks for it, on the thread of the caller.
@@ -177,8 +186,13 @@ pub(crate) fn bound(
     table: &Arc<TableCut>,
     query: &Query,
 ) -> Result<BoundQuery, ApiError> {
-    bind::bind(query, table, &state.world(cut))
-        .map_err(|refused| error::unfit(&table.table.identity().name, &refused))
+    bind::bind(query, table, &state.world(cut)).map_err(|refused| {
+        let loading = refused.missing_table();
+        match loading.and_then(|name| Some((name, state.starting(name)?))) {
+            Some((name, progress)) => error::starting(name, progress),
+            None => error::unfit(&table.table.identity().name, &refused),
+        }
+    })
 }
 
 /// Does what may look at many rows, with what it may cost.

@@ -13,7 +13,7 @@ use query::list::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_BYTES_MAX};
 use table_store::{Cut, TableCut};
 
 use super::page::{PageAsked, Wanted};
-use super::{DataState, answer, body, scan, table};
+use super::{DataState, answer, body, scan, since, table};
 use crate::floor::{Asking, Floor};
 use crate::media::Media;
 use crate::problem::ApiError;
@@ -63,8 +63,26 @@ async fn answered(
     state
         .wait(&floor, &tables, &asking.patience, &mut timing)
         .await?;
+    if let Some((question, since)) = since_of(&asked)? {
+        let cut = floor.pin(&state.api)?;
+        return since::asked(&state.api, &cut, question, since, &floor, timing);
+    }
     let find = move |state: &DataState, timing| find(state, &floor, &asked, media, timing);
     scan::on_own_thread(state, timing, find).await
+}
+
+/// The one question of which only what changed is wanted.
+fn since_of(asked: &Asked) -> Result<Option<(&Question, &str)>, ApiError> {
+    match asked {
+        Asked::One(question) => {
+            let since = question.since.as_deref();
+            Ok(since.map(|since| (&**question, since)))
+        }
+        Asked::Several(named) if named.iter().any(|(_, it)| it.since.is_some()) => {
+            Err(error::since_of_several())
+        }
+        Asked::Several(_) => Ok(None),
+    }
 }
 
 fn find(

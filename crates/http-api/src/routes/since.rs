@@ -1,13 +1,15 @@
-//! `since` on a list: the rows that changed after an earlier answer, and the keys of those that are gone.
+//! `since` on a list or in a query: the rows that changed after an earlier answer, and the keys of those that are gone.
 
 use std::sync::Arc;
 
 use axum::response::Response;
 use http::Uri;
 use query::as_of::AsOf;
+use query::dsl::Question;
 use query::follow::{self, Follower, Told};
 use query::reach::{Reach, reach};
 use query::resume::{Resume, resume};
+use query::tree::Query;
 use query::url;
 use table_store::{Commit, Cut, News, RowChange, TableCut, merged};
 
@@ -41,35 +43,67 @@ pub(super) async fn changed(
     let cut = state.api.store().pin();
     let table = table(&state.api, &cut, &name)?;
     let fresh = fresh::of_table(&cut, table, state.api.now_ms());
-    answered(&state.api, &cut, table, &params, &floor, timing)
+    let since = params.get("since").unwrap_or_default();
+    read(table, &params)
+        .and_then(|query| answered(&state.api, &cut, table, &query, since, &floor, timing))
         .map_err(|refused| refused.or_at(fresh))
 }
 
-fn answered(
+/// The same for a query that was written as JSON; `cut` meets its floor.
+pub(super) fn asked(
     api: &ApiState,
     cut: &Cut,
-    table: &Arc<TableCut>,
-    params: &Params<'_>,
+    question: &Question,
+    since: &str,
     floor: &Floor,
-    mut timing: Timing,
+    timing: Timing,
 ) -> Result<Response, ApiError> {
+    let table = table(api, cut, &question.from)?;
+    let others = [
+        ("limit", question.limit.is_some()),
+        ("cursor", question.cursor.is_some()),
+        ("count", question.counted),
+        ("explain", question.explained),
+        ("format", question.as_arrays == Some(true)),
+        ("int64", question.int64_as_text),
+    ];
+    let other = others.into_iter().find(|(_, is_asked)| *is_asked);
+    let answer = match other {
+        Some((name, _)) => Err(error::not_with_since(name)),
+        None => answered(api, cut, table, &question.query, since, floor, timing),
+    };
+    answer.map_err(|refused| refused.or_at(fresh::of_table(cut, table, api.now_ms())))
+}
+
+/// What a list asks for beside its own parameters.
+fn read(table: &TableCut, params: &Params<'_>) -> Result<Query, ApiError> {
     list::check_names(params, table)?;
     let others = list::OWN.iter().filter(|name| !OWN.contains(name));
     if let Some(name) = others.into_iter().find(|name| params.get(name).is_some()) {
         return Err(error::not_with_since(name));
     }
     let asked = params.pairs().filter(|(name, _)| !OWN.contains(name));
-    let query = url::read(asked).map_err(|refused| error::bad_syntax(&refused))?;
-    if !follow::is_plain(&query) {
+    url::read(asked).map_err(|refused| error::bad_syntax(&refused))
+}
+
+fn answered(
+    api: &ApiState,
+    cut: &Cut,
+    table: &Arc<TableCut>,
+    query: &Query,
+    since: &str,
+    floor: &Floor,
+    mut timing: Timing,
+) -> Result<Response, ApiError> {
+    if !follow::is_plain(query) {
         return Err(error::not_followable());
     }
-    let query = page::bound(api, cut, table, &query)?;
+    let query = page::bound(api, cut, table, query)?;
     if !follow::is_of_one_table(&query) {
         return Err(error::not_followable());
     }
     let fresh = fresh::of_table(cut, table, api.now_ms());
     let fresh = floor.judged(cut, [&**table], fresh)?;
-    let since = params.get("since").unwrap_or_default();
     let since = AsOf::decode(since).map_err(|_| error::bad_since())?;
     let changes = changes(api, cut, table, &since)?;
     timing.found();

@@ -5,13 +5,25 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use row_model::Value::{Int, Null, Text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fixture::{Shop, get};
+use crate::fixture::{Shop, get, post};
 
 type Rows = BTreeMap<i64, String>;
 
 const FILTERS: [&str; 3] = ["", "status.eq.a", "or(id.gt.3,status.neq.a)"];
+
+/// The same as JSON.
+fn conditions(filter: &str) -> Value {
+    match filter {
+        "" => json!([]),
+        "status.eq.a" => json!({"column": "status", "op": "eq", "value": "a"}),
+        _ => json!({"or": [
+            {"column": "id", "op": "gt", "value": 3},
+            {"column": "status", "op": "neq", "value": "a"},
+        ]}),
+    }
+}
 
 fn is_followed(filter: &str, id: i64, status: &str) -> bool {
     match filter {
@@ -92,10 +104,18 @@ impl Copier {
         };
         let since = format!("select=id,status&since={}{filter}", self.as_of);
         let (status, body) = get(&shop.api(), &format!("/v1/tables/orders/rows?{since}")).await;
+        let asked = json!({
+            "from": "orders", "select": "id,status", "where": conditions(self.filter), "since": self.as_of,
+        });
+        let as_query = post(&shop.api(), "/v1/query", &asked.to_string()).await;
+        assert_eq!(as_query.0, status, "{}", as_query.1);
         if status == 410 {
             return false;
         }
         assert_eq!(status, 200, "{body}");
+        for part in ["changed", "deleted"] {
+            assert_eq!(as_query.1[part], body[part]);
+        }
         for key in body["deleted"].as_array().unwrap() {
             assert!(
                 self.rows.remove(&key[0].as_i64().unwrap()).is_some(),

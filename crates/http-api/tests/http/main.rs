@@ -12,6 +12,7 @@ mod dsl;
 mod exact;
 mod feed;
 mod feed_model;
+mod feed_streams;
 mod fixture;
 mod floors;
 mod indexes;

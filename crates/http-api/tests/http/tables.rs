@@ -118,13 +118,20 @@ async fn what_could_not_be_applied() {
     assert_eq!(get(&api, "/v1/quarantine?limit=1001").await.0, 400);
 }
 
-#[tokio::test]
-async fn a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
-    let status = Status {
+fn bringing_tickets() -> Status {
+    Status {
         starting: BTreeMap::from([("tickets".to_owned(), 0.437)]),
         ..Status::default()
-    };
-    let api = Api::data(Shop::open().state(status), Hosts::any(), Limits::default());
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
+    let api = Api::data(
+        Shop::open().state(bringing_tickets()),
+        Hosts::any(),
+        Limits::default(),
+    );
     check(&api, "GET /v1/tables/tickets/rows/7", expect![[r#"
         503
         content-length: 480
@@ -196,4 +203,47 @@ async fn the_status_says_where_time_goes_and_why_something_is_not_known() {
           "source_lag_ms": "Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."
           "stages": "The last minute brought no change that says when it was committed or when the connector saw it."
     "#]].assert_eq(&text);
+}
+
+#[tokio::test]
+async fn a_relation_to_a_table_that_is_still_being_loaded_is_starting_and_not_unknown() {
+    let mut shop = Shop::open();
+    shop.relate("ticket", ("orders", "id"), "tickets");
+    let api = Api::data(
+        shop.state(bringing_tickets()),
+        Hosts::any(),
+        Limits::default(),
+    );
+    for path in [
+        "/v1/tables/orders/rows?select=id,ticket(id)",
+        "/v1/tables/orders/rows?select=id,tickets(id)",
+        "/v1/tables/orders/rows?ticket.id=eq.1",
+    ] {
+        let (status, body) = get(&api, path).await;
+        assert_eq!(
+            (status, &body["code"], &body["fresh"]["state"]),
+            (503, &json!("starting"), &json!("live")),
+            "{path}: {body}"
+        );
+        assert!(
+            body["detail"].as_str().unwrap().contains("'tickets'"),
+            "{body}"
+        );
+    }
+    let (status, body) = get(&api, "/rest/v1/orders?select=id,ticket(id)").await;
+    assert_eq!((status, &body["code"]), (503, &json!("PGRST002")), "{body}");
+    // Nobody is bringing that one.
+    let mut shop = Shop::open();
+    shop.relate("ticket", ("orders", "id"), "tockets");
+    let api = Api::data(
+        shop.state(bringing_tickets()),
+        Hosts::any(),
+        Limits::default(),
+    );
+    let (status, body) = get(&api, "/v1/tables/orders/rows?select=id,ticket(id)").await;
+    assert_eq!(
+        (status, &body["code"]),
+        (400, &json!("unknown_relation")),
+        "{body}"
+    );
 }

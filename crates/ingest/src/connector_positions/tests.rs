@@ -1,7 +1,6 @@
 //! What is concluded from what was heard of a source, and when.
 
 use row_model::{ChangeKind, OriginId, SchemaId, SnapshotMark, Transaction};
-use table_store::Sighting;
 
 use super::*;
 
@@ -189,4 +188,21 @@ fn nothing_is_said_to_be_new_that_is_not() {
     assert!(std::mem::take(&mut seen.positions.touched));
     seen.positions.quiet(Heard(4));
     assert!(!seen.positions.touched);
+}
+
+#[test]
+fn a_closed_transaction_has_come_to_the_positions_in_it() {
+    let mut seen = Seen::default();
+    seen.positions.close(Some(752), Some(1));
+    seen.hear(FIRST, &[change(753, 100, 1), change(753, 130, 1)]);
+    seen.hear(SECOND, &[change(754, 120, 1), change(754, 140, 1)]);
+    assert_eq!(seen.positions.cut.closed.lsn, None);
+    seen.positions.close(Some(753), Some(2));
+    assert_eq!(seen.positions.cut.closed.lsn, Some(130));
+    seen.positions.close(Some(754), Some(3));
+    assert_eq!(seen.positions.cut.closed.lsn, Some(140));
+    // Of heartbeats the end may be told before the record is seen.
+    seen.positions.close(Some(755), Some(4));
+    seen.hear(SECOND, &[change(755, 150, 1)]);
+    assert_eq!(seen.positions.cut.closed.lsn, Some(150));
 }

@@ -84,6 +84,28 @@ fn retention_overtook_us_while_we_were_reading() {
         "{reason}"
     );
     assert_eq!(running.rows("orders"), three_rows());
+    // A row that is not found may have come with what was lost.
+    assert!(!running.facts("orders").unwrap().complete);
+}
+
+#[test]
+fn a_topic_that_was_made_again_with_fewer_partitions_says_what_helps() {
+    let site = Site::default();
+    site.log.create_topic(TOPIC, 2);
+    write(&site, 3);
+    let running = site.start();
+    running.until_live("orders");
+    site.log.hold();
+    site.log.delete_topic(TOPIC);
+    site.log.create_topic(TOPIC, 1);
+    site.log.release();
+    running.until("the second partition is known to be gone", |running| {
+        let second = running.partition(TOPIC, 1);
+        second.is_some_and(|partition| partition.halted.is_some())
+    });
+    running.until("it says what helps", |_| {
+        reason(&running).contains("was recreated")
+    });
 }
 
 #[test]

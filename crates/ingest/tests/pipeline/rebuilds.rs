@@ -252,6 +252,13 @@ fn a_topic_that_was_recreated_is_rebuilt_from_the_new_one() {
     running.until_rebuilt("orders").unwrap();
     running.until_live("orders");
     assert_eq!(running.rows("orders"), expected(&[(1, "new")]));
+    // What the former log had, and nobody changed since, is not in this one.
+    let facts = running.facts("orders").unwrap();
+    let reason = facts.incomplete_because.clone().unwrap_or_default();
+    assert!(
+        !facts.complete && reason.starts_with("topic shop.public.orders was recreated"),
+        "{reason}"
+    );
     // Nothing was put aside in this log.
     assert_eq!(running.quarantine().len(), 0);
     assert_eq!(running.facts("orders").unwrap().quarantined, 0);
@@ -259,6 +266,7 @@ fn a_topic_that_was_recreated_is_rebuilt_from_the_new_one() {
     let running = live(&site);
     assert_eq!(running.rows("orders"), expected(&[(1, "new")]));
     assert_eq!(running.quarantine().len(), 0);
+    assert!(!running.facts("orders").unwrap().complete);
 }
 
 #[test]

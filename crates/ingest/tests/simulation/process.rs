@@ -124,7 +124,9 @@ impl Process {
                 | SourceEvent::PartitionLost { partition, .. } => self.queue(partition, event),
                 SourceEvent::Unavailable(error) => self.sequencer.unavailable(0, &error),
                 SourceEvent::Available => self.sequencer.available(0),
-                other @ SourceEvent::Unreadable { .. } => panic!("the log does not say {other:?}"),
+                other @ (SourceEvent::Delayed(_) | SourceEvent::Unreadable { .. }) => {
+                    panic!("the log does not say {other:?}")
+                }
             }
         }
         brought

@@ -7,7 +7,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use super::{Broker, BrokerError};
 
-/// Reads the first partition of some topics from the beginning, and does nothing with it.
+/// Reads partitions of some topics from the beginning, and does nothing with them.
 pub struct PlainConsumer(BaseConsumer);
 
 /// A record as it came.
@@ -16,10 +16,12 @@ pub struct PlainRecord<'r> {
     pub topic: &'r str,
     pub key: Option<&'r [u8]>,
     pub value: Option<&'r [u8]>,
+    /// When the producer made it, or the broker took it: milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
 }
 
 impl PlainConsumer {
-    /// `fetch_wait_ms` is librdkafka's `fetch.wait.max.ms`.
+    /// Reads the first partition of each topic. `fetch_wait_ms` is librdkafka's `fetch.wait.max.ms`.
     ///
     /// # Errors
     /// If librdkafka refuses.
@@ -28,15 +30,28 @@ impl PlainConsumer {
         topics: impl IntoIterator<Item = String>,
         fetch_wait_ms: u32,
     ) -> Result<Self, BrokerError> {
+        let places = topics.into_iter().map(|topic| (topic, 0));
+        Self::of(&broker.bootstrap_servers(), places, fetch_wait_ms)
+    }
+
+    /// The same of any cluster and of any partitions.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn of(
+        bootstrap_servers: &str,
+        partitions: impl IntoIterator<Item = (String, i32)>,
+        fetch_wait_ms: u32,
+    ) -> Result<Self, BrokerError> {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", broker.bootstrap_servers())
+            .set("bootstrap.servers", bootstrap_servers)
             .set("group.id", "plain")
             .set("enable.auto.commit", "false")
             .set("fetch.wait.max.ms", fetch_wait_ms.to_string())
             .create()?;
         let mut places = TopicPartitionList::new();
-        for topic in topics {
-            places.add_partition_offset(&topic, 0, Offset::Beginning)?;
+        for (topic, partition) in partitions {
+            places.add_partition_offset(&topic, partition, Offset::Beginning)?;
         }
         consumer.assign(&places)?;
         Ok(Self(consumer))
@@ -59,6 +74,7 @@ impl PlainConsumer {
             topic: message.topic(),
             key: message.key(),
             value: message.payload(),
+            timestamp_ms: message.timestamp().to_millis(),
         })))
     }
 }

@@ -55,6 +55,11 @@ impl Access {
         }
     }
 
+    /// The keys that the rows have, if that is known.
+    pub fn keys(&self) -> Option<&[Vec<u8>]> {
+        self.keys.as_deref()
+    }
+
     /// The way that looks at least.
     pub fn choose(&self, table: &TableCut, window: &Window) -> Way {
         let mut best = (table.rows, Way::Scan);

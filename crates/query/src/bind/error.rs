@@ -91,6 +91,20 @@ pub enum BindError {
     SameName { name: String },
 }
 
+impl BindError {
+    /// The table that a relation leads to, if it is not there (yet).
+    #[must_use]
+    pub fn missing_table(&self) -> Option<&str> {
+        match self {
+            Self::Relation(unrelated) => match &unrelated.error {
+                RelationError::NoTable { table } => Some(table),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// No single relation of a table is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}, {at}", unrelated(table, relation, error))]

@@ -195,6 +195,14 @@ impl Access {
         })
     }
 
+    /// The columns that have one of some values in all rows, with these values as sort keys.
+    pub fn equals(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
+        self.tests.iter().filter_map(|test| match &test.wanted {
+            Wanted::Equal(values) => Some((&*test.column, &values[..])),
+            Wanted::Within(_) => None,
+        })
+    }
+
     /// The columns of an index by which fewer rows would be looked at; none if no index would help.
     pub(super) fn wished(&self) -> Vec<String> {
         let is_equal = |test: &&ColumnTest| matches!(test.wanted, Wanted::Equal(_));

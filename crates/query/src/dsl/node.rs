@@ -9,9 +9,6 @@ use super::floor;
 use crate::tree::Place;
 use crate::url::text::{Problem, SyntaxError};
 
-/// Fields that later versions will have.
-const LATER: &[&str] = &["at_exact", "max_lag", "since"];
-
 /// Bytes of a text that is no value: a name, a path, a list of columns.
 const TEXT_BYTES_MAX: usize = 4_096;
 /// Characters of a field's name that errors repeat.
@@ -256,8 +253,6 @@ impl<'a> Object<'a> {
             }
             let problem = if floor::FIELDS.contains(&&**name) {
                 Problem::Instead(format!("'{name}' beside the outermost fields"))
-            } else if LATER.contains(&&**name) {
-                Problem::Unsupported(format!("bounds on freshness (here '{name}')"))
             } else {
                 let name = shown(name);
                 Problem::UnknownField { name, known }

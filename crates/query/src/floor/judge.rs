@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use row_model::Gtid;
-use table_store::{Cut, Reached, Sighting, SourceCut, TableCut, TableReach};
+use table_store::{Cut, Reached, Sighting, SourceCut, TableCut, TableReach, Transactions};
 
 use super::{Floor, Place, SourceFloor};
 use crate::as_of::AsOf;
@@ -123,7 +123,8 @@ where
         let Some(along) = source.table(table.table.identity().id) else {
             continue;
         };
-        match has_come_to(source, along, &floor.at) {
+        let is_followed = table.facts.transactions == Transactions::Whole;
+        match has_come_to(source, along, &floor.at, is_followed) {
             Some(of_table) => precision = precision.max(of_table),
             None => {
                 return Standing::NotYet(Lack::Place(PlaceLack {
@@ -215,8 +216,14 @@ fn other_kind(source: &SourceCut, at: &Place) -> Option<Unfit> {
     })
 }
 
-/// What it rests on that a table has come to a place; `None` if nothing says so.
-fn has_come_to(source: &SourceCut, along: &TableReach, at: &Place) -> Option<Precision> {
+/// What it rests on that a table has come to a place; `None` if nothing says so. Where transactions are followed
+/// (`is_followed`) and their positions known, nothing less than a whole one shows that a position was reached.
+fn has_come_to(
+    source: &SourceCut,
+    along: &TableReach,
+    at: &Place,
+    is_followed: bool,
+) -> Option<Precision> {
     // Half a table shows no transaction whole.
     if !along.is_whole {
         return None;
@@ -230,6 +237,7 @@ fn has_come_to(source: &SourceCut, along: &TableReach, at: &Place) -> Option<Pre
             Sighting::Since(at) | Sighting::Below(at) => along.heard >= Some(at),
             Sighting::Open | Sighting::Unseen => false,
         },
+        Place::Lsn(_) if is_followed && source.closed.lsn.is_some() => false,
         Place::Lsn(lsn) => along.reached.lsn >= Some(*lsn),
         Place::Gtids(gtids) => gtids.iter().all(|gtid| reaches(&along.reached, *gtid)),
         Place::Time(ms) => along.reached.commit_ms > Some(*ms),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use expect_test::expect;
 use row_model::{GtidLine, SchemaHistory, TableId};
 use table_store::{
-    Cut, Heard, Publisher, Reached, SourceCut, TableCut, TableIdentity, TableReach, TableWriter,
+    Cut, Heard, Publisher, Reached, SourceCut, TableCut, TableFacts, TableIdentity, TableReach,
+    TableWriter, Transactions,
 };
 
 use super::*;
@@ -136,6 +137,22 @@ impl Site {
         site
     }
 
+    /// Its rows are shown by whole transactions.
+    fn says_whole(&mut self, table: TableId) {
+        let cut = self.cut();
+        let mut tables = cut.tables().iter();
+        let known = tables.find(|it| it.table.identity().id == table).unwrap();
+        let facts = TableFacts {
+            transactions: Transactions::Whole,
+            ..TableFacts::default()
+        };
+        self.publisher.set(TableCut {
+            facts: Arc::new(facts),
+            ..(**known).clone()
+        });
+        self.publish();
+    }
+
     fn publish(&mut self) {
         self.publisher.set_source(self.shop.clone());
         self.publisher.publish();
@@ -249,6 +266,15 @@ fn a_position_is_met_by_what_the_table_came_along_with_not_by_what_was_seen() {
     assert_eq!(
         site.stands("lsn:0/201", &[ORDERS]),
         "not yet: orders (not seen)"
+    );
+    site.shop.closed = at(0x80);
+    site.publish();
+    assert_eq!(site.stands("lsn:0/100", &[ORDERS]), "met Some(Weak)");
+    site.says_whole(ORDERS);
+    // Its own records may still be on their way, and are known to be told of.
+    assert_eq!(
+        site.stands("lsn:0/100", &[ORDERS]),
+        "not yet: orders (seen)"
     );
     site.shop.closed = at(0x180);
     site.shop.former = at(0x900);

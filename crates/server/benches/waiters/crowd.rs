@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::records::QUIET_ROW;
+use crate::records::QUIET_ROWS;
+use crate::server::Server;
 
 /// Until a reader of the feed has the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So many come at once: fewer than a server takes requests on, which are refused beyond, and than wait in the queue of
+/// a listener.
+const AT_ONCE: usize = 100;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -43,10 +47,13 @@ impl Kind {
         }
     }
 
-    fn path(self) -> String {
+    fn path(self, nth: usize) -> String {
         match self {
             Self::Waiters => "/v1/wait?at_least=tx:4000000000&wait=60s&tables=orders".to_owned(),
-            Self::Feeds => format!("/v1/changes?tables=orders&filter=id.eq.{QUIET_ROW}"),
+            Self::Feeds => {
+                let row = nth as u64 % QUIET_ROWS;
+                format!("/v1/changes?tables=orders&filter=id.eq.{row}")
+            }
         }
     }
 }
@@ -56,18 +63,27 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    pub fn gather(kind: Kind, server: SocketAddr) -> anyhow::Result<Self> {
-        let path = kind.path();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nAccept: text/event-stream\r\n\r\n");
-        let mut streams = Vec::with_capacity(kind.count());
+    /// All of a kind, as soon as the server counts them.
+    pub fn gather(kind: Kind, server: &Server) -> anyhow::Result<Self> {
+        let address = server.address();
+        let mut crowd = Self {
+            streams: Vec::with_capacity(kind.count()),
+        };
         for nth in 0..kind.count() {
+            let path = kind.path(nth);
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n"
+            );
             let mut stream =
-                TcpStream::connect(server).with_context(|| format!("connection {nth}"))?;
+                TcpStream::connect(address).with_context(|| format!("connection {nth}"))?;
             stream.write_all(request.as_bytes())?;
-            streams.push(stream);
+            crowd.streams.push(stream);
+            let came = nth + 1;
+            if came % AT_ONCE == 0 || came == kind.count() {
+                let counted = server.wait_for(kind.gauge(), came);
+                counted.or_else(|error| crowd.still_waits().and(Err(error)))?;
+            }
         }
-        let mut crowd = Self { streams };
         if matches!(kind, Kind::Feeds) {
             crowd.read_heads()?;
         }
@@ -116,7 +132,7 @@ impl fmt::Display for Kind {
             ),
             Self::Feeds => write!(
                 f,
-                "{count} readers of the change feed, of one row of the table"
+                "{count} readers of the change feed, each of a row of its own of the table"
             ),
         }
     }

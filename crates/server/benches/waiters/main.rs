@@ -3,7 +3,7 @@
 //! The release binary follows a record file of changes to one table. Each pair of rounds reads as many of them, once
 //! with nobody there and once beside 10,000 requests that wait for a transaction that never comes, each over a
 //! connection of its own, all of them for the very table that changes. Then the same beside 1,000 readers of the
-//! change feed, who follow one row that never changes. Run by `cargo xtask bench waiters`.
+//! change feed, who each follow a row of their own that never changes. Run by `cargo xtask bench waiters`.
 
 mod crowd;
 mod records;
@@ -71,8 +71,7 @@ fn measure(kind: Kind) -> anyhow::Result<()> {
     for _ in 0..PAIRS {
         let alone = rate(&server, &mut records)?;
         let before = server.resident_bytes()?;
-        let crowd = Crowd::gather(kind, server.address())?;
-        server.wait_for(kind.gauge(), kind.count())?;
+        let crowd = Crowd::gather(kind, &server)?;
         bytes.push((server.resident_bytes()? - before) / kind.count() as f64);
         let beside = rate(&server, &mut records)?;
         crowd.still_waits()?;

@@ -10,9 +10,9 @@ use serde_json::json;
 pub const ROWS: u64 = 20_000;
 pub const CHANGES_A_ROUND: u64 = 400_000;
 
-/// The row that no round changes but the first, and the one that the last change of each is about.
-pub const QUIET_ROW: u64 = 0;
-pub const LAST_ROW: u64 = 1;
+/// Rows that no round changes: those before this one, which the last change of each round is about.
+pub const QUIET_ROWS: u64 = 1_000;
+pub const LAST_ROW: u64 = QUIET_ROWS;
 
 pub struct Records {
     file: File,
@@ -21,15 +21,15 @@ pub struct Records {
 }
 
 impl Records {
-    /// A file with the quiet row.
+    /// A file with the quiet rows.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let mut records = Self {
             file: File::create(path)?,
             path: path.to_owned(),
             written: 0,
         };
-        let first = records.change(QUIET_ROW);
-        records.file.write_all(first.as_bytes())?;
+        let quiet: String = (0..QUIET_ROWS).map(|id| records.change(id)).collect();
+        records.file.write_all(quiet.as_bytes())?;
         Ok(records)
     }
 

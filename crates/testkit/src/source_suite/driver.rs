@@ -193,7 +193,7 @@ impl Driver {
                 self.losses
                     .insert(self.names[&partition].clone(), error.to_string());
             }
-            SourceEvent::Available => {}
+            SourceEvent::Available | SourceEvent::Delayed(_) => {}
             SourceEvent::Unavailable(error) => panic!("unavailable: {error}"),
             SourceEvent::Unreadable { place, reason } => panic!("unreadable: {place}: {reason}"),
         }

@@ -1,13 +1,19 @@
 //! `cargo xtask stack test`: the tests on real servers, and nothing left running behind them.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::part::Part;
 use super::place::Place;
 use super::{alone, process, start, stop};
+
+/// Names the binary that is tested, where it is not to be built.
+const BINARY: &str = "BLACK_BOX_BINARY";
 
 #[derive(Args)]
 pub struct TestArguments {
@@ -22,6 +28,27 @@ pub struct TestArguments {
 }
 
 pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
+    with_parts(place, &Part::ALL, || test(place, arguments))
+}
+
+pub fn bench(place: &Place, cases: &[String]) -> anyhow::Result<ExitCode> {
+    let needed = [Part::Postgres, Part::Kafka, Part::Connect];
+    with_parts(place, &needed, || {
+        let mut command = cargo(place);
+        command
+            .args(["bench", "--package", "real-stack", "--features", "stack"])
+            .args(["--bench", "figures", "--"])
+            .args(cases);
+        Ok(command.status().context("cannot run cargo")?.success())
+    })
+}
+
+/// Starts what is not running of these, does something with them, and stops that again.
+fn with_parts(
+    place: &Place,
+    parts: &[Part],
+    work: impl FnOnce() -> anyhow::Result<bool>,
+) -> anyhow::Result<ExitCode> {
     let _alone = alone(place, "test.lock")?;
     let whole = process::Watch::start();
     let before: Vec<Part> = Part::ALL
@@ -29,9 +56,9 @@ pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode>
         .filter(|part| process::runs(place, *part))
         .collect();
     let tested = {
-        let started = alone(place, "lock").and_then(|_alone| start(place, &Part::ALL));
+        let started = alone(place, "lock").and_then(|_alone| start(place, parts));
         eprintln!("stack: all up after {:.0} s", whole.seconds());
-        started.and_then(|_| test(place, arguments))
+        started.and_then(|_| work())
     };
     // Whatever runs now and did not before was started by this command or by a test of it.
     let started: Vec<Part> = Part::ALL
@@ -49,15 +76,26 @@ pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode>
     })
 }
 
-fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
+/// Cargo, which tells what it runs where the servers are.
+fn cargo(place: &Place) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(&cargo);
+    if std::env::var_os(BINARY).is_none() {
+        command.env(BINARY, binary(place, &cargo)?);
+    }
     command
-        .args(["test", "--package", "real-stack", "--features", "stack"])
-        .args(["--no-fail-fast"])
         .env("STACK_DIR", place.folder())
         .env("STACK_PORT", place.first_port().to_string())
+        .env("STACK_XTASK", std::env::current_exe()?)
         .current_dir(place.project());
+    command
+}
+
+fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
+    let mut command = cargo(place);
+    command
+        .args(["test", "--package", "real-stack", "--features", "stack"])
+        .args(["--no-fail-fast"]);
     if let Some(test) = &arguments.test {
         command.args(["--test", test]);
     }
@@ -67,4 +105,21 @@ fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     }
     let ended = command.status().context("cannot run cargo")?;
     Ok(ended.success())
+}
+
+/// Builds what is tested: with TLS, by the system's OpenSSL.
+fn binary(place: &Place, cargo: &OsStr) -> anyhow::Result<PathBuf> {
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace", "--bin", "rowtide"])
+        .args(["--features", "server/tls-system"])
+        .current_dir(place.project())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(built.success(), "cargo could not build rowtide");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| place.project().join("target"), PathBuf::from);
+    // Another build replaces the one in the target folder, perhaps in the middle of a test.
+    let own = place.path("rowtide");
+    fs::copy(target.join("debug/rowtide"), &own)?;
+    Ok(own)
 }

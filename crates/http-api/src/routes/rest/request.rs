@@ -17,7 +17,7 @@ use super::accept::Accepted;
 use super::prefer::Preferences;
 use super::range::{Empty, Window};
 use super::refusal::Refusal;
-use super::table::Profile;
+use super::table::{Profile, starting};
 use super::unfit;
 use super::written::Written;
 use crate::etag::Tag;
@@ -179,8 +179,13 @@ impl Request {
         let mut query = self.query.clone();
         postgrest::respell(&mut query, table, &world)
             .map_err(|refused| unfit::no_such_operator(&refused))?;
-        bind::bind(&query, table, &world)
-            .map_err(|refused| unfit::unfit(&refused, &self.query, name, schema))
+        bind::bind(&query, table, &world).map_err(|refused| {
+            let missing = refused.missing_table();
+            match missing.and_then(|name| Some((name, state.starting(name)?))) {
+                Some((missing, progress)) => starting(missing, progress),
+                None => unfit::unfit(&refused, &self.query, name, schema),
+            }
+        })
     }
 
     fn response(&self, body: Written, schema: &str, fresh: &Fresh, timing: &Timing) -> Response {

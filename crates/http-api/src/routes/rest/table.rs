@@ -71,13 +71,7 @@ impl Profile {
             Some(_) => state.status().starting(name),
         };
         if let Some(progress) = starting {
-            let percent = (progress.clamp(0.0, 1.0) * 100.0).floor();
-            return Refusal::new(
-                503,
-                "PGRST002",
-                format!("The table '{name}' is being loaded from the checkpoint ({percent} %)."),
-            )
-            .hint("Try again in a moment.");
+            return self::starting(name, progress);
         }
         let schema = self.0.as_deref().unwrap_or_else(|| usual_schema(cut));
         match refused {
@@ -119,4 +113,15 @@ fn schema_of(table: &TableCut) -> &str {
     let mut parts = table.table.identity().topic.rsplit('.');
     parts.next();
     parts.next().unwrap_or(PUBLIC)
+}
+
+/// A table is there, and not all of it.
+pub(super) fn starting(name: &str, progress: f64) -> Refusal {
+    let percent = (progress.clamp(0.0, 1.0) * 100.0).floor();
+    Refusal::new(
+        503,
+        "PGRST002",
+        format!("The table '{name}' is being loaded from the checkpoint ({percent} %)."),
+    )
+    .hint("Try again in a moment.")
 }
