@@ -143,9 +143,10 @@ fn site(stack: &Stack, file: &str, name: &str) -> anyhow::Result<Site> {
         .replace("127.0.0.1:8080", &site.data_address())
         .replace("0.0.0.0:9090", &site.admin_address())
         .replace("kafka:9092", &stack.brokers()?);
-    let config = match config.contains("registry:8080") {
-        true => config.replace("http://registry:8080", &registry(stack)?),
-        false => config,
+    let config = if config.contains("registry:8080") {
+        config.replace("http://registry:8080", &registry(stack)?)
+    } else {
+        config
     };
     site.configure(&config)?;
     Ok(site)
