@@ -105,13 +105,16 @@ fn session(
         clock: Clock::start(),
         next_id: AtomicU64::new(1),
         brokers: stack.brokers()?,
-        shop: &shop,
+        prefix: shop.name().to_owned(),
     };
+    let mut sessions = (0..WRITERS)
+        .map(|_| shop.session())
+        .collect::<anyhow::Result<Vec<Client>>>()?;
     let mut rounds: [Vec<[Quantiles; 4]>; 2] = [Vec::new(), Vec::new()];
     let mut achieved = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (at, rate) in RATES.into_iter().enumerate() {
-            let (stages, per_s) = run.round(&follower.server(), rate)?;
+            let (stages, per_s) = run.round(&follower.server(), rate, &mut sessions)?;
             rounds[at].push(stages);
             achieved[at].push(per_s);
         }
@@ -140,16 +143,22 @@ fn session(
     Ok(last)
 }
 
-struct Run<'a> {
+struct Run {
     clock: Clock,
     next_id: AtomicU64,
     brokers: String,
-    shop: &'a Postgres,
+    /// Of the topics.
+    prefix: String,
 }
 
-impl Run<'_> {
+impl Run {
     /// Quantiles of each stage, and how many commits there were in a second.
-    fn round(&self, server: &Server, rate: u64) -> anyhow::Result<([Quantiles; 4], f64)> {
+    fn round(
+        &self,
+        server: &Server,
+        rate: u64,
+        sessions: &mut [Client],
+    ) -> anyhow::Result<([Quantiles; 4], f64)> {
         let (probes_in, probes) = crossbeam_channel::bounded::<Probe>(READERS * 4);
         let reading = AtomicBool::new(true);
         let began = self.clock.now();
@@ -162,10 +171,11 @@ impl Run<'_> {
                     scope.spawn(move || self.read(server, &probes))
                 })
                 .collect();
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|_| {
+            let writers: Vec<_> = sessions
+                .iter_mut()
+                .map(|session| {
                     let probes_in = probes_in.clone();
-                    scope.spawn(move || self.write(rate, began, &probes_in))
+                    scope.spawn(move || self.write(session, rate, began, &probes_in))
                 })
                 .collect();
             drop(probes_in);
@@ -189,11 +199,11 @@ impl Run<'_> {
 
     fn write(
         &self,
+        session: &mut Client,
         rate: u64,
         began: Duration,
         probes: &crossbeam_channel::Sender<Probe>,
     ) -> anyhow::Result<()> {
-        let mut session: Client = self.shop.session()?;
         let insert = session.prepare(
             "INSERT INTO marks VALUES ($1, 'a mark') RETURNING pg_current_xact_id()::text",
         )?;
@@ -240,8 +250,8 @@ impl Run<'_> {
     /// Reads both topics anew in each round: what was written before it comes at once and is not asked for.
     fn receive(&self, reading: &AtomicBool) -> anyhow::Result<Received> {
         let (rows, ends) = (
-            format!("{}.public.marks", self.shop.name()),
-            format!("{}.transaction", self.shop.name()),
+            format!("{}.public.marks", self.prefix),
+            format!("{}.transaction", self.prefix),
         );
         let partitions = [(rows.clone(), 0), (rows.clone(), 1), (ends.clone(), 0)];
         let consumer = PlainConsumer::of(&self.brokers, partitions, FETCH_WAIT_MS)?;
