@@ -28,7 +28,7 @@ const WRITERS: u64 = 4;
 const PROBES_PER_S: u64 = 50;
 /// As many as may be on their way at a second's lag.
 const READERS: usize = 50;
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(500);
 /// As Rowtide's own.
 const FETCH_WAIT_MS: u32 = 100;
 
@@ -256,8 +256,10 @@ impl Run {
         let partitions = [(rows.clone(), 0), (rows.clone(), 1), (ends.clone(), 0)];
         let consumer = PlainConsumer::of(&self.brokers, partitions, FETCH_WAIT_MS)?;
         let mut received = Received::default();
-        while reading.load(Ordering::Relaxed) {
-            consumer.next(POLL, |record| {
+        let mut has_more = true;
+        // What readers were shown is in the log: it is read to its end.
+        while has_more || reading.load(Ordering::Relaxed) {
+            let news = consumer.next(POLL, |record| {
                 let now = self.clock.now();
                 let text = String::from_utf8_lossy(record.value.unwrap_or_default());
                 if record.topic == rows {
@@ -273,6 +275,7 @@ impl Run {
                     received.ends.insert(id, now);
                 }
             })?;
+            has_more = news.is_some();
         }
         Ok(received)
     }
