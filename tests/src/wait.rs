@@ -14,7 +14,13 @@ pub const PATIENCE: Duration = Duration::from_mins(5);
 const STEP: Duration = Duration::from_millis(10);
 
 /// Polls until there is an answer. An error of `poll` ends the wait.
-pub fn until<T>(
+pub fn until<T>(what: &str, poll: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    until_within(PATIENCE, what, poll)
+}
+
+/// The same with a patience of its own.
+pub fn until_within<T>(
+    patience: Duration,
     what: &str,
     mut poll: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
@@ -23,13 +29,13 @@ pub fn until<T>(
         reason = "a deadline of the tests, outside the product and its clock"
     )]
     let now = Instant::now;
-    let deadline = now() + PATIENCE;
+    let deadline = now() + patience;
     loop {
         if let Some(answer) = poll()? {
             return Ok(answer);
         }
         if deadline < now() {
-            bail!("waited {} s until {what}", PATIENCE.as_secs());
+            bail!("waited {} s until {what}", patience.as_secs());
         }
         pass(STEP);
     }

@@ -57,6 +57,12 @@ impl Placeholder {
         }
     }
 
+    /// As text columns have it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     fn from_bytes(bytes: Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let quoted = serde_json::Value::from(text.as_str());

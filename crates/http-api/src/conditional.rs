@@ -1,7 +1,8 @@
 //! Conditional requests: what a client has already is not sent again, and who would rather wait is answered when
 //! there is something else.
 //!
-//! A request that waits is asked anew whenever a table that its answer rests on has changed, as if it had just come. So
+//! A request that waits is asked anew whenever a table that its answer rests on has changed, or the rows of it if that
+//! is all there is to it, as if it had just come. So
 //! whatever shapes the answer (the newest shape of a table, a floor, a limit) is as true of the last answer
 //! as of the first, and no route needs to know that somebody waits for it.
 
@@ -16,11 +17,13 @@ use query::fresh::Fresh;
 use query::percent;
 use telemetry::clock;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
 use crate::api::asks_for_more;
 use crate::condition::Condition;
+use crate::feed::Following;
+use crate::feed::asked::Followed;
 use crate::floor::preferred_wait;
 use crate::patience::Patience;
 use crate::problem::ApiError;
@@ -130,7 +133,7 @@ impl Conditional {
                     Err(refused) => return refused.at(dormitory.fresh(&seen)).into_response(),
                 },
             };
-            if stay.sleep(&seen).await == Waited::Ended {
+            if stay.sleep(&seen, sleep.rows.as_ref()).await == Waited::Ended {
                 return error::draining().at(dormitory.fresh(&seen)).into_response();
             }
         }
@@ -151,6 +154,8 @@ impl<'a> Dormitory<'a> {
         let named = percent::decode(table).ok();
         if let Some(Ok(table)) = named.map(|name| cut.table(&name)) {
             self.patience.rests_on(|| Seen::tables([table]));
+            self.patience
+                .rests_on_rows(|| rows::of_key(self.state, &cut, table, key));
         }
         let found = rows::lookup(self.state, table, key, clock::monotonic());
         routes::answer(Route::Row, found)
@@ -171,6 +176,7 @@ impl<'a> Dormitory<'a> {
             until: Instant::now() + at_most,
             since: clock::monotonic(),
             ended: Waited::TimedOut,
+            following: None,
         })
     }
 
@@ -190,13 +196,43 @@ struct Stay<'a> {
     since: std::time::Instant,
     /// How its last sleep did.
     ended: Waited,
+    /// The rows that its answer rests on, if it rests on nothing else. Kept while it looks, so that no change is missed.
+    following: Option<Following>,
 }
 
 impl Stay<'_> {
-    async fn sleep(&mut self, seen: &Seen) -> Waited {
-        let (store, sleepers) = (self.state.store(), self.state.sleepers());
-        self.ended = sleepers.until_changed(store, seen, self.until).await;
+    async fn sleep(&mut self, seen: &Seen, rows: Option<&Arc<Followed>>) -> Waited {
+        self.ended = match rows {
+            Some(rows) => self.until_rows_changed(seen, rows).await,
+            None => {
+                self.following = None;
+                let (store, sleepers) = (self.state.store(), self.state.sleepers());
+                sleepers.until_changed(store, seen, self.until).await
+            }
+        };
         self.ended
+    }
+
+    async fn until_rows_changed(&mut self, seen: &Seen, rows: &Arc<Followed>) -> Waited {
+        let state = self.state;
+        let known = self.following.take();
+        let is_same = |known: &Following| known.question().followed.name == rows.name;
+        let known = known.filter(is_same);
+        let is_new = known.is_none();
+        let following = known.unwrap_or_else(|| state.feeds().follow(state, rows));
+        let following = self.following.insert(following);
+        // What changed between the answer and this nobody will tell.
+        if is_new && !seen.is_in(&state.store().published()) {
+            return Waited::Woken;
+        }
+        if following.has_ended() {
+            return Waited::Ended;
+        }
+        match timeout_at(self.until, following.woken()).await {
+            Err(_) => Waited::TimedOut,
+            Ok(()) if following.has_ended() => Waited::Ended,
+            Ok(()) => Waited::Woken,
+        }
     }
 }
 

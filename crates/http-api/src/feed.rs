@@ -16,13 +16,16 @@ pub(crate) mod step;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use row_model::TableId;
 use table_store::{Cut, CutListener};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
 
-use self::asked::{Followed, Name};
+use self::asked::{Followed, Form, Name};
 use self::question::Question;
 use self::rounds::{Round, Rounds};
 use crate::ApiState;
@@ -36,6 +39,8 @@ struct Shared {
     bell: Notify,
     /// The writer looks at nothing else while nobody follows anything.
     count: AtomicUsize,
+    /// Of those, who are told the names of cuts.
+    told: AtomicUsize,
     /// Locked for a few steps, however many follow.
     inner: Mutex<Inner>,
 }
@@ -50,8 +55,16 @@ struct Inner {
     ahead: Vec<Arc<Follower>>,
     /// The cut up to which all rounds have gone; `None` while nobody goes round.
     gone_round: Option<Arc<Cut>>,
+    /// Those to be looked at that ring a bell only; `None` while nobody does.
+    bells: Option<Vec<Arc<Question>>>,
     ended: bool,
 }
+
+/// Who was woken beyond the first, and will look again, most likely in vain, has the others wait for so long; and they
+/// wait four times as long as it took to find out whom to wake. So many that sleep take a part of the processor only,
+/// however often what they asked for changes.
+const QUIET_PER_WOKEN: Duration = Duration::from_micros(100);
+const QUIET_PER_LOOK: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(crate) struct Follower {
@@ -77,12 +90,15 @@ impl Feeds {
         };
         question.followers.lock().push(Arc::clone(&follower));
         self.0.count.fetch_add(1, Ordering::AcqRel);
+        if followed.form != Form::Bell {
+            self.0.told.fetch_add(1, Ordering::AcqRel);
+        }
         if inner.gone_round.is_none() {
             inner.gone_round = Some(Arc::clone(&now));
             let rounds = Rounds::after(now.id);
             tokio::spawn(go_round(Arc::clone(&self.0), api.clone(), rounds));
         }
-        telemetry::count_subscriber(1.0);
+        count(followed, 1.0);
         Following {
             shared: Arc::clone(&self.0),
             question,
@@ -111,8 +127,10 @@ impl CutListener for Feeds {
         if self.0.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        // Ids of events name it, and can be asked for like what answers say.
-        let _ = cut.tell();
+        if self.0.told.load(Ordering::Acquire) > 0 {
+            // Ids of events name it, and can be asked for like what answers say.
+            let _ = cut.tell();
+        }
         self.0.bell.notify_one();
     }
 }
@@ -139,10 +157,65 @@ async fn go_round(shared: Arc<Shared>, api: ApiState, mut rounds: Rounds) {
         let to = Arc::clone(&round.to);
         let due = rounds.go(&api, round).await;
         shared.inner.lock().gone_round = Some(to);
-        for question in due {
+        let (bells, feeds): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|question| question.followed.form == Form::Bell);
+        for question in feeds {
             question.look_soon(api.clone());
         }
+        ring_soon(&shared, &api, bells);
         ahead.iter().for_each(|it| it.woken.notify_one());
+    }
+}
+
+/// Has bells be rung, one after the other.
+fn ring_soon(shared: &Arc<Shared>, api: &ApiState, bells: Vec<Arc<Question>>) {
+    if bells.is_empty() {
+        return;
+    }
+    match &mut shared.inner.lock().bells {
+        Some(waiting) => waiting.extend(bells),
+        none => {
+            *none = Some(bells);
+            tokio::spawn(ring(Arc::clone(shared), api.clone()));
+        }
+    }
+}
+
+async fn ring(shared: Arc<Shared>, api: ApiState) {
+    loop {
+        let bells = {
+            let bells = &mut shared.inner.lock().bells;
+            match bells.take().filter(|waiting| !waiting.is_empty()) {
+                Some(waiting) => {
+                    *bells = Some(Vec::new());
+                    waiting
+                }
+                None => return,
+            }
+        };
+        let (began, mut woken) = (Instant::now(), 0_usize);
+        for question in bells {
+            loop {
+                let looked = question.look(&api);
+                woken += looked.woken;
+                yield_now().await;
+                if !looked.has_more {
+                    break;
+                }
+            }
+        }
+        let others = u32::try_from(woken.saturating_sub(1)).unwrap_or(u32::MAX);
+        let quiet = QUIET_PER_WOKEN.saturating_mul(others);
+        sleep(quiet.max(began.elapsed() * QUIET_PER_LOOK)).await;
+    }
+}
+
+/// One more, or one less, as metrics know them.
+fn count(followed: &Followed, change: f64) {
+    match followed.form {
+        Form::Bell => telemetry::count_waiter(change),
+        _ => telemetry::count_subscriber(change),
     }
 }
 
@@ -190,8 +263,11 @@ impl Drop for Following {
         }
         drop((followers, inner));
         self.shared.count.fetch_sub(1, Ordering::AcqRel);
+        if self.question.followed.form != Form::Bell {
+            self.shared.told.fetch_sub(1, Ordering::AcqRel);
+        }
         // Whoever goes round for nobody any more may go.
         self.shared.bell.notify_one();
-        telemetry::count_subscriber(-1.0);
+        count(&self.question.followed, -1.0);
     }
 }

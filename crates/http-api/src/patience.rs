@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use crate::feed::asked::Followed;
 use crate::sleepers::Seen;
 
 /// One request's, shared by who bounds it and who answers it.
@@ -37,6 +38,8 @@ pub(crate) struct Sleep {
     pub at_most: Option<Duration>,
     /// What its answer rests on.
     pub seen: Option<Seen>,
+    /// The rows of that on which it rests alone, if it does.
+    pub rows: Option<Arc<Followed>>,
 }
 
 /// A place among the requests in flight.
@@ -79,6 +82,13 @@ impl Patience {
     pub fn rests_on(&self, seen: impl FnOnce() -> Seen) {
         if self.0.is_conditional {
             self.0.sleep.lock().seen = Some(seen());
+        }
+    }
+
+    /// Notes on which rows of that it rests alone, if on any and somebody will ask.
+    pub fn rests_on_rows(&self, rows: impl FnOnce() -> Option<Followed>) {
+        if self.0.is_conditional {
+            self.0.sleep.lock().rows = rows().map(Arc::new);
         }
     }
 

@@ -43,7 +43,7 @@ impl Seen {
     }
 
     /// Whether this cut says nothing new of it. As long as the weak one is held, no other has its address.
-    fn is_in(&self, cut: &Arc<Cut>) -> bool {
+    pub fn is_in(&self, cut: &Arc<Cut>) -> bool {
         match self {
             Self::Tables(seen) => seen.iter().all(|(id, seen)| {
                 let mut tables = cut.tables().iter();

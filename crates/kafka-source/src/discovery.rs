@@ -411,7 +411,7 @@ impl Looker {
 }
 
 /// A topic that was asked for by name is in the answer even if it does not exist.
-fn exists(topic: &MetadataTopic) -> bool {
+pub(crate) fn exists(topic: &MetadataTopic) -> bool {
     let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
     topic
         .error()

@@ -26,8 +26,10 @@ pub mod mock;
 mod native;
 mod options;
 mod source;
+mod survey;
 mod topics;
 mod tracker;
 
 pub use options::KafkaOptions;
 pub use source::KafkaSource;
+pub use survey::{Survey, SurveyedRecord, SurveyedTopic, survey};

@@ -189,8 +189,8 @@ struct Built {
 }
 
 const BUILT: Built = Built {
-    tls: cfg!(feature = "tls"),
-    sasl: cfg!(feature = "sasl"),
+    tls: cfg!(any(feature = "tls", feature = "tls-system")),
+    sasl: cfg!(any(feature = "sasl", feature = "tls-system")),
     kerberos: cfg!(feature = "kerberos"),
 };
 

@@ -53,6 +53,16 @@ impl TopicSelection {
             || self.globs.iter().any(by_glob)
     }
 
+    /// Globs that match nothing there is.
+    pub(crate) fn idle_globs(&self, existing: &BTreeSet<&str>) -> Vec<String> {
+        let matches = |glob: &str| {
+            let alone = Self::new(&[glob.to_owned()], &[]);
+            alone.is_ok_and(|alone| existing.iter().any(|topic| alone.contains(topic)))
+        };
+        let globs = self.globs.iter().map(|(glob, _)| glob);
+        globs.filter(|glob| !matches(glob)).cloned().collect()
+    }
+
     /// Required topics that do not exist, each with a hint.
     pub(crate) fn missing(&self, existing: &BTreeSet<&str>) -> Vec<(String, String)> {
         let missing = self

@@ -30,7 +30,7 @@ pub enum CursorError {
 }
 
 /// What a cursor is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     table: TableHash,
     query: TableHash,

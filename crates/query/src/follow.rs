@@ -54,6 +54,13 @@ pub fn is_of_one_table(query: &BoundQuery) -> bool {
     query.tables().len() == 1 && query.embeds.is_empty() && query.scope.exists.is_empty()
 }
 
+/// Whether an answer rests on nothing but the rows of the table that meet the filter, and shows some of them.
+#[must_use]
+pub fn is_of_own_rows(query: &BoundQuery) -> bool {
+    let levels = query.scope.levels.len().max(query.output().levels.len());
+    matches!(query.output, Output::Rows(_)) && is_of_one_table(query) && levels == 1
+}
+
 /// Follows the rows that a query asks for. Belongs to one thread.
 pub struct Follower<'a> {
     predicate: &'a Predicate,

@@ -55,6 +55,17 @@ fn values(count: usize) -> String {
 }
 
 impl RowKey {
+    /// All keys that it stands for.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        let _: Option<()> = self.find(|key| {
+            keys.push(key.to_vec());
+            None
+        });
+        keys
+    }
+
     /// Reads a segment of a path, still percent-encoded.
     ///
     /// # Errors

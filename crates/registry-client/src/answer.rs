@@ -99,7 +99,7 @@ fn without_login(place: &str) -> &str {
 }
 
 /// A bounded piece of what someone else wrote, on one line.
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(limits::WORDS_MAX).collect()
 }

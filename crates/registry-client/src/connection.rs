@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use ureq::Agent;
 
 use crate::answer::{Refusal, refusal};
@@ -12,6 +12,9 @@ use crate::{Login, OptionsError, RegistryOptions, limits};
 
 /// What registries answer in.
 const MEDIA_TYPES: &str = "application/vnd.schemaregistry.v1+json, application/json";
+
+/// What an answer with this status, this place to look for it instead and this body means.
+pub(crate) type Judge = fn(u16, Option<&str>, &[u8]) -> Refusal;
 
 pub(crate) struct Connection {
     agent: Agent,
@@ -66,10 +69,20 @@ impl Connection {
 
     /// Gets what is at `path`, from the first address that answers.
     pub fn get(&mut self, path: &str) -> Result<Vec<u8>, Refusal> {
+        self.ask(path, None, refusal)
+    }
+
+    /// The same, with JSON to put there if there is any, and with what an answer that is no 200 means.
+    pub fn ask(
+        &mut self,
+        path: &str,
+        json: Option<&[u8]>,
+        refusal: Judge,
+    ) -> Result<Vec<u8>, Refusal> {
         let mut reasons = Vec::new();
         for turn in 0..self.targets.len() {
             let at = (self.current + turn) % self.targets.len();
-            match self.get_from(at, path) {
+            match self.ask_one(at, path, json, refusal) {
                 Err(Refusal::Trouble(reason)) if self.targets.len() > 1 => {
                     reasons.push(format!("{}: {reason}", self.targets[at].0));
                 }
@@ -83,17 +96,32 @@ impl Connection {
         Err(Refusal::Trouble(reasons.join("; ")))
     }
 
-    fn get_from(&self, at: usize, path: &str) -> Result<Vec<u8>, Refusal> {
+    fn ask_one(
+        &self,
+        at: usize,
+        path: &str,
+        json: Option<&[u8]>,
+        refusal: Judge,
+    ) -> Result<Vec<u8>, Refusal> {
         let (address, authorization) = &self.targets[at];
-        let mut request = self
-            .agent
-            .get(address.join(path))
+        let request = http::Request::builder()
+            .method(if json.is_some() { "PUT" } else { "GET" })
+            .uri(address.join(path))
             .header(ACCEPT, MEDIA_TYPES);
-        if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
+        let request = match authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization),
+            None => request,
+        };
         let trouble = |error| Refusal::Trouble(self.in_words(&error));
-        let mut response = request.call().map_err(trouble)?;
+        let impossible = |error: http::Error| Refusal::Trouble(error.to_string());
+        let response = match json {
+            None => self.agent.run(request.body(()).map_err(impossible)?),
+            Some(json) => {
+                let request = request.header(CONTENT_TYPE, "application/json");
+                self.agent.run(request.body(json).map_err(impossible)?)
+            }
+        };
+        let mut response = response.map_err(trouble)?;
         let status = response.status().as_u16();
         let location = response.headers().get(LOCATION).cloned();
         let body = response

@@ -1,6 +1,8 @@
 //! The only crate that speaks to a schema registry: Confluent's, or any that speaks like it
 //! (Apicurio's `/apis/ccompat/v7`, Karapace, Redpanda).
 //!
+//! What it speaks with serves for other servers beside the brokers too ([`RestServer`]).
+//!
 //! Refuses to know what a schema says, who needs it, and when to ask again: one call is one attempt.
 //! Secrets go into requests and nowhere else: no error, no address and no `Debug` shows them.
 //!
@@ -14,12 +16,14 @@ mod answer;
 mod connection;
 mod options;
 mod registry;
+mod rest;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub use address::{AddressError, RegistryAddress};
 pub use options::{ClientCertificate, Login, OptionsError, RegistryOptions};
 pub use registry::HttpRegistry;
+pub use rest::RestServer;
 
 /// Every bound on what is asked for and taken in, in one place.
 pub mod limits {

@@ -11,6 +11,7 @@ use table_store::{IndexDefinition, IndexKind};
 use crate::config::{
     self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage, TableConfig,
 };
+use crate::doctor;
 use crate::failure::Failure;
 use crate::output::{self, Style, bytes};
 
@@ -20,16 +21,38 @@ pub struct CheckArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Test too whether brokers, topics, registry, transaction topic and heartbeats are there; exits with 1 if something is wrong or risky
+    #[arg(long)]
+    pub connect: bool,
+
     #[command(flatten)]
     pub config: ConfigArgs,
 }
 
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let config = config::load(&args.config, &config::process_environment())?;
+    let found = if args.connect {
+        doctor::reach(&config)?
+    } else {
+        Vec::new()
+    };
     match Style::choose(args.json) {
-        Style::Json => output::print(&json(&config).to_string()),
-        Style::Human { .. } => output::print(&text(&config)),
+        Style::Json => {
+            let mut told = json(&config);
+            if args.connect {
+                told["connect"] = doctor::json(&found);
+            }
+            output::print(&told.to_string())?;
+        }
+        Style::Human { color } => {
+            let mut told = text(&config);
+            if args.connect {
+                let _ = write!(told, "\n\n{}", doctor::text(&found, color));
+            }
+            output::print(&told)?;
+        }
     }
+    doctor::verdict(&found)
 }
 
 fn text(config: &Config) -> String {

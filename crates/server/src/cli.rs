@@ -7,6 +7,7 @@ use crate::capture::{self, CaptureArgs};
 use crate::check::{self, CheckArgs};
 use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
+use crate::doctor::{self, DoctorArgs};
 use crate::export::{self, ExportArgs};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
@@ -43,6 +44,8 @@ enum Command {
     Capture(CaptureArgs),
     /// Check the configuration and say what would be followed
     Check(CheckArgs),
+    /// Ask brokers, Kafka Connect and the database, and say what is wrong or risky and how to mend it
+    Doctor(DoctorArgs),
     /// Ask a running server how its sources and tables are
     Status(StatusArgs),
     /// Ask a running server for rows
@@ -140,6 +143,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Capture(args) => capture::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Get(args) => get::run(&args),
             Command::Rebuild(args) => rebuild::run(&args),

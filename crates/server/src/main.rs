@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod doctor;
 mod export;
 mod failure;
 mod init;

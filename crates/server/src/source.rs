@@ -1,6 +1,6 @@
 //! Opens what a validated source describes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use change_feed::{Source, SourceError};
@@ -24,16 +24,38 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
             topics,
             settings,
         } => {
-            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-            let mut options = KafkaOptions::new(&config.name, brokers, &names);
-            options.extra_topics = heartbeat_topics(config.heartbeat_topic.as_deref(), topics);
-            let boundaries = transaction_topics(config.transaction_topic.as_deref(), topics);
-            options.extra_topics.extend(boundaries);
-            options.extra_topics.extend(config.heartbeat_table.clone());
-            options.settings.clone_from(settings);
+            let options = options(config, brokers, topics, settings);
             Ok(Box::new(KafkaSource::connect(options)?))
         }
     }
+}
+
+/// What Kafka is asked for, if the source reads Kafka.
+pub fn kafka_options(config: &SourceConfig) -> Option<KafkaOptions> {
+    match &config.reads {
+        Reads::File { .. } => None,
+        Reads::Kafka {
+            brokers,
+            topics,
+            settings,
+        } => Some(options(config, brokers, topics, settings)),
+    }
+}
+
+fn options(
+    config: &SourceConfig,
+    brokers: &str,
+    topics: &[String],
+    settings: &BTreeMap<String, String>,
+) -> KafkaOptions {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut options = KafkaOptions::new(&config.name, brokers, &names);
+    options.extra_topics = heartbeat_topics(config.heartbeat_topic.as_deref(), topics);
+    let boundaries = transaction_topics(config.transaction_topic.as_deref(), topics);
+    options.extra_topics.extend(boundaries);
+    options.extra_topics.extend(config.heartbeat_table.clone());
+    options.settings.clone_from(settings);
+    options
 }
 
 /// Opens it so that it reads one topic and knows of no other.

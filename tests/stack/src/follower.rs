@@ -1,6 +1,7 @@
 //! A Rowtide that follows the topics of one connector.
 
 use std::cell::{Ref, RefCell, RefMut};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use black_box::compare::compare;
@@ -12,6 +13,9 @@ use black_box::spelling::Spellings;
 use black_box::wait;
 
 use crate::source::Source;
+
+/// Much longer than anything takes on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// How many differences a message shows.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -56,12 +60,20 @@ topics = ["{prefix}.*"]
     }
 
     /// The running process. Panics between a [`Self::kill`] and the next [`Self::start_again`].
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that asks a server that it has ended is wrong"
+    )]
     pub fn server(&self) -> Ref<'_, Server> {
         Ref::map(self.server.borrow(), |server| {
             server.as_ref().expect("the server was ended")
         })
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that asks a server that it has ended is wrong"
+    )]
     fn running(&self) -> RefMut<'_, Server> {
         RefMut::map(self.server.borrow_mut(), |server| {
             server.as_mut().expect("the server was ended")
@@ -94,7 +106,7 @@ topics = ["{prefix}.*"]
         satisfies: impl Fn(&Exact) -> Option<T>,
     ) -> anyhow::Result<T> {
         let mut last = String::new();
-        wait::until(what, || {
+        wait::until_within(PATIENCE, what, || {
             self.running().still_runs()?;
             // Not listening yet is no error here: it may have just been started.
             let Ok(answer) = self.server().get(path, &[]) else {
@@ -112,17 +124,7 @@ topics = ["{prefix}.*"]
     /// Waits until these tables equal the source's, row for row. Nobody may write to them meanwhile.
     pub fn until_equal(&self, source: &mut dyn Source, tables: &[&str]) -> anyhow::Result<()> {
         for table in tables {
-            let expected = expected(source, table)?;
-            let mut wrong = Vec::new();
-            wait::until(&format!("{table} equals the source's"), || {
-                self.running().still_runs()?;
-                wrong = match self.server().rows(table) {
-                    Ok(rows) => compare(&expected, &Spellings::default(), &rows).wrong,
-                    Err(error) => vec![format!("{error:#}")],
-                };
-                Ok(wrong.is_empty().then_some(()))
-            })
-            .with_context(|| shown(&wrong))?;
+            self.until_shows(&source.expected(table)?)?;
         }
         // All at once too: what one table got late must not have cost another its rows.
         self.check_equal(source, tables)
@@ -131,30 +133,35 @@ topics = ["{prefix}.*"]
     /// Compares these tables with the source's, row for row, as they are now.
     pub fn check_equal(&self, source: &mut dyn Source, tables: &[&str]) -> anyhow::Result<()> {
         for table in tables {
-            let expected = expected(source, table)?;
-            let rows = self.server().rows(table)?;
-            let wrong = compare(&expected, &Spellings::default(), &rows).wrong;
+            let wrong = self.differences(&source.expected(table)?);
             if !wrong.is_empty() {
                 bail!("{table} differs from the source: {}", shown(&wrong));
             }
         }
         Ok(())
     }
-}
 
-fn expected(source: &mut dyn Source, table: &str) -> anyhow::Result<ExpectedTable> {
-    let key = source.key(table)?;
-    let rows = source
-        .rows(table)
-        .with_context(|| format!("the source's rows of {table}"))?;
-    Ok(ExpectedTable {
-        name: table.to_owned(),
-        topic: table.to_owned(),
-        key: (!key.is_empty()).then_some(key),
-        rows,
-        deviations: Vec::new(),
-        added_columns: Vec::new(),
-    })
+    /// Waits until the table is served like this.
+    pub fn until_shows(&self, expected: &ExpectedTable) -> anyhow::Result<()> {
+        let mut wrong = Vec::new();
+        wait::until_within(
+            PATIENCE,
+            &format!("{} equals the source's", expected.name),
+            || {
+                self.running().still_runs()?;
+                wrong = self.differences(expected);
+                Ok(wrong.is_empty().then_some(()))
+            },
+        )
+        .with_context(|| shown(&wrong))
+    }
+
+    fn differences(&self, expected: &ExpectedTable) -> Vec<String> {
+        match self.server().rows(&expected.name) {
+            Ok(rows) => compare(expected, &Spellings::default(), &rows).wrong,
+            Err(error) => vec![format!("{error:#}")],
+        }
+    }
 }
 
 fn shown(wrong: &[String]) -> String {

@@ -23,6 +23,8 @@
 
 mod connect;
 mod follower;
+mod gate;
+mod mysql;
 pub mod orders;
 mod postgres;
 mod registration;
@@ -33,6 +35,8 @@ mod toxiproxy;
 
 pub use crate::connect::{Connect, Connector};
 pub use crate::follower::Follower;
+pub use crate::gate::{Gate, Manner};
+pub use crate::mysql::{Flavour, Mysql};
 pub use crate::postgres::Postgres;
 pub use crate::registration::Registration;
 pub use crate::source::Source;

@@ -19,7 +19,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn create(stack: Stack, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn create(stack: &Stack, name: &str) -> anyhow::Result<Self> {
         let port = stack.port(Part::Postgres)?;
         connect(port, USER)?.batch_execute(&format!("create database {name}"))?;
         Ok(Self {
@@ -111,7 +111,7 @@ impl Source for Postgres {
 
     fn rows(&mut self, table: &str) -> anyhow::Result<Vec<Exact>> {
         let columns = self.client.query(
-            "select quote_ident(attname), format_type(atttypid, null) from pg_attribute
+            "select quote_ident(attname), format_type(atttypid, null), atttypmod from pg_attribute
              where attrelid = $1::text::regclass and attnum > 0 and not attisdropped order by attnum",
             &[&table],
         )?;
@@ -119,7 +119,7 @@ impl Source for Postgres {
             .iter()
             .map(|column| {
                 let (name, kind): (&str, &str) = (column.get(0), column.get(1));
-                format!("{} as {name}", spelled(name, kind))
+                format!("{} as {name}", spelled(name, kind, column.get(2)))
             })
             .collect();
         let rows = self.texts(&format!(
@@ -132,10 +132,16 @@ impl Source for Postgres {
     }
 }
 
-/// An expression whose JSON is what Rowtide answers for the column.
-fn spelled(column: &str, kind: &str) -> String {
+/// An expression whose JSON is what Rowtide answers for the column. `length` is what its declaration says, -1 if
+/// nothing.
+fn spelled(column: &str, kind: &str, length: i32) -> String {
     match kind {
-        "numeric" | "interval" | "bit" | "bit varying" => format!("{column}::text"),
+        // Debezium sends as few digits as there need to be.
+        "numeric" if length == -1 => format!("trim_scale({column})::text"),
+        "numeric" | "interval" => format!("{column}::text"),
+        "bit" if length == 1 => format!("{column} = B'1'"),
+        // Debezium does not say how long a value is, only how long it may be.
+        "bit" | "bit varying" => format!("lpad({column}::text, {length}, '0')"),
         "numeric[]" => format!("{column}::text[]"),
         "timestamp with time zone" => format!(
             "case when isfinite({column}) then (to_json({column} at time zone 'UTC') #>> '{{}}') || 'Z' else {column}::text end"

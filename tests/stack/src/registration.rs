@@ -41,6 +41,15 @@ impl Registration {
         self
     }
 
+    /// With Avro records, whose schemas are in the registry at this address, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn in_avro(mut self, registry: &str) -> Self {
+        let recipe = include_str!("../connectors/avro.json");
+        let converters = Self::from_recipe(recipe, &self.name, &[("registry", registry)]);
+        self.settings.extend(converters.settings);
+        self
+    }
+
     /// The value of a setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name)?.as_str()

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 
 use crate::connect::{Connect, Connector};
 use crate::follower::Follower;
+use crate::mysql::{Flavour, Mysql};
 use crate::postgres::Postgres;
 use crate::registration::Registration;
 use crate::topics::Topics;
@@ -118,10 +119,15 @@ impl Stack {
         Ok(Topics::of(self.brokers()?, folder()))
     }
 
-    /// What the registry answers at, as Confluent's does.
-    pub fn registry_url(&self) -> anyhow::Result<String> {
+    /// The registry's own address.
+    pub fn registry(&self) -> anyhow::Result<String> {
         let port = self.port(Part::Registry)?;
-        Ok(format!("http://127.0.0.1:{port}/apis/ccompat/v7"))
+        Ok(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Where the registry answers as Confluent's does.
+    pub fn registry_url(&self) -> anyhow::Result<String> {
+        Ok(format!("{}/apis/ccompat/v7", self.registry()?))
     }
 
     pub fn connect(&self) -> anyhow::Result<Connect> {
@@ -130,7 +136,12 @@ impl Stack {
 
     /// A new database of PostgreSQL, by a name that begins so.
     pub fn postgres(&self, name: &str) -> anyhow::Result<Postgres> {
-        Postgres::create(self.clone(), &unique(name))
+        Postgres::create(self, &unique(name))
+    }
+
+    /// A new database of MySQL or MariaDB, by a name that begins so.
+    pub fn mysql(&self, flavour: Flavour, name: &str) -> anyhow::Result<Mysql> {
+        Mysql::create(self, flavour, &unique(name))
     }
 
     /// A connector that runs: its snapshot may still be on its way.
@@ -142,19 +153,23 @@ impl Stack {
 
     /// A Rowtide that follows all topics of a connector with this prefix.
     pub fn follow(&self, prefix: &str) -> anyhow::Result<Follower> {
-        Follower::start(&self.brokers()?, prefix, "")
+        self.follow_with(prefix, "")
+    }
+
+    /// The same with more settings: keys of the source first, then other sections.
+    pub fn follow_with(&self, prefix: &str, settings: &str) -> anyhow::Result<Follower> {
+        Follower::start(&self.brokers()?, prefix, settings)
     }
 
     /// Starts, stops or kills parts as an operator would: `["stop", "kafka"]`. For tests that no other test runs
     /// beside.
     pub fn operate(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let mut command = match env::var_os("STACK_XTASK") {
-            Some(xtask) => Command::new(xtask),
-            None => {
-                let mut cargo = Command::new(env!("CARGO"));
-                cargo.args(["run", "--quiet", "--package", "xtask", "--"]);
-                cargo
-            }
+        let mut command = if let Some(xtask) = env::var_os("STACK_XTASK") {
+            Command::new(xtask)
+        } else {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["run", "--quiet", "--package", "xtask", "--"]);
+            cargo
         };
         let output = command
             .arg("stack")

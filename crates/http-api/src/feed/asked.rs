@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
 use query::as_of::AsOf;
+use query::audience::Address;
 use query::bind::BoundQuery;
+use query::cursor::Binding;
 use query::follow;
+use query::key::RowKey;
 use query::tree::Query;
 use query::url;
 use row_model::TableId;
-use table_store::Cut;
+use table_store::{Cut, ReadState};
 
 use crate::floor;
 use crate::params::Params;
@@ -32,6 +35,8 @@ pub(crate) enum Form {
     Lines,
     /// One object with what there is.
     Batch,
+    /// Nothing but that there is something.
+    Bell,
 }
 
 /// What is followed, fitted to its tables.
@@ -40,6 +45,8 @@ pub(crate) struct Followed {
     /// Each bound at the cut at which it was asked for: what would make that wrong ends the feed.
     pub tables: Vec<Arc<BoundQuery>>,
     pub form: Form,
+    /// What its rows have in common, if it is of one table.
+    pub address: Address,
     pub name: Name,
 }
 
@@ -51,6 +58,8 @@ pub(crate) struct Name {
     tables: Vec<(TableId, usize, u64)>,
     filter: Option<String>,
     select: Option<String>,
+    /// Of a question that was not written as a feed: its rows.
+    rows: Option<(Binding, Vec<Vec<u8>>)>,
 }
 
 /// A request to follow tables.
@@ -109,22 +118,46 @@ impl FeedAsked {
 impl Followed {
     fn read(api: &ApiState, cut: &Cut, params: &Params<'_>, form: Form) -> Result<Self, ApiError> {
         let tables = tables(api, cut, params)?;
-        let named = tables.iter().map(|query| {
-            let table = query.table();
-            let identity = table.table.identity();
-            (
-                identity.id,
-                Arc::as_ptr(&table.table).addr(),
-                table.schema_epoch,
-            )
-        });
         let name = Name {
             form,
-            tables: named.collect(),
+            tables: tables.iter().map(|query| named(query)).collect(),
             filter: params.get("filter").map(str::to_owned),
             select: params.get("select").map(str::to_owned),
+            rows: None,
         };
-        Ok(Self { tables, form, name })
+        let address = match &tables[..] {
+            [query] => Address::of(query),
+            _ => Address::Any,
+        };
+        Ok(Self {
+            tables,
+            form,
+            address,
+            name,
+        })
+    }
+
+    /// Rings when anything changes of the rows that a query asks for, or that have this key; `None` if the changes of
+    /// its table are not recorded for sure.
+    pub fn bell(query: BoundQuery, key: Option<&RowKey>) -> Option<Self> {
+        let state = query.table().facts.state;
+        if !matches!(state, ReadState::Live | ReadState::CatchingUp) {
+            return None;
+        }
+        let keys = key.map(RowKey::keys);
+        let name = Name {
+            form: Form::Bell,
+            tables: vec![named(&query)],
+            filter: None,
+            select: None,
+            rows: Some((*query.binding(), keys.clone().unwrap_or_default())),
+        };
+        Some(Self {
+            form: Form::Bell,
+            address: keys.map_or_else(|| Address::of(&query), Address::Keys),
+            tables: vec![Arc::new(query)],
+            name,
+        })
     }
 
     pub fn ids(&self) -> Vec<TableId> {
@@ -133,6 +166,15 @@ impl Followed {
             .map(|query| query.table().table.identity().id)
             .collect()
     }
+}
+
+fn named(query: &BoundQuery) -> (TableId, usize, u64) {
+    let table = query.table();
+    (
+        table.table.identity().id,
+        Arc::as_ptr(&table.table).addr(),
+        table.schema_epoch,
+    )
 }
 
 /// What is followed of each table that is named, or of all of them.

@@ -70,6 +70,7 @@ impl Place {
     }
 
     /// Tells what these cuts changed, as one, and goes there. Of a single one maybe only these rows are looked at.
+    /// Answers whether that is anything.
     pub fn tell(
         &mut self,
         api: &ApiState,
@@ -77,8 +78,10 @@ impl Place {
         commits: &[Arc<Commit>],
         only: Option<&[u32]>,
         out: &mut Vec<u8>,
-    ) {
-        let Some(last) = commits.last() else { return };
+    ) -> bool {
+        let Some(last) = commits.last() else {
+            return false;
+        };
         self.at = last.cut;
         let mut transactions = Vec::new();
         let (mut is_told, mut committed_ms) = (false, None);
@@ -123,10 +126,11 @@ impl Place {
                 }
             }
         }
-        if is_told {
+        if is_told && followed.form != Form::Bell {
             let id = self.token(api, followed);
             write_commit(followed.form, &id, transactions, committed_ms, out);
         }
+        is_told
     }
 }
 

@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use parking_lot::Mutex;
 use query::audience::Address;
 use row_model::CutId;
-use table_store::{Cut, News};
+use table_store::{Commit, Cut, News};
 use tokio::task::yield_now;
 
 use super::Follower;
@@ -29,8 +29,6 @@ const TOLD_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Question {
     pub followed: Arc<Followed>,
-    /// What its rows have in common, if it is of one table.
-    pub address: Address,
     pub followers: Mutex<Vec<Arc<Follower>>>,
     log: Mutex<Log>,
     /// Somebody is about to look.
@@ -66,16 +64,18 @@ pub(crate) struct Since {
     pub place: Place,
 }
 
+/// How a look went.
+pub(crate) struct Looked {
+    pub has_more: bool,
+    /// So many followers were woken.
+    pub woken: usize,
+}
+
 impl Question {
     pub fn new(followed: Arc<Followed>, now: &Cut) -> Self {
-        let address = match &followed.tables[..] {
-            [query] => Address::of(query),
-            _ => Address::Any,
-        };
         let place = Place::of(now.id, &followed_in(now, &followed));
         Self {
             followed,
-            address,
             followers: Mutex::default(),
             log: Mutex::new(Log {
                 from: place.at,
@@ -91,7 +91,7 @@ impl Question {
 
     /// Notes a change that may be news, until somebody looks. Answers whether nobody was going to.
     pub fn mark(&self, cut: CutId, row: Option<u32>) -> bool {
-        if !matches!(self.address, Address::Any) {
+        if !matches!(self.followed.address, Address::Any) {
             self.log.lock().marks.push_back(Mark { cut, row });
         }
         self.becomes_due()
@@ -106,27 +106,30 @@ impl Question {
         self.log.lock().begin_at(now, &self.followed);
     }
 
-    /// Looks at what is due, and wakes all followers if there is something to tell them.
+    /// Looks at what is due until there is no more, and wakes all followers if there is something to tell them.
     pub fn look_soon(self: Arc<Self>, api: ApiState) {
         tokio::spawn(async move {
-            loop {
-                self.is_due.store(false, Ordering::Release);
-                let (has_more, is_unheard) = {
-                    let mut log = self.log.lock();
-                    let has_more = log.advance(&api, &self);
-                    (has_more, std::mem::take(&mut log.is_unheard))
-                };
-                if is_unheard {
-                    for follower in &*self.followers.lock() {
-                        follower.woken.notify_one();
-                    }
-                }
-                if !has_more {
-                    return;
-                }
+            while self.look(&api).has_more {
                 yield_now().await;
             }
         });
+    }
+
+    /// Looks at some of what is due.
+    pub fn look(&self, api: &ApiState) -> Looked {
+        self.is_due.store(false, Ordering::Release);
+        let (has_more, is_unheard) = {
+            let mut log = self.log.lock();
+            let has_more = log.advance(api, self);
+            (has_more, std::mem::take(&mut log.is_unheard))
+        };
+        let mut woken = 0;
+        if is_unheard {
+            let followers = self.followers.lock();
+            followers.iter().for_each(|it| it.woken.notify_one());
+            woken = followers.len();
+        }
+        Looked { has_more, woken }
     }
 
     /// What was told after a cut; `None` if that is not known here.
@@ -144,7 +147,7 @@ impl Question {
 impl Log {
     /// Goes on; answers whether there may be more.
     fn advance(&mut self, api: &ApiState, question: &Question) -> bool {
-        let (is_known, has_more) = match question.address {
+        let (is_known, has_more) = match question.followed.address {
             Address::Any => self.look(api, &question.followed),
             _ => self.look_at_marks(api, &question.followed),
         };
@@ -170,10 +173,7 @@ impl Log {
             if anew(commit, &ids).is_some() {
                 return (false, false);
             }
-            let mut out = Vec::new();
-            self.place
-                .tell(api, followed, std::slice::from_ref(commit), None, &mut out);
-            self.add(commit.cut, out);
+            self.tell(api, followed, commit, None);
             let news = commit.tables.iter();
             rows += news
                 .map(|news| match &news.news {
@@ -222,10 +222,7 @@ impl Log {
             let Some(commit) = api.store().changes_of(first.cut) else {
                 return (false, false);
             };
-            let mut out = Vec::new();
-            self.place
-                .tell(api, followed, &[commit], Some(&rows), &mut out);
-            self.add(first.cut, out);
+            self.tell(api, followed, &commit, Some(&rows));
             looked_at += rows.len();
             if looked_at > ROWS_AT_ONCE {
                 return (true, true);
@@ -237,13 +234,20 @@ impl Log {
         (true, false)
     }
 
-    fn add(&mut self, cut: CutId, piece: Vec<u8>) {
+    fn tell(
+        &mut self,
+        api: &ApiState,
+        followed: &Followed,
+        commit: &Arc<Commit>,
+        only: Option<&[u32]>,
+    ) {
+        let (mut piece, one) = (Vec::new(), std::slice::from_ref(commit));
+        self.is_unheard |= self.place.tell(api, followed, one, only, &mut piece);
         if piece.is_empty() {
             return;
         }
-        self.is_unheard = true;
         self.bytes += piece.len();
-        self.told.push_back((cut, piece.into()));
+        self.told.push_back((commit.cut, piece.into()));
         while self.bytes > TOLD_BYTES_MAX && self.told.len() > 1 {
             if let Some((cut, piece)) = self.told.pop_front() {
                 self.bytes -= piece.len();

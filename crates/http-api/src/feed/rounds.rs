@@ -113,14 +113,14 @@ impl Rounds {
             let audience = self.audiences.entry(table.table.identity().id);
             audience
                 .or_default()
-                .enter(table, &question.address, question);
+                .enter(table, &question.followed.address, question);
         }
     }
 
     fn leave(&mut self, question: &Arc<Question>) {
         for id in question.followed.ids() {
             if let Some(audience) = self.audiences.get_mut(&id) {
-                audience.leave(&question.address, |one| Arc::ptr_eq(one, question));
+                audience.leave(&question.followed.address, |one| Arc::ptr_eq(one, question));
                 if audience.is_empty() {
                     self.audiences.remove(&id);
                 }

@@ -20,6 +20,9 @@ impl Spelling<'_> {
         let Some(told) = follower.told(change) else {
             return false;
         };
+        if self.form == Form::Bell {
+            return true;
+        }
         let name = match told {
             Told::Upsert => "upsert",
             Told::Delete(_) => "delete",
@@ -105,7 +108,7 @@ impl Spelling<'_> {
         self.out.extend_from_slice(match self.form {
             Form::Events => b"}\n\n",
             Form::Lines => b"}\n",
-            Form::Batch => b"}",
+            Form::Batch | Form::Bell => b"}",
         });
     }
 }

@@ -84,7 +84,7 @@ async fn begun(
     tokio::spawn(reader.run(first));
     let content_type = HeaderValue::from_static(match form {
         Form::Events => "text/event-stream",
-        Form::Lines | Form::Batch => "application/x-ndjson",
+        Form::Lines | Form::Batch | Form::Bell => "application/x-ndjson",
     });
     let mut response = respond::of_type(content_type, Vec::new(), &fresh, &timing);
     response.headers_mut().extend([UNBUFFERED]);

@@ -51,15 +51,17 @@ async fn page(
         return since::changed(state, asking, &uri).await;
     }
     // What cannot be read waits for no permit.
-    let (floor, tables) = {
+    let (floor, tables, rows) = {
         let floor = Params::read(uri.query()).and_then(|params| asking.floor_of(&params));
         let cut = floor::cut_of(&state.api, &floor)?;
         let (asked, fresh) = read(&state.api, &cut, &uri, media)?;
-        (
-            floor.map_err(|refused| refused.at(fresh))?,
-            asked.query.tables(),
-        )
+        let floor = floor.map_err(|refused| refused.at(fresh))?;
+        (floor, asked.query.tables(), asked)
     };
+    // A floor is judged anew with each table's news.
+    if floor.insisted().is_none() {
+        asking.patience.rests_on_rows(|| rows.alone());
+    }
     state
         .wait(&floor, &tables, &asking.patience, &mut timing)
         .await?;

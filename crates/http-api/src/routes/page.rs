@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api_types::{ListPlan, ListTail};
 use query::bind::{self, BoundQuery};
+use query::follow;
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
 use query::list::{self, Budget, Page, PageRequest, Rendered};
@@ -14,6 +15,7 @@ use telemetry::Event;
 
 use super::scan::Threads;
 use crate::etag::Tag;
+use crate::feed::asked::Followed;
 use crate::media::Media;
 use crate::problem::ApiError;
 use crate::respond::{self, Timing};
@@ -70,6 +72,13 @@ impl PageAsked {
             int64_as_text: wanted.int64_as_text,
             explained: wanted.explained,
         })
+    }
+
+    /// The rows that the page rests on, if it rests on nothing else.
+    pub fn alone(self) -> Option<Followed> {
+        // How many rows are looked at depends on others too.
+        let is_alone = follow::is_of_own_rows(&self.query) && !self.explained;
+        is_alone.then(|| Followed::bell(self.query, None)).flatten()
     }
 
     /// Looks for it, on the thread of the caller.

@@ -13,6 +13,7 @@ use query::fresh::Fresh;
 use query::key::RowKey;
 use query::lookup::{self, LookupError};
 use query::percent;
+use query::tree::Query;
 use query::url::{self, About};
 use row_model::Version;
 use table_store::{Cut, PinnedCut, TableCut};
@@ -20,6 +21,7 @@ use table_store::{Cut, PinnedCut, TableCut};
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
 use crate::etag::Tag;
+use crate::feed::asked::Followed;
 use crate::floor::{Asking, Floor};
 use crate::params::Params;
 use crate::problem::ApiError;
@@ -88,6 +90,19 @@ pub(crate) fn lookup(
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
     let tag = write_row(state, &found.table, &version, &told, &mut body);
     Ok(respond::json_told(body, tag, &told, &timing))
+}
+
+/// The row of a key, for those who wait until it changes.
+pub(crate) fn of_key(
+    state: &ApiState,
+    cut: &Cut,
+    table: &Arc<TableCut>,
+    key: &str,
+) -> Option<Followed> {
+    let schema = table.table.schemas().get(table.schema?)?;
+    let key = RowKey::read(key, &schema).ok()?;
+    let query = page::bound(state, cut, table, &Query::default()).ok()?;
+    Followed::bell(query, Some(&key))
 }
 
 /// Appends the whole answer to a point lookup, if the row is there, and tells how long that took.

@@ -58,6 +58,11 @@ async fn bodies_that_are_no_queries_are_refused_with_the_place() {
             r#"{"from":"order"}"#,
             r#"{"from":"orders","filter":[]}"#,
             r#"{"from":"orders","wait":"2s"}"#,
+            r#"{"from":"orders","since":"x"}"#,
+            r#"{"from":"orders","since":7}"#,
+            r#"{"from":"orders","since":"x","limit":2}"#,
+            r#"{"from":"orders","since":"x","order":"id"}"#,
+            r#"{"queries":{"paid":{"from":"orders","since":"x"}}}"#,
             r#"{"from":"orders","offset":20}"#,
             r#"{"from":"orders","limit":20000}"#,
             r#"{"from":"orders","cursor":"abc"}"#,
@@ -75,15 +80,25 @@ async fn bodies_that_are_no_queries_are_refused_with_the_place() {
             {"from":"orders",}
                 400 {"code":"bad_request","detail":"The body cannot be read: this is no JSON: key must be a string at line 1 column 18, in the body.","hint":"A query is an object, as in {\"from\":\"orders\",\"where\":[{\"column\":\"status\",\"op\":\"eq\",\"value\":\"paid\"}],\"order\":[\"-id\"],\"limit\":20}."}
             {"table":"orders"}
-                400 {"candidates":["where","count","from","having","include","int64","limit","order","select","cursor"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'table' here, at /table.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64."}
+                400 {"candidates":["since","where","count","from","having","include","int64","limit","order","select"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'table' here, at /table.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64, since."}
             {"from":"order"}
                 404 {"candidates":["orders"],"code":"unknown_table","detail":"There is no table 'order'.","hint":"GET /v1/tables lists all tables."}
             {"from":"orders","filter":[]}
-                400 {"candidates":["int64","order","cursor","format","from","limit","select","where","count","explain"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'filter' here, at /filter.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64."}
+                400 {"candidates":["int64","order","since","cursor","format","from","limit","select","where","count"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'filter' here, at /filter.","hint":"The fields here are from, select, include, where, group_by, aggregate, having, order, limit, cursor, count, explain, format, int64, since."}
             {"from":"orders","wait":"2s"}
                 400 {"code":"bad_request","detail":"wait means nothing without at_least, max_lag or the header If-None-Match.","hint":"at_least is fresh.as_of of an earlier answer (header Rowtide-As-Of), tx:…, lsn:…, gtid:…, ts:…, or log_end; If-None-Match its header ETag, to wait for a change."}
+            {"from":"orders","since":"x"}
+                400 {"code":"bad_request","detail":"since (or Last-Event-ID) is no as_of of this version.","hint":"since is the id of an event, or fresh.as_of of an answer, unchanged."}
+            {"from":"orders","since":7}
+                400 {"code":"bad_request","detail":"The body cannot be read: expected a text in quotes, at /since.","hint":"A query is an object, as in {\"from\":\"orders\",\"where\":[{\"column\":\"status\",\"op\":\"eq\",\"value\":\"paid\"}],\"order\":[\"-id\"],\"limit\":20}."}
+            {"from":"orders","since":"x","limit":2}
+                400 {"code":"bad_request","detail":"limit does not go with since.","hint":"since answers all rows that changed, as objects; filters and select go with it."}
+            {"from":"orders","since":"x","order":"id"}
+                400 {"code":"bad_request","detail":"Changes are told of rows by themselves: filter and select name columns of the table, and no relations or aggregates.","hint":"Follow the other table as well, or read related rows when a row changes."}
+            {"queries":{"paid":{"from":"orders","since":"x"}}}
+                400 {"code":"bad_request","detail":"since is asked of one query by itself.","hint":"Send the query alone, or follow the tables with GET /v1/changes."}
             {"from":"orders","offset":20}
-                400 {"candidates":["format","order","count","cursor","from","limit","select","where","having","int64"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'offset' here, at /offset.","hint":"Rows that come and go would be shown twice or not at all: pass next of the previous page as cursor."}
+                400 {"candidates":["format","order","count","cursor","from","limit","select","since","where","having"],"code":"unknown_parameter","detail":"The body cannot be read: there is no field 'offset' here, at /offset.","hint":"Rows that come and go would be shown twice or not at all: pass next of the previous page as cursor."}
             {"from":"orders","limit":20000}
                 400 {"code":"bad_request","detail":"The body cannot be read: expected a whole number from 1 to 10000, at /limit."}
             {"from":"orders","cursor":"abc"}

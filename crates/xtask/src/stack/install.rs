@@ -37,6 +37,13 @@ const SYSTEM: &[(&[Part], Witness, &str)] = &[
     (JAVA, Witness::Program("jar"), "default-jdk-headless"),
     (JAVA, Witness::Program("mvn"), "maven"),
     (&[Part::Kafka], Witness::Program("openssl"), "openssl"),
+    // What is tested reaches the broker with TLS.
+    (
+        &[Part::Kafka],
+        Witness::Folder("/usr/include/openssl"),
+        "libssl-dev",
+    ),
+    (&[Part::Kafka], Witness::Program("pkg-config"), "pkg-config"),
     (&[Part::Toxiproxy], Witness::Program("go"), "golang-go"),
 ];
 

@@ -47,11 +47,15 @@ impl Place {
             })?,
             Err(_) => FIRST_PORT,
         };
-        Ok(Self {
+        Ok(Self::at(project, folder.canonicalize()?, first_port))
+    }
+
+    pub fn at(project: PathBuf, folder: PathBuf, first_port: u16) -> Self {
+        Self {
             project,
-            folder: folder.canonicalize()?,
+            folder,
             first_port,
-        })
+        }
     }
 
     pub fn folder(&self) -> &Path {

@@ -226,3 +226,58 @@ fn log_end(log: &std::path::Path) -> String {
 fn pass() {
     std::thread::sleep(STEP);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: Part = Part::Registry;
+
+    fn place(folder: &tempfile::TempDir) -> Place {
+        Place::at(PathBuf::new(), folder.path().to_owned(), 1)
+    }
+
+    #[test]
+    fn what_was_started_is_found_again_and_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        launch(&place, PART, &[], Command::new("sleep").arg("1000")).unwrap();
+        assert!(runs(&place, PART));
+        stop(&place, &[PART], false).unwrap();
+        assert!(!runs(&place, PART));
+        // Nothing is left to stop, and that is no error.
+        stop(&place, &[PART], true).unwrap();
+    }
+
+    #[test]
+    fn a_number_that_somebody_else_has_by_now_is_not_signalled() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
+        let began_before = began(stranger.id()).unwrap().parse::<u64>().unwrap() - 1;
+        fs::write(
+            note(&place, PART),
+            format!("{} {began_before}", stranger.id()),
+        )
+        .unwrap();
+        assert_eq!(id(&place, PART), None);
+        stop(&place, &[PART], true).unwrap();
+        assert_eq!(stranger.try_wait().unwrap(), None);
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_told_with_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder);
+        let mut command = Command::new("sh");
+        // Long enough to be found, and gone while it is waited for.
+        command.args(["-c", "echo no such thing >&2; sleep 0.3; exit 1"]);
+        launch(&place, PART, &[], &mut command).unwrap();
+        let error = await_answer(&place, PART, || false)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no such thing"), "{error}");
+    }
+}

@@ -1,13 +1,19 @@
 //! `cargo xtask stack test`: the tests on real servers, and nothing left running behind them.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::part::Part;
 use super::place::Place;
 use super::{alone, process, start, stop};
+
+/// Names the binary that is tested, where it is not to be built.
+const BINARY: &str = "BLACK_BOX_BINARY";
 
 #[derive(Args)]
 pub struct TestArguments {
@@ -73,10 +79,14 @@ fn with_parts(
 /// Cargo, which tells what it runs where the servers are.
 fn cargo(place: &Place) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(&cargo);
+    if std::env::var_os(BINARY).is_none() {
+        command.env(BINARY, binary(place, &cargo)?);
+    }
     command
         .env("STACK_DIR", place.folder())
         .env("STACK_PORT", place.first_port().to_string())
+        .env("STACK_XTASK", std::env::current_exe()?)
         .current_dir(place.project());
     command
 }
@@ -95,4 +105,21 @@ fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     }
     let ended = command.status().context("cannot run cargo")?;
     Ok(ended.success())
+}
+
+/// Builds what is tested: with TLS, by the system's OpenSSL.
+fn binary(place: &Place, cargo: &OsStr) -> anyhow::Result<PathBuf> {
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace", "--bin", "rowtide"])
+        .args(["--features", "server/tls-system"])
+        .current_dir(place.project())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(built.success(), "cargo could not build rowtide");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| place.project().join("target"), PathBuf::from);
+    // Another build replaces the one in the target folder, perhaps in the middle of a test.
+    let own = place.path("rowtide");
+    fs::copy(target.join("debug/rowtide"), &own)?;
+    Ok(own)
 }

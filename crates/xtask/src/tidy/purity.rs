@@ -15,7 +15,7 @@ use super::source::{SourceFile, attributes, is_test_only};
 use super::workspace::{Member, Workspace};
 
 /// Decide purely, act at the edge: these crates only decide.
-const PURE: &[&str] = &["row-model", "query", "debezium-decoder"];
+const PURE: &[&str] = &["row-model", "query", "debezium-decoder", "doctor"];
 
 /// Third-party crates that are IO, a clock or a runtime.
 const IMPURE_CRATES: &[&str] = &[
