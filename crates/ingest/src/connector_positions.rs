@@ -40,7 +40,7 @@ pub(crate) struct ConnectorPositions {
     /// The transaction in which the rows of a snapshot were read of which nothing has been streamed yet.
     pub snapshot_id: Option<u32>,
     /// The newest position of transactions that are yet to be closed, where any ever was.
-    unclosed: HashMap<u32, u64>,
+    unclosed: HashMap<u32, SourcePosition>,
     /// Blocks of ids that no checkpoint keeps as they are.
     pub dirty_blocks: BTreeSet<u64>,
     /// Something else has changed that a checkpoint keeps.
@@ -157,7 +157,7 @@ impl ConnectorPositions {
         let closed = &mut self.cut.closed;
         closed.commit_ms = closed.commit_ms.max(commit_ms);
         if let Some(id) = id {
-            closed.lsn = closed.lsn.max(self.unclosed.remove(&id));
+            closed.lsn = closed.lsn.max(self.unclosed.remove(&id).and_then(lsn_of));
             self.cut.applied.close(id);
             self.dirty_blocks.insert(self.cut.applied.block_of(id));
         }
@@ -272,21 +272,21 @@ impl ConnectorPositions {
         let id = change.transaction.filter(|_| change.gtid_line.is_none());
         let id = id.and_then(|id| u32::try_from(id.0).ok());
         // Where boundaries are not followed, none is ever closed.
-        let (Some(id), Some(lsn), true) =
-            (id, lsn_of(position), self.cut.closed.commit_ms.is_some())
-        else {
+        let (Some(id), true) = (id, self.cut.closed.commit_ms.is_some()) else {
             return;
         };
         // Records of heartbeats do not wait for their transactions.
-        if self.cut.applied.sighting(id) == Sighting::Closed {
-            self.cut.closed.lsn = self.cut.closed.lsn.max(Some(lsn));
+        if self.cut.applied.sighting(id.into()) == Sighting::Closed {
+            self.cut.closed.lsn = self.cut.closed.lsn.max(lsn_of(position));
             return;
         }
         if self.unclosed.len() >= UNCLOSED_MAX {
             self.unclosed.clear();
         }
-        let known = self.unclosed.entry(id).or_default();
-        *known = lsn.max(*known);
+        let known = self.unclosed.entry(id).or_insert(position);
+        if known.is_before(&position) {
+            *known = position;
+        }
     }
 
     /// The newest position as a number, if it is one.

@@ -15,7 +15,7 @@ use real_stack::orders::questions::QUESTIONS;
 use real_stack::orders::schema::{self, TABLES};
 use real_stack::orders::writers::Writers;
 use real_stack::orders::{answers, balances, transactions};
-use real_stack::{Follower, Postgres, Registration, Stack};
+use real_stack::{Follower, Postgres, Registration, Source as _, Stack};
 
 const SEED: u64 = 20_261_122;
 /// Those who write and do not ask.
@@ -152,8 +152,8 @@ fn watch(server: &Server, sessions: Vec<Client>) -> anyhow::Result<Seen> {
             .collect();
         let own: Vec<_> = (SEED + 100..)
             .zip(sessions)
-            .map(|(seed, session)| {
-                scope.spawn(move || read_own_writes(server, session, seed, each))
+            .map(|(seed, mut session)| {
+                scope.spawn(move || read_own_writes(server, &mut session, seed, each))
             })
             .collect();
         let own: Vec<_> = own
@@ -211,14 +211,14 @@ fn account(server: &Server, running: &AtomicBool) -> anyhow::Result<Seen> {
 /// Writes, and asks for what it wrote, in turns by the transaction and by the position after it.
 fn read_own_writes(
     server: &Server,
-    mut session: Client,
+    session: &mut Client,
     seed: u64,
     count: usize,
 ) -> anyhow::Result<()> {
     let mut random = Rng::with_seed(seed);
     let mut read = 0;
     while read < count {
-        let Some(receipt) = transactions::any(&mut session, &mut random)? else {
+        let Some(receipt) = transactions::any(session, &mut random)? else {
             continue;
         };
         let floor = if read % 2 == 0 {
@@ -253,7 +253,6 @@ fn read_own_writes(
 }
 
 fn shop_cells(shop: &mut Postgres) -> anyhow::Result<usize> {
-    use real_stack::Source as _;
     let mut cells = 0;
     for (table, _) in TABLES {
         let rows = shop.rows(table)?;

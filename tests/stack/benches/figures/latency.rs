@@ -28,7 +28,7 @@ const WRITERS: u64 = 4;
 const PROBES_PER_S: u64 = 50;
 /// As many as may be on their way at a second's lag.
 const READERS: usize = 50;
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(500);
 /// As Rowtide's own.
 const FETCH_WAIT_MS: u32 = 100;
 
@@ -105,13 +105,16 @@ fn session(
         clock: Clock::start(),
         next_id: AtomicU64::new(1),
         brokers: stack.brokers()?,
-        shop: &shop,
+        prefix: shop.name().to_owned(),
     };
+    let mut sessions = (0..WRITERS)
+        .map(|_| shop.session())
+        .collect::<anyhow::Result<Vec<Client>>>()?;
     let mut rounds: [Vec<[Quantiles; 4]>; 2] = [Vec::new(), Vec::new()];
     let mut achieved = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for (at, rate) in RATES.into_iter().enumerate() {
-            let (stages, per_s) = run.round(&follower.server(), rate)?;
+            let (stages, per_s) = run.round(&follower.server(), rate, &mut sessions)?;
             rounds[at].push(stages);
             achieved[at].push(per_s);
         }
@@ -140,16 +143,22 @@ fn session(
     Ok(last)
 }
 
-struct Run<'a> {
+struct Run {
     clock: Clock,
     next_id: AtomicU64,
     brokers: String,
-    shop: &'a Postgres,
+    /// Of the topics.
+    prefix: String,
 }
 
-impl Run<'_> {
+impl Run {
     /// Quantiles of each stage, and how many commits there were in a second.
-    fn round(&self, server: &Server, rate: u64) -> anyhow::Result<([Quantiles; 4], f64)> {
+    fn round(
+        &self,
+        server: &Server,
+        rate: u64,
+        sessions: &mut [Client],
+    ) -> anyhow::Result<([Quantiles; 4], f64)> {
         let (probes_in, probes) = crossbeam_channel::bounded::<Probe>(READERS * 4);
         let reading = AtomicBool::new(true);
         let began = self.clock.now();
@@ -162,10 +171,11 @@ impl Run<'_> {
                     scope.spawn(move || self.read(server, &probes))
                 })
                 .collect();
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|_| {
+            let writers: Vec<_> = sessions
+                .iter_mut()
+                .map(|session| {
                     let probes_in = probes_in.clone();
-                    scope.spawn(move || self.write(rate, began, &probes_in))
+                    scope.spawn(move || self.write(session, rate, began, &probes_in))
                 })
                 .collect();
             drop(probes_in);
@@ -189,11 +199,11 @@ impl Run<'_> {
 
     fn write(
         &self,
+        session: &mut Client,
         rate: u64,
         began: Duration,
         probes: &crossbeam_channel::Sender<Probe>,
     ) -> anyhow::Result<()> {
-        let mut session: Client = self.shop.session()?;
         let insert = session.prepare(
             "INSERT INTO marks VALUES ($1, 'a mark') RETURNING pg_current_xact_id()::text",
         )?;
@@ -240,14 +250,16 @@ impl Run<'_> {
     /// Reads both topics anew in each round: what was written before it comes at once and is not asked for.
     fn receive(&self, reading: &AtomicBool) -> anyhow::Result<Received> {
         let (rows, ends) = (
-            format!("{}.public.marks", self.shop.name()),
-            format!("{}.transaction", self.shop.name()),
+            format!("{}.public.marks", self.prefix),
+            format!("{}.transaction", self.prefix),
         );
         let partitions = [(rows.clone(), 0), (rows.clone(), 1), (ends.clone(), 0)];
         let consumer = PlainConsumer::of(&self.brokers, partitions, FETCH_WAIT_MS)?;
         let mut received = Received::default();
-        while reading.load(Ordering::Relaxed) {
-            consumer.next(POLL, |record| {
+        let mut has_more = true;
+        // What readers were shown is in the log: it is read to its end.
+        while has_more || reading.load(Ordering::Relaxed) {
+            let news = consumer.next(POLL, |record| {
                 let now = self.clock.now();
                 let text = String::from_utf8_lossy(record.value.unwrap_or_default());
                 if record.topic == rows {
@@ -263,6 +275,7 @@ impl Run<'_> {
                     received.ends.insert(id, now);
                 }
             })?;
+            has_more = news.is_some();
         }
         Ok(received)
     }

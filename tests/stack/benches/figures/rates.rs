@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::quantiles::median;
 use crate::readings::{self, PARTITIONS, ROWS};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const POLL: Duration = Duration::from_millis(100);
 const FETCH_WAIT_MS: u32 = 100;
 

@@ -271,3 +271,64 @@ fn hundredths(value: &Exact) -> Option<i128> {
     let fraction = fraction.trim_end_matches('0');
     (fraction.len() <= 2).then(|| format!("{whole}{fraction:0<2}").parse().ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The books of one district with one delivered order, an open one, and one payment.
+    const BALANCED: &str = r#"{"results":{
+        "warehouses":{"rows":[{"id":1,"received":"7.50"}]},
+        "districts":{"rows":[{"warehouse":1,"id":2,"received":"7.50","next_order":3}]},
+        "received":{"rows":[{"warehouse":1,"district":2,"amount":"7.50"}]},
+        "paid":{"rows":[{"customer_warehouse":1,"customer_district":2,"amount":"7.50","n":1}]},
+        "customers":{"rows":[{"warehouse":1,"district":2,"balance":"-1.25","paid":"7.50","payments":1,"deliveries":1}]},
+        "orders":{"rows":[{"warehouse":1,"district":2,"lines":3,"n":2,"newest":2}]},
+        "open_orders":{"rows":[{"warehouse":1,"district":2,"lines":2,"n":1}]},
+        "new_orders":{"rows":[{"warehouse":1,"district":2,"n":1}]},
+        "lines":{"rows":[{"warehouse":1,"district":2,"n":3}]},
+        "open_lines":{"rows":[{"warehouse":1,"district":2,"n":2}]},
+        "delivered":{"rows":[{"warehouse":1,"district":2,"amount":"6.25"}]},
+        "stock":{"rows":[{"warehouse":1,"item":9,"quantity":115,"sold":5,"restocked":20,"orders":3}]},
+        "sold":{"rows":[{"supplier":1,"item":9,"quantity":5,"n":3}]},
+        "newest_orders":{"rows":[{"id":2,"lines":2,"of_lines":[{"n":2}]},{"id":1,"lines":1,"of_lines":[{"n":1}]}]},
+        "gone_but_new":{"rows":[]}}}"#;
+
+    fn wrong(answer: &str) -> Vec<String> {
+        unbalanced(&Exact::parse(answer).unwrap())
+    }
+
+    #[test]
+    fn books_of_whole_transactions_balance() {
+        assert_eq!(wrong(BALANCED), [""; 0]);
+    }
+
+    #[test]
+    fn whatever_lacks_of_a_transaction_tips_a_balance() {
+        for (whole, torn) in [
+            (r#""received":"7.50"}"#, r#""received":"7.00"}"#),
+            (r#""next_order":3"#, r#""next_order":4"#),
+            (r#""amount":"7.50","n":1"#, r#""amount":"7.51","n":1"#),
+            (r#""balance":"-1.25""#, r#""balance":"-1.26""#),
+            (r#""payments":1"#, r#""payments":2"#),
+            (r#""deliveries":1"#, r#""deliveries":0"#),
+            (r#""newest":2"#, r#""newest":3"#),
+            (r#""lines":2,"n":1"#, r#""lines":2,"n":2"#),
+            (r#""n":3}"#, r#""n":2}"#),
+            (r#""amount":"6.25""#, r#""amount":"6.2""#),
+            (r#""quantity":115"#, r#""quantity":116"#),
+            (r#""sold":5"#, r#""sold":4"#),
+            (r#""of_lines":[{"n":2}]"#, r#""of_lines":[{"n":1}]"#),
+            (r#""of_lines":[{"n":1}]"#, r#""of_lines":[]"#),
+            (
+                r#""gone_but_new":{"rows":[]}"#,
+                r#""gone_but_new":{"rows":[{"order_id":1}]}"#,
+            ),
+            (r#""stock":{"rows":"#, r#""stock":{"error":"#),
+        ] {
+            let answer = BALANCED.replacen(whole, torn, 1);
+            assert_ne!(answer, BALANCED, "{whole} is not in it");
+            assert!(!wrong(&answer).is_empty(), "{torn} was not noticed");
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl Written {
 
     /// Whether a row that was answered shows it.
     pub fn is_shown_by(&self, row: &Exact) -> bool {
-        let number = |value: &Exact| value.as_integer();
+        let number = Exact::as_integer;
         match self {
             // Nothing takes a line away or adds one.
             Self::Order { lines, .. } => {

@@ -204,7 +204,9 @@ impl World {
         }
         let lost = (0..self.database.topics[topic].partitions)
             .any(|partition| self.begin(topic, partition) > 0);
-        if !lost && !facts.complete {
+        // One that stands still before what retention took has lost that, though it would not be read any more.
+        let stands = facts.state == ReadState::Stalled;
+        if !lost && !stands && !facts.complete {
             let because = &facts.incomplete_because;
             return Err(format!("{name} lacks nothing, and says {because:?}"));
         }
