@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use black_box::exact::Exact;
 
 use crate::registration::Registration;
@@ -106,26 +106,45 @@ impl Mysql {
     }
 }
 
+/// A column, as `show columns` tells it: quicker than the tables of `information_schema`.
+struct Column {
+    name: String,
+    kind: String,
+    is_key: bool,
+}
+
+impl Mysql {
+    fn columns(&mut self, table: &str) -> anyhow::Result<Vec<Column>> {
+        let told = self.texts(&format!("show columns from `{table}`"))?;
+        told.iter()
+            .map(|line| {
+                let words: Vec<&str> = line.split('\t').collect();
+                let [name, kind, _, key, ..] = words[..] else {
+                    bail!("a column of {table}: {line}");
+                };
+                Ok(Column {
+                    name: name.to_owned(),
+                    kind: kind.to_owned(),
+                    is_key: key == "PRI",
+                })
+            })
+            .collect()
+    }
+}
+
 impl Source for Mysql {
     fn key(&mut self, table: &str) -> anyhow::Result<Vec<String>> {
-        self.texts(&format!(
-            "select column_name from information_schema.key_column_usage
-             where table_schema = database() and table_name = '{table}' and constraint_name = 'PRIMARY' order by ordinal_position"
-        ))
+        let columns = self.columns(table)?.into_iter();
+        let key = columns.filter(|column| column.is_key);
+        Ok(key.map(|column| column.name).collect())
     }
 
     fn rows(&mut self, table: &str) -> anyhow::Result<Vec<Exact>> {
-        let columns = self.texts(&format!(
-            "select column_name, data_type, column_type from information_schema.columns
-             where table_schema = database() and table_name = '{table}' order by ordinal_position"
-        ))?;
+        let columns = self.columns(table)?;
         let members: Vec<String> = columns
             .iter()
-            .map(|column| {
-                let mut words = column.splitn(3, '\t');
-                let mut word = || words.next().unwrap_or_default().to_owned();
-                let (name, kind, whole) = (word(), word(), word());
-                format!("'{name}', {}", spelled(&format!("`{name}`"), &kind, &whole))
+            .map(|Column { name, kind, .. }| {
+                format!("'{name}', {}", spelled(&format!("`{name}`"), kind))
             })
             .collect();
         let rows = self.texts(&format!(
@@ -139,7 +158,8 @@ impl Source for Mysql {
 }
 
 /// An expression whose JSON is what Rowtide answers for the column.
-fn spelled(column: &str, kind: &str, whole: &str) -> String {
+fn spelled(column: &str, whole: &str) -> String {
+    let kind = whole.split(['(', ' ']).next().unwrap_or_default();
     // A fraction only as long as it needs to be.
     let short = |text: String| format!("trim(trailing '.' from trim(trailing '0' from {text}))");
     match kind {

@@ -131,7 +131,7 @@ fn joined(inventory: &mut Mysql, follower: &Follower) -> anyhow::Result<()> {
 
 /// What was written is there once its place in the binary log is.
 fn own_writes(inventory: &mut Mysql, follower: &Follower, position: &str) -> anyhow::Result<()> {
-    for round in 0..10 {
+    for round in 0..5 {
         let said = inventory.texts(&format!(
             "begin; update customers set last_name = 'round {round}' where id = 1001; update products_on_hand set quantity = {round} where product_id = 101; commit; select {position}"
         ))?;
