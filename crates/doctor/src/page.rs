@@ -85,6 +85,11 @@ fn ids_are_names_and_texts_are_sentences() {
         }
         assert!(!rule.title.ends_with('.'), "{}", rule.id);
         // It is read in a terminal: three lines are what anyone reads.
+        assert!(
+            !rule.why.contains("]("),
+            "{}: a link in a terminal",
+            rule.id
+        );
         assert!(rule.why.len() < 330, "{}: {}", rule.id, rule.why.len());
     }
 }

@@ -202,13 +202,12 @@ struct Stay<'a> {
 
 impl Stay<'_> {
     async fn sleep(&mut self, seen: &Seen, rows: Option<&Arc<Followed>>) -> Waited {
-        self.ended = match rows {
-            Some(rows) => self.until_rows_changed(seen, rows).await,
-            None => {
-                self.following = None;
-                let (store, sleepers) = (self.state.store(), self.state.sleepers());
-                sleepers.until_changed(store, seen, self.until).await
-            }
+        self.ended = if let Some(rows) = rows {
+            self.until_rows_changed(seen, rows).await
+        } else {
+            self.following = None;
+            let (store, sleepers) = (self.state.store(), self.state.sleepers());
+            sleepers.until_changed(store, seen, self.until).await
         };
         self.ended
     }

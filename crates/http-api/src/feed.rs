@@ -78,16 +78,14 @@ impl Feeds {
         let mut inner = self.0.inner.lock();
         // Taken while no round can begin: the next one goes on from here or from before.
         let now = api.store().published();
-        let question = match inner.questions.get(&followed.name) {
-            Some(question) => Arc::clone(question),
-            None => {
-                let question = Arc::new(Question::new(Arc::clone(followed), &now));
-                inner.came.push(Arc::clone(&question));
-                let name = followed.name.clone();
-                inner.questions.insert(name, Arc::clone(&question));
-                question
-            }
-        };
+        let known = inner.questions.get(&followed.name).map(Arc::clone);
+        let question = known.unwrap_or_else(|| {
+            let question = Arc::new(Question::new(Arc::clone(followed), &now));
+            inner.came.push(Arc::clone(&question));
+            let name = followed.name.clone();
+            inner.questions.insert(name, Arc::clone(&question));
+            question
+        });
         question.followers.lock().push(Arc::clone(&follower));
         self.0.count.fetch_add(1, Ordering::AcqRel);
         if followed.form != Form::Bell {
@@ -164,7 +162,9 @@ async fn go_round(shared: Arc<Shared>, api: ApiState, mut rounds: Rounds) {
             question.look_soon(api.clone());
         }
         ring_soon(&shared, &api, bells);
-        ahead.iter().for_each(|it| it.woken.notify_one());
+        for follower in ahead {
+            follower.woken.notify_one();
+        }
     }
 }
 

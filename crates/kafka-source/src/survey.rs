@@ -75,6 +75,7 @@ pub fn survey(
     let surveyor = Surveyor {
         client,
         config,
+        options,
         context,
         timeout,
     };
@@ -83,7 +84,8 @@ pub fn survey(
         .map_err(|error| surveyor.unreachable(options, &error))
 }
 
-struct Surveyor {
+struct Surveyor<'a> {
+    options: &'a KafkaOptions,
     client: BaseConsumer<Context>,
     config: ClientConfig,
     context: Context,
@@ -93,7 +95,7 @@ struct Surveyor {
 /// From the first record that is retained to the next one to be written.
 type Reach = HashMap<(String, i32), (u64, u64)>;
 
-impl Surveyor {
+impl Surveyor<'_> {
     fn look(&self, wanted: &TopicSelection, also: &TopicSelection) -> KafkaResult<Survey> {
         let metadata = self.client.fetch_metadata(None, self.timeout)?;
         let existing = metadata.topics().iter().filter(|topic| exists(topic));
@@ -120,7 +122,10 @@ impl Surveyor {
                 topic.settings = settings;
             }
         }
-        self.sample(&reach, &mut topics)?;
+        let sampled = self.sample(&reach, &mut topics);
+        // What there is of them is told all the same.
+        let _ =
+            sampled.inspect_err(|error| tracing::debug!(%error, "no records are read to look at"));
         let globs = wanted.idle_globs(&existing).into_iter();
         let mut missing = wanted.missing(&existing);
         missing.extend(globs.map(|glob| (glob, String::new())));
@@ -195,7 +200,7 @@ impl Surveyor {
         Ok(told.collect())
     }
 
-    /// The last records, by a client that commits nothing.
+    /// The last records, by a client that joins no group and commits nothing.
     fn sample(
         &self,
         reach: &Reach,
@@ -212,11 +217,13 @@ impl Surveyor {
         if left == 0 {
             return Ok(());
         }
-        self.client.assign(&assignment)?;
+        let config = self.options.reading_config(left);
+        let client: BaseConsumer<Context> = config.create_with_context(self.context.clone())?;
+        client.assign(&assignment)?;
         let mut silent = Duration::ZERO;
         let mut taken = 0;
         while left > 0 && taken < SAMPLES_MAX && silent < self.timeout {
-            match self.client.poll(POLL) {
+            match client.poll(POLL) {
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
                 None | Some(Err(_)) => silent += POLL,
                 Some(Ok(message)) => {
@@ -238,7 +245,7 @@ impl Surveyor {
                 }
             }
         }
-        self.client.unassign()
+        client.unassign()
     }
 
     /// What librdkafka said of the brokers names the cause.

@@ -219,13 +219,13 @@ mod tests {
         let id_column = column("id", ColumnType::Int64);
         let status = column("status", ColumnType::Text);
         let note = column("note", ColumnType::Text);
-        let text = |text: &Option<&'static str>| text.map_or(Null, Text);
+        let text = |text: Option<&'static str>| text.map_or(Null, Text);
         match written {
             Written::Gone => shop.delete(id),
-            Written::Short(it) => shop.put_row(vec![id_column, status], &[Int(id), text(it)]),
+            Written::Short(it) => shop.put_row(vec![id_column, status], &[Int(id), text(*it)]),
             Written::Long(it, noted) => shop.put_row(
                 vec![id_column, note, status],
-                &[Int(id), Text(noted), text(it)],
+                &[Int(id), Text(noted), text(*it)],
             ),
         }
         shop.publish();

@@ -15,6 +15,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// How much of a failed task's trace an error shows.
 const TRACE_SHOWN: usize = 2_000;
 
+/// What settings begin with that are not the connector's, and of which Connect therefore knows no names.
+const PASSED_ON: &[&str] = &[
+    "driver.",
+    "key.converter.apicurio.",
+    "value.converter.apicurio.",
+    "schema.history.internal.kafka.",
+    "topic.creation.",
+];
+
 #[derive(Clone, Debug)]
 pub struct Connect {
     url: String,
@@ -46,6 +55,33 @@ impl Connect {
         };
         connector.configure(registration)?;
         Ok(connector)
+    }
+
+    /// What is wrong with a registration: what Connect and the connector say against it, which look at the database for that, and
+    /// settings that neither of them knows. Nothing is registered.
+    pub fn faults(&self, registration: &Registration) -> anyhow::Result<Vec<String>> {
+        let class = registration
+            .setting("connector.class")
+            .context("no connector.class")?;
+        let path = format!("/connector-plugins/{class}/config/validate");
+        let named = registration.clone().with("name", &registration.name);
+        let answer = self.demand("PUT", &path, Some(&json!(named.settings)))?;
+        let configs = answer["configs"].as_array().context("no configs")?;
+        let mut faults = Vec::new();
+        for config in configs {
+            for error in config["value"]["errors"].as_array().into_iter().flatten() {
+                faults.push(format!("{}: {error}", config["definition"]["name"]));
+            }
+        }
+        for setting in registration.settings.keys() {
+            let known = configs
+                .iter()
+                .any(|config| config["definition"]["name"] == **setting);
+            if !known && !PASSED_ON.iter().any(|start| setting.starts_with(start)) {
+                faults.push(format!("{setting} is no setting of {class}"));
+            }
+        }
+        Ok(faults)
     }
 
     /// Sends a request until the worker is not busy with a rebalance; the status and the body of its answer.

@@ -10,6 +10,13 @@ pub struct Registration {
 }
 
 impl Registration {
+    pub fn new(name: &str, settings: Map<String, Value>) -> Self {
+        Self {
+            name: name.to_owned(),
+            settings,
+        }
+    }
+
     /// From a file of `connectors/`, in which `{name}` stands for what is given here.
     pub(crate) fn from_recipe(recipe: &str, name: &str, values: &[(&str, &str)]) -> Self {
         let mut text = recipe.replace("{name}", name);
@@ -21,10 +28,7 @@ impl Registration {
             // The recipes are part of this crate.
             other => panic!("a recipe must be an object: {other:?}"),
         };
-        Self {
-            name: name.to_owned(),
-            settings,
-        }
+        Self::new(name, settings)
     }
 
     /// With one setting more, or another value of one.

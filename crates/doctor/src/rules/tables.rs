@@ -125,7 +125,7 @@ const ALL_TABLES: Rule = Rule {
     id: "publication-all-tables",
     severity: Severity::Hint,
     title: "The publication is of all tables",
-    why: "Every table of the database is decoded, also those made tomorrow; and one without a key that somebody creates cannot be updated by the application ([replica-identity-missing](replica-identity-missing.md)).",
+    why: "Every table of the database is decoded, also those made tomorrow; and one without a key that somebody creates cannot be updated by the application.",
     told: "A publication that the connectors read is `FOR ALL TABLES`, as Debezium makes it unless told otherwise (`publication.autocreate.mode=all_tables`).",
     mending: "\
 ```json
@@ -133,7 +133,9 @@ const ALL_TABLES: Rule = Rule {
 \"table.include.list\": \"public.orders,public.customers\"
 ```
 
-and `DROP PUBLICATION dbz_publication;` while the connector is stopped: it makes it anew. Its slot must stay.",
+and `DROP PUBLICATION dbz_publication;` while the connector is stopped: it makes it anew. Its slot must stay.
+
+What a table without a key does to the application: [replica-identity-missing](replica-identity-missing.md).",
 };
 
 const PARTITIONS: Rule = Rule {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use parking_lot::Mutex;
@@ -31,8 +31,8 @@ pub(crate) struct Question {
     pub followed: Arc<Followed>,
     pub followers: Mutex<Vec<Arc<Follower>>>,
     log: Mutex<Log>,
-    /// Somebody is about to look.
-    is_due: AtomicBool,
+    /// The round in which it became due last, by the cut that it goes to.
+    due_in: AtomicU64,
 }
 
 /// What was told lately.
@@ -85,20 +85,21 @@ impl Question {
                 marks: VecDeque::new(),
                 is_unheard: false,
             }),
-            is_due: AtomicBool::new(false),
+            due_in: AtomicU64::new(u64::MAX),
         }
     }
 
-    /// Notes a change that may be news, until somebody looks. Answers whether nobody was going to.
-    pub fn mark(&self, cut: CutId, row: Option<u32>) -> bool {
+    /// Notes a change that may be news, until somebody looks. Answers whether it is the first on this round.
+    pub fn mark(&self, round: CutId, cut: CutId, row: Option<u32>) -> bool {
         if !matches!(self.followed.address, Address::Any) {
             self.log.lock().marks.push_back(Mark { cut, row });
         }
-        self.becomes_due()
+        self.becomes_due(round)
     }
 
-    pub fn becomes_due(&self) -> bool {
-        !self.is_due.swap(true, Ordering::AcqRel)
+    /// Once on each round, since who looked in the middle of one has not seen what it marked.
+    pub fn becomes_due(&self, round: CutId) -> bool {
+        self.due_in.swap(round.0, Ordering::AcqRel) != round.0
     }
 
     /// What came before a cut is not held any more: who stands there has to find that out.
@@ -117,7 +118,6 @@ impl Question {
 
     /// Looks at some of what is due.
     pub fn look(&self, api: &ApiState) -> Looked {
-        self.is_due.store(false, Ordering::Release);
         let (has_more, is_unheard) = {
             let mut log = self.log.lock();
             let has_more = log.advance(api, self);
@@ -126,7 +126,9 @@ impl Question {
         let mut woken = 0;
         if is_unheard {
             let followers = self.followers.lock();
-            followers.iter().for_each(|it| it.woken.notify_one());
+            for follower in &*followers {
+                follower.woken.notify_one();
+            }
             woken = followers.len();
         }
         Looked { has_more, woken }

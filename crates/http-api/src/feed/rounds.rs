@@ -40,8 +40,12 @@ impl Rounds {
     /// Marks what changed up to a cut. Answers who has to look.
     pub async fn go(&mut self, api: &ApiState, round: Round) -> Vec<Arc<Question>> {
         let Round { to, came, left } = round;
-        came.iter().for_each(|question| self.enter(question));
-        left.iter().for_each(|question| self.leave(question));
+        for question in &came {
+            self.enter(question);
+        }
+        for question in &left {
+            self.leave(question);
+        }
         let mut due = Vec::new();
         let tables: Vec<TableId> = self.audiences.keys().copied().collect();
         while self.gone_to < to.id {
@@ -55,7 +59,7 @@ impl Rounds {
             let is_all = commits.len() < COMMITS_MAX;
             // One that came meanwhile does not know of later ones that they were looked at.
             for commit in commits.iter().filter(|commit| commit.cut <= to.id) {
-                self.mark(commit, &mut due);
+                self.mark(to.id, commit, &mut due);
                 self.gone_to = commit.cut;
                 yield_now().await;
             }
@@ -67,13 +71,13 @@ impl Rounds {
         due
     }
 
-    fn mark(&mut self, commit: &Commit, due: &mut Vec<Arc<Question>>) {
+    fn mark(&mut self, round: CutId, commit: &Commit, due: &mut Vec<Arc<Question>>) {
         for news in &commit.tables {
             let Some(audience) = self.audiences.get_mut(&news.table) else {
                 continue;
             };
             let mut mark = |question: &Arc<Question>, row| {
-                if question.mark(commit.cut, row) {
+                if question.mark(round, commit.cut, row) {
                     due.push(Arc::clone(question));
                 }
             };
@@ -86,7 +90,7 @@ impl Rounds {
                         }
                     }
                     audience.unaddressed(|question| {
-                        if question.becomes_due() {
+                        if question.becomes_due(round) {
                             due.push(Arc::clone(question));
                         }
                     });
@@ -100,7 +104,7 @@ impl Rounds {
         for audience in self.audiences.values() {
             audience.everybody(|question| {
                 question.lose(now);
-                if question.becomes_due() {
+                if question.becomes_due(now.id) {
                     due.push(Arc::clone(question));
                 }
             });

@@ -61,7 +61,7 @@ impl Stream {
         };
         // Those that gather find out for themselves.
         let debounce = if nth % 4 == 3 { "&debounce=1ms" } else { "" };
-        let path = format!("/v1/changes?tables=orders&format=ndjson&initial=true");
+        let path = "/v1/changes?tables=orders&format=ndjson&initial=true";
         let answer = api
             .answer(request(&format!("GET {path}{parameter}{debounce}")))
             .await;

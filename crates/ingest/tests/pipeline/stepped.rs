@@ -403,6 +403,32 @@ fn a_source_that_cannot_be_reached_is_not_said_to_be_at_its_end() {
 }
 
 #[test]
+fn the_silence_of_a_source_that_answers_late_is_about_a_moment_ago() {
+    let mut stepped = Stepped::reading(u64::MAX);
+    stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped.sequencer.publish(2);
+    stepped.sequencer.quiet(0, 1_000);
+    stepped.sequencer.delayed(0, Duration::from_millis(700));
+    stepped.sequencer.quiet(0, 1_500);
+    assert_eq!(stepped.facts().at_end_ms(), Some(1_000));
+    stepped.sequencer.quiet(0, 2_000);
+    assert_eq!(stepped.facts().at_end_ms(), Some(1_300));
+    // So is the end that came with records.
+    stepped.apply(1, &[CONNECTOR.create(at(2), 2, "b")]);
+    stepped.sequencer.reached_end(0, PARTITION, NextOffset(2));
+    stepped.sequencer.publish(3_000);
+    let facts = stepped.facts();
+    assert_eq!(
+        (facts.at_end_ms(), facts.whole_until_ms),
+        (Some(2_300), Some(2_300))
+    );
+    stepped.sequencer.delayed(0, Duration::ZERO);
+    stepped.sequencer.quiet(0, 3_500);
+    assert_eq!(stepped.facts().at_end_ms(), Some(3_500));
+}
+
+#[test]
 fn a_table_is_loading_until_some_process_has_read_it_to_its_end() {
     let disk = MemoryDisk::default();
     let mut stepped = Stepped::reading(u64::MAX);

@@ -1,6 +1,6 @@
 //! `cargo xtask stack test`: the tests on real servers, and nothing left running behind them.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -34,7 +34,7 @@ pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode>
 pub fn bench(place: &Place, cases: &[String]) -> anyhow::Result<ExitCode> {
     let needed = [Part::Postgres, Part::Kafka, Part::Connect];
     with_parts(place, &needed, || {
-        let mut command = cargo(place);
+        let mut command = cargo(place)?;
         command
             .args(["bench", "--package", "real-stack", "--features", "stack"])
             .args(["--bench", "figures", "--"])
@@ -77,22 +77,25 @@ fn with_parts(
 }
 
 /// Cargo, which tells what it runs where the servers are.
-fn cargo(place: &Place) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&cargo);
-    if std::env::var_os(BINARY).is_none() {
-        command.env(BINARY, binary(place, &cargo)?);
-    }
+fn cargo(place: &Place) -> anyhow::Result<Command> {
+    let mut command = Command::new(cargo_path());
     command
         .env("STACK_DIR", place.folder())
         .env("STACK_PORT", place.first_port().to_string())
         .env("STACK_XTASK", std::env::current_exe()?)
         .current_dir(place.project());
-    command
+    Ok(command)
+}
+
+fn cargo_path() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
-    let mut command = cargo(place);
+    let mut command = cargo(place)?;
+    if std::env::var_os(BINARY).is_none() {
+        command.env(BINARY, binary(place)?);
+    }
     command
         .args(["test", "--package", "real-stack", "--features", "stack"])
         .args(["--no-fail-fast"]);
@@ -108,8 +111,8 @@ fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
 }
 
 /// Builds what is tested: with TLS, by the system's OpenSSL.
-fn binary(place: &Place, cargo: &OsStr) -> anyhow::Result<PathBuf> {
-    let built = Command::new(cargo)
+fn binary(place: &Place) -> anyhow::Result<PathBuf> {
+    let built = Command::new(cargo_path())
         .args(["build", "--quiet", "--workspace", "--bin", "rowtide"])
         .args(["--features", "server/tls-system"])
         .current_dir(place.project())
