@@ -157,7 +157,7 @@ pub const QUESTIONS: &[Question] = &[
     question(
         "orders with a carrier or none, side by side",
         Asked::Sql,
-        "SELECT o.id, o.district, o.carrier IS NULL AS open, c.name FROM orders o LEFT JOIN customers c
+        "SELECT o.id, o.district, o.carrier, c.name FROM orders o LEFT JOIN customers c
          ON o.warehouse = c.warehouse AND o.district = c.district AND o.customer = c.id
          WHERE o.warehouse = 2 AND (o.carrier IS DISTINCT FROM 3) ORDER BY o.id DESC, o.district LIMIT 50",
     ),
