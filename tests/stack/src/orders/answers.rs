@@ -19,10 +19,9 @@ pub fn difference(
 ) -> anyhow::Result<Option<String>> {
     let wanted = from_source(source, question.sql)?;
     let answered = from_rowtide(question, server)?;
-    ensure!(
-        !wanted.is_empty(),
-        "a question that nothing answers proves nothing"
-    );
+    if wanted.is_empty() {
+        return Ok(Some("nothing answers it, so it proves nothing".to_owned()));
+    }
     let rest = matches!(question.asked, Asked::Rest(_));
     let same = |have: &Exact, want: &Exact| {
         if rest {

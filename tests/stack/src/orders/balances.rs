@@ -167,6 +167,10 @@ impl Books<'_> {
             &deliveries,
             &delivered,
         );
+        self.each_order();
+    }
+
+    fn each_order(&mut self) {
         for order in self.rows("newest_orders") {
             let lines = order.get("of_lines");
             let counted = lines

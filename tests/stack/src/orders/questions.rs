@@ -95,19 +95,19 @@ pub const QUESTIONS: &[Question] = &[
     question(
         "orders that an inner join leaves, three tables deep",
         Asked::Query(r#"{"from":"orders","select":["warehouse","district","id"],"include":[{"rel":"of_lines","select":["number","amount"],"required":true,
-            "where":[{"column":"amount","op":"gt","value":"800"}],"order":["number"],"include":[{"rel":"of_item","select":["name","price"]}]}],
+            "where":[{"column":"amount","op":"gt","value":"250"}],"order":["number"],"include":[{"rel":"of_item","select":["name","price"]}]}],
             "order":["warehouse","district","id"],"limit":60}"#),
         "SELECT o.warehouse, o.district, o.id, json_agg(json_build_object('number', l.number, 'amount', l.amount,
            'of_item', json_build_object('name', i.name, 'price', i.price)) ORDER BY l.number) AS of_lines
-         FROM orders o JOIN order_lines l ON (l.warehouse, l.district, l.order_id) = (o.warehouse, o.district, o.id) AND l.amount > 800
+         FROM orders o JOIN order_lines l ON (l.warehouse, l.district, l.order_id) = (o.warehouse, o.district, o.id) AND l.amount > 250
          JOIN items i ON i.id = l.item GROUP BY o.warehouse, o.district, o.id ORDER BY o.warehouse, o.district, o.id LIMIT 60",
     ),
     question(
-        "customers to whom no order was delivered",
+        "customers to whom one carrier brought nothing",
         Asked::Query(r#"{"from":"customers","select":["warehouse","district","id","deliveries"],
-            "where":[{"not":{"rel":"bought","where":[{"column":"carrier","op":"not_null"}]}}],"order":["id","warehouse","district"],"limit":1000}"#),
+            "where":[{"not":{"rel":"bought","where":[{"column":"carrier","op":"eq","value":3}]}}],"order":["id","warehouse","district"],"limit":1000}"#),
         "SELECT warehouse, district, id, deliveries FROM customers c WHERE NOT EXISTS (SELECT 1 FROM orders o
-           WHERE (o.warehouse, o.district, o.customer) = (c.warehouse, c.district, c.id) AND o.carrier IS NOT NULL)
+           WHERE (o.warehouse, o.district, o.customer) = (c.warehouse, c.district, c.id) AND o.carrier = 3)
          ORDER BY id, warehouse, district",
     ),
     question(
@@ -157,14 +157,14 @@ pub const QUESTIONS: &[Question] = &[
     question(
         "orders with a carrier or none, side by side",
         Asked::Sql,
-        "SELECT o.id, o.district, o.carrier IS NULL AS open, c.name FROM orders o LEFT JOIN customers c
+        "SELECT o.id, o.district, o.carrier, c.name FROM orders o LEFT JOIN customers c
          ON o.warehouse = c.warehouse AND o.district = c.district AND o.customer = c.id
          WHERE o.warehouse = 2 AND (o.carrier IS DISTINCT FROM 3) ORDER BY o.id DESC, o.district LIMIT 50",
     ),
     question(
         "scarce stock",
         Asked::Sql,
-        "SELECT s.warehouse, i.name, s.quantity FROM stock s JOIN items i ON s.item = i.id WHERE s.quantity < 60 AND i.name ILIKE 'item b%'
+        "SELECT s.warehouse, i.name, s.quantity FROM stock s JOIN items i ON s.item = i.id WHERE s.quantity < 100 AND i.name ILIKE 'item b%'
          ORDER BY s.quantity, i.name, s.warehouse",
     ),
     question(
