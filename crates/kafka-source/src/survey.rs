@@ -73,9 +73,9 @@ pub fn survey(
     let also: Vec<String> = also.iter().map(|glob| (*glob).to_owned()).collect();
     let also = TopicSelection::new(&also, &[])?;
     let surveyor = Surveyor {
+        options,
         client,
         config,
-        options,
         context,
         timeout,
     };

@@ -9,8 +9,8 @@ use kafka_source::{KafkaOptions, survey};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-#[test]
-fn topics_are_told_with_their_last_records() {
+/// Ten records and, in another partition, a tombstone without a key; beside empty topics.
+fn filled() -> Broker {
     let broker = Broker::start().unwrap();
     for (topic, partitions) in [
         ("shop.a", 2),
@@ -36,7 +36,12 @@ fn topics_are_told_with_their_last_records() {
         .send(("shop.a", 1), None, None, [], Some(77))
         .unwrap();
     broker.flush().unwrap();
+    broker
+}
 
+#[test]
+fn topics_are_told_with_their_last_records() {
+    let broker = filled();
     let options = KafkaOptions::new(
         "shop",
         &broker.bootstrap_servers(),

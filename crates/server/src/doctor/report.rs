@@ -31,7 +31,7 @@ fn block(rule: &Rule, findings: &[Finding], color: bool) -> String {
     };
     let name = rule.severity.name().to_uppercase();
     let mut out = format!(
-        "{paint}{name}{reset} {} {dim}{}{reset}\n",
+        "{paint}{name}{reset} {} {dim}({}){reset}\n",
         rule.title, rule.id
     );
     for finding in findings {
@@ -123,7 +123,21 @@ mod tests {
             ..Facts::default()
         };
         let findings = rules::check(&facts, Scope::Everything);
-        expect![[r""]].assert_eq(&text(&findings, false));
+        expect![[r#"
+            WRONG The binary log has only parts of rows (binlog-row-image)
+              MySQL: binlog_row_image=MINIMAL
+                mend: SET GLOBAL binlog_row_image = 'FULL';
+              Columns that an UPDATE did not touch are missing in its event and become null in the table.
+              docs/doctor/binlog-row-image.md
+
+            HINT Transactions have no global ids (gtid-off)
+              MySQL: gtid_mode=OFF
+                mend: SET GLOBAL gtid_mode = ON; after the steps on its page
+              A place in the log is a file and a number that mean nothing on another server: after a failover the connector needs a new snapshot.
+              docs/doctor/gtid-off.md
+
+            Found: 1 wrong, 1 hint."#]]
+        .assert_eq(&text(&findings, false));
         assert!(text(&findings, true).starts_with("\x1b[1;31mWRONG\x1b[0m"));
         let told = json(&findings);
         assert_eq!(told["findings"][0]["id"], "binlog-row-image");
