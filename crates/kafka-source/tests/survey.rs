@@ -74,7 +74,7 @@ fn topics_are_told_with_their_last_records() {
         .filter_map(|record| record.value.clone())
         .collect();
     values.sort();
-    assert_eq!(values, [b"6", b"7", b"8", b"9"].map(<[u8]>::to_vec));
+    assert_eq!(values, [b"6", b"7", b"8", b"9"].map(|value| value.to_vec()));
     let tombstone = samples
         .iter()
         .find(|record| record.value.is_none())
