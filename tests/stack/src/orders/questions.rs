@@ -82,7 +82,7 @@ pub const QUESTIONS: &[Question] = &[
         "lines of orders by colour of their item",
         Asked::Query(r#"{"from":"order_lines","group_by":["of_item.colour"],"aggregate":[{"fn":"count","as":"n"},{"fn":"sum","column":"amount","as":"revenue"},
             {"fn":"min","column":"quantity","as":"least"},{"fn":"max","column":"amount","as":"most"}],"order":["-revenue"]}"#),
-        r#"SELECT i.colour AS "of_item.colour", count(*) AS n, sum(l.amount) AS revenue, min(l.quantity) AS least, max(l.amount) AS most
+        r#"SELECT i.colour, count(*) AS n, sum(l.amount) AS revenue, min(l.quantity) AS least, max(l.amount) AS most
            FROM order_lines l JOIN items i ON i.id = l.item GROUP BY i.colour ORDER BY revenue DESC"#,
     ),
     question(
