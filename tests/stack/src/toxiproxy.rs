@@ -93,12 +93,11 @@ impl Broken {
 impl Drop for Broken {
     fn drop(&mut self) {
         // A proxy that is gone breaks nothing any more.
-        let _ = match &self.toxic {
-            Some(toxic) => self.network.agent.delete(toxic).call().map(drop),
-            None => {
-                let proxy = self.network.agent.post(&self.network.proxy);
-                proxy.send_json(json!({"enabled": true})).map(drop)
-            }
+        let _ = if let Some(toxic) = &self.toxic {
+            self.network.agent.delete(toxic).call()
+        } else {
+            let proxy = self.network.agent.post(&self.network.proxy);
+            proxy.send_json(json!({"enabled": true}))
         };
     }
 }
