@@ -100,10 +100,7 @@ impl Sequencer {
             .map(PartitionState::progress)
             .fold((0, 0), |sum, (done, all)| (sum.0 + done, sum.1 + all));
         let in_contact = self.is_in_contact(at);
-        let (at_end, ends) = (
-            self.is_at_end(at) && in_contact,
-            self.source_of(at).is_some_and(|source| source.ends),
-        );
+        let at_end = self.is_at_end(at) && in_contact;
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
         let whole_until_ms = self.whole_until_ms(at, now_ms);
@@ -153,12 +150,7 @@ impl Sequencer {
             ..TableFacts::default()
         };
         if at_end {
-            // The end of a file that is not followed is final: it cannot grow old.
-            facts.told_at_end(if ends {
-                i64::MAX
-            } else {
-                self.heard_until_ms(at, now_ms)
-            });
+            facts.told_at_end(self.end_until_ms(at, now_ms));
         }
         facts
     }
@@ -186,6 +178,17 @@ impl Sequencer {
     fn is_in_contact(&self, at: usize) -> bool {
         self.source_of(at)
             .is_some_and(|source| source.unreachable.is_none())
+    }
+
+    /// Until when the end of a table's log is known to have been its end. That of a file that is not followed is
+    /// final: it cannot grow old.
+    fn end_until_ms(&self, at: usize, now_ms: i64) -> i64 {
+        let is_final = self.source_of(at).is_some_and(|source| source.ends);
+        if is_final {
+            i64::MAX
+        } else {
+            self.heard_until_ms(at, now_ms)
+        }
     }
 
     /// The moment that the silence of the table's source is about.

@@ -69,9 +69,10 @@ impl ClientContext for Context {
     fn stats_raw(&self, statistics: &[u8]) {
         if let Some(watched) = &self.contact {
             let watched = &mut *watched.lock();
-            match watched.contact.delay(statistics) {
-                Some(delay) => watched.delay = delay,
-                None => tracing::error!("librdkafka's statistics are not what they were"),
+            if let Some(delay) = watched.contact.delay(statistics) {
+                watched.delay = delay;
+            } else {
+                tracing::error!("librdkafka's statistics are not what they were");
             }
         }
     }

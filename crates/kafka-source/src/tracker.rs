@@ -21,6 +21,17 @@ pub(crate) struct Listing {
     pub(crate) missing: Vec<(String, String)>,
 }
 
+impl Listing {
+    /// The topic is there under another id: what it does not have any more is gone for good, and waiting for
+    /// another look would tell half of the same news later.
+    fn has_made_anew(&self, before: &PartitionFacts) -> bool {
+        let mut topics = self.topics.iter();
+        let topic = topics.find(|topic| topic.name == before.topic);
+        let ids = topic.and_then(|topic| topic.uuid).zip(before.topic_uuid);
+        ids.is_some_and(|(now, then)| now != then)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct ListedTopic {
     pub(crate) name: String,
@@ -105,6 +116,9 @@ impl Tracker {
             problems.insert(Problem::MissingTopic(topic.clone()), error);
         }
         for (tracked, seen) in self.partitions.iter_mut().zip(seen) {
+            if !seen && listing.has_made_anew(&tracked.facts) {
+                tracked.lose(events);
+            }
             tracked.note_presence(seen, events);
         }
         let unready = problems
@@ -343,6 +357,18 @@ mod tests {
             "0 lost: a-0 does not exist any more; 0=a-0"
         );
         assert_eq!(check.told(Some(&listing("a:1", 2, &[]))), "");
+    }
+
+    #[test]
+    fn what_a_recreated_topic_has_no_longer_is_lost_with_the_rest() {
+        let mut check = Check(Tracker::default());
+        check.listed("a:2");
+        assert_eq!(
+            check.told(Some(&listing("a:1", 2, &[]))),
+            "0 lost: a-0 does not exist any more; 0=a-0; 1 lost: a-1 does not exist any more"
+        );
+        assert_eq!(check.told(Some(&listing("a:1", 2, &[]))), "");
+        assert_eq!(check.told(Some(&listing("a:2", 2, &[]))), "1=a-1");
     }
 
     #[test]

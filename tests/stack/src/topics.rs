@@ -48,10 +48,12 @@ impl Topics {
             &file,
             json!({"version": 1, "partitions": places}).to_string(),
         )?;
-        self.run(
+        let expired = self.run(
             RECORDS_TOOL,
             &["--offset-json-file", &file.to_string_lossy()],
-        )
+        );
+        fs::remove_file(&file)?;
+        expired
     }
 
     fn run(&self, tool: &str, arguments: &[&str]) -> anyhow::Result<()> {

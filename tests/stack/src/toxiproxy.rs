@@ -94,10 +94,10 @@ impl Drop for Broken {
     fn drop(&mut self) {
         // A proxy that is gone breaks nothing any more.
         let _ = if let Some(toxic) = &self.toxic {
-            self.network.agent.delete(toxic).call().map(drop)
+            self.network.agent.delete(toxic).call()
         } else {
             let proxy = self.network.agent.post(&self.network.proxy);
-            proxy.send_json(json!({"enabled": true})).map(drop)
+            proxy.send_json(json!({"enabled": true}))
         };
     }
 }
