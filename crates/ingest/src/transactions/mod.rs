@@ -30,6 +30,8 @@ pub(crate) use self::source_tables::TableNumber;
 /// A change that was committed so long before a transaction of which all is shown is of an older one: commits
 /// are ordered by their times only roughly.
 const COMMITS_APART_MS: i64 = 10_000;
+/// Transactions that are remembered while something is shown in part. What is forgotten is told of by later ones.
+const CLOSED_MAX: usize = 10_000;
 
 /// What a gate is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +81,19 @@ pub(crate) struct Gate {
     any_behind: bool,
     /// Partitions of which more may go on than was last asked for.
     moved: Vec<PartitionId>,
-    /// Transactions that were let through whole, with when they were committed, since that was last asked for.
+    /// Transactions that were let through, with when they were committed, in the order of their ends: all of them
+    /// are whole as soon as nothing is shown in part.
+    closed: Vec<(TransactionKey, Option<i64>)>,
+    /// Those of which that was found since it was last asked for.
     whole: Vec<(TransactionKey, Option<i64>)>,
+}
+
+/// A partition without which a transaction is let through. Until it was read past it, or had nothing more for so long
+/// after this moment, cuts may show a part of that.
+#[derive(Clone, Copy, Debug)]
+struct Lacking {
+    lane: PartitionId,
+    since_ms: i64,
 }
 
 impl Gate {
@@ -102,6 +115,7 @@ impl Gate {
             any_paused: false,
             any_behind: false,
             moved: Vec::new(),
+            closed: Vec::new(),
             whole: Vec::new(),
         }
     }
@@ -286,6 +300,9 @@ impl Gate {
             self.all_behind(now_ms);
         }
         self.look_at_those_behind(now_ms);
+        if self.partial().is_none() {
+            self.whole.append(&mut self.closed);
+        }
         self.mind_pauses();
     }
 
@@ -362,31 +379,36 @@ impl Gate {
         }
     }
 
-    /// Whether the first open transaction is complete, as far as can be known: then the partitions that
-    /// may nevertheless lack some of it.
-    fn completed(&mut self, now_ms: i64) -> Option<Vec<PartitionId>> {
+    /// Whether the first open transaction is complete, or is not waited for any longer: then the partitions that
+    /// may lack some of it.
+    fn completed(&mut self, now_ms: i64) -> Option<Vec<Lacking>> {
         let number = self.ledger.front_number();
         let front = self.ledger.front()?;
+        let is_counted = front.end.is_some() && !front.is_parted;
         let since_ms = match &front.end {
             Some(end) => end.read_ms,
             None => front.overtaken_ms?,
         };
+        let wait_ms = self.bounds.wait_ms;
         let mut lacking = Vec::new();
         for lane in self.lanes_owing() {
             let Some(lane_of) = self.lanes.get(&lane) else {
                 continue;
             };
-            if lane_of.is_past(number, &self.ledger)
-                || lane_of
-                    .end
-                    .is_settled(since_ms, now_ms, self.bounds.wait_ms)
-            {
+            if lane_of.is_past(number, &self.ledger) || lane_of.end.is_final() {
                 continue;
             }
-            if !lane_of.is_excused {
+            let since_ms = if lane_of.is_excused {
+                now_ms
+            } else if !lane_of.end.is_settled(since_ms, now_ms, wait_ms) {
                 return None;
-            }
-            lacking.push(lane);
+            } else if is_counted {
+                // What is counted and has not come may be late, or never come.
+                now_ms.saturating_add(patience::more(wait_ms))
+            } else {
+                continue;
+            };
+            lacking.push(Lacking { lane, since_ms });
         }
         Some(lacking)
     }
@@ -409,7 +431,7 @@ impl Gate {
         owing
     }
 
-    fn close_front(&mut self, lacking: &[PartitionId], now_ms: i64) {
+    fn close_front(&mut self, lacking: &[Lacking], now_ms: i64) {
         let Some(Open {
             key,
             at_ms,
@@ -421,9 +443,9 @@ impl Gate {
             return;
         };
         let number = self.ledger.front_number();
-        for lane in lacking {
+        for Lacking { lane, since_ms } in lacking {
             if let Some(lane) = self.lanes.get_mut(lane) {
-                let since_ms = now_ms;
+                let since_ms = *since_ms;
                 lane.behind = Some(Behind { number, since_ms });
                 self.any_behind = true;
             }
@@ -431,8 +453,11 @@ impl Gate {
         self.news_ms = now_ms;
         self.let_all_through(&seen.lanes);
         self.has_exceeded &= self.ledger.shows_parts();
-        if !is_parted && self.partial().is_none() {
-            self.whole.push((key, at_ms));
+        if self.closed.len() >= CLOSED_MAX {
+            self.closed.clear();
+        }
+        if !is_parted {
+            self.closed.push((key, at_ms));
         }
     }
 

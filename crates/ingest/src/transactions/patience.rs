@@ -2,11 +2,16 @@
 
 use row_model::TransactionKey;
 
-use super::Gate;
 use super::lane::Lane;
+use super::{Gate, Lacking};
 
 /// This many times the wait is allowed for what the source still owes: an end, or any news at all.
 const PATIENCE: i64 = 5;
+
+/// So much longer than the wait it is that.
+pub(super) fn more(wait_ms: i64) -> i64 {
+    wait_ms.saturating_mul(PATIENCE - 1)
+}
 
 impl Gate {
     /// Lets something through that is not known to be complete, if it has to. Answers whether it did.
@@ -44,7 +49,9 @@ impl Gate {
             .front()
             .is_some_and(|it| it.end.is_some() || it.overtaken_ms.is_some());
         if ended {
-            let lacking = self.lanes_owing();
+            let lanes = self.lanes_owing().into_iter();
+            let since_ms = now_ms;
+            let lacking: Vec<Lacking> = lanes.map(|lane| Lacking { lane, since_ms }).collect();
             self.close_front(&lacking, now_ms);
             return true;
         }

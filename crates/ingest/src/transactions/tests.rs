@@ -309,6 +309,67 @@ fn follow(
     Ok(())
 }
 
+/// The gate has the first change of a transaction and its END; the second comes late or never.
+fn all_but_one_change(run: &mut Run<'_>) {
+    run.hear(2);
+    run.read(0, 1);
+    (0..LANES).for_each(|lane| run.gate.end(PartitionId(lane), false, run.now_ms));
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.limit(PartitionId(0)), 0, "it is waited for");
+    run.now_ms += WAIT_MS;
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.limit(PartitionId(0)), 1, "but not for ever");
+}
+
+fn plans_of_two_changes(count: usize) -> Vec<Plan> {
+    let plan = Plan {
+        changes: vec![0, 1],
+        filtered: BTreeSet::new(),
+        begins: true,
+        ends: true,
+        falls_back: 0,
+        in_middle: false,
+        commit_ms: 0,
+    };
+    vec![plan; count]
+}
+
+#[test]
+fn what_is_shown_without_a_counted_change_is_called_partial_until_its_partition_was_read_past_it() {
+    let plans = plans_of_two_changes(2);
+    let log = Log::write(&plans, 0);
+    let mut run = Run::new(&plans, &log, usize::MAX);
+    all_but_one_change(&mut run);
+    assert_eq!(run.gate.partial(), Some(Partial::Behind(PartitionId(1))));
+    assert_eq!(run.gate.take_whole(), []);
+    run.read(1, 1);
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.limit(PartitionId(1)), 1, "it is shown as it comes");
+    run.hear(2);
+    run.read(0, 1);
+    run.read(1, 1);
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.limit(PartitionId(1)), 2);
+    assert_eq!(run.gate.partial(), None);
+    let both = [(key(0), Some(0)), (key(1), Some(0))];
+    assert_eq!(run.gate.take_whole(), both);
+}
+
+#[test]
+fn a_counted_change_that_never_comes_is_given_up_at_last() {
+    let plans = plans_of_two_changes(1);
+    let log = Log::write(&plans, 0);
+    let mut run = Run::new(&plans, &log, usize::MAX);
+    all_but_one_change(&mut run);
+    run.now_ms += 4 * WAIT_MS;
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.partial(), Some(Partial::Behind(PartitionId(1))));
+    run.now_ms += WAIT_MS;
+    run.gate.advance(run.now_ms);
+    assert_eq!(run.gate.partial(), None);
+    assert_eq!(run.gate.take_whole(), [(key(0), Some(0))]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
