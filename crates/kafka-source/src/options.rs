@@ -370,9 +370,17 @@ mod tests {
 
     #[test]
     fn queues_are_shared_out() {
-        let of = |partitions| queue_settings(partitions).map(|(_, value)| value);
-        assert_eq!(of(1), [8_192, 32_768, 1 << 20]);
-        assert_eq!(of(32), [512, 2_048, 512 << 10]);
-        assert_eq!(of(100_000), [64, 256, 64 << 10]);
+        let of = |partitions| sized_settings(partitions).map(|(_, value)| value);
+        assert_eq!(of(1)[1..], [8_192, 32_768, 1 << 20]);
+        assert_eq!(of(32)[1..], [512, 2_048, 512 << 10]);
+        assert_eq!(of(100_000)[1..], [64, 256, 64 << 10]);
+    }
+
+    #[test]
+    fn what_tells_of_more_partitions_comes_less_often() {
+        let of = |partitions| sized_settings(partitions)[0];
+        assert_eq!(of(1), ("statistics.interval.ms", STATISTICS_INTERVAL_MS));
+        assert!(of(10_000).1 > STATISTICS_INTERVAL_MS);
+        assert_eq!(of(100_000_000).1, STATISTICS_INTERVAL_MS_MAX);
     }
 }

@@ -183,7 +183,7 @@ impl Run {
                 writer.join().map_err(|_| anyhow!("a writer panicked"))??;
             }
             let per_s = (self.next_id.load(Ordering::Relaxed) - first_id) as f64
-                / (self.clock.now() - began).as_secs_f64();
+                / self.clock.now().saturating_sub(began).as_secs_f64();
             let mut seen = Vec::new();
             for reader in readers {
                 seen.extend(reader.join().map_err(|_| anyhow!("a reader panicked"))??);

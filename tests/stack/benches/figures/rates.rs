@@ -82,7 +82,7 @@ fn read_plainly(brokers: &str, topic: &str, clock: &Clock) -> anyhow::Result<f64
     while read < ROWS {
         read += u64::from(consumer.next(POLL, |_| ())?.is_some());
     }
-    Ok((clock.now() - began).as_secs_f64())
+    Ok(clock.now().saturating_sub(began).as_secs_f64())
 }
 
 /// Seconds, and the most memory it had in megabytes.
@@ -91,7 +91,7 @@ fn read_with_rowtide(brokers: &str, prefix: &str, clock: &Clock) -> anyhow::Resu
     let began = clock.now();
     let mut server = site.start()?;
     server.ready()?;
-    let seconds = (clock.now() - began).as_secs_f64();
+    let seconds = clock.now().saturating_sub(began).as_secs_f64();
     let table = server.found("/v1/tables/readings", &[])?;
     ensure!(
         table.get("rows").as_integer() == Some(ROWS as i64),
