@@ -404,7 +404,7 @@ impl Gate {
                 return None;
             } else if is_counted {
                 // What is counted and has not come may be late, or never come.
-                now_ms.saturating_add(patience::more(wait_ms))
+                now_ms.saturating_add(patience::rest(wait_ms))
             } else {
                 continue;
             };

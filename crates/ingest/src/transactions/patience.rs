@@ -8,9 +8,9 @@ use super::{Gate, Lacking};
 /// This many times the wait is allowed for what the source still owes: an end, or any news at all.
 const PATIENCE: i64 = 5;
 
-/// So much longer than the wait it is that.
-pub(super) fn more(wait_ms: i64) -> i64 {
-    wait_ms.saturating_mul(PATIENCE - 1)
+/// What is left of it after a wait, but for one that is made then.
+pub(super) fn rest(wait_ms: i64) -> i64 {
+    wait_ms.saturating_mul(PATIENCE - 2)
 }
 
 impl Gate {

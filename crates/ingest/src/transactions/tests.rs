@@ -361,7 +361,7 @@ fn a_counted_change_that_never_comes_is_given_up_at_last() {
     let log = Log::write(&plans, 0);
     let mut run = Run::new(&plans, &log, usize::MAX);
     all_but_one_change(&mut run);
-    run.now_ms += 4 * WAIT_MS;
+    run.now_ms += 3 * WAIT_MS;
     run.gate.advance(run.now_ms);
     assert_eq!(run.gate.partial(), Some(Partial::Behind(PartitionId(1))));
     run.now_ms += WAIT_MS;
