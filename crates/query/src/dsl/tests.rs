@@ -187,7 +187,7 @@ fn what_cannot_be_read_is_refused_with_its_place() {
             {"from":7}
                 expected a text in quotes, at /from
             {"from":"orders","fields":["id"]}
-                there is no field 'fields' here, at /fields ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64"]
+                there is no field 'fields' here, at /fields ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64", "since"]
             {"from":"orders","limit":0}
                 expected a whole number from 1 to 10000, at /limit
             {"from":"orders","limit":1.5}
@@ -197,7 +197,7 @@ fn what_cannot_be_read_is_refused_with_its_place() {
             {"from":"orders","at_least":"tx:753"}
                 orders: 
             {"from":"orders","offset":5}
-                there is no field 'offset' here, at /offset ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64"]
+                there is no field 'offset' here, at /offset ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64", "since"]
             {"from":"orders","format":"csv"}
                 expected "objects" or "arrays", at /format
             {"from":"orders","count":"all"}
@@ -254,7 +254,7 @@ fn parts_that_cannot_be_read_are_refused_with_their_place() {
             {"queries":{"a":{"from":"orders"}},"limit":5}
                 there is no field 'limit' here, at /limit ["queries"]
             {"queries":{"a/b":{"form":"orders"}}}
-                there is no field 'form' here, at /queries/a~1b/form ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64"]
+                there is no field 'form' here, at /queries/a~1b/form ["from", "select", "include", "where", "group_by", "aggregate", "having", "order", "limit", "cursor", "count", "explain", "format", "int64", "since"]
             {"queries":{"a":{"from":"orders"},"a":{"from":"orders"}}}
                 expected each field once, at /queries/a
         "#]],
