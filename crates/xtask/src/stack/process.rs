@@ -47,10 +47,15 @@ pub fn launch(
 ) -> anyhow::Result<()> {
     for listener in listeners {
         let port = place.port(*listener);
-        ensure!(
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(),
-            "port {port} is taken by another process: stop it, or set STACK_PORT to the first of 12 free ports"
-        );
+        let watch = Watch::start();
+        // One that was killed may hold it for a moment longer than it is listed.
+        while TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            ensure!(
+                watch.0.elapsed() < PATIENCE_TO_STOP,
+                "port {port} is taken by another process: stop it, or set STACK_PORT to the first of 12 free ports"
+            );
+            pass();
+        }
     }
     let log = File::options()
         .create(true)
@@ -67,10 +72,13 @@ pub fn launch(
     if let Some(folder) = command.get_current_dir() {
         own_session.current_dir(folder);
     }
-    let process = own_session
+    let mut process = own_session
         .spawn()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    remember(place, part, process.id())
+    let noted = remember(place, part, process.id());
+    // Whoever looks for one that was killed, such as its successor, finds it until its end was taken notice of.
+    std::thread::spawn(move || process.wait());
+    noted
 }
 
 /// Takes note of a process that was started.
