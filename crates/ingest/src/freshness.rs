@@ -44,9 +44,10 @@ impl Sequencer {
         if self.sources[source].unreachable.is_some() || self.unpublished > 0 {
             return;
         }
+        if self.all_were_at_end(source, at_ms) {
+            self.all_quiet(source);
+        }
         let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
-        self.all_quiet(source);
-        self.all_were_at_end(source);
         for table in 0..self.tables.len() {
             if self.is_at_end(table)
                 && self.tables[table].identity.source == self.sources[source].name

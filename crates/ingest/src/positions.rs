@@ -64,6 +64,26 @@ impl Positions {
     }
 }
 
+/// Of a source whose silence is about a moment ago: what had been heard of at some moment. Only silence that is about a
+/// later one proves that there was no more of it.
+#[derive(Debug, Default)]
+pub(crate) struct Unproven(Option<(Heard, i64)>);
+
+impl Unproven {
+    fn proven(&mut self, heard: Heard, at_ms: i64, delayed_ms: i64) -> Option<Heard> {
+        if delayed_ms == 0 {
+            self.0 = None;
+            return Some(heard);
+        }
+        let (before, since_ms) = *self.0.get_or_insert((heard, at_ms));
+        let is_later = since_ms <= at_ms.saturating_sub(delayed_ms);
+        is_later.then(|| {
+            self.0 = Some((heard, at_ms));
+            before
+        })
+    }
+}
+
 impl Sequencer {
     /// Takes up what the changes of a batch tell of where their source stands, those of some offsets.
     pub(crate) fn see_positions(
@@ -142,9 +162,18 @@ impl Sequencer {
         }
     }
 
-    /// The same of all partitions of a source that are at their ends: it has nothing more for anyone.
-    pub(crate) fn all_were_at_end(&mut self, source: usize) {
-        let at = self.positions.now;
+    /// What silence that was noticed now proves that there is no more of, if anything.
+    fn proven_by_silence(&mut self, source: usize, heard: Heard, at_ms: i64) -> Option<Heard> {
+        let facts = &mut self.sources[source];
+        facts.unproven.proven(heard, at_ms, facts.delayed_ms)
+    }
+
+    /// The same of all partitions of a source that are at their ends: it has nothing more for anyone. Answers whether
+    /// that is about all that was heard of.
+    pub(crate) fn all_were_at_end(&mut self, source: usize, at_ms: i64) -> bool {
+        let Some(at) = self.proven_by_silence(source, self.positions.now, at_ms) else {
+            return false;
+        };
         let of_source = self
             .partitions
             .iter_mut()
@@ -156,9 +185,11 @@ impl Sequencer {
             }
         }
         let of_source = self.positions.connectors.iter_mut();
-        for (_, connector) in of_source.filter(|(of, _)| *of == source) {
+        let is_all = at == self.positions.now;
+        for (_, connector) in of_source.filter(|(of, _)| is_all && *of == source) {
             connector.quiet(at);
         }
+        is_all
     }
 
     /// Partitions of one worker of which nothing came had nothing then, though others had.
@@ -173,14 +204,15 @@ impl Sequencer {
         if obeyed != self.orders_given(source) || self.sources[source].unreachable.is_some() {
             return;
         }
+        let proven = self.proven_by_silence(source, heard, at_ms);
         let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
         let told = self.partitions.iter_mut().filter(|((its, id), partition)| {
             *its == source && id.0 as usize % of == number && partition.is_silent()
         });
         for (_, partition) in told {
             partition.silent_ms = partition.silent_ms.max(at_ms);
-            if partition.read_to_end < Some(heard) {
-                partition.read_to_end = Some(heard);
+            if partition.read_to_end < proven {
+                partition.read_to_end = proven;
                 self.positions.ends_reached = true;
             }
         }
@@ -330,5 +362,27 @@ impl PartitionState {
     /// Its source has nothing more of it, and would say so if it had.
     pub(crate) fn is_silent(&self) -> bool {
         self.at_end && !self.fenced && !self.paused && self.halted.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_proves_nothing_of_what_was_heard_of_since_the_moment_that_it_is_about() {
+        let mut unproven = Unproven::default();
+        let mut proven = |heard, at_ms, delayed_ms| {
+            let proven = unproven.proven(Heard(heard), at_ms, delayed_ms);
+            proven.map(|Heard(heard)| heard)
+        };
+        assert_eq!(proven(5, 1_000, 0), Some(5));
+        assert_eq!(proven(6, 1_100, 700), None);
+        assert_eq!(proven(7, 1_700, 700), None, "it is about 1,000");
+        assert_eq!(proven(8, 1_800, 700), Some(6));
+        assert_eq!(proven(8, 2_400, 700), None);
+        assert_eq!(proven(9, 2_500, 700), Some(8));
+        assert_eq!(proven(9, 2_600, 0), Some(9));
+        assert_eq!(proven(9, 2_700, 700), None);
     }
 }

@@ -18,7 +18,7 @@ use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
 use crate::partitions::PartitionState;
-use crate::positions::Positions;
+use crate::positions::{Positions, Unproven};
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
 use crate::rebuilds::Rebuilds;
@@ -49,6 +49,7 @@ pub(crate) struct SourceFacts {
     pub unreachable: Option<String>,
     /// What it says is about so long ago.
     pub delayed_ms: i64,
+    pub unproven: Unproven,
     /// The topic of the rows by which the source shows that it is alive.
     pub heartbeat_table: Option<String>,
     pub unreadable: u64,
@@ -129,6 +130,7 @@ impl Sequencer {
             discovered: false,
             unreachable: None,
             delayed_ms: 0,
+            unproven: Unproven::default(),
             heartbeat_table: setup.heartbeat_table.clone(),
             unreadable: 0,
             unreadable_kept: Vec::new(),
