@@ -22,7 +22,7 @@ const TOLD_MAX: usize = 40;
 const ASKABLE: Duration = Duration::from_secs(25);
 /// What a lag cannot know of: records that the broker has, and that no fetch has brought yet. The in-process broker
 /// answers an empty fetch late, whatever comes meanwhile, and all of this shares the cores.
-const LAG_SLACK: Duration = Duration::from_millis(250);
+const LAG_SLACK: Duration = Duration::from_secs(1);
 
 /// One life of the server.
 pub struct Life {
