@@ -6,7 +6,8 @@ use expect_test::expect;
 use http_api::{Api, Health, Limits};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Operated, Shop, Status, check, check_of, request, shown};
+use crate::doubles::{Operated, Status, check_of};
+use crate::fixture::{Shop, check, request, shown};
 
 fn admin(health: Health, metrics: MetricsPage) -> Api {
     let status = Status {

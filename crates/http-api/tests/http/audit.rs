@@ -14,7 +14,8 @@ use serde_json::Value;
 use table_store::{LogId, ReadState, TableFacts};
 use telemetry::MetricsPage;
 
-use crate::fixture::{NOW_MS, Operated, Shop, Status, request};
+use crate::doubles::{Operated, Status};
+use crate::fixture::{NOW_MS, Shop, request};
 
 /// What nobody can be told yet; what is told to those who are to learn nothing; and what is said of a table of which nothing
 /// is known yet.

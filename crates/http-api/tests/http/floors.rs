@@ -13,7 +13,8 @@ use http_api::{Api, Health, Hosts, Limits, Listener, serve};
 use serde_json::{Value, json};
 use table_store::LogId;
 
-use crate::fixture::{Shop, Status, get, post, request, shown};
+use crate::doubles::Status;
+use crate::fixture::{Shop, get, post, request, shown};
 use crate::wakes::Wakes;
 
 /// A shop whose orders have read so far of their two partitions.

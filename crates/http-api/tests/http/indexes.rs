@@ -9,7 +9,8 @@ use http_api::{Api, Limits};
 use serde_json::{Value, json};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Operated, Shop, Status, get, shown};
+use crate::doubles::{Operated, Status};
+use crate::fixture::{Shop, get, shown};
 
 fn admin(shop: &Shop) -> Api {
     let limits = Limits {

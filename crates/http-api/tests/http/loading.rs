@@ -8,7 +8,8 @@ use query::relation::Relations;
 use serde_json::json;
 use table_store::ReadState;
 
-use crate::fixture::{NOW_MS, Shop, Status, get};
+use crate::doubles::Status;
+use crate::fixture::{NOW_MS, Shop, get};
 
 #[tokio::test]
 async fn every_answer_says_how_far_loading_is() {

@@ -8,9 +8,11 @@
 mod admin;
 mod audit;
 mod conditions;
+mod doubles;
 mod dsl;
 mod exact;
 mod feed;
+mod feed_history;
 mod feed_model;
 mod feed_streams;
 mod fixture;

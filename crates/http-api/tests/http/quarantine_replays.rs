@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http_api::{Api, Limits};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Operated, Shop, Status, request, shown};
+use crate::doubles::{Operated, Status};
+use crate::fixture::{Shop, request, shown};
 
 fn admin(operated: Operated) -> Api {
     let state = Shop::open().state(Status::default());

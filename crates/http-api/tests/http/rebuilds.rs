@@ -9,7 +9,8 @@ use http::Request;
 use http_api::{Api, Limits};
 use telemetry::MetricsPage;
 
-use crate::fixture::{Operated, Shop, Status, get, request, shown};
+use crate::doubles::{Operated, Status};
+use crate::fixture::{Shop, get, request, shown};
 
 fn admin(operated: Operated) -> Api {
     let state = Shop::open().state(Status::default());

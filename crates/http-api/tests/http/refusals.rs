@@ -7,7 +7,8 @@ use http_api::{Api, Hosts, Limits};
 use row_model::ColumnType;
 use serde_json::json;
 
-use crate::fixture::{Shop, Status, check, get, request};
+use crate::doubles::Status;
+use crate::fixture::{Shop, check, get, request};
 
 #[tokio::test]
 async fn an_unknown_table_names_candidates() {

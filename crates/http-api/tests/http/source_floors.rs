@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use table_store::{Heard, Heartbeats, Reached, SourceCut, TableReach};
 
-use crate::fixture::{NOW_MS, Shop, Status, get, request};
+use crate::doubles::Status;
+use crate::fixture::{NOW_MS, Shop, get, request};
 
 /// A shop whose tables have come along with their source up to a place.
 struct Site {

@@ -9,7 +9,8 @@ use http_api::{Api, ApiState, Hosts, Limits};
 use query::relation::{Endpoint, Relation, Relations};
 use row_model::Value;
 
-use crate::fixture::{NOW_MS, Shop, Status};
+use crate::doubles::Status;
+use crate::fixture::{NOW_MS, Shop};
 
 /// Items belong to orders here.
 fn api(shop: &Shop) -> Api {

@@ -9,7 +9,8 @@ use http_api::{Api, Hosts, Limits};
 use serde_json::json;
 use table_store::{ReadState, TableFacts};
 
-use crate::fixture::{Shop, Status, check, get};
+use crate::doubles::Status;
+use crate::fixture::{Shop, check, get};
 
 #[tokio::test]
 async fn one_table() {
