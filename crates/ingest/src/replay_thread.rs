@@ -53,7 +53,8 @@ struct Link {
     told: Sender<Told>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
-    has_targets: bool,
+    /// What it was told last.
+    targets: Option<Targets>,
     /// Let go of by the replay once no new reader can find it.
     old: Option<Box<TableState>>,
 }
@@ -99,11 +100,12 @@ impl Replays {
             }
             Err(_) => {}
         }
-        if !link.has_targets
-            && let Some(targets) = sequencer.replay_targets()
+        // Again when they change: of a topic that was made anew, one partition after the other is given up.
+        if let Some(targets) = sequencer.replay_targets()
+            && link.targets.as_ref() != Some(&targets)
+            && link.told.try_send(Told::Targets(targets.clone())).is_ok()
         {
-            link.has_targets = true;
-            let _ = link.told.send(Told::Targets(targets));
+            link.targets = Some(targets);
         }
         self.running = Some(link);
     }
@@ -160,7 +162,7 @@ fn start(plan: ReplayPlan, reopen: Reopen, progress: Arc<ReplayProgress>) -> std
         thread: Builder::new()
             .name("rowtide-replay".to_owned())
             .spawn(run)?,
-        has_targets: false,
+        targets: None,
         old: None,
     })
 }

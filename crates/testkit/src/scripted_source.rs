@@ -22,6 +22,8 @@ const WAIT_MAX: Duration = Duration::from_millis(2);
 /// Reads a [`ScriptedLog`].
 pub struct ScriptedSource {
     log: ScriptedLog,
+    /// Sources of one log are counted as they are opened.
+    number: usize,
     batch_records_max: usize,
     partitions: Vec<Reading>,
     discovery_complete: bool,
@@ -51,7 +53,7 @@ impl ScriptedSource {
     }
 
     fn read(&mut self, state: &mut LogState, events: &mut Vec<SourceEvent>) {
-        if state.held {
+        if self.number < state.sources_held {
             return;
         }
         events.extend(state.events.drain(..));

@@ -270,6 +270,31 @@ fn a_topic_that_was_recreated_is_rebuilt_from_the_new_one() {
 }
 
 #[test]
+fn a_rebuild_does_not_wait_for_partitions_that_turn_out_to_be_gone() {
+    let site = Site::default();
+    site.log.create_topic(ORDERS, 2);
+    site.log.append(&[
+        CONNECTOR.create(at(10), 1, "a"),
+        CONNECTOR.create(At::lsn(ORDERS, 1, 11), 2, "b"),
+    ]);
+    let running = site.start();
+    running.until_rows("orders", &[(1, "a"), (2, "b")]);
+    // Who serves hears of the new topic only when the replay has read it to its end.
+    site.log.hold_opened();
+    site.log.delete_topic(ORDERS);
+    site.log.create_topic(ORDERS, 1);
+    site.log.append(&[CONNECTOR.create(at(5), 1, "new")]);
+    running.rebuild("orders", false);
+    running.until("the replay is past the new topic's end", |running| {
+        let told = running.rebuilt("orders");
+        told.is_some_and(|told| told.rows == 1) && site.log.paused().len() == 2
+    });
+    site.log.release();
+    running.until_rebuilt("orders").unwrap();
+    running.until_rows("orders", &[(1, "new")]);
+}
+
+#[test]
 fn redelivered_stretches_change_nothing() {
     let site = site();
     let running = live(&site);

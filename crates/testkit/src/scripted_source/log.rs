@@ -55,8 +55,9 @@ pub(super) struct LogState {
     pub(super) paused: Vec<(String, i32)>,
     pub(super) read_from: BTreeMap<(String, i32), u64>,
     pub(super) delivered: u64,
-    /// Polls bring nothing.
-    pub(super) held: bool,
+    pub(super) sources_opened: usize,
+    /// Polls of so many sources, the first that were opened, bring nothing.
+    pub(super) sources_held: usize,
 }
 
 #[derive(Default)]
@@ -169,11 +170,17 @@ impl ScriptedLog {
 
     /// From now on no poll brings anything, as if the broker were far away and silent.
     pub fn hold(&self) {
-        self.state.lock().held = true;
+        self.state.lock().sources_held = usize::MAX;
+    }
+
+    /// The same for the sources that there are. Others, opened later, see the log as it is.
+    pub fn hold_opened(&self) {
+        let mut state = self.state.lock();
+        state.sources_held = state.sources_opened;
     }
 
     pub fn release(&self) {
-        self.state.lock().held = false;
+        self.state.lock().sources_held = 0;
         self.changed.notify_all();
     }
 
@@ -255,8 +262,12 @@ impl ScriptedLog {
 
     /// A source that reads this log, batches of at most `batch_records_max` at a time.
     pub fn source(&self, batch_records_max: usize) -> ScriptedSource {
+        let mut state = self.state.lock();
+        let number = state.sources_opened;
+        state.sources_opened += 1;
         ScriptedSource {
             log: self.clone(),
+            number,
             batch_records_max,
             partitions: Vec::new(),
             discovery_complete: false,
