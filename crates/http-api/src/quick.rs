@@ -19,6 +19,7 @@ use std::time::Instant;
 use httparse::{EMPTY_HEADER, Status};
 use telemetry::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::head_timer::HeadTimer;
@@ -75,6 +76,7 @@ where
         timer: HeadTimer::new(api.limits().head_timeout),
         is_set: false,
     };
+    let takes_turns = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
     let mut heard = Vec::with_capacity(HEARD_BYTES_MAX);
     let mut said = Said::default();
     let mut now = clock::monotonic();
@@ -94,6 +96,9 @@ where
                 said.bytes.clear();
             }
         }
+        if takes_turns {
+            after_the_others().await;
+        }
         stream.write_all(&said.bytes).await?;
         said.clear();
         if answered < heard.len() {
@@ -106,6 +111,22 @@ where
             return Ok(None);
         }
     }
+}
+
+/// Has those that have something to read do so first. Then all write: whoever asked them wakes for the
+/// first answer and finds the others behind it, and it is the same code that runs again and again. On a
+/// thread that shares its tasks it would wake another thread to take this one over.
+async fn after_the_others() {
+    let mut had_their_turn = false;
+    poll_fn(|context| {
+        if replace(&mut had_their_turn, true) {
+            return Poll::Ready(());
+        }
+        // Not `yield_now`, which asks the system for news in between.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What ends a wait for the next request.

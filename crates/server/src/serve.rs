@@ -34,12 +34,7 @@ pub fn run(
     started: impl FnOnce(&Listen),
 ) -> Result<(), Failure> {
     open_files::allow_all();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(http_threads())
-        .thread_name("rowtide-http")
-        .build()
-        .context("cannot start the HTTP runtime")?;
+    let runtime = http_runtime(http_threads()).context("cannot start the HTTP runtime")?;
     // Listeners first: a taken port is found out before anything is opened or read.
     let (data, admin) = runtime.block_on(async {
         let data = bind(&config.listen.data, "listen.data").await?;
@@ -90,6 +85,19 @@ pub fn run(
     });
     pipeline.stop();
     failed.map_err(Failure::Failed)
+}
+
+/// One thread needs nobody to share its tasks with, and is spared what that costs.
+fn http_runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if threads == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().thread_name("rowtide-http").build()
 }
 
 /// Half of the cores: the rest decode, and run whoever asks, which is mostly on the same machine. Threads
