@@ -22,8 +22,8 @@
 //! place is an error that names the table, never a wrong row.
 //!
 //! # Space and time
-//! The rotation keeps a table's deltas below half of its bases (plus the last checkpoint's), by
-//! rewriting about twice the bytes of each delta as bases, oldest debt first. Values are small
+//! The rotation keeps a table's deltas below its bases (plus the last checkpoint's), by rewriting
+//! about as many bytes of bases as each delta has, oldest debt first. Values are small
 //! (see [`limits`]) because sled 0.34 rewrites whole leaves of up to 16 values, moves leaves over
 //! 128 KiB into files that it neither syncs nor reliably deletes, and counts accesses, not bytes,
 //! before it evicts. Rows are packed where that makes them shorter. Where sled's files have grown past

@@ -46,8 +46,9 @@ pub const REGROWTH_PERCENT_MIN: u64 = 150;
 /// sled's default, which also bounds what it holds unwritten.
 pub const SLED_SEGMENT_BYTES: usize = 512 << 10;
 
-/// Bases rewritten per byte of delta. The deltas then stay below `1 / REWRITE_FACTOR` of the bases.
-pub const REWRITE_FACTOR: u64 = 2;
+/// Bases rewritten per byte of delta. The deltas then stay below `1 / REWRITE_FACTOR` of the bases. More would save
+/// disk and reading at the start, which packed rows have to spare, and write that much more at every checkpoint.
+pub const REWRITE_FACTOR: u64 = 1;
 
 /// A delta is charged at least this much, which bounds how many small ones are kept. Chunks not
 /// larger than it are rewritten whenever they change: a delta would not be cheaper.

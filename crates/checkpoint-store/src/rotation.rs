@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn credit_buys_the_oldest_debts() {
         let mut rotation = Rotation::default();
-        rotation.delta_written(7, 60_000, &[ChunkId(4), ChunkId(2)]);
-        rotation.delta_written(8, 60_000, &[ChunkId(1)]);
+        rotation.delta_written(7, 120_000, &[ChunkId(4), ChunkId(2)]);
+        rotation.delta_written(8, 120_000, &[ChunkId(1)]);
         assert_eq!(rotation.due(|_| BASE), [ChunkId(2), ChunkId(4)]);
         rotation.chunk_rewritten(ChunkId(2), 7, true, BASE);
         assert_eq!(rotation.oldest_delta_needed(), Some(7));

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod export;
 mod failure;
+mod huge_pages;
 mod init;
 mod inspect;
 mod log_ends;

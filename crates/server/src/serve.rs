@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
+use crate::huge_pages;
 use crate::log_ends::PipelineEnds;
 use crate::open_files;
 use crate::operator::PipelineOperator;
@@ -34,6 +35,7 @@ pub fn run(
     started: impl FnOnce(&Listen),
 ) -> Result<(), Failure> {
     open_files::allow_all();
+    huge_pages::refuse();
     let runtime = http_runtime(http_threads()).context("cannot start the HTTP runtime")?;
     // Listeners first: a taken port is found out before anything is opened or read.
     let (data, admin) = runtime.block_on(async {

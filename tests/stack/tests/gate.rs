@@ -112,11 +112,9 @@ fn registration(shop: &Postgres) -> Registration {
         .with("topic.creation.boundaries.replication.factor", "1")
 }
 
-/// Half a minute for a change to come after the end of its transaction, because servers that share two cores with a
-/// build do stand still for seconds, and a change that comes later than is waited for is one that was filtered.
 fn settings(prefix: &str) -> String {
     format!(
-        "transaction_wait = \"30s\"\nheartbeat_table = \"{prefix}.public.rowtide_heartbeat\"\n{}",
+        "heartbeat_table = \"{prefix}.public.rowtide_heartbeat\"\n{}",
         schema::configuration(prefix)
     )
 }

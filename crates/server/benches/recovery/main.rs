@@ -5,6 +5,8 @@
 //! interleaved, and medians are printed. Run by `cargo xtask bench recovery`.
 
 mod figures;
+#[path = "../../src/huge_pages.rs"]
+mod huge_pages;
 mod pipeline;
 mod process;
 mod server;
@@ -41,6 +43,7 @@ const LOOKS_EVERY: usize = 20;
 const MEGABYTE: f64 = 1e6;
 
 fn main() -> anyhow::Result<()> {
+    huge_pages::refuse();
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")

@@ -164,8 +164,8 @@ pub const QUESTIONS: &[Question] = &[
     question(
         "scarce stock",
         Asked::Sql,
-        "SELECT s.warehouse, i.name, s.quantity FROM stock s JOIN items i ON s.item = i.id WHERE s.quantity < 100 AND i.name ILIKE 'item b%'
-         ORDER BY s.quantity, i.name, s.warehouse",
+        "SELECT s.warehouse, i.name, s.quantity FROM stock s JOIN items i ON s.item = i.id WHERE s.sold > 0 AND i.name ILIKE 'item b%'
+         ORDER BY s.quantity, i.name, s.warehouse LIMIT 12",
     ),
     question(
         "as PostgREST: payments, newest first",

@@ -18,6 +18,8 @@ const REMOTE_PERCENT: u32 = 10;
 /// Restocked are so many of a warehouse's scarcest items at once.
 const RESTOCKED_ITEMS: i64 = 5;
 const CARRIERS: i32 = 10;
+/// Up to ten milliseconds, or those in each other's way do little else than to begin anew.
+const PAUSE_AFTER_CONFLICT: &str = "SELECT pg_sleep(random() / 100)";
 
 /// One row that a transaction wrote and no later one can take back: what a reader must see from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub fn any(client: &mut Client, random: &mut Rng) -> Result<Option<Receipt>, Err
     loop {
         // Each attempt chooses anew: where two were in each other's way, they shall not meet again.
         match attempt(client, random, chosen) {
-            Err(error) if is_conflict(&error) => {}
+            Err(error) if is_conflict(&error) => client.batch_execute(PAUSE_AFTER_CONFLICT)?,
             outcome => return outcome,
         }
     }
