@@ -106,7 +106,10 @@ impl Contact {
 
 impl Answers {
     fn then(self, broker: &Broker, now_us: i64, late_after_us: i64) -> Self {
+        let awaits_first = broker.waitresp_cnt > 0 && broker.rtt.cnt == 0;
         match broker.late_us() {
+            // Where answers take long, many statistics have none, and the next may take as long as the last.
+            Some(late_us) if late_us <= late_after_us && !self.steady && awaits_first => self,
             Some(late_us) if late_us <= late_after_us => Self {
                 until_us: if self.steady { now_us } else { self.until_us },
                 steady: true,
@@ -189,6 +192,11 @@ mod tests {
             assert!(check.told(&["UP:1:10:2100"]) <= 2_100);
         }
         assert_eq!(check.told(&["UP:1:10:2100"]), 2_100);
+        // The next is on its way for not so long yet.
+        assert_eq!(check.told(&["UP:1:200:-"]), 2_300);
+        assert_eq!(check.told(&["UP:1:400:-"]), 2_500);
+        assert_eq!(check.told(&["UP:1:10:101"]), 2_700);
+        assert_eq!(check.told(&["UP:1:10:101"]), 0);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Kafka as a [`Source`](change_feed::Source): the only crate that names rdkafka.
 //!
 //! Partitions are assigned by hand, for each source reads all of them; the consumer group serves lag
-//! monitors only and is never read back. Being at the end is librdkafka's partition EOF, never
-//! arithmetic on offsets. One thread looks for topics; records are read on the thread that polls.
+//! monitors only and is never read back. Being at the end is librdkafka's partition EOF, which comes with
+//! an answer that has nothing new, or that the log ended behind the last record when that was fetched: where somebody
+//! writes all the time, no answer is empty. One thread looks for topics; records are read on the thread that polls.
 //!
 //! Refuses to know what records mean, and to decide where reading begins or resumes.
 //!

@@ -1,10 +1,11 @@
 //! The calls of librdkafka that rdkafka does not offer, and with them all unsafe code of the workspace.
 //!
-//! Three things cannot be had without it:
+//! Four things cannot be had without it:
 //! - where an end or an error *was*: rdkafka's `PartitionEOF` names neither topic nor offset, and its
 //!   consumption errors name nothing at all;
 //! - header names that are not UTF-8: rdkafka unwraps them, and one strange record would end the process;
-//! - the ids of topics.
+//! - the ids of topics;
+//! - where a log ended when records were fetched: rdkafka asks the broker.
 //!
 //! Reading a queue in batches also costs half the processor time of rdkafka's `poll` per record.
 //!
@@ -34,6 +35,9 @@ pub(crate) struct PartitionReader<C: ConsumerContext + 'static> {
     /// Keeps the client alive and calls when the queue is no longer empty. Also keeps `handle`'s queue.
     _wake: PartitionQueue<C>,
     handle: Owned<librdkafka::rd_kafka_queue_t>,
+    consumer: Arc<BaseConsumer<C>>,
+    topic: CString,
+    partition: i32,
 }
 
 /// What a partition's queue holds.
@@ -73,7 +77,28 @@ impl<C: ConsumerContext> PartitionReader<C> {
         Some(Self {
             _wake: wake,
             handle: Owned::new(handle, librdkafka::rd_kafka_queue_destroy)?,
+            consumer: Arc::clone(consumer),
+            topic,
+            partition,
         })
+    }
+
+    /// Where the log ended when the newest records came that the queue has or had; no question to the broker.
+    pub(crate) fn end_as_fetched(&self) -> Option<u64> {
+        let client = self.consumer.client().native_ptr();
+        let (mut first, mut end) = (-1, -1);
+        // SAFETY: the consumer keeps the client alive, the name is a C string, and the two places are ours.
+        let code = unsafe {
+            librdkafka::rd_kafka_get_watermark_offsets(
+                client,
+                self.topic.as_ptr(),
+                self.partition,
+                &raw mut first,
+                &raw mut end,
+            )
+        };
+        let is_known = RDKafkaErrorCode::from(code) == RDKafkaErrorCode::NoError;
+        u64::try_from(end).ok().filter(|_| is_known)
     }
 
     /// Lends what the queue holds, up to `records_max`, without waiting. Returns how much that was.

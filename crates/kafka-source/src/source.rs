@@ -389,6 +389,17 @@ impl KafkaSource {
         } = intake.finish();
         partition.reading = Reading::From { next };
         partition.end = partition.end.max(next.unwrap_or_default());
+        // Who writes all the time keeps librdkafka from ever finding a log at its end.
+        let is_emptied = 0 < taken && taken < BATCH_RECORDS_MAX;
+        if is_emptied
+            && let (Some(next), Some(SourceEvent::Records(_))) = (next, events.last())
+            && reader.end_as_fetched() == Some(next)
+        {
+            events.push(SourceEvent::End {
+                partition: id,
+                next: NextOffset(next),
+            });
+        }
         if look_again {
             self.discovery.look_now();
         }

@@ -98,6 +98,21 @@ fn a_broker_that_is_away_at_the_start_is_told_and_awaited() {
 }
 
 #[test]
+fn the_end_of_a_log_that_is_always_written_to_is_known() {
+    let broker = Broker::start().unwrap();
+    broker.create_topic("shop.orders", 1).unwrap();
+    send(&broker, "shop.orders", 0..3);
+    let mut options = KafkaOptions::new("shop", &broker.bootstrap_servers(), &["shop.orders"]);
+    // As if somebody wrote before the broker gave an answer without a record: it gives none within the test.
+    let for_long = ("fetch.wait.max.ms".to_owned(), "300000".to_owned());
+    options.settings.extend([for_long]);
+    let mut source = KafkaSource::connect(options).unwrap();
+    told_until(&mut source, "DiscoveryComplete");
+    start(&mut source, 0, 0);
+    told_until(&mut source, "0 ends at 3");
+}
+
+#[test]
 fn a_broker_that_goes_away_and_comes_back_costs_no_record() {
     let broker = Broker::start().unwrap();
     broker.create_topic("shop.orders", 1).unwrap();
