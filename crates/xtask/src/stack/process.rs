@@ -166,6 +166,7 @@ pub fn id(place: &Place, part: Part) -> Option<u32> {
 
 /// Asks the parts to end, all at once, and insists where that does not help.
 pub fn stop(place: &Place, parts: &[Part], kill: bool) -> anyhow::Result<()> {
+    let stopped: Vec<u32> = parts.iter().filter_map(|part| id(place, *part)).collect();
     for part in parts {
         let signal = match part {
             _ if kill => Signal::KILL,
@@ -191,7 +192,17 @@ pub fn stop(place: &Place, parts: &[Part], kill: bool) -> anyhow::Result<()> {
     for part in parts {
         let _ = fs::remove_file(note(place, *part));
     }
+    // Who started them may be gone, and the system takes its time with orphans. Their successors would take one that
+    // is still listed for one that still runs.
+    let watch = Watch::start();
+    while stopped.iter().any(|id| is_listed(*id)) && watch.0.elapsed() < PATIENCE_TO_STOP {
+        pass();
+    }
     Ok(())
+}
+
+fn is_listed(id: u32) -> bool {
+    PathBuf::from(format!("/proc/{id}")).exists()
 }
 
 fn send(place: &Place, part: Part, signal: Signal) -> anyhow::Result<()> {
