@@ -112,9 +112,12 @@ fn registration(shop: &Postgres) -> Registration {
         .with("topic.creation.boundaries.replication.factor", "1")
 }
 
+/// Half a minute for a change to come after the end of its transaction: on two cores that seven writers, six servers and
+/// two accountants want, one of them stands still for seconds, and a change that comes later than is waited for is one
+/// that was filtered.
 fn settings(prefix: &str) -> String {
     format!(
-        "heartbeat_table = \"{prefix}.public.rowtide_heartbeat\"\n{}",
+        "transaction_wait = \"30s\"\nheartbeat_table = \"{prefix}.public.rowtide_heartbeat\"\n{}",
         schema::configuration(prefix)
     )
 }

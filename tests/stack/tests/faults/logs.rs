@@ -8,11 +8,12 @@ use crate::shop::Shop;
 use crate::turn;
 
 #[test]
-fn topics_that_grow_or_expire_are_told_from_deleted_rows() -> anyhow::Result<()> {
+fn topics_that_grow_expire_or_are_made_anew_are_told_from_deleted_rows() -> anyhow::Result<()> {
     let _turn = turn();
     let mut shop = Shop::open(|registration| registration)?;
     partitions_are_added(&mut shop)?;
-    retention_overtakes(&mut shop)
+    retention_overtakes(&mut shop)?;
+    a_topic_is_made_anew(&mut shop)
 }
 
 fn partitions_are_added(shop: &mut Shop) -> anyhow::Result<()> {
@@ -51,10 +52,38 @@ fn retention_overtakes(shop: &mut Shop) -> anyhow::Result<()> {
         let fresh = told.get("fresh");
         ensure!(*fresh.get("complete") == Exact::Bool(false), "{told}");
         ensure!(*fresh.get("lag_ms") == Exact::Null, "{told}");
+        witness.snapshot_is_ahead();
+        witness.records_overtake();
         take_a_new_snapshot(shop)?;
         rebuild(shop, "customers")
     })?;
     complete(shop, "customers", true)
+}
+
+fn a_topic_is_made_anew(shop: &mut Shop) -> anyhow::Result<()> {
+    let topics = shop.stack.topics()?;
+    shop.survives("a topic is deleted and made again", |shop, witness| {
+        let topic = shop.topic("orders");
+        // Its connector waits for the topic's successor with all that comes after.
+        witness.records_overtake();
+        topics.delete(&topic)?;
+        // The connector, or the broker for it, makes it again with the next order.
+        shop.follower
+            .until("it says what helps", "/v1/status", |status| {
+                let tables = status.get("tables").as_list()?;
+                let table = tables
+                    .iter()
+                    .find(|it| it.get("name").as_text() == Some("orders"))?;
+                let reason = table.get("reason").as_text()?;
+                reason.contains("`rowtide rebuild orders`").then_some(())
+            })?;
+        // The log that is there now has no row that was not written since.
+        rebuild(shop, "orders")?;
+        complete(shop, "orders", false)?;
+        witness.snapshot_is_ahead();
+        take_a_new_snapshot(shop)
+    })?;
+    complete(shop, "orders", true)
 }
 
 /// Waits until a table that is not to be restarted shows what comes after all that was written.

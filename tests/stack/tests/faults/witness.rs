@@ -35,6 +35,8 @@ struct Circumstances {
     connector_runs: AtomicBool,
     /// Records wait in the connector, and those of one partition overtake those of another.
     records_overtake: AtomicBool,
+    /// The connector streams once more what its newest snapshot shows.
+    snapshot_is_ahead: AtomicBool,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -76,6 +78,13 @@ impl Witness {
     pub fn records_overtake(&self) {
         self.circumstances
             .records_overtake
+            .store(true, Ordering::SeqCst);
+    }
+
+    /// From now on a row may go back to what it was before the snapshot: docs/operating.md says why.
+    pub fn snapshot_is_ahead(&self) {
+        self.circumstances
+            .snapshot_is_ahead
             .store(true, Ordering::SeqCst);
     }
 
@@ -154,8 +163,9 @@ impl Eyes {
             .get("beat")
             .as_integer()
             .with_context(|| text.clone())?;
+        let goes_on = !self.circumstances.snapshot_is_ahead.load(Ordering::SeqCst);
         ensure!(
-            self.newest <= beat,
+            self.newest <= beat || !goes_on,
             "it went back from {} to {beat}: {text}",
             self.newest
         );
