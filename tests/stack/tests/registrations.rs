@@ -37,6 +37,13 @@ fn the_quickstart_shows_an_agent_what_changes() -> anyhow::Result<()> {
 
     let site = site(&stack, "postgres.toml", shop.name())?;
     let mut server = site.start()?;
+    // A table is found, and live, before all is read that its transactions may have written elsewhere.
+    wait::until("what the quickstart sets up is in use", || {
+        let Ok(told) = server.found("/v1/tables/orders/rows", &[("max_lag", "60s")]) else {
+            return Ok(None);
+        };
+        Ok(check_fresh(&told).is_ok().then_some(()))
+    })?;
     let mut agent = Agent::start(&site)?;
     let told = agent.told(|told| rows_of(told) == 3)?;
     check_fresh(&told)?;
