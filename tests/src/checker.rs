@@ -11,6 +11,7 @@ mod bank;
 mod client;
 mod connector;
 mod demand;
+mod follower;
 mod history;
 mod judge;
 mod moment;
@@ -33,6 +34,7 @@ use crate::server::Server;
 use crate::site::Site;
 use crate::wait;
 use bank::TABLES;
+use follower::{Followed, Follower};
 use history::History;
 use judge::all_at;
 use reader::{Life, Reader};
@@ -58,6 +60,7 @@ pub struct Report {
     pub changes: u64,
     pub mishaps: u64,
     pub reads: Tally,
+    pub followed: Followed,
     /// How often the writers paused, everything was applied, and all tables were right.
     pub settled: u32,
 }
@@ -84,17 +87,19 @@ impl Checker {
         let world = World::new(self.seed)?;
         let readers = (0..self.readers).map(|_| Reader::new(rng.u64(..), world.site.data_port()));
         let mut readers: Vec<Reader> = readers.collect();
+        let mut follower = Follower::new(world.site.data_port());
         let mut report = Report::default();
         let began = moment::now();
         while report.lives < self.lives && began.elapsed() < self.time {
             let number = report.lives + 1;
             world
-                .live(number, &mut readers, &mut rng, &mut report)
+                .live(number, &mut readers, &mut follower, &mut rng, &mut report)
                 .with_context(|| format!("life {number} of seed {}", self.seed))?;
             report.lives = number;
             let history = world.history.read();
             (report.transactions, report.changes) = (history.transactions(), history.changes());
             report.mishaps = world.writer.lock().mishaps;
+            report.followed = follower.followed;
             report.reads = Tally::default();
             for reader in &readers {
                 report.reads.add(&reader.tally);
@@ -131,11 +136,15 @@ impl World {
         &self,
         number: u32,
         readers: &mut [Reader],
+        follower: &mut Follower,
         rng: &mut Rng,
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let (writing, reading) = (AtomicBool::new(true), AtomicBool::new(true));
         let is_calm = number.is_multiple_of(ROUND);
+        if rng.bool() {
+            self.write_for(Duration::from_millis(rng.u64(1_500..2_500)))?;
+        }
         let life = Life {
             number,
             seen: Mutex::default(),
@@ -144,6 +153,7 @@ impl World {
         let mut server = self.site.start()?;
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| self.write_while(&writing));
+            let follower = scope.spawn(|| follower.follow(&self.history, &life, &reading));
             let readers: Vec<_> = readers
                 .iter_mut()
                 .map(|reader| {
@@ -164,9 +174,19 @@ impl World {
             for reader in readers {
                 joined(reader)?;
             }
+            joined(follower)?;
             joined(writer)?;
             ended.and(killed)
         })
+    }
+
+    /// While nobody follows: the next life begins so far behind that its answers must say so.
+    fn write_for(&self, time: Duration) -> anyhow::Result<()> {
+        let began = moment::now();
+        while began.elapsed() < time {
+            wait::pass(self.writer.lock().write(&self.history)?);
+        }
+        Ok(())
     }
 
     fn write_while(&self, writing: &AtomicBool) -> anyhow::Result<()> {
@@ -258,6 +278,7 @@ impl fmt::Display for Report {
             "{} lives, {} transactions with {} changes of tables that are followed, {} mishaps, compared whole {} times",
             self.lives, self.transactions, self.changes, self.mishaps, self.settled
         )?;
+        writeln!(f, "{}", self.followed)?;
         write!(f, "{}", self.reads)
     }
 }

@@ -17,6 +17,8 @@ fn every_answer_is_explained_by_the_history() -> anyhow::Result<()> {
         let report = checker.run(&mut |_| ())?;
         println!("{report}");
         anyhow::ensure!(report.reads.answers() > 0 && report.settled > 0);
+        let followed = report.followed;
+        anyhow::ensure!(followed.compared > 0 && followed.resumed > 0);
         Ok(())
     })
 }

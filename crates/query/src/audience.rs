@@ -295,7 +295,7 @@ mod tests {
                 }
                 let after = version(&mut shop, *id, written);
                 rows.insert(*id, after.clone());
-                let change = RowChange { before, after, transaction: None };
+                let change = RowChange { before, after, transaction: None, meanwhile: None };
                 let mut found = Vec::new();
                 audience.unaddressed(|who| found.push(*who));
                 let unaddressed = found.clone();

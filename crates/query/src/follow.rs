@@ -19,11 +19,12 @@ use crate::run::Reader;
 use crate::tree::Query;
 
 /// What a follower is told of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// It is there, as it is after the change.
-    Upsert,
-    Delete(Reason),
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// It is there, as it is after the change; and was like this, if that is what the follower knows.
+    Upsert { before: Option<&'a Version> },
+    /// It was like this, or there was one with its key.
+    Delete { row: &'a Version, reason: Reason },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub fn is_of_own_rows(query: &BoundQuery) -> bool {
 /// Follows the rows that a query asks for. Belongs to one thread.
 pub struct Follower<'a> {
     predicate: &'a Predicate,
+    /// It may have seen the rows as they were before, or any state since.
+    is_ahead: bool,
     reader: Reader,
     writer: RowWriter<'a>,
     shapes: Arc<[Arc<Schema>]>,
@@ -79,6 +82,7 @@ impl<'a> Follower<'a> {
         );
         Self {
             predicate: &query.predicate,
+            is_ahead: false,
             reader: Reader::of_found(&query.scope),
             writer: RowWriter::new(query, Format::Objects, false, shapes),
             shapes: query.table.table.schemas().shapes(),
@@ -92,22 +96,30 @@ impl<'a> Follower<'a> {
         view.is_some_and(|view| self.predicate.test(&view) == Some(true))
     }
 
+    /// Follows rows that it may have seen already as the changes leave them, or as they were in between.
+    #[must_use]
+    pub fn ahead(self, is_ahead: bool) -> Self {
+        Self { is_ahead, ..self }
+    }
+
     /// What is told of a change, if anything.
-    pub fn told(&mut self, change: &RowChange) -> Option<Told> {
-        if !change.is_news() {
+    pub fn told<'c>(&mut self, change: &'c RowChange) -> Option<Told<'c>> {
+        if !self.is_ahead && !change.is_news() {
             return None;
         }
-        if self.meets(&change.after) {
-            return Some(Told::Upsert);
-        }
         let before = change.before.as_ref();
-        before.is_some_and(|before| self.meets(before)).then(|| {
-            Told::Delete(if change.after.is_deleted() {
-                Reason::Deleted
-            } else {
-                Reason::LeftFilter
-            })
-        })
+        if self.meets(&change.after) {
+            let before = before.filter(|_| !self.is_ahead);
+            return Some(Told::Upsert { before });
+        }
+        let (row, reason) = if change.after.is_deleted() {
+            (before.or(change.meanwhile.as_ref())?, Reason::Deleted)
+        } else {
+            (before.unwrap_or(&change.after), Reason::LeftFilter)
+        };
+        // Whether a row between these was followed is not known.
+        let is_told = self.is_ahead || before.is_some_and(|before| self.meets(before));
+        is_told.then_some(Told::Delete { row, reason })
     }
 
     /// Appends a row as an object.

@@ -22,6 +22,8 @@ pub struct RowChange {
     pub before: Option<Version>,
     /// Of a deleted key, if there is no row now.
     pub after: Version,
+    /// A row that came and went: there was none before, and is none now. It is news for who has seen it in between.
+    pub meanwhile: Option<Version>,
     /// The transaction that wrote it last.
     pub transaction: Option<Transaction>,
 }
@@ -40,12 +42,12 @@ impl RowChange {
 
     fn memory_bytes(&self) -> usize {
         // A row that is there now is counted by its table; once it is replaced, it is the one before.
-        let before = self.before.as_ref().map_or(0, Version::memory_bytes);
-        size_of::<Self>() + before
+        let gone = self.before.as_ref().or(self.meanwhile.as_ref());
+        size_of::<Self>() + gone.map_or(0, Version::memory_bytes)
     }
 }
 
-/// What changes come to together: of each key, from what it was at first to what it is at last.
+/// What changes come to together: of each key, from what it was at first to what it is at last, also where that is the same.
 #[must_use]
 pub fn merged<'a>(changes: impl IntoIterator<Item = &'a RowChange>) -> Vec<RowChange> {
     let mut places: HashMap<&[u8], usize, foldhash::fast::FixedState> = HashMap::default();
@@ -53,14 +55,18 @@ pub fn merged<'a>(changes: impl IntoIterator<Item = &'a RowChange>) -> Vec<RowCh
     for change in changes {
         if let Some(at) = places.get(change.after.key()) {
             let known = &mut merged[*at];
-            known.after = change.after.clone();
+            let last = std::mem::replace(&mut known.after, change.after.clone());
             known.transaction = change.transaction;
+            let came = [Some(last), change.meanwhile.clone(), known.meanwhile.take()];
+            if known.before.is_none() && known.after.is_deleted() {
+                let mut came = came.into_iter().flatten();
+                known.meanwhile = came.find(|version| !version.is_deleted());
+            }
         } else {
             places.insert(change.after.key(), merged.len());
             merged.push(change.clone());
         }
     }
-    merged.retain(RowChange::is_news);
     merged
 }
 

@@ -70,13 +70,14 @@ impl Place {
     }
 
     /// Tells what these cuts changed, as one, and goes there. Of a single one maybe only these rows are looked at.
-    /// Answers whether that is anything.
+    /// Who is ahead may have seen any of it. Answers whether that is anything.
     pub fn tell(
         &mut self,
         api: &ApiState,
         followed: &Followed,
         commits: &[Arc<Commit>],
         only: Option<&[u32]>,
+        is_ahead: bool,
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(last) = commits.last() else {
@@ -111,7 +112,7 @@ impl Place {
                     together.iter().collect()
                 }
             };
-            let mut follower = Follower::new(query, api.shapes());
+            let mut follower = Follower::new(query, api.shapes()).ahead(is_ahead);
             let mut spelling = Spelling {
                 form: followed.form,
                 out,

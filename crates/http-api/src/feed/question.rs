@@ -244,7 +244,7 @@ impl Log {
         only: Option<&[u32]>,
     ) {
         let (mut piece, one) = (Vec::new(), std::slice::from_ref(commit));
-        self.is_unheard |= self.place.tell(api, followed, one, only, &mut piece);
+        self.is_unheard |= self.place.tell(api, followed, one, only, false, &mut piece);
         if piece.is_empty() {
             return;
         }

@@ -23,29 +23,27 @@ impl Spelling<'_> {
         if self.form == Form::Bell {
             return true;
         }
-        let name = match told {
-            Told::Upsert => "upsert",
-            Told::Delete(_) => "delete",
+        let (name, shown) = match told {
+            Told::Upsert { .. } => ("upsert", &change.after),
+            Told::Delete { row, .. } => ("delete", row),
         };
         self.begin(name, None);
         let out = &mut *self.out;
         write_table(table, out);
-        let shown = match (&change.before, told) {
-            (Some(before), Told::Delete(_)) => before,
-            _ => &change.after,
-        };
         follower.write_key(shown, out);
-        if told == Told::Upsert {
-            out.extend_from_slice(b",\"row\":");
-            follower.write_row(shown, out);
-            if let Some(before) = &change.before {
-                out.extend_from_slice(b",\"changed\":");
-                follower.write_changed(before, &change.after, out);
+        match told {
+            Told::Upsert { before } => {
+                out.extend_from_slice(b",\"row\":");
+                follower.write_row(shown, out);
+                if let Some(before) = before {
+                    out.extend_from_slice(b",\"changed\":");
+                    follower.write_changed(before, shown, out);
+                }
             }
-        }
-        if let Told::Delete(reason) = told {
-            out.extend_from_slice(b",\"reason\":");
-            respond::write_json(&reason.as_str(), out);
+            Told::Delete { reason, .. } => {
+                out.extend_from_slice(b",\"reason\":");
+                respond::write_json(&reason.as_str(), out);
+            }
         }
         if let Some(tx) = text_of(change.transaction) {
             out.extend_from_slice(b",\"tx\":");

@@ -135,14 +135,15 @@ impl Standing {
         if let Some(reason) = commits.iter().find_map(|commit| anew(commit, &ids)) {
             return Step::Anew(reason);
         }
-        self.over = None;
+        let is_ahead = self.over.take().is_some();
         let mut out = Vec::new();
         if as_one {
-            self.place.tell(api, followed, &commits, None, &mut out);
+            self.place
+                .tell(api, followed, &commits, None, is_ahead, &mut out);
         } else {
             for commit in &commits {
                 let one = std::slice::from_ref(commit);
-                self.place.tell(api, followed, one, None, &mut out);
+                self.place.tell(api, followed, one, None, false, &mut out);
             }
         }
         if commits.len() < commits_max && self.place.at < newest.id {

@@ -105,26 +105,26 @@ fn answered(
     let fresh = fresh::of_table(cut, table, api.now_ms());
     let fresh = floor.judged(cut, [&**table], fresh)?;
     let since = AsOf::decode(since).map_err(|_| error::bad_since())?;
-    let changes = changes(api, cut, table, &since)?;
+    let (is_ahead, changes) = changes(api, cut, table, &since)?;
     timing.found();
     let (mut body, mut deleted) = (b"{\"changed\":[".to_vec(), Vec::new());
     let start = body.len();
-    let mut follower = Follower::new(&query, api.shapes());
+    let mut follower = Follower::new(&query, api.shapes()).ahead(is_ahead);
     for change in &changes {
-        match (follower.told(change), &change.before) {
-            (Some(Told::Upsert), _) => {
+        match follower.told(change) {
+            Some(Told::Upsert { .. }) => {
                 if body.len() > start {
                     body.push(b',');
                 }
                 follower.write_row(&change.after, &mut body);
             }
-            (Some(Told::Delete(_)), Some(before)) => {
+            Some(Told::Delete { row, .. }) => {
                 if !deleted.is_empty() {
                     deleted.push(b',');
                 }
-                follower.write_key(before, &mut deleted);
+                follower.write_key(row, &mut deleted);
             }
-            _ => {}
+            None => {}
         }
         if body.len() + deleted.len() > BATCH_BYTES_MAX {
             return Err(error::since_expired());
@@ -138,18 +138,18 @@ fn answered(
     Ok(respond::json(body, &fresh, &timing))
 }
 
-/// What changed of a table between a token and a cut.
+/// What changed of a table between a token and a cut, or from before the token on: then who has it may be ahead of that.
 fn changes(
     api: &ApiState,
     cut: &Cut,
     table: &TableCut,
     since: &AsOf,
-) -> Result<Vec<RowChange>, ApiError> {
+) -> Result<(bool, Vec<RowChange>), ApiError> {
     let newest = api.store().name_of(cut.id);
-    let after = match resume(&api.store().changes(), &[&table.table], newest, since) {
-        Resume::After(after) => after,
+    let (is_ahead, after) = match resume(&api.store().changes(), &[&table.table], newest, since) {
+        Resume::After(after) => (false, after),
         Resume::Over(after) => match reach([table], since) {
-            Reach::Reached => after,
+            Reach::Reached => (true, after),
             Reach::NotYet(_) => return Err(error::since_ahead()),
             Reach::OtherLog(_) => return Err(error::since_expired()),
         },
@@ -167,5 +167,5 @@ fn changes(
             None => {}
         }
     }
-    Ok(merged(rows))
+    Ok((is_ahead, merged(rows)))
 }

@@ -18,6 +18,12 @@ fn order(shop: &mut Shop, id: i64, status: &str) {
     shop.put("orders", &[Int(id), Text(status), Null, Null]);
 }
 
+/// Publishes what was written, as the state of the log up to an offset.
+fn read_to(shop: &mut Shop, offset: u64) {
+    shop.set_facts("orders", |facts| facts.offsets = vec![(0, offset)]);
+    shop.publish();
+}
+
 /// A stream that is being read.
 struct Feed {
     body: Body,
@@ -172,6 +178,74 @@ async fn a_stream_goes_on_where_another_one_stopped() {
     let head = format!("GET /v1/changes?tables=orders&since={token}");
     let nothing = Feed::open(&api, &head).await.until("up_to_date").await;
     assert!(!nothing.contains("upsert"), "{nothing}");
+}
+
+/// Another process reads the same log in cuts of its own: what had been told of between two of them must be put right.
+#[tokio::test]
+async fn who_has_seen_more_elsewhere_is_told_of_all_that_it_may_have_seen() {
+    let mut one = Shop::keeping();
+    for id in 71..74 {
+        order(&mut one, id, "a");
+    }
+    read_to(&mut one, 4);
+    let (_, body) = get(&one.api(), "/v1/tables/orders/rows?id=gt.70").await;
+    assert_eq!(body["count"], 3, "{body}");
+    let seen = AsOf {
+        cut: None,
+        ..AsOf::decode(body["fresh"]["as_of"].as_str().unwrap()).unwrap()
+    };
+
+    let mut other = Shop::keeping();
+    order(&mut other, 8, "b");
+    read_to(&mut other, 1);
+    for (id, status) in [(71, "a"), (72, "a"), (73, "a"), (72, "b")] {
+        order(&mut other, id, status);
+    }
+    other.delete("orders", Int(71));
+    read_to(&mut other, 6);
+    let head = format!("GET /v1/changes?tables=orders&since={}", seen.encode());
+    let mut told = String::new();
+    for filter in ["", "&filter=status.eq.a"] {
+        let mut feed = Feed::open(&other.api(), &format!("{head}{filter}")).await;
+        told += &without_ids(&feed.until("commit").await);
+    }
+    let since = format!("status=eq.a&select=id&since={}", seen.encode());
+    let (_, body) = get(&other.api(), &format!("/v1/tables/orders/rows?{since}")).await;
+    writeln!(told, "{} {}", body["changed"], body["deleted"]).unwrap();
+    expect![[r#"
+        retry: 1000
+
+        event: delete
+        data: {"table":"orders","key":[71],"reason":"deleted"}
+
+        event: upsert
+        data: {"table":"orders","key":[72],"row":{"id":72,"status":"b","total":null,"doc":null}}
+
+        event: upsert
+        data: {"table":"orders","key":[73],"row":{"id":73,"status":"a","total":null,"doc":null}}
+
+        event: commit
+        id: ID
+        data: {"commit_time":"2023-11-14T22:13:18.412Z"}
+
+        retry: 1000
+
+        event: delete
+        data: {"table":"orders","key":[71],"reason":"deleted"}
+
+        event: delete
+        data: {"table":"orders","key":[72],"reason":"left_filter"}
+
+        event: upsert
+        data: {"table":"orders","key":[73],"row":{"id":73,"status":"a","total":null,"doc":null}}
+
+        event: commit
+        id: ID
+        data: {"commit_time":"2023-11-14T22:13:18.412Z"}
+
+        [{"id":73}] [[71],[72]]
+    "#]]
+    .assert_eq(&told);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ impl Recording {
         self.changes.push(RowChange {
             before: before.filter(|before| !before.is_deleted()).cloned(),
             after: after.clone(),
+            meanwhile: None,
             transaction: self.transaction,
         });
     }
