@@ -1,4 +1,7 @@
-//! Checkpoints that fail: when the next is tried, and whether it begins in a fresh place.
+//! When the next checkpoint is tried, and whether it begins in a fresh place after some that failed.
+//!
+//! Who writes much, as while all of a log is read, would write all the time: what takes long is done less often, and what
+//! changes twice meanwhile is written once.
 //!
 //! Tables in memory are whole whatever the disk does, so a failing disk stops nothing but checkpoints. It is
 //! tried again for as long as the process lives, sooner at first and then every few seconds: a full disk
@@ -11,7 +14,8 @@ use checkpoint_store::CheckpointError;
 use telemetry::{CheckpointEvent, Event};
 
 use crate::settings::limits::{
-    CHECKPOINT_RETRY_FIRST, CHECKPOINT_RETRY_LONGEST, UNREADABLE_ATTEMPTS_MAX,
+    CHECKPOINT_PARTS, CHECKPOINT_RETRY_FIRST, CHECKPOINT_RETRY_LONGEST, CHECKPOINTS_APART_MAX,
+    UNREADABLE_ATTEMPTS_MAX,
 };
 use crate::status::CheckpointTrouble;
 
@@ -22,13 +26,16 @@ pub(crate) struct Attempts {
     /// The last so many met a store that cannot be read.
     unreadable: u32,
     anew: bool,
+    /// How long the last one took that succeeded.
+    took: Duration,
 }
 
 impl Attempts {
-    /// How long after an attempt the next one is due.
+    /// How long after the beginning of an attempt, or the end of one that failed, the next one is due.
     pub fn pause(&self, interval: Duration) -> Duration {
         let Some(trouble) = &self.trouble else {
-            return interval;
+            let apart = self.took * CHECKPOINT_PARTS;
+            return interval.max(apart.min(CHECKPOINTS_APART_MAX));
         };
         let doublings = trouble.attempts.saturating_sub(1).min(16);
         (CHECKPOINT_RETRY_FIRST * 2_u32.pow(doublings)).min(CHECKPOINT_RETRY_LONGEST)
@@ -74,8 +81,12 @@ impl Attempts {
         });
     }
 
-    pub fn succeeded(&mut self, now_ms: i64) {
-        let Self { trouble, anew, .. } = std::mem::take(self);
+    pub fn succeeded(&mut self, took: Duration, now_ms: i64) {
+        let now = Self {
+            took,
+            ..Self::default()
+        };
+        let Self { trouble, anew, .. } = std::mem::replace(self, now);
         if let Some(trouble) = trouble {
             let failing_ms = now_ms.saturating_sub(trouble.since_ms).max(0);
             Event::Checkpoint(CheckpointEvent::Back {
@@ -141,11 +152,22 @@ mod tests {
         let trouble = attempts.trouble().unwrap();
         assert_eq!((trouble.since_ms, trouble.attempts), (0, 40));
         assert!(trouble.detail.contains("Make room"), "{}", trouble.detail);
-        attempts.succeeded(50);
+        attempts.succeeded(Duration::from_millis(100), 50);
         assert_eq!(
             (attempts.trouble(), attempts.pause(interval)),
             (None, interval)
         );
+    }
+
+    #[test]
+    fn what_takes_long_is_done_less_often() {
+        let (mut attempts, interval) = (Attempts::default(), Duration::from_secs(1));
+        attempts.succeeded(Duration::from_secs(3), 0);
+        assert_eq!(attempts.pause(interval), Duration::from_secs(12));
+        attempts.succeeded(Duration::from_mins(3), 0);
+        assert_eq!(attempts.pause(interval), Duration::from_secs(30));
+        attempts.succeeded(Duration::from_millis(3), 0);
+        assert_eq!(attempts.pause(interval), interval);
     }
 
     #[test]
@@ -160,7 +182,7 @@ mod tests {
         // No room for it: it is still what has to be done.
         attempts.failed(&full(), 4);
         assert!(attempts.anew());
-        attempts.succeeded(5);
+        attempts.succeeded(Duration::ZERO, 5);
         assert!(!attempts.anew());
     }
 }

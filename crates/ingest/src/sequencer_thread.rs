@@ -190,7 +190,7 @@ impl SequencerThread {
                     rows: committed.rows,
                 })
                 .emit();
-                self.attempts.succeeded(now_ms);
+                self.attempts.succeeded(answer.took, now_ms);
                 self.sequencer.checkpoint_done(answer.pending);
                 self.board.update(|report| {
                     report.checkpoint.state = if volatile {

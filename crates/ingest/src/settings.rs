@@ -37,6 +37,9 @@ pub mod limits {
     pub const UNREADABLE_KEPT_MAX: usize = 20;
     /// Requests of operators that wait for the sequencer.
     pub const REQUESTS_MAX: usize = 16;
+    /// Checkpoints are made for one of so many parts of the time, at most, unless they would be further apart than this.
+    pub const CHECKPOINT_PARTS: u32 = 4;
+    pub const CHECKPOINTS_APART_MAX: Duration = Duration::from_secs(30);
     /// The pause after a checkpoint that failed; twice as long after each further one, up to the longest.
     pub const CHECKPOINT_RETRY_FIRST: Duration = Duration::from_millis(250);
     pub const CHECKPOINT_RETRY_LONGEST: Duration = Duration::from_secs(5);

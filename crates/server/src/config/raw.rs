@@ -324,8 +324,8 @@ pub struct RawQuarantine {
 #[serde(deny_unknown_fields, default)]
 pub struct RawCheckpoint {
     /// How often what changed is written to the data directory: a duration (`500ms`, `1s`, `1m`). A crash
-    /// costs at most this much to be read again, and some seconds where reading keeps all cores busy: writing
-    /// gives way to it.
+    /// costs at most this much to be read again. Where writing takes longer than a quarter of it, as while all of a log
+    /// is read, the next begins four times as long after the last began as that took (30 s at most), and reading comes first.
     #[schemars(extend("default" = "1s"))]
     pub interval: Option<String>,
 }
