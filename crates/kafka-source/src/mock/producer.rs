@@ -72,6 +72,20 @@ impl PlainProducer {
         Self::with(&config)
     }
 
+    /// To an in-process broker under load: in few batches that are large as they lie there. For every fetch it goes through the
+    /// batches of a partition from the first one on, and it keeps 5 MB of them.
+    ///
+    /// # Errors
+    /// If librdkafka refuses.
+    pub fn to_mock(bootstrap_servers: &str) -> Result<Self, BrokerError> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", bootstrap_servers)
+            .set("compression.type", "none")
+            .set("linger.ms", "5");
+        Self::with(&config)
+    }
+
     /// Makes a topic in a cluster, of which one broker keeps each partition.
     ///
     /// # Errors

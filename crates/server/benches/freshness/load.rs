@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kafka_source::mock::Broker;
+use kafka_source::mock::PlainProducer;
 use telemetry::clock;
 
 use crate::moments::Moments;
@@ -54,7 +54,7 @@ pub fn probe_of(transaction: u64) -> Option<u64> {
 
 /// Writes until it is told to stop; events a second, as they came to be.
 pub fn start(
-    broker: Broker,
+    producer: PlainProducer,
     moments: Arc<Moments>,
     running: Arc<AtomicBool>,
 ) -> JoinHandle<anyhow::Result<f64>> {
@@ -67,7 +67,7 @@ pub fn start(
         {
             let due = moments.now().saturating_sub(began).as_secs_f64() * TRANSACTIONS_PER_S as f64;
             while written < due as u64 {
-                write(&broker, &moments, written, &mut random)?;
+                write(&producer, &moments, written, &mut random)?;
                 written += 1;
             }
             #[expect(
@@ -76,14 +76,14 @@ pub fn start(
             )]
             std::thread::sleep(PAUSE);
         }
-        broker.flush()?;
+        producer.flush()?;
         let seconds = moments.now().saturating_sub(began).as_secs_f64();
         Ok((written * EVENTS_A_TRANSACTION) as f64 / seconds)
     })
 }
 
 fn write(
-    broker: &Broker,
+    producer: &PlainProducer,
     moments: &Moments,
     nth: u64,
     random: &mut fastrand::Rng,
@@ -96,7 +96,7 @@ fn write(
         let id = format!("{transaction}:{}", lsn(event));
         let value = format!(r#"{{"status":"{status}","id":"{id}",{counts},"ts_ms":{now_ms}}}"#);
         let key = format!(r#"{{"id":"{id}"}}"#);
-        send(broker, &transaction_topic(), &key, &value, now_ms)
+        send(producer, &transaction_topic(), &key, &value, now_ms)
     };
     boundary("BEGIN", 0, r#""event_count":null,"data_collections":null"#)?;
     for table in 0..TABLES {
@@ -116,7 +116,7 @@ fn write(
             moments.sent(probe);
         }
         let key = format!(r#"{{"id":{id}}}"#);
-        send(broker, &topic(table), &key, &value, now_ms)?;
+        send(producer, &topic(table), &key, &value, now_ms)?;
     }
     let each = (0..TABLES)
         .map(|table| format!(r#"{{"data_collection":"public.t{table}","event_count":1}}"#));
@@ -128,9 +128,15 @@ fn write(
     )
 }
 
-fn send(broker: &Broker, topic: &str, key: &str, value: &str, now_ms: i64) -> anyhow::Result<()> {
+fn send(
+    producer: &PlainProducer,
+    topic: &str,
+    key: &str,
+    value: &str,
+    now_ms: i64,
+) -> anyhow::Result<()> {
     let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
-    Ok(broker.send((topic, 0), key, value, [], Some(now_ms))?)
+    Ok(producer.send((topic, 0), key, value, [], Some(now_ms))?)
 }
 
 fn event(table: u64, id: u64, transaction: u64, lsn: u64, now_ms: i64, probe: u64) -> String {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use kafka_source::mock::Broker;
+use kafka_source::mock::{Broker, PlainProducer};
 use mimalloc::MiMalloc;
 
 use crate::load::{EVENTS_PER_S, TABLES};
@@ -54,7 +54,8 @@ fn main() -> anyhow::Result<()> {
     let moments = Moments::for_a_run_of(ROUND * (rounds as u32 + 2));
     let running = Arc::new(AtomicBool::new(true));
     let consumer = consumer::start(&broker, Arc::clone(&moments), Arc::clone(&running))?;
-    let writer = load::start(broker.clone(), Arc::clone(&moments), Arc::clone(&running));
+    let producer = PlainProducer::to_mock(&broker.bootstrap_servers())?;
+    let writer = load::start(producer, Arc::clone(&moments), Arc::clone(&running));
     let directory = tempfile::tempdir()?;
     let server = Server::start(directory.path(), &broker.bootstrap_servers())?;
     server.wait_for_probes(&moments)?;

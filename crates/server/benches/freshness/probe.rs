@@ -11,6 +11,8 @@ use crate::http::Connection;
 use crate::load::{PROBED_ROW, PROBED_TABLE, PROBES_PER_S, transaction_of};
 use crate::moments::Moments;
 
+/// Between two looks at the row: who never pauses takes a core, and measures how the rest does without it.
+const PAUSE: Duration = Duration::from_micros(500);
 /// Who waits at the same time, each for a probe of its own.
 const WAITING: u64 = 8;
 /// So far ahead is what is waited for: it is on its way when the wait begins at the latest.
@@ -72,6 +74,11 @@ fn poll(server: SocketAddr, moments: &Moments, until: Duration) -> anyhow::Resul
         let first = newest.map_or(shown, |newest| newest + 1);
         seen.extend((first..=shown).map(|probe| (probe, now)));
         newest = Some(shown);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "looking again and again is what is measured"
+        )]
+        std::thread::sleep(PAUSE);
     }
     Ok(seen)
 }
@@ -100,7 +107,11 @@ fn wait(
 impl fmt::Display for Prober {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Polling => write!(f, "asking for a row again and again over one connection"),
+            Self::Polling => write!(
+                f,
+                "asking for a row every {} µs or so, over one connection",
+                PAUSE.as_micros()
+            ),
             Self::Waiting => write!(f, "GET /v1/wait?at_least=tx:… over {WAITING} connections"),
         }
     }

@@ -49,7 +49,7 @@ impl Kind {
 
     fn path(self, nth: usize) -> String {
         match self {
-            Self::Waiters => "/v1/wait?at_least=tx:4000000000&wait=60s&tables=orders".to_owned(),
+            Self::Waiters => "/v1/wait?at_least=tx:1000000000&wait=60s&tables=orders".to_owned(),
             Self::Feeds => {
                 let row = nth as u64 % QUIET_ROWS;
                 format!("/v1/changes?tables=orders&filter=id.eq.{row}")
