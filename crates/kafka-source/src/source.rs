@@ -390,9 +390,10 @@ impl KafkaSource {
         partition.reading = Reading::From { next };
         partition.end = partition.end.max(next.unwrap_or_default());
         // Who writes all the time keeps librdkafka from ever finding a log at its end.
-        let is_emptied = 0 < taken && taken < BATCH_RECORDS_MAX;
+        let is_emptied = taken < BATCH_RECORDS_MAX && stopped.is_none();
         if is_emptied
-            && let (Some(next), Some(SourceEvent::Records(_))) = (next, events.last())
+            && let (Some(next), Some(SourceEvent::Records(last))) = (next, events.last())
+            && last.partition == id
             && reader.end_as_fetched() == Some(next)
         {
             events.push(SourceEvent::End {

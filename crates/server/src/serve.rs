@@ -9,6 +9,7 @@ use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings, 
 use query::relation::Relations;
 use row_model::SchemaCatalog;
 use telemetry::{MetricsPage, clock};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -90,14 +91,11 @@ pub fn run(
 }
 
 /// One thread needs nobody to share its tasks with, and is spared what that costs.
-fn http_runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = if threads == 1 {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
-    if threads > 1 {
-        builder.worker_threads(threads);
+fn http_runtime(threads: usize) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads);
+    if threads == 1 {
+        builder = Builder::new_current_thread();
     }
     builder.enable_all().thread_name("rowtide-http").build()
 }

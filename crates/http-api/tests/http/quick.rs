@@ -161,6 +161,16 @@ fn without_id((lines, body): (Vec<String>, String)) -> (Vec<String>, String) {
 
 #[tokio::test]
 async fn a_connection_may_go_on_with_anything() {
+    go_on_with_anything().await;
+}
+
+/// On a thread of its own connections take turns; on several they do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_may_on_several_threads() {
+    go_on_with_anything().await;
+}
+
+async fn go_on_with_anything() {
     let serving = Serving::start().await;
     let mut client = serving.connect().await;
     assert_eq!(client.status(NEW).await, "200");
