@@ -113,7 +113,10 @@ fn cargo_fuzz(root: &Path, chore: &str, target: &[&str]) -> Command {
     let mut command = Command::new(cargo);
     command.arg("fuzz").arg(chore).current_dir(root);
     if chore != "--version" {
-        command.args(["--sanitizer", "none"]).args(target);
+        // With the one unit that cargo-fuzz would have, one core builds alone.
+        command
+            .args(["--sanitizer", "none", "--codegen-units", "16"])
+            .args(target);
     }
     command
 }

@@ -21,14 +21,18 @@ pub struct SimulateArguments {
     /// Begins no more seeds after so many minutes
     #[arg(long)]
     minutes: Option<u64>,
+    /// What it is built in
+    #[arg(long, default_value = "checked")]
+    profile: String,
 }
 
 pub fn run(root: &Path, arguments: &SimulateArguments) -> anyhow::Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["test", "--quiet", "--profile", "simulation"])
-        .args(["--package", "ingest", "--test", "simulation", "--"])
+        .args(["test", "--quiet", "--profile", &arguments.profile])
+        // Of the whole workspace, so that crates have the features that they have for all other tests, and are not built again.
+        .args(["--workspace", "--test", "simulation", "--"])
         .args(["--exact", TEST, "--nocapture"])
         .current_dir(root)
         .env("ROWTIDE_SEED", arguments.seed.to_string())

@@ -13,7 +13,8 @@ use super::process::run;
 
 const COPY_JARS: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 const REGISTRY: &str = "io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all";
-const TOXIPROXY: &str = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0";
+/// The last one that the Go of Debian 12 builds.
+const TOXIPROXY: &str = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.7.0";
 
 /// What a part needs of the system, by something that is there when the package is.
 const SYSTEM: &[(&[Part], Witness, &str)] = &[

@@ -261,9 +261,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = place(&folder);
         launch(&place, PART, &[], Command::new("sleep").arg("1000")).unwrap();
-        assert!(runs(&place, PART));
+        let id = id(&place, PART).unwrap();
         stop(&place, &[PART], false).unwrap();
         assert!(!runs(&place, PART));
+        assert!(!is_listed(id));
         // Nothing is left to stop, and that is no error.
         stop(&place, &[PART], true).unwrap();
     }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::part::Part;
 use super::place::Place;
-use super::{alone, process, start, stop};
+use super::{alone, clean, process, start, stop};
 
 /// Names the binary that is tested, where it is not to be built.
 const BINARY: &str = "BLACK_BOX_BINARY";
@@ -22,6 +22,9 @@ pub struct TestArguments {
     /// One file of `tests/stack/tests` alone
     #[arg(long)]
     test: Option<String>,
+    /// What the binary that is tested is built in
+    #[arg(long, default_value = "checked")]
+    profile: String,
     /// What else the tests' harness is to be told, after `--`
     #[arg(last = true)]
     harness: Vec<String>,
@@ -43,6 +46,18 @@ pub fn bench(place: &Place, cases: &[String]) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Starts what is not running of these, without what it stored: a connector that a test was cut off from would run again,
+/// and load a machine that is measured.
+fn start_anew(place: &Place, parts: &[Part]) -> anyhow::Result<Vec<Part>> {
+    let down: Vec<Part> = parts
+        .iter()
+        .copied()
+        .filter(|part| !process::runs(place, *part))
+        .collect();
+    clean(place, &down)?;
+    start(place, &down)
+}
+
 /// Starts what is not running of these, does something with them, and stops that again.
 fn with_parts(
     place: &Place,
@@ -56,7 +71,7 @@ fn with_parts(
         .filter(|part| process::runs(place, *part))
         .collect();
     let tested = {
-        let started = alone(place, "lock").and_then(|_alone| start(place, parts));
+        let started = alone(place, "lock").and_then(|_alone| start_anew(place, parts));
         eprintln!("stack: all up after {:.0} s", whole.seconds());
         started.and_then(|_| work())
     };
@@ -94,7 +109,7 @@ fn cargo_path() -> OsString {
 fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     let mut command = cargo(place)?;
     if std::env::var_os(BINARY).is_none() {
-        command.env(BINARY, binary(place)?);
+        command.env(BINARY, binary(place, &arguments.profile)?);
     }
     command
         .args(["test", "--package", "real-stack", "--features", "stack"])
@@ -110,11 +125,11 @@ fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     Ok(ended.success())
 }
 
-/// Builds what is tested: with TLS, by the system's OpenSSL.
-fn binary(place: &Place) -> anyhow::Result<PathBuf> {
+/// Builds what is tested: with TLS, by the system's OpenSSL, and optimised, because it shares the machine with all servers.
+fn binary(place: &Place, profile: &str) -> anyhow::Result<PathBuf> {
     let built = Command::new(cargo_path())
-        .args(["build", "--quiet", "--workspace", "--bin", "rowtide"])
-        .args(["--features", "server/tls-system"])
+        .args(["build", "--quiet", "--profile", profile])
+        .args(["--bin", "rowtide", "--features", "tls-system"])
         .current_dir(place.project())
         .status()
         .context("cannot run cargo")?;
@@ -123,6 +138,7 @@ fn binary(place: &Place) -> anyhow::Result<PathBuf> {
         .map_or_else(|| place.project().join("target"), PathBuf::from);
     // Another build replaces the one in the target folder, perhaps in the middle of a test.
     let own = place.path("rowtide");
-    fs::copy(target.join("debug/rowtide"), &own)?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    fs::copy(target.join(folder).join("rowtide"), &own)?;
     Ok(own)
 }

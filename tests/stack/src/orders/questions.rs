@@ -74,8 +74,8 @@ pub const QUESTIONS: &[Question] = &[
     ),
     question(
         "what comparisons with null leave out",
-        Asked::List("customers/rows?not.or=(phone.eq.%2B46 40 100001,payments.gt.3)&select=warehouse,district,id&order=id,warehouse,district&limit=1000"),
-        "SELECT warehouse, district, id FROM customers WHERE NOT (phone = '+46 40 100001' OR payments > 3)
+        Asked::List("customers/rows?not.or=(phone.eq.%2B46 40 100001,discount.gt.0.1)&select=warehouse,district,id&order=id,warehouse,district&limit=1000"),
+        "SELECT warehouse, district, id FROM customers WHERE NOT (phone = '+46 40 100001' OR discount > 0.1)
          ORDER BY id, warehouse, district",
     ),
     question(
@@ -103,11 +103,11 @@ pub const QUESTIONS: &[Question] = &[
          JOIN items i ON i.id = l.item GROUP BY o.warehouse, o.district, o.id ORDER BY o.warehouse, o.district, o.id LIMIT 60",
     ),
     question(
-        "customers to whom one carrier brought nothing",
+        "customers to whom one carrier brought none of the first orders",
         Asked::Query(r#"{"from":"customers","select":["warehouse","district","id","deliveries"],
-            "where":[{"not":{"rel":"bought","where":[{"column":"carrier","op":"eq","value":3}]}}],"order":["id","warehouse","district"],"limit":1000}"#),
+            "where":[{"not":{"rel":"bought","where":[{"column":"carrier","op":"eq","value":3},{"column":"id","op":"lte","value":9}]}}],"order":["id","warehouse","district"],"limit":1000}"#),
         "SELECT warehouse, district, id, deliveries FROM customers c WHERE NOT EXISTS (SELECT 1 FROM orders o
-           WHERE (o.warehouse, o.district, o.customer) = (c.warehouse, c.district, c.id) AND o.carrier = 3)
+           WHERE (o.warehouse, o.district, o.customer) = (c.warehouse, c.district, c.id) AND o.carrier = 3 AND o.id <= 9)
          ORDER BY id, warehouse, district",
     ),
     question(
