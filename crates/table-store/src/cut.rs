@@ -200,7 +200,8 @@ impl TableStore {
     }
 
     /// The next cuts after one that changed any of these tables, at most so many; `None` if some of them are not held
-    /// (any more). It may tell of a cut a moment before that is the newest.
+    /// (any more). Changes are there a moment before their cut can be read, and are told of from then on: who has heard of
+    /// them must not find less.
     #[must_use]
     pub fn changes_after(
         &self,
@@ -208,7 +209,8 @@ impl TableStore {
         tables: &[TableId],
         commits_max: usize,
     ) -> Option<Vec<Arc<Commit>>> {
-        self.ring.read().after(cut, tables, commits_max)
+        let newest = self.published.load().id;
+        self.ring.read().between(cut, newest, tables, commits_max)
     }
 
     /// What one cut changed, if that is held.
@@ -217,10 +219,11 @@ impl TableStore {
         self.ring.read().of(cut)
     }
 
-    /// All changes that are held.
+    /// All changes that are held of cuts that can be read.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        self.ring.read().all()
+        let newest = self.published.load().id;
+        self.ring.read().until(newest)
     }
 
     /// What to call cuts of this process by.

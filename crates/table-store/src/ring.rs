@@ -193,10 +193,12 @@ impl Ring {
         *self = Self::from(at);
     }
 
-    /// The next cuts after one that changed any of these tables, at most so many; `None` if some of them are not held.
-    pub fn after(
+    /// The next cuts after one, and up to another, that changed any of these tables, at most so many; `None` if some of them are
+    /// not held.
+    pub fn between(
         &self,
         cut: CutId,
+        last: CutId,
         tables: &[TableId],
         commits_max: usize,
     ) -> Option<Vec<Arc<Commit>>> {
@@ -206,6 +208,7 @@ impl Ring {
         }
         let first = self.commits.partition_point(|commit| commit.cut <= cut);
         let after = self.commits.range(first..);
+        let after = after.take_while(|commit| commit.cut <= last);
         let after = after.filter(|commit| tables.iter().any(|table| commit.of(*table).is_some()));
         Some(after.take(commits_max).cloned().collect())
     }
@@ -216,10 +219,37 @@ impl Ring {
         found.ok().map(|at| Arc::clone(&self.commits[at]))
     }
 
-    pub fn all(&self) -> Changes {
+    pub fn until(&self, last: CutId) -> Changes {
+        let commits = self.commits.iter();
         Changes {
             gone: self.gone.clone(),
-            commits: self.commits.iter().cloned().collect(),
+            commits: commits.take_while(|it| it.cut <= last).cloned().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cut_changes_is_told_of_from_when_it_can_be_read() {
+        let table = TableId(0);
+        let mut ring = Ring::default();
+        for cut in 1..=3 {
+            let news = TableNews {
+                table,
+                facts: Arc::default(),
+                news: News::Rows(Box::default()),
+            };
+            ring.push(Commit::new(CutId(cut), vec![news]), u64::MAX);
+        }
+        let told = |last| {
+            let commits = ring.between(CutId(1), CutId(last), &[table], usize::MAX);
+            let commits = commits.into_iter().flatten();
+            commits.map(|commit| commit.cut.0).collect::<Vec<_>>()
+        };
+        assert_eq!((told(1), told(2), told(3)), (vec![], vec![2], vec![2, 3]));
+        assert_eq!(ring.until(CutId(2)).commits.len(), 2);
     }
 }
