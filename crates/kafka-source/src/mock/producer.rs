@@ -64,12 +64,7 @@ impl PlainProducer {
     /// # Errors
     /// If librdkafka refuses.
     pub fn to(bootstrap_servers: &str) -> Result<Self, BrokerError> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", bootstrap_servers)
-            .set("compression.type", "lz4")
-            .set("linger.ms", "20");
-        Self::with(&config)
+        Self::batching(bootstrap_servers, "lz4", "20")
     }
 
     /// To an in-process broker under load: in few batches that are large as they lie there. For every fetch it goes through the
@@ -78,11 +73,19 @@ impl PlainProducer {
     /// # Errors
     /// If librdkafka refuses.
     pub fn to_mock(bootstrap_servers: &str) -> Result<Self, BrokerError> {
+        Self::batching(bootstrap_servers, "none", "5")
+    }
+
+    fn batching(
+        bootstrap_servers: &str,
+        compression: &str,
+        linger_ms: &str,
+    ) -> Result<Self, BrokerError> {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", bootstrap_servers)
-            .set("compression.type", "none")
-            .set("linger.ms", "5");
+            .set("compression.type", compression)
+            .set("linger.ms", linger_ms);
         Self::with(&config)
     }
 
