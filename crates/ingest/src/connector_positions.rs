@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use row_model::{Change, Gtid, GtidLine, PartitionId, RunId, SourcePosition, TableId};
-use table_store::{AppliedIds, Heard, Heartbeats, Reached, Sighting, SourceCut};
+use table_store::{AppliedIds, Heard, Heartbeats, Reached, Sighting, SourceCut, Transactions};
 
 /// Moments of which it is remembered what had been reached. With more, every second one is forgotten, and a table
 /// counts as having come a little less far than it did.
@@ -194,12 +194,17 @@ impl ConnectorPositions {
         self.touched = true;
     }
 
-    /// The time up to which a table shows all commits. Without heartbeats, that nothing newer came says nothing.
-    pub fn proof_of(&self, table: TableId) -> Option<i64> {
-        match self.cut.heartbeats {
-            Heartbeats::Last(_) => self.cut.table(table)?.reached.commit_ms,
-            Heartbeats::NotConfigured | Heartbeats::Awaited => None,
+    /// The time up to which a table shows all commits. Without heartbeats, that nothing newer came says nothing; and where
+    /// transactions are followed, neither does what has overtaken others on its way to another partition.
+    pub fn proof_of(&self, table: TableId, transactions: Transactions) -> Option<i64> {
+        if !matches!(self.cut.heartbeats, Heartbeats::Last(_)) {
+            return None;
         }
+        let closed = self.cut.closed.commit_ms;
+        let along = || self.cut.table(table)?.reached.commit_ms;
+        closed
+            .filter(|_| transactions == Transactions::Whole)
+            .or_else(along)
     }
 
     /// What had been reached at a moment.

@@ -253,9 +253,10 @@ impl Sequencer {
             for connector in self.connectors_of(at) {
                 let (_, positions) = &mut self.positions.connectors[connector];
                 positions.comes_along(id, heard, is_whole);
-                let proof = positions.proof_of(id);
+                let facts = &self.tables[at].facts;
+                let proof = positions.proof_of(id, facts.transactions);
                 if let Some(commit_ms) = proof.filter(|_| is_whole) {
-                    self.tables[at].facts.shows_source_of(commit_ms);
+                    facts.shows_source_of(commit_ms);
                 }
             }
         }

@@ -121,6 +121,15 @@ topics = ["{prefix}.*"]
         .with_context(|| format!("GET {path} answered last: {last}"))
     }
 
+    /// Waits until an answer says that transactions are whole: a table is found, and live, before all is read that its
+    /// transactions may have written elsewhere, and what comes very late makes them doubtful for a while.
+    pub fn until_whole(&self, path: &str) -> anyhow::Result<()> {
+        self.until("transactions are whole", path, |answer| {
+            let told = answer.get("fresh").get("transactions").as_text();
+            (told == Some("whole")).then_some(())
+        })
+    }
+
     /// Waits until these tables equal the source's, row for row. Nobody may write to them meanwhile.
     pub fn until_equal(&self, source: &mut dyn Source, tables: &[&str]) -> anyhow::Result<()> {
         for table in tables {

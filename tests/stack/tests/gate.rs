@@ -246,9 +246,16 @@ fn read_own_writes(
                 answer.text
             );
         }
+        let fresh = body.get("fresh");
         ensure!(
-            body.get("fresh").get("satisfied") == &Exact::Bool(true),
+            fresh.get("satisfied") == &Exact::Bool(true),
             "{}",
+            answer.text
+        );
+        let (told, met) = (fresh.get("transactions"), fresh.get("precision"));
+        ensure!(
+            told.as_text() != Some("whole") || met.as_text() == Some("exact"),
+            "with {floor}: {}",
             answer.text
         );
         read += 1;

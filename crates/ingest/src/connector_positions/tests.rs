@@ -206,3 +206,18 @@ fn a_closed_transaction_has_come_to_the_positions_in_it() {
     seen.hear(SECOND, &[change(755, 150, 1)]);
     assert_eq!(seen.positions.cut.closed.lsn, Some(150));
 }
+
+#[test]
+fn a_heartbeat_that_overtook_rows_proves_nothing_where_transactions_are_followed() {
+    let mut seen = Seen::default();
+    seen.positions.close(Some(752), Some(700));
+    let at = seen.hear(FIRST, &[change(755, 100, 1)]);
+    seen.positions.comes_along(ORDERS, Some(at), true);
+    let proof = |seen: &Seen, told| seen.positions.proof_of(ORDERS, told);
+    assert_eq!(proof(&seen, Transactions::Whole), None);
+    seen.positions.beat(1_000);
+    assert_eq!(proof(&seen, Transactions::Whole), Some(700));
+    assert_eq!(proof(&seen, Transactions::Partial), Some(1_000));
+    seen.positions.close(Some(755), Some(1_000));
+    assert_eq!(proof(&seen, Transactions::Whole), Some(1_000));
+}

@@ -57,10 +57,11 @@ impl Shop {
         format!("{}.public.{table}", self.database.name())
     }
 
-    /// Waits until all tables equal the source's.
+    /// Waits until all tables equal the source's, and its transactions are known to be whole.
     pub fn equals(&mut self) -> anyhow::Result<()> {
         self.follower.until_equal(&mut self.database, &TABLES)?;
-        self.until_states(&["live"])
+        self.until_states(&["live"])?;
+        self.follower.until_whole("/v1/tables")
     }
 
     /// Lets writers write while something goes wrong and is over; then the tables must equal the source's.

@@ -33,8 +33,6 @@ struct Circumstances {
     restarting: AtomicBool,
     /// Whatever is committed is in the log at once.
     connector_runs: AtomicBool,
-    /// Records wait in the connector, and those of one partition overtake those of another.
-    records_overtake: AtomicBool,
     /// The connector streams once more what its newest snapshot shows.
     snapshot_is_ahead: AtomicBool,
     wrong: Mutex<Vec<String>>,
@@ -71,14 +69,6 @@ impl Witness {
         self.circumstances
             .connector_runs
             .store(runs, Ordering::SeqCst);
-    }
-
-    /// From now on the connector has records to write again: a heartbeat may be in the log before what was
-    /// committed before it, which docs/reference/freshness.md promises nothing about.
-    pub fn records_overtake(&self) {
-        self.circumstances
-            .records_overtake
-            .store(true, Ordering::SeqCst);
     }
 
     /// From now on a row may go back to what it was before the snapshot: docs/operating.md says why.
@@ -177,7 +167,8 @@ impl Eyes {
                 .as_integer()
                 .and_then(|ms| u64::try_from(ms).ok())
         };
-        let in_order = !self.circumstances.records_overtake.load(Ordering::SeqCst);
+        // Of whole transactions none is shown before an earlier one; else a heartbeat may overtake what was committed before it.
+        let in_order = *fresh.get("transactions") == Exact::text("whole");
         if let Some(ms) = lag("source_lag_ms").filter(|_| in_order) {
             let until = asked.checked_sub(Duration::from_millis(ms) + ROUNDING);
             let due = until.map_or(0, |until| self.beats.at(until));
