@@ -90,6 +90,13 @@ impl Client {
             sent,
         }))
     }
+
+    /// What the server says of itself, for messages.
+    pub fn status(&self) -> String {
+        let asked = self.agent.get(format!("{}/v1/status", self.url)).call();
+        let told = asked.and_then(|mut answer| answer.body_mut().read_to_string());
+        told.unwrap_or_else(|error| error.to_string())
+    }
 }
 
 /// Whether there is an answer to be judged, or a refusal that may be.

@@ -166,7 +166,9 @@ impl Follower {
     /// Holds what is kept against the history, and against the tables of that moment.
     fn check(&mut self, history: &RwLock<History>, life: &Life) -> anyhow::Result<()> {
         let facts = self.facts(&history.read());
-        explained(&history.read(), &facts, false)?.raise(&mut life.seen.lock());
+        let shown = explained(&history.read(), &facts, false)?.floors();
+        let told = || format!("the feed at {:?}", self.id);
+        life.seen.lock().raise(&shown, told);
         if !self.followed.commits.is_multiple_of(COMPARED_EVERY) {
             return Ok(());
         }

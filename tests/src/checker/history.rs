@@ -97,6 +97,14 @@ impl History {
         self.end_of(commits.partition_point(|commit| commit.committed_ms <= ms))
     }
 
+    /// The fewest changes after which a partition is as it was after so many.
+    pub fn as_after(&self, place: Place, changes: u64) -> u64 {
+        let until = self.commits.partition_point(|commit| commit.end <= changes);
+        let mut before = self.commits[..until].iter().rev();
+        let last = before.find(|commit| commit.places.contains(&place));
+        last.map_or(0, |commit| commit.end)
+    }
+
     /// Everything is applied.
     pub fn settle(&mut self) {
         self.settled = self.commits.len();

@@ -1,7 +1,8 @@
 //! Somebody who asks all the time, with every way to say how fresh an answer must be, remembers what it was told
 //! across restarts, and holds each answer against everything that was ever committed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use super::client::{self, Answer, Client, UNCHANGED};
 use super::demand::{Demand, Floor, Kind};
 use super::history::History;
-use super::judge::{Explained, Fact, Floors, Wrong, balanced, explained, same};
+use super::judge::{Explained, Fact, Floors, Place, Wrong, balanced, explained, same};
 use super::moment;
 use super::question::Question;
 use super::tally::Tally;
@@ -28,9 +29,43 @@ const LAG_SLACK: Duration = Duration::from_secs(1);
 pub struct Life {
     pub number: u32,
     /// Everything that it has answered: no answer to a later question may be older.
-    pub seen: Mutex<Floors>,
+    pub seen: Mutex<Seen>,
     /// Tables that it must know: a checkpoint holds some of them, or it has answered from them.
     pub known: Mutex<BTreeSet<&'static str>>,
+}
+
+/// How many changes somebody has been shown of each partition, and by what.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(BTreeMap<Place, (u64, Arc<str>)>);
+
+impl Seen {
+    pub fn raise(&mut self, floors: &Floors, said: impl FnOnce() -> String) {
+        let higher = |(place, floor): &(&Place, &u64)| {
+            self.0.get(*place).is_none_or(|(known, _)| known < *floor)
+        };
+        let higher: Vec<_> = floors.iter().filter(higher).collect();
+        if higher.is_empty() {
+            return;
+        }
+        let said: Arc<str> = said().into();
+        for (place, floor) in higher {
+            self.0.insert(*place, (*floor, Arc::clone(&said)));
+        }
+    }
+
+    /// An answer to what was asked after all this.
+    fn check(&self, explained: &Explained) -> anyhow::Result<()> {
+        let floors = self.0.iter().map(|(place, (floor, _))| (*place, *floor));
+        let went_back = explained.not_before(&floors.collect());
+        went_back.map_err(|wrong| {
+            let before = match &wrong {
+                Wrong::WentBack(older) => self.0.get(&older.place),
+                _ => None,
+            };
+            let said = before.map_or("", |(_, said)| said);
+            anyhow::Error::new(wrong).context(format!("before it there was {said}"))
+        })
+    }
 }
 
 /// An answer that is remembered.
@@ -87,8 +122,9 @@ impl Reader {
         let facts = question.facts(&answer.body, &history).with_context(told)?;
         let explained = self
             .judge(&question, &facts, &demand, &answer, &seen, &history)
-            .with_context(told)?;
-        explained.raise(&mut life.seen.lock());
+            .with_context(told)
+            .with_context(|| format!("soon after it: {}", self.client.status()))?;
+        life.seen.lock().raise(&explained.floors(), told);
         life.known.lock().extend(question.tables());
         self.remember(question, facts, &explained, &answer, life)
     }
@@ -110,14 +146,17 @@ impl Reader {
         }
         self.tally.waited += 1;
         let is_whole = answer.fresh()["transactions"] == "whole";
-        let mut seen = life.seen.lock();
-        for (place, floor) in if is_whole { floor.whole } else { floor.floors } {
-            // It is about these tables.
-            if question.tables().contains(place.0) {
-                let known = seen.entry(place).or_default();
-                *known = floor.max(*known);
-            }
-        }
+        let floors = if is_whole { floor.whole } else { floor.floors };
+        // It is about these tables: whatever is shown with them may be older, where they did not change since.
+        let tables = question.tables();
+        let own = floors
+            .into_iter()
+            .filter(|((table, _), _)| tables.contains(table));
+        let history = history.read();
+        let own = own.map(|(place, floor)| (place, history.as_after(place, floor)));
+        let floors = own.collect();
+        let told = || said(&question, &demand, &answer);
+        life.seen.lock().raise(&floors, told);
         Ok(())
     }
 
@@ -193,8 +232,8 @@ impl Reader {
             (facts, is_whole)
         };
         let explained = explained(&history, &facts, is_whole).with_context(said)?;
-        explained.not_before(&seen).with_context(said)?;
-        explained.raise(&mut life.seen.lock());
+        seen.check(&explained).with_context(said)?;
+        life.seen.lock().raise(&explained.floors(), said);
         Ok(())
     }
 
@@ -270,18 +309,18 @@ impl Reader {
         facts: &[Fact],
         demand: &Demand,
         answer: &Answer,
-        seen: &Floors,
+        seen: &Seen,
         history: &History,
-    ) -> Result<Explained, Wrong> {
+    ) -> anyhow::Result<Explained> {
         let fresh = answer.fresh();
         let whole = fresh["transactions"] == "whole";
         let explained = explained(history, facts, whole)?;
-        explained.not_before(seen)?;
+        seen.check(&explained)?;
         if whole && question.is_balanced() {
             balanced(facts)?;
         }
         if fresh["transactions"] == "partial" && fresh["state"] == "live" && history.is_regular() {
-            return Err(Wrong::Partial);
+            return Err(Wrong::Partial.into());
         }
         self.tally.answered(fresh);
         if let Some(floor) = &demand.floor {
@@ -341,5 +380,6 @@ impl Reader {
 
 fn said(question: &Question, demand: &Demand, answer: &Answer) -> String {
     let (status, fresh) = (answer.status, answer.fresh());
-    format!("{question:?} with {demand:?}: {status} {fresh}")
+    let ago = answer.sent.elapsed();
+    format!("asked {ago:?} ago: {question:?} with {demand:?}: {status} {fresh}")
 }
