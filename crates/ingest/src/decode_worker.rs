@@ -165,12 +165,12 @@ impl Worker {
             ToWorker::End {
                 source,
                 partition,
-                next,
+                ended,
                 heard,
             } => ToSequencer::End {
                 source,
                 partition,
-                next,
+                ended,
                 heard,
             },
             ToWorker::Silence(silence) => ToSequencer::Silence(silence),

@@ -20,11 +20,11 @@ impl Sequencer {
             ToSequencer::End {
                 source,
                 partition,
-                next,
+                ended,
                 heard,
             } => {
                 self.positions.hear(heard);
-                self.reached_end(source, partition, next);
+                self.reached_end(source, partition, ended);
             }
             ToSequencer::Silence(silence) => self.hear_of_silence(&silence),
             ToSequencer::Lost {

@@ -47,15 +47,7 @@ impl Sequencer {
         if self.all_were_at_end(source, at_ms) {
             self.all_quiet(source);
         }
-        let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
-        for table in 0..self.tables.len() {
-            if self.is_at_end(table)
-                && self.tables[table].identity.source == self.sources[source].name
-            {
-                self.tables[table].facts.told_at_end(at_ms);
-            }
-        }
-        self.publisher.contact(&self.sources[source].name);
+        self.tell_ends(source);
     }
 
     /// Publishes what changed since the last cut, if anything did.
@@ -72,7 +64,7 @@ impl Sequencer {
         }
         for at in 0..self.tables.len() {
             if self.tables[at].touched {
-                let facts = self.facts(at, now_ms);
+                let facts = self.facts(at);
                 let table = &mut self.tables[at];
                 let states = [table.facts.state, facts.state];
                 let counts = states == [ReadState::Live; 2];
@@ -91,7 +83,7 @@ impl Sequencer {
         self.unpublished = 0;
     }
 
-    fn facts(&mut self, at: usize, now_ms: i64) -> TableFacts {
+    fn facts(&mut self, at: usize) -> TableFacts {
         let snapshot_runs = self.first_snapshot_runs(at);
         let caught_up = self.is_caught_up(at) && !snapshot_runs;
         let (offsets, log) = (self.shown_offsets(at), self.log_of(at));
@@ -104,7 +96,7 @@ impl Sequencer {
         let at_end = self.is_at_end(at) && in_contact;
         let all_reached = self.partitions_of(at).all(|partition| partition.reached);
         let quarantined = self.quarantine.count(&self.tables[at].identity.topic);
-        let whole_until_ms = self.whole_until_ms(at, now_ms);
+        let whole_until_ms = self.whole_until_ms(at);
         let awaits = self.awaits(at).or(awaits_memory);
         let (transactions, partial) = self.transactions_of(at);
         let table = &mut self.tables[at];
@@ -150,26 +142,39 @@ impl Sequencer {
             memory: table.memory_now(),
             ..TableFacts::default()
         };
-        if at_end {
-            facts.told_at_end(self.end_until_ms(at, now_ms));
+        if let Some(until_ms) = self.ended_ms(at).filter(|_| at_end) {
+            facts.told_at_end(until_ms);
         }
         facts
     }
 
-    /// A partition at its end lacks nothing yet. One that is read on lacks what was committed after its last
-    /// change: the newest change of the table says nothing of its other partitions.
-    fn whole_until_ms(&self, at: usize, now_ms: i64) -> Option<i64> {
+    /// Has tables that are at the ends of their logs say as of when that is known. What was applied and is not visible
+    /// yet is told of with its cut.
+    pub(crate) fn tell_ends(&mut self, source: usize) {
+        for table in 0..self.tables.len() {
+            let state = &self.tables[table];
+            if state.identity.source == self.sources[source].name
+                && !state.touched
+                && self.is_at_end(table)
+                && let Some(until_ms) = self.ended_ms(table)
+            {
+                self.tables[table].facts.told_at_end(until_ms);
+            }
+        }
+        self.publisher.contact(&self.sources[source].name);
+    }
+
+    /// A partition at its end lacks nothing that was there when that was heard. One that is read on lacks what was committed
+    /// after its last change: the newest change of the table says nothing of its other partitions.
+    fn whole_until_ms(&self, at: usize) -> Option<i64> {
         if !self.is_discovered(at) {
             return None;
         }
         let in_contact = self.is_in_contact(at);
-        let heard_until_ms = self.heard_until_ms(at, now_ms);
         let read = self.partitions_of(at).map(|partition| {
-            if in_contact && partition.at_end && !partition.fenced {
-                Some(heard_until_ms)
-            } else {
-                partition.commit_ms
-            }
+            let is_at_end = in_contact && partition.at_end && !partition.fenced;
+            let ended_ms = partition.ended_ms.filter(|_| is_at_end);
+            ended_ms.max(partition.commit_ms)
         });
         let waiting = self.tables[at].holding.since_commit_ms();
         // Nothing known is less than anything.
@@ -181,21 +186,14 @@ impl Sequencer {
             .is_some_and(|source| source.unreachable.is_none())
     }
 
-    /// Until when the end of a table's log is known to have been its end. That of a file that is not followed is
+    /// Until when a table that is at the end of its log is known to have been there. The end of a file that is not followed is
     /// final: it cannot grow old.
-    fn end_until_ms(&self, at: usize, now_ms: i64) -> i64 {
-        let is_final = self.source_of(at).is_some_and(|source| source.ends);
-        if is_final {
-            i64::MAX
-        } else {
-            self.heard_until_ms(at, now_ms)
+    fn ended_ms(&self, at: usize) -> Option<i64> {
+        if self.source_of(at).is_some_and(|source| source.ends) {
+            return Some(i64::MAX);
         }
-    }
-
-    /// The moment that the silence of the table's source is about.
-    fn heard_until_ms(&self, at: usize, now_ms: i64) -> i64 {
-        let delayed_ms = self.source_of(at).map_or(0, |source| source.delayed_ms);
-        now_ms.saturating_sub(delayed_ms)
+        let ended = self.partitions_of(at).map(|partition| partition.ended_ms);
+        ended.min().flatten()
     }
 
     /// The next offset of each partition of which anything is not shown. Of one that the source has not

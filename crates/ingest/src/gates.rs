@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use change_feed::PartitionFacts;
-use row_model::{Change, ChangeBatch, ChangeKind, NextOffset, PartitionId};
+use row_model::{Change, ChangeBatch, ChangeKind, PartitionId};
 use table_store::Transactions;
 
+use crate::messages::Ended;
 use crate::partitions::PartitionState;
 use crate::promises::Standing;
 use crate::sequencer::Sequencer;
@@ -27,7 +28,7 @@ const HEARTBEATS: &str = "__debezium-heartbeat";
 #[derive(Debug)]
 enum Arrival {
     Records(Box<ChangeBatch>),
-    End(NextOffset),
+    End(Ended),
 }
 
 /// The gate of one source.
@@ -183,8 +184,10 @@ impl Sequencer {
         self.go_through(source);
     }
 
-    /// The source has delivered everything there is in a partition, up to `next`.
-    pub fn reached_end(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    /// The source has delivered everything that there is in a partition.
+    pub fn reached_end(&mut self, source: usize, id: PartitionId, ended: Ended) {
+        let at_ms = ended.at_ms.map(|at_ms| self.as_delayed(source, at_ms));
+        let ended = Ended { at_ms, ..ended };
         let is_final = self.sources[source].ends;
         let now_ms = self.now_ms;
         if let Some(gate) = self.gates.get_mut(source) {
@@ -194,12 +197,12 @@ impl Sequencer {
                 gate.gate.end(id, is_final, now_ms);
             }
             if let Some(waiting) = gate.waiting.get_mut(&id) {
-                waiting.push_back(Arrival::End(next));
+                waiting.push_back(Arrival::End(ended));
                 return self.go_through(source);
             }
         }
         let waits = self.waits_for_room(source, id);
-        self.end_with_room(source, id, next);
+        self.end_with_room(source, id, ended);
         if !waits {
             self.was_at_end(source, id);
             self.passes_snapshot(source, id);
@@ -241,7 +244,7 @@ impl Sequencer {
             };
             match waiting.pop_front() {
                 // As at the memory limit: that it is past a snapshot does not follow from it.
-                Some(Arrival::End(next)) => self.end_with_room(source, id, next),
+                Some(Arrival::End(ended)) => self.end_with_room(source, id, ended),
                 Some(Arrival::Records(batch)) if batch.next_offset.0 <= limit => {
                     self.apply_with_room(source, &batch, None);
                 }

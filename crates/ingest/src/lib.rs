@@ -96,6 +96,7 @@ pub use control::{Control, ControlError, RebuildError};
 pub use kept::VersionsMax;
 pub use loading::LoadError;
 pub use log_ends::LogEnds;
+pub use messages::Ended;
 pub use notes::NoteError;
 pub use offline::{OfflineError, OfflineTable, offline_table};
 pub use pipeline::{Pipeline, PipelineError};

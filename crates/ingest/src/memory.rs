@@ -9,8 +9,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use row_model::{Change, ChangeBatch, ChangeKind, NextOffset, PartitionId, Version};
+use row_model::{Change, ChangeBatch, ChangeKind, PartitionId, Version};
 
+use crate::messages::Ended;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
 use crate::tables::TableState;
@@ -28,7 +29,7 @@ const SLACK_SHARE: u64 = 20;
 enum Arrival {
     /// The records of a batch before this one.
     Records(Box<ChangeBatch>, Option<u64>),
-    End(NextOffset),
+    End(Ended),
 }
 
 /// How memory stands to its limit.
@@ -92,11 +93,11 @@ impl Sequencer {
     }
 
     /// The end of a partition is behind all that waits of it for room.
-    pub(crate) fn end_with_room(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    pub(crate) fn end_with_room(&mut self, source: usize, id: PartitionId, ended: Ended) {
         if let Some(waiting) = self.memory.waiting.get_mut(&(source, id)) {
-            return waiting.push_back(Arrival::End(next));
+            return waiting.push_back(Arrival::End(ended));
         }
-        self.is_at_end_at(source, id, next);
+        self.is_at_end_at(source, id, ended);
     }
 
     /// Whether records of a partition wait for room.
@@ -142,7 +143,7 @@ impl Sequencer {
             match first {
                 // Told before what other partitions have said since: that this one is past a snapshot
                 // which ended there meanwhile does not follow from it.
-                Arrival::End(next) => self.is_at_end_at(source, id, next),
+                Arrival::End(ended) => self.is_at_end_at(source, id, ended),
                 Arrival::Records(batch, before) => {
                     if !self.apply_what_fits(source, &batch, before) {
                         let waiting = self.memory.waiting.entry((source, id)).or_default();

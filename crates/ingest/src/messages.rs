@@ -17,7 +17,7 @@ pub(crate) enum ToWorker {
     End {
         source: usize,
         partition: PartitionId,
-        next: NextOffset,
+        ended: Ended,
         heard: Heard,
     },
     Lost {
@@ -37,6 +37,24 @@ pub(crate) enum ToWorker {
     },
     /// All that was delivered of the worker's partitions came before.
     Silence(Silence),
+}
+
+/// That a partition was at its end, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Everything before it was delivered.
+    pub next: NextOffset,
+    /// When there was no more, by the clock of who reads the source: however long this is on its way, and waits, it says nothing
+    /// of any later moment. `None` if more came right behind it.
+    pub at_ms: Option<i64>,
+}
+
+impl Ended {
+    #[must_use]
+    pub fn at(next: NextOffset, at_ms: i64) -> Self {
+        let at_ms = Some(at_ms);
+        Self { next, at_ms }
+    }
 }
 
 /// What a source says while it is busy: partitions of which nothing came have nothing.
@@ -90,7 +108,7 @@ pub(crate) enum ToSequencer {
     End {
         source: usize,
         partition: PartitionId,
-        next: NextOffset,
+        ended: Ended,
         heard: Heard,
     },
     /// Partitions of one worker of which nothing came have nothing, though others have.

@@ -4,6 +4,7 @@ use change_feed::{PartitionFacts, RegistryId, TopicUuid};
 use row_model::{ChangeBatch, ChangeKind, NextOffset, PartitionId};
 use table_store::Heard;
 
+use crate::messages::Ended;
 use crate::resume::{Refusal, SavedPartition};
 
 /// The schema that a partition waits for.
@@ -42,8 +43,8 @@ pub(crate) struct PartitionState {
     pub commit_ms: Option<i64>,
     /// It shows all that was heard of its source before this moment.
     pub read_to_end: Option<Heard>,
-    /// When its source last spoke of its silence, while others were busy.
-    pub silent_ms: i64,
+    /// Until when it is known to have been at its end, if it is at its end.
+    pub ended_ms: Option<i64>,
     /// Its end was reached after the last row of the newest full snapshot was read.
     pub passed_snapshot: bool,
     /// What is missing, if the log did not reach back to its beginning.
@@ -80,7 +81,7 @@ impl PartitionState {
             at_end: false,
             commit_ms: None,
             read_to_end: None,
-            silent_ms: 0,
+            ended_ms: None,
             passed_snapshot: false,
             late: None,
             halted: None,
@@ -122,9 +123,9 @@ impl PartitionState {
         self.dirty = true;
     }
 
-    /// The source has delivered everything before `next`. An error if the log ends before what the
+    /// The source had delivered everything that there was. An error if the log ends before what the
     /// checkpoint has seen.
-    pub fn reached_end(&mut self, next: NextOffset) -> Result<(), Refusal> {
+    pub fn reached_end(&mut self, Ended { next, at_ms }: Ended) -> Result<(), Refusal> {
         self.end = Some(next.0);
         if next < self.next {
             return Err(Refusal::EndsBefore {
@@ -139,6 +140,7 @@ impl PartitionState {
             self.dirty = true;
         }
         (self.reached, self.at_end) = (true, true);
+        self.ended_ms = self.ended_ms.max(at_ms);
         Ok(())
     }
 
@@ -155,7 +157,7 @@ impl PartitionState {
     /// What was read from here on does not count.
     pub fn back_to(&mut self, next: NextOffset) {
         (self.next, self.resume, self.at_end) = (next, next, false);
-        self.read_to_end = None;
+        (self.read_to_end, self.ended_ms) = (None, None);
     }
 
     /// The same partition as a source knows it by this number, which was told to pause it.
@@ -164,7 +166,6 @@ impl PartitionState {
             id,
             at_end,
             read_to_end: None,
-            silent_ms: 0,
             paused: true,
             dirty: true,
             ..self
@@ -257,8 +258,8 @@ mod tests {
     #[test]
     fn an_end_before_what_was_read_is_another_log() {
         let mut state = partition(10);
-        assert!(state.reached_end(NextOffset(9)).is_err());
-        assert!(state.reached_end(NextOffset(12)).is_ok());
+        assert!(state.reached_end(Ended::at(NextOffset(9), 1)).is_err());
+        assert!(state.reached_end(Ended::at(NextOffset(12), 1)).is_ok());
         assert_eq!(state.saved().next, NextOffset(12));
         assert!(state.at_end && state.reached);
     }

@@ -171,23 +171,13 @@ impl Sequencer {
     /// The same of all partitions of a source that are at their ends: it has nothing more for anyone. Answers whether
     /// that is about all that was heard of.
     pub(crate) fn all_were_at_end(&mut self, source: usize, at_ms: i64) -> bool {
-        let Some(at) = self.proven_by_silence(source, self.positions.now, at_ms) else {
-            return false;
-        };
-        let of_source = self
-            .partitions
-            .iter_mut()
-            .filter(|((of, _), _)| *of == source);
-        for (_, partition) in of_source.filter(|(_, partition)| partition.is_silent()) {
-            if partition.read_to_end < Some(at) {
-                partition.read_to_end = Some(at);
-                self.positions.ends_reached = true;
-            }
-        }
+        let now = self.positions.now;
+        let proven = self.proven_by_silence(source, now, at_ms);
+        self.had_nothing(source, |_| true, proven, at_ms);
+        let is_all = proven == Some(now);
         let of_source = self.positions.connectors.iter_mut();
-        let is_all = at == self.positions.now;
         for (_, connector) in of_source.filter(|(of, _)| is_all && *of == source) {
-            connector.quiet(at);
+            connector.quiet(now);
         }
         is_all
     }
@@ -205,32 +195,36 @@ impl Sequencer {
             return;
         }
         let proven = self.proven_by_silence(source, heard, at_ms);
-        let at_ms = at_ms.saturating_sub(self.sources[source].delayed_ms);
-        let told = self.partitions.iter_mut().filter(|((its, id), partition)| {
-            *its == source && id.0 as usize % of == number && partition.is_silent()
-        });
+        let is_told = |id: PartitionId| id.0 as usize % of == number;
+        self.had_nothing(source, is_told, proven, at_ms);
+        self.tell_ends(source);
+    }
+
+    /// Those of these partitions that are at their ends had nothing more then; and nothing of what had been heard of, as far
+    /// as that is proven.
+    fn had_nothing(
+        &mut self,
+        source: usize,
+        is_told: impl Fn(PartitionId) -> bool,
+        proven: Option<Heard>,
+        at_ms: i64,
+    ) {
+        let at_ms = self.as_delayed(source, at_ms);
+        let of_source = self.partitions.iter_mut();
+        let told = of_source
+            .filter(|((of, id), partition)| *of == source && is_told(*id) && partition.is_silent());
         for (_, partition) in told {
-            partition.silent_ms = partition.silent_ms.max(at_ms);
+            partition.ended_ms = partition.ended_ms.max(Some(at_ms));
             if partition.read_to_end < proven {
                 partition.read_to_end = proven;
                 self.positions.ends_reached = true;
             }
         }
-        for table in 0..self.tables.len() {
-            let at_ms = self
-                .partitions_of(table)
-                .map(|partition| partition.silent_ms)
-                .min();
-            if let Some(at_ms) = at_ms.filter(|at_ms| *at_ms > 0)
-                && self.tables[table].identity.source == self.sources[source].name
-                && self.is_at_end(table)
-                // What was applied since is not visible yet.
-                && !self.tables[table].touched
-            {
-                self.tables[table].facts.told_at_end(at_ms);
-            }
-        }
-        self.publisher.contact(&self.sources[source].name);
+    }
+
+    /// The moment that something is about that a source said, or did not say, at this one.
+    pub(crate) fn as_delayed(&self, source: usize, at_ms: i64) -> i64 {
+        at_ms.saturating_sub(self.sources[source].delayed_ms)
     }
 
     /// Whether a cut has something new to say of sources.

@@ -17,6 +17,7 @@ use crate::gates::SourceGate;
 use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
+use crate::messages::Ended;
 use crate::partitions::PartitionState;
 use crate::positions::{Positions, Unproven};
 use crate::quarantine::Quarantine;
@@ -312,7 +313,7 @@ impl Sequencer {
     }
 
     /// What the source had delivered of a partition up to `next` has been applied, and that was all.
-    pub(crate) fn is_at_end_at(&mut self, source: usize, id: PartitionId, next: NextOffset) {
+    pub(crate) fn is_at_end_at(&mut self, source: usize, id: PartitionId, ended: Ended) {
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
@@ -320,7 +321,7 @@ impl Sequencer {
             return;
         }
         let topic = partition.topic.clone();
-        if let Err(refusal) = partition.reached_end(next) {
+        if let Err(refusal) = partition.reached_end(ended) {
             let reason = self.told(source, &topic, &refusal);
             self.halt(source, id, reason);
         }

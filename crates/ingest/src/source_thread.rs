@@ -13,7 +13,7 @@ use row_model::PartitionId;
 use table_store::Heard;
 use telemetry::clock;
 
-use crate::messages::{RawRecords, Silence, ToSequencer, ToWorker};
+use crate::messages::{Ended, RawRecords, Silence, ToSequencer, ToWorker};
 use crate::sequencer::SourceOrder;
 use crate::settings::limits;
 
@@ -39,6 +39,8 @@ struct Driver {
     paused_here: Vec<HashSet<PartitionId>>,
     /// Paused by order of the sequencer: not to be resumed when a worker catches up.
     paused_by_order: HashSet<PartitionId>,
+    /// Where in what it told last the last records of each partition are.
+    last_records: HashMap<PartitionId, usize>,
     said_quiet_ms: i64,
     /// Orders taken so far.
     obeyed: u64,
@@ -60,6 +62,7 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         waiting: (0..workers).map(|_| VecDeque::new()).collect(),
         paused_here: vec![HashSet::new(); workers],
         paused_by_order: HashSet::new(),
+        last_records: HashMap::new(),
         said_quiet_ms: 0,
         obeyed: 0,
         heard: Heard::default(),
@@ -76,8 +79,9 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         let asked_at_ms = clock::now_ms();
         driver.source.poll(limits::TICK, &mut events);
         let quiet = events.is_empty();
-        for event in events.drain(..) {
-            if driver.take(event).is_none() {
+        driver.look_for_last(&events);
+        for (nth, event) in events.drain(..).enumerate() {
+            if driver.take(event, nth, asked_at_ms).is_none() {
                 return;
             }
         }
@@ -133,7 +137,17 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, event: SourceEvent) -> Listening {
+    /// Of which partitions these are the last records.
+    fn look_for_last(&mut self, events: &[SourceEvent]) {
+        self.last_records.clear();
+        for (nth, event) in events.iter().enumerate() {
+            if let SourceEvent::Records(batch) = event {
+                self.last_records.insert(batch.partition, nth);
+            }
+        }
+    }
+
+    fn take(&mut self, event: SourceEvent, nth: usize, asked_at_ms: i64) -> Listening {
         let source = self.links.source;
         match event {
             SourceEvent::Records(batch) => {
@@ -153,11 +167,13 @@ impl Driver {
             }
             SourceEvent::End { partition, next } => {
                 let heard = self.hears();
+                let goes_on = self.last_records.get(&partition) > Some(&nth);
+                let at_ms = (!goes_on).then_some(asked_at_ms);
                 self.send(
                     ToWorker::End {
                         source,
                         partition,
-                        next,
+                        ended: Ended { next, at_ms },
                         heard,
                     },
                     partition,

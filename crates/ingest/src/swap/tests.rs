@@ -11,7 +11,7 @@ use testkit::connector::{At, Connector, read_row};
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
 
 use super::*;
-use crate::messages::ToSequencer;
+use crate::messages::{Ended, ToSequencer};
 use crate::rebuilds::RebuildState;
 use crate::replay::{Replay, Standing};
 use crate::{OnBadRecord, Preparations, Settings, SourceSetup};
@@ -142,7 +142,8 @@ impl Stepped {
     }
 
     fn end(&mut self, next: usize) {
-        self.serving.reached_end(0, SERVED, NextOffset(next as u64));
+        self.serving
+            .reached_end(0, SERVED, Ended::at(NextOffset(next as u64), 1));
     }
 
     fn publish(&mut self) {
@@ -201,11 +202,10 @@ impl Aside {
             heard: Heard::default(),
         });
         if to == stepped.log.len() {
-            let (partition, next) = (REPLAYED, NextOffset(to as u64));
             self.replay.deliver(ToSequencer::End {
                 source: 0,
-                partition,
-                next,
+                partition: REPLAYED,
+                ended: Ended::at(NextOffset(to as u64), 1),
                 heard: Heard::default(),
             });
         }

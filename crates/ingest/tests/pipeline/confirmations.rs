@@ -1,6 +1,7 @@
 //! Tables of which a full snapshot named no row.
 
 use checkpoint_store::MemoryDisk;
+use ingest::Ended;
 use row_model::{NextOffset, PartitionId};
 use testkit::connector::{At, Connector, with_mark};
 use testkit::scripted_source::PlannedRecord;
@@ -211,7 +212,9 @@ fn an_end_that_waited_for_memory_is_not_past_a_snapshot_that_ended_meanwhile() {
     // The other partition goes on, through the next snapshot.
     stepped.read(&snapshot(2, 0, 2, "last"));
     let end = NextOffset(stepped.next[0]);
-    stepped.sequencer.reached_end(0, PartitionId(0), end);
+    stepped
+        .sequencer
+        .reached_end(0, PartitionId(0), Ended::at(end, 1));
     stepped.sequencer.set_memory_max(u64::MAX);
     let all = [1, 2, 3].map(|id| (id, if id == 3 { "b" } else { "a" }.to_owned()));
     assert_eq!(stepped.publish_at(100), all.clone().into());

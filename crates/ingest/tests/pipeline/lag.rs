@@ -1,6 +1,7 @@
 //! Until when a table has all that was committed: the bound under its lag.
 
 use checkpoint_store::MemoryDisk;
+use ingest::Ended;
 use row_model::{NextOffset, PartitionId};
 use testkit::connector::At;
 use testkit::scripted_source::PlannedRecord;
@@ -33,7 +34,7 @@ fn the_partition_that_is_furthest_behind_counts() {
         let next = NextOffset(stepped.next[partition as usize]);
         stepped
             .sequencer
-            .reached_end(0, PartitionId(partition), next);
+            .reached_end(0, PartitionId(partition), Ended::at(next, 5_000));
         stepped.publish_at(5_000);
     };
     stepped.read(&committed(3_000, 0, 1));
@@ -47,4 +48,33 @@ fn the_partition_that_is_furthest_behind_counts() {
     stepped.read(&committed(4_000, 1, 3));
     assert_eq!(whole_until(&stepped), Some(4_000));
     assert_eq!(stepped.table().facts.commit_ms, Some(4_000));
+}
+
+/// However long it is on its way: a machine that is busy handles for seconds what was heard long ago.
+#[test]
+fn an_end_is_about_the_moment_in_which_it_was_heard() {
+    let disk = MemoryDisk::default();
+    let mut stepped = OneByOne::on(&disk, TOPIC, 1, false, Site::default().settings);
+    let told = |stepped: &OneByOne| {
+        let facts = &stepped.table().facts;
+        (facts.at_end_ms(), facts.whole_until_ms)
+    };
+    stepped.read(&committed(1_000, 0, 1));
+    let ended = |next, at_ms| Ended {
+        next: NextOffset(next),
+        at_ms,
+    };
+    let id = PartitionId(0);
+    let next = stepped.next[0];
+    // More came right behind it.
+    stepped.sequencer.reached_end(0, id, ended(next, None));
+    stepped.publish_at(9_000);
+    assert_eq!(told(&stepped), (None, Some(1_000)));
+    stepped
+        .sequencer
+        .reached_end(0, id, ended(next, Some(5_000)));
+    stepped.publish_at(9_100);
+    assert_eq!(told(&stepped), (Some(5_000), Some(5_000)));
+    stepped.sequencer.quiet(0, 9_050);
+    assert_eq!(told(&stepped).0, Some(9_050));
 }

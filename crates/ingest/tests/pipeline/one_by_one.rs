@@ -7,7 +7,7 @@ use std::time::Duration;
 use change_feed::{Decoder, RawBatch, Source, SourceEvent, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
-use ingest::{OnBadRecord, Sequencer, Settings, SourceOrder, SourceSetup};
+use ingest::{Ended, OnBadRecord, Sequencer, Settings, SourceOrder, SourceSetup};
 use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
 use table_store::TableCut;
 use testkit::scripted_source::{PlannedRecord, ScriptedLog};
@@ -120,7 +120,7 @@ impl OneByOne {
         for partition in 0..self.next.len() {
             let next = NextOffset(self.next[partition]);
             self.sequencer
-                .reached_end(0, PartitionId(partition as u32), next);
+                .reached_end(0, PartitionId(partition as u32), Ended::at(next, 1));
         }
     }
 

@@ -7,7 +7,8 @@ use change_feed::{Decoder, RawBatch, RegistryId, Source, SourceEvent, StartAt, T
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{
-    OnBadRecord, RegistryPatience, RegistrySetup, Sequencer, Settings, SourceOrder, SourceSetup,
+    Ended, OnBadRecord, RegistryPatience, RegistrySetup, Sequencer, Settings, SourceOrder,
+    SourceSetup,
 };
 use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
 use table_store::{ReadState, TableFacts};
@@ -187,7 +188,9 @@ fn what_would_grow_waits_until_deletes_of_another_partition_make_room() {
     let mut stepped = Stepped::with_rows_of_another_partition(10 * ROW_BYTES as u64);
     let rows: Vec<_> = (10..18).map(large).collect();
     stepped.apply(0, &rows);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(8));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(8), 2));
     stepped.sequencer.publish(2);
     assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
     let facts = stepped.facts();
@@ -202,7 +205,9 @@ fn what_would_grow_waits_until_deletes_of_another_partition_make_room() {
 
     stepped.free_memory();
     assert_eq!(stepped.orders(), [SourceOrder::Resume(vec![PARTITION])]);
-    stepped.sequencer.reached_end(0, OTHER, NextOffset(12));
+    stepped
+        .sequencer
+        .reached_end(0, OTHER, Ended::at(NextOffset(12), 5));
     stepped.sequencer.publish(5);
     // The end that had been read behind what waited counts now.
     assert_eq!(stepped.facts().state, ReadState::Live);
@@ -250,7 +255,9 @@ fn a_partition_that_is_not_read_is_not_said_to_be_at_its_end() {
     let mut stepped = Stepped::reading(10 * ROW_BYTES as u64);
     let rows: Vec<_> = (0..12).map(large).collect();
     stepped.apply(0, &rows);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(12));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(12), 2));
     stepped.sequencer.publish(2);
     stepped.sequencer.quiet(0, 50);
     assert_eq!(stepped.orders(), [SourceOrder::Pause(vec![PARTITION])]);
@@ -352,7 +359,9 @@ fn what_was_applied_of_a_partition_that_is_back_is_acknowledged_when_it_is_kept(
 fn a_partition_that_waits_for_a_schema_is_not_said_to_be_at_its_end() {
     let mut stepped = Stepped::reading(u64::MAX);
     stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(1), 2));
     stepped.sequencer.publish(2);
     stepped.sequencer.quiet(0, 50);
     assert_eq!(stepped.facts().at_end_ms(), Some(50));
@@ -370,7 +379,9 @@ fn a_partition_that_waits_for_a_schema_is_not_said_to_be_at_its_end() {
     assert_eq!((facts.state, facts.at_end_ms()), (ReadState::Stalled, None));
     // What was held arrives, and the end that was read with it.
     stepped.apply(1, &[CONNECTOR.create(at(2), 2, "b")]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(2));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(2), 930));
     stepped.sequencer.released(0, PARTITION);
     stepped.sequencer.publish(930);
     stepped.sequencer.quiet(0, 950);
@@ -385,7 +396,9 @@ fn a_partition_that_waits_for_a_schema_is_not_said_to_be_at_its_end() {
 fn a_source_that_cannot_be_reached_is_not_said_to_be_at_its_end() {
     let mut stepped = Stepped::reading(u64::MAX);
     stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(1), 2));
     stepped.sequencer.publish(2);
     stepped.sequencer.quiet(0, 50);
     assert_eq!(stepped.facts().at_end_ms(), Some(50));
@@ -406,7 +419,9 @@ fn a_source_that_cannot_be_reached_is_not_said_to_be_at_its_end() {
 fn the_silence_of_a_source_that_answers_late_is_about_a_moment_ago() {
     let mut stepped = Stepped::reading(u64::MAX);
     stepped.apply(0, &[CONNECTOR.create(at(1), 1, "a")]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(1), 2));
     stepped.sequencer.publish(2);
     stepped.sequencer.quiet(0, 1_000);
     stepped.sequencer.delayed(0, Duration::from_millis(700));
@@ -416,7 +431,9 @@ fn the_silence_of_a_source_that_answers_late_is_about_a_moment_ago() {
     assert_eq!(stepped.facts().at_end_ms(), Some(1_300));
     // So is the end that came with records.
     stepped.apply(1, &[CONNECTOR.create(at(2), 2, "b")]);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(2));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(2), 3_000));
     stepped.sequencer.publish(3_000);
     let facts = stepped.facts();
     assert_eq!(
@@ -441,7 +458,9 @@ fn a_table_is_loading_until_some_process_has_read_it_to_its_end() {
     assert_eq!(stepped.rows(), 1);
     stepped.log.skip_offsets(TOPIC, 0, 1);
     stepped.discover();
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(1), 2));
     stepped.sequencer.publish(2);
     assert_eq!(stepped.facts().state, ReadState::Live);
     stepped.keep(&disk);
@@ -476,7 +495,9 @@ fn where_time_goes_is_told_of_what_comes_while_a_table_is_live() {
     // A backlog says nothing of the stages.
     let old = timed(CONNECTOR.create(at(10), 1, "old"), 10, 12);
     stepped.apply_at(PARTITION, 0, [(&old, 13)], 100_000);
-    stepped.sequencer.reached_end(0, PARTITION, NextOffset(1));
+    stepped
+        .sequencer
+        .reached_end(0, PARTITION, Ended::at(NextOffset(1), 100_001));
     stepped.sequencer.publish(100_001);
     assert_eq!(stepped.facts().state, ReadState::Live);
     assert_eq!(told(&mut stepped, 100_001), None);

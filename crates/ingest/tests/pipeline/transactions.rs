@@ -8,7 +8,8 @@ use change_feed::{Decoder, Header, RawBatch, Source, SourceEvent, StartAt, Topic
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{
-    OnBadRecord, Preparations, Sequencer, Settings, SourceOrder, SourceSetup, TransactionSetup,
+    Ended, OnBadRecord, Preparations, Sequencer, Settings, SourceOrder, SourceSetup,
+    TransactionSetup,
 };
 use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
 use table_store::{TableFacts, Transactions};
@@ -155,7 +156,8 @@ impl Reading {
         }
         self.read.insert(topic, until);
         if until == written.len() {
-            self.sequencer.reached_end(0, id, NextOffset(until as u64));
+            let ended = Ended::at(NextOffset(until as u64), self.now_ms);
+            self.sequencer.reached_end(0, id, ended);
         }
         self.obey();
         self

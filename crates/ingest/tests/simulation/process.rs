@@ -11,7 +11,9 @@ use std::time::Duration;
 use change_feed::{Decoder, PartitionFacts, Source, SourceEvent, StartAt, TopicContext};
 use checkpoint_store::{CheckpointStore, MemoryDisk};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
-use ingest::{OnBadRecord, Pending, Sequencer, Settings, SourceOrder, SourceSetup, StatusReport};
+use ingest::{
+    Ended, OnBadRecord, Pending, Sequencer, Settings, SourceOrder, SourceSetup, StatusReport,
+};
 use row_model::{
     BoundaryKind, Change, ChangeBatch, ChangeKind, NextOffset, PartitionId, SchemaCatalog,
 };
@@ -164,7 +166,8 @@ impl Process {
                 let place = self.topics[&partition].clone();
                 self.trace.say(format_args!("{place:?} ends at {}", next.0));
                 self.ends.push((place, next.0));
-                self.sequencer.reached_end(0, partition, next);
+                self.sequencer
+                    .reached_end(0, partition, Ended::at(next, self.now_ms));
             }
             Some(SourceEvent::PartitionLost { partition, error }) => {
                 self.trace.say(format_args!("{error}"));
@@ -415,7 +418,8 @@ impl Process {
         // An end that waits would come when more was read, and be another log's.
         if self.canary == Canary::SweepsEarly && self.report().memory.partitions_waiting == 0 {
             for (id, next) in self.reached() {
-                self.sequencer.reached_end(0, id, next);
+                self.sequencer
+                    .reached_end(0, id, Ended::at(next, self.now_ms));
             }
         }
     }
