@@ -13,6 +13,7 @@ use crate::retention::Keep;
 
 /// Every bound of the pipeline, in one place.
 pub mod limits {
+    use std::ops::RangeInclusive;
     use std::time::Duration;
 
     /// Batches waiting before one decode worker, and before the sequencer. Full means back-pressure.
@@ -23,8 +24,9 @@ pub mod limits {
     pub const CUT_CHANGES_MAX: u64 = 8_192;
     /// How long a source may be quiet before the sequencer is told so.
     pub const QUIET_INTERVAL_MS: i64 = 20;
-    /// How often a busy source speaks of partitions of which nothing comes.
-    pub const SILENCE_INTERVAL_MS: i64 = 100;
+    /// How often a busy source speaks of partitions of which nothing comes: more rarely where that takes long, as they are many.
+    pub const SILENCE_INTERVAL_MS: RangeInclusive<i64> = 20..=100;
+    pub const PARTITIONS_SPOKEN_OF_PER_MS: i64 = 4;
     /// Questions where logs end that one source has not yet taken.
     pub const ENDS_ASKED_MAX: usize = 1_024;
     /// How often the status board is brought up to date while records flow.

@@ -48,6 +48,8 @@ struct Driver {
     heard: Heard,
     /// How far that was when silence was spoken of last, and when that was.
     silence: (Heard, i64),
+    /// Of which workers all partitions were read then.
+    were_read: Vec<bool>,
     /// What the source says is about a moment longer ago than it seems.
     delayed: bool,
 }
@@ -67,6 +69,7 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
         obeyed: 0,
         heard: Heard::default(),
         silence: (Heard::default(), 0),
+        were_read: vec![false; workers],
         delayed: false,
     };
     let mut events = Vec::new();
@@ -275,6 +278,7 @@ impl Driver {
                 self.said_quiet_ms = asked_at_ms;
                 if !self.delayed {
                     self.silence = (self.heard, asked_at_ms);
+                    self.were_read.fill(true);
                 }
             }
         }
@@ -284,13 +288,17 @@ impl Driver {
     /// that their records take, and about a while ago: what they had then would have come by now.
     fn speak_of_silence(&mut self, asked_at_ms: i64) {
         let (heard, at_ms) = self.silence;
-        if self.delayed || asked_at_ms < at_ms + limits::SILENCE_INTERVAL_MS {
+        let (least, most) = limits::SILENCE_INTERVAL_MS.into_inner();
+        let interval_ms = self.topics.len() as i64 / limits::PARTITIONS_SPOKEN_OF_PER_MS;
+        if self.delayed || asked_at_ms < at_ms + interval_ms.clamp(least, most) {
             return;
         }
         self.silence = (self.heard, asked_at_ms);
         let workers = self.links.workers.len();
         for worker in 0..workers {
-            if !self.waiting[worker].is_empty() || at_ms == 0 {
+            let is_read = self.paused_here[worker].is_empty();
+            let was_read = std::mem::replace(&mut self.were_read[worker], is_read);
+            if !is_read || !was_read || at_ms == 0 {
                 continue;
             }
             let silence = ToWorker::Silence(Silence {
