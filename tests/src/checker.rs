@@ -50,6 +50,8 @@ pub struct Checker {
     /// No further life begins after this long.
     pub time: Duration,
     pub readers: usize,
+    /// Others who want all of the machine, in every other life: what is heard is then handled long after.
+    pub others: usize,
 }
 
 /// What was done.
@@ -76,6 +78,8 @@ struct World {
     site: Site,
     writer: Mutex<Writer>,
     history: RwLock<History>,
+    /// How many others are busy in this life.
+    others: usize,
 }
 
 impl Checker {
@@ -84,7 +88,7 @@ impl Checker {
         // Not built on the checker's time.
         binary::path()?;
         let mut rng = Rng::with_seed(self.seed);
-        let world = World::new(self.seed)?;
+        let mut world = World::new(self.seed)?;
         let readers = (0..self.readers).map(|_| Reader::new(rng.u64(..), world.site.data_port()));
         let mut readers: Vec<Reader> = readers.collect();
         let mut follower = Follower::new(world.site.data_port());
@@ -92,6 +96,7 @@ impl Checker {
         let began = moment::now();
         while report.lives < self.lives && began.elapsed() < self.time {
             let number = report.lives + 1;
+            world.others = if rng.bool() { self.others } else { 0 };
             world
                 .live(number, &mut readers, &mut follower, &mut rng, &mut report)
                 .with_context(|| format!("life {number} of seed {}", self.seed))?;
@@ -127,6 +132,7 @@ impl World {
             site,
             writer: Mutex::new(Writer::new(seed, log)),
             history: RwLock::default(),
+            others: 0,
         })
     }
 
@@ -152,6 +158,13 @@ impl World {
         };
         let mut server = self.site.start()?;
         std::thread::scope(|scope| {
+            for _ in 0..self.others {
+                scope.spawn(|| {
+                    while reading.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
             let writer = scope.spawn(|| self.write_while(&writing));
             let follower = scope.spawn(|| follower.follow(&self.history, &life, &reading));
             let readers: Vec<_> = readers

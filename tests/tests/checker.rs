@@ -13,6 +13,7 @@ fn every_answer_is_explained_by_the_history() -> anyhow::Result<()> {
             lives: 4,
             time: Duration::from_mins(1),
             readers: 3,
+            others: 0,
         };
         let report = checker.run(&mut |_| ())?;
         println!("{report}");

@@ -19,6 +19,9 @@ struct Arguments {
     /// Readers that ask at once
     #[arg(long, default_value_t = 4)]
     readers: usize,
+    /// Threads that want all of the machine beside it, in every other life
+    #[arg(long, default_value_t = 2)]
+    others: usize,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         lives: u32::MAX,
         time: Duration::from_mins(arguments.minutes),
         readers: arguments.readers,
+        others: arguments.others,
     };
     println!("seed {}", checker.seed);
     let mut progress = |report: &Report| {
