@@ -311,6 +311,14 @@ impl Sequencer {
         }
     }
 
+    /// A partition is no more: nothing of it can be missing.
+    pub(crate) fn gate_loses(&mut self, source: usize, id: PartitionId) {
+        if let Some(gate) = self.gates.get_mut(source) {
+            gate.waiting.remove(&id);
+            gate.gate.forget(id);
+        }
+    }
+
     /// A table shows more of its partitions than was let through.
     pub(crate) fn gate_disturbed(&mut self, source: usize) {
         let now_ms = self.now_ms;

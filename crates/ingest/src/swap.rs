@@ -166,6 +166,7 @@ impl Sequencer {
             };
             let Some(new) = replayed.remove(&old.partition) else {
                 gone.push(old.partition);
+                self.gate_loses(source, id);
                 continue;
             };
             let resume = new.saved().next;
