@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ingest::{RebuildError, RebuildState};
-use table_store::ReadState;
-use testkit::connector::{At, Connector};
+use table_store::{ReadState, Transactions};
+use testkit::connector::{At, Connector, boundary};
 
 use crate::harness::{CONNECTOR, Running, Site, expected, rows_of};
 
 const ORDERS: &str = "shop.public.orders";
+const BOUNDARIES: &str = "shop.transaction";
 const PEOPLE: &str = "shop.public.people";
 
 fn at(lsn: u64) -> At<'static> {
@@ -271,11 +272,20 @@ fn a_topic_that_was_recreated_is_rebuilt_from_the_new_one() {
 
 #[test]
 fn a_rebuild_does_not_wait_for_partitions_that_turn_out_to_be_gone() {
+    let of = |transaction, at| At {
+        transaction: Some(transaction),
+        ..at
+    };
     let site = Site::default();
     site.log.create_topic(ORDERS, 2);
+    site.log.create_topic(BOUNDARIES, 1);
     site.log.append(&[
-        CONNECTOR.create(at(10), 1, "a"),
-        CONNECTOR.create(At::lsn(ORDERS, 1, 11), 2, "b"),
+        boundary(BOUNDARIES, 7, None),
+        CONNECTOR.create(of(7, at(10)), 1, "a").within(7, 1),
+        CONNECTOR
+            .create(of(7, At::lsn(ORDERS, 1, 11)), 2, "b")
+            .within(7, 2),
+        boundary(BOUNDARIES, 7, Some(&[("public.orders", 2)])),
     ]);
     let running = site.start();
     running.until_rows("orders", &[(1, "a"), (2, "b")]);
@@ -283,7 +293,11 @@ fn a_rebuild_does_not_wait_for_partitions_that_turn_out_to_be_gone() {
     site.log.hold_opened();
     site.log.delete_topic(ORDERS);
     site.log.create_topic(ORDERS, 1);
-    site.log.append(&[CONNECTOR.create(at(5), 1, "new")]);
+    site.log.append(&[
+        boundary(BOUNDARIES, 8, None),
+        CONNECTOR.create(of(8, at(15)), 1, "new").within(8, 1),
+        boundary(BOUNDARIES, 8, Some(&[("public.orders", 1)])),
+    ]);
     running.rebuild("orders", false);
     running.until("the replay is past the new topic's end", |running| {
         let told = running.rebuilt("orders");
@@ -292,6 +306,11 @@ fn a_rebuild_does_not_wait_for_partitions_that_turn_out_to_be_gone() {
     site.log.release();
     running.until_rebuilt("orders").unwrap();
     running.until_rows("orders", &[(1, "new")]);
+    // Nor does anything that is shown lack a part that they may have.
+    running.until("transactions are whole", |running| {
+        let facts = running.facts("orders");
+        facts.is_some_and(|facts| facts.transactions == Transactions::Whole)
+    });
 }
 
 #[test]
