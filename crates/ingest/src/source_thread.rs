@@ -56,22 +56,7 @@ struct Driver {
 
 /// Runs until told to stop, or until nobody listens.
 pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
-    let workers = links.workers.len();
-    let mut driver = Driver {
-        source,
-        links,
-        topics: HashMap::new(),
-        waiting: (0..workers).map(|_| VecDeque::new()).collect(),
-        paused_here: vec![HashSet::new(); workers],
-        paused_by_order: HashSet::new(),
-        last_records: HashMap::new(),
-        said_quiet_ms: 0,
-        obeyed: 0,
-        heard: Heard::default(),
-        silence: (Heard::default(), 0),
-        were_read: vec![false; workers],
-        delayed: false,
-    };
+    let mut driver = Driver::new(source, links);
     let mut events = Vec::new();
     while !driver.links.stop.load(Ordering::Acquire) {
         driver.obey();
@@ -100,6 +85,25 @@ pub(crate) fn run(source: Box<dyn Source>, links: SourceLinks) {
 type Listening = Option<()>;
 
 impl Driver {
+    fn new(source: Box<dyn Source>, links: SourceLinks) -> Self {
+        let workers = links.workers.len();
+        Self {
+            source,
+            links,
+            topics: HashMap::new(),
+            waiting: (0..workers).map(|_| VecDeque::new()).collect(),
+            paused_here: vec![HashSet::new(); workers],
+            paused_by_order: HashSet::new(),
+            last_records: HashMap::new(),
+            said_quiet_ms: 0,
+            obeyed: 0,
+            heard: Heard::default(),
+            silence: (Heard::default(), 0),
+            were_read: vec![false; workers],
+            delayed: false,
+        }
+    }
+
     fn obey(&mut self) {
         while let Ok(order) = self.links.orders.try_recv() {
             self.obeyed += 1;
@@ -315,3 +319,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
