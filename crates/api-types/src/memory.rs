@@ -24,6 +24,8 @@ pub struct TableMemory {
     /// Slots, and the way to them by key.
     pub slots: u64,
     pub indexes: u64,
-    /// What is known beside the rows, and changes that wait to be applied.
+    /// What is known beside the rows.
     pub beside: u64,
+    /// Changes that wait for the rest of their transactions, or for the other half of a key change.
+    pub waiting: u64,
 }

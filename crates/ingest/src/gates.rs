@@ -168,6 +168,25 @@ impl Sequencer {
         self.go_through(source);
     }
 
+    /// What waits in gates is memory of the tables that it is for. Answers how much is for tables that do not exist yet.
+    pub(crate) fn weigh_gates(&mut self) -> usize {
+        let mut unplaced = 0;
+        for table in &mut self.tables {
+            table.gated_bytes = 0;
+        }
+        for (source, gate) in self.gates.iter().enumerate() {
+            for (id, bytes) in gate.gate.held() {
+                let partition = self.partitions.get(&(source, id));
+                let table = partition.and_then(|it| self.table_at(source, &it.topic));
+                match table {
+                    Some(at) => self.tables[at].gated_bytes += bytes,
+                    None => unplaced += bytes,
+                }
+            }
+        }
+        unplaced
+    }
+
     fn take_boundaries(&mut self, source: usize, batch: &ChangeBatch) {
         let place = (source, batch.partition);
         let next = self.partitions.get(&place).map(|it| it.next.0);

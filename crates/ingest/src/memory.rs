@@ -191,6 +191,7 @@ impl Sequencer {
 
     /// Looks at what the tables take, published or not. Call it when what readers need no more is gone.
     pub(crate) fn measure_memory(&mut self) {
+        let unplaced = self.weigh_gates() as u64;
         let uses = self.tables.iter().map(TableState::memory_now);
         let (used, versions) = uses.fold((0, 0), |(used, versions), memory| {
             (
@@ -198,7 +199,7 @@ impl Sequencer {
                 versions + memory.versions as u64,
             )
         });
-        let used = used + self.publisher.kept_bytes();
+        let used = used + unplaced + self.publisher.kept_bytes();
         let max = self.settings.memory_bytes_max;
         (self.memory.used, self.memory.grown) = (used, 0);
         self.memory.versions_are_held = versions > max / SLACK_SHARE;

@@ -44,6 +44,10 @@ impl Sequencer {
     pub fn report(&mut self, report: &mut StatusReport) {
         report.started = self.is_started();
         report.memory = self.memory_report();
+        for table in &mut self.tables {
+            // What waits is of no cut. It is told with the next one.
+            table.touched |= table.facts.memory.waiting != table.waiting_bytes();
+        }
         report.sources = (0..self.sources.len())
             .map(|at| self.source_report(at))
             .collect();

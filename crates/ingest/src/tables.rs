@@ -102,6 +102,8 @@ pub(crate) struct TableState {
     pub key_changes: KeyChanges,
     /// What waits for the other half of a key change.
     pub holding: Holding,
+    /// What waits for the rest of its transaction, when that was last looked at.
+    pub gated_bytes: usize,
     /// How its records carry changes, once one has shown it.
     pub format: Option<RecordFormat>,
     /// What they have shown that they cannot say.
@@ -145,6 +147,7 @@ impl TableState {
             full_runs: Vec::new(),
             key_changes: KeyChanges::default(),
             holding: Holding::default(),
+            gated_bytes: 0,
             format: None,
             lacks: Lacks::default(),
             past: Past::default(),
@@ -306,12 +309,18 @@ impl TableState {
         });
     }
 
+    /// Changes that wait for others which belong to them.
+    pub fn waiting_bytes(&self) -> usize {
+        self.holding.bytes() + self.gated_bytes
+    }
+
     /// What the table takes, published or not, with what waits and what is known beside its rows.
     pub fn memory_now(&self) -> MemoryUse {
         let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
         let known = self.keyless.memory_bytes() + self.key_changes.memory_bytes();
         MemoryUse {
-            beside: self.holding.bytes() + known + ages,
+            beside: known + ages,
+            waiting: self.waiting_bytes(),
             ..self.writer.memory()
         }
     }

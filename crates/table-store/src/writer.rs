@@ -35,14 +35,22 @@ pub struct MemoryUse {
     pub slots: usize,
     /// Secondary indexes.
     pub indexes: usize,
-    /// What is known beside the rows, and what waits to be applied.
+    /// What is known beside the rows.
     pub beside: usize,
+    /// Changes that wait for others that belong to them.
+    pub waiting: usize,
 }
 
 impl MemoryUse {
     #[must_use]
     pub fn total(&self) -> usize {
-        self.rows + self.deleted + self.versions + self.slots + self.indexes + self.beside
+        self.rows
+            + self.deleted
+            + self.versions
+            + self.slots
+            + self.indexes
+            + self.beside
+            + self.waiting
     }
 }
 
@@ -167,6 +175,7 @@ impl TableWriter {
             slots: chunks + self.table.index.memory_bytes(),
             indexes: indexes.iter().map(|index| index.memory_bytes()).sum(),
             beside: 0,
+            waiting: 0,
         }
     }
 

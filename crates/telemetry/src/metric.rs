@@ -52,7 +52,7 @@ metrics! {
     StageLagSeconds = "rowtide_stage_lag_seconds", Histogram, "Time that a live table's records took from their commit to the connector, from there to their time in the log, and from there to the cut that shows them.";
     ConsumerLagRecords = "rowtide_consumer_lag_records", Gauge, "Records between the next one to read and the end of the partition, as last heard of.";
     Rows = "rowtide_rows", Gauge, "Rows of a table.";
-    MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions, indexes.";
+    MemoryBytes = "rowtide_memory_bytes", Gauge, "Memory a table takes: rows, keys, slots, older versions, indexes, changes that wait for their transactions.";
     MemoryUsedBytes = "rowtide_memory_used_bytes", Gauge, "Memory that all tables take.";
     MemoryMaxBytes = "rowtide_memory_max_bytes", Gauge, "Memory that they may take: memory.max, or infinity.";
     PartitionsAwaitingMemory = "rowtide_partitions_awaiting_memory", Gauge, "Partitions whose next change would take more than memory.max.";

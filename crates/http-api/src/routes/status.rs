@@ -48,6 +48,7 @@ pub(super) fn memory(memory: &MemoryUse) -> TableMemory {
         slots: memory.slots as u64,
         indexes: memory.indexes as u64,
         beside: memory.beside as u64,
+        waiting: memory.waiting as u64,
     }
 }
 

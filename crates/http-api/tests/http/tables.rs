@@ -17,12 +17,12 @@ async fn one_table() {
     let api = Shop::open().api();
     check(&api, "GET /v1/tables/shop.public.orders", expect![[r#"
         200
-        content-length: 610
+        content-length: 622
         content-type: application/json
         rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=live
 
-        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"relations":[],"rows":3,"bytes":300,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"quarantined":0,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+        {"name":"orders","topic":"shop.public.orders","key":["id"],"columns":[{"name":"id","type":"int64","nullable":false},{"name":"status","type":"text","nullable":true},{"name":"total","type":"decimal","nullable":true},{"name":"doc","type":"json","nullable":true}],"schema_epoch":1,"indexes":[],"relations":[],"rows":3,"bytes":300,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0,"waiting":0},"quarantined":0,"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
     "#]]).await;
 }
 
@@ -84,12 +84,12 @@ async fn where_everything_stands() {
     shop.publish();
     check(&shop.api(), "GET /v1/status", expect![[r#"
         200
-        content-length: 1667
+        content-length: 1679
         content-type: application/json
         rowtide-as-of: AkS4gE2baFS5AQAABQQBaz9wAA
         rowtide-freshness: lag=38, commit=1699999998.412, state=stalled, quarantined=1
 
-        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","unknown":[{"field":"source_lag_ms","reason":"Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."},{"field":"stages","reason":"Told of what comes while the table is live: what is read in a replay was committed long ago."}],"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700,"sequence":12,"store_bytes":4096,"live_bytes":2048,"rewrites":0},"start":{"phase":"started"},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
+        {"sources":[{"name":"shop","kind":"kafka","state":"live","detail":null,"partitions":[{"topic":"shop.public.orders","partition":0,"next_offset":40,"end_offset":42,"state":"live"}],"unreadable":0}],"tables":[{"name":"orders","topic":"shop.public.orders","rows":0,"bytes":0,"memory":{"rows":0,"deleted":0,"versions":0,"slots":0,"indexes":0,"beside":0,"waiting":0},"state":"stalled","quarantined":1,"reason":"record at offset 12 could not be applied","unknown":[{"field":"source_lag_ms","reason":"Nothing tells a quiet source from a connector that stands still. A table that the connector writes to itself would: heartbeat.interval.ms and heartbeat.action.query in the connector, heartbeat_table here. It is known from the first of its rows on."},{"field":"stages","reason":"Told of what comes while the table is live: what is read in a replay was committed long ago."}],"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}],"quarantine":[{"topic":"shop.public.orders","partition":0,"offset":12,"timestamp":1700000000000,"reason":"not JSON"},{"topic":"shop.public.hopeless","partition":0,"offset":3,"timestamp":1700000000000,"reason":"not JSON"}],"checkpoint":{"state":"ok","last_ms":700,"sequence":12,"store_bytes":4096,"live_bytes":2048,"rewrites":0},"start":{"phase":"started"},"memory":{"used_bytes":300,"max_bytes":1000,"partitions_waiting":0},"fresh":{"as_of":"AkS4gE2baFS5AQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"stalled","transactions":"none","complete":true,"quarantined":1}}
     "#]]).await;
 }
 

@@ -154,6 +154,16 @@ impl Gate {
         self.tables.remove_lane(lane);
     }
 
+    /// Bytes of changes that wait, of each partition that has any.
+    pub fn held(&self) -> impl Iterator<Item = (PartitionId, usize)> {
+        let lanes = (self.held_bytes > 0).then_some(&self.lanes);
+        let held = lanes
+            .into_iter()
+            .flatten()
+            .map(|(id, lane)| (*id, lane.held_bytes));
+        held.filter(|(_, bytes)| *bytes > 0)
+    }
+
     pub fn has(&self, lane: PartitionId) -> bool {
         self.lanes.contains_key(&lane)
     }

@@ -8,7 +8,7 @@ use change_feed::{Decoder, Header, RawBatch, Source, SourceEvent, StartAt, Topic
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore};
 use debezium_decoder::{DebeziumDecoder, Placeholder};
 use ingest::{
-    Ended, OnBadRecord, Preparations, Sequencer, Settings, SourceOrder, SourceSetup,
+    Ended, OnBadRecord, Preparations, Sequencer, Settings, SourceOrder, SourceSetup, StatusReport,
     TransactionSetup,
 };
 use row_model::{ChangeBatch, NextOffset, PartitionId, SchemaCatalog};
@@ -289,6 +289,40 @@ fn a_transaction_is_visible_in_all_tables_or_in_none() {
     let whole = (vec![1, 2], vec![10, 11, 20, 21], Transactions::Whole);
     assert_eq!(reading.publish(1), whole);
     assert_eq!(reading.notes(), Vec::<String>::new());
+}
+
+#[test]
+fn what_waits_is_told_as_memory_of_its_table() {
+    let mut script = Script::default();
+    script.order(7, 1);
+    script.order(8, 2);
+    let mut reading = Reading::new().begin(script.written);
+    // The report has tables say what has come to wait, with the next cut.
+    let waiting = |reading: &mut Reading| {
+        let mut report = StatusReport::default();
+        reading.publish(1);
+        reading.sequencer.report(&mut report);
+        reading.publish(1);
+        let cut = reading.sequencer.store().published();
+        let of_table = |name| cut.table(name).map_or(0, |it| it.facts.memory.waiting);
+        let (orders, lines) = (of_table("orders"), of_table("lines"));
+        assert!(report.memory.used_bytes >= (orders + lines) as u64);
+        (orders, lines, report.memory.used_bytes)
+    };
+    reading.read(BOUNDARIES, 1).read(LINES, 1);
+    let (_, _, used) = waiting(&mut reading);
+    assert!(used > 0, "what is for a table that does not exist yet");
+    reading.read(LINES, 1).read(ORDERS, 1).read(BOUNDARIES, 1);
+    assert_eq!(waiting(&mut reading).1, 0);
+    reading.read(LINES, 1);
+    let (orders, line, _) = waiting(&mut reading);
+    assert!(orders == 0 && line > 0, "{orders} {line}");
+    reading.read(LINES, 1).read(ORDERS, 1);
+    let (orders, lines, _) = waiting(&mut reading);
+    assert!(orders > 0 && lines > line, "{orders} {lines}");
+    reading.read(BOUNDARIES, 2);
+    let (orders, lines, _) = waiting(&mut reading);
+    assert_eq!((orders, lines), (0, 0));
 }
 
 #[test]
