@@ -36,9 +36,12 @@ pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode>
 
 pub fn bench(place: &Place, cases: &[String]) -> anyhow::Result<ExitCode> {
     let needed = [Part::Postgres, Part::Kafka, Part::Connect];
+    // What is shipped, and built before anything runs.
+    let binary = binary(place, "dist")?;
     with_parts(place, &needed, || {
         let mut command = cargo(place)?;
         command
+            .env(BINARY, &binary)
             .args(["bench", "--package", "real-stack", "--features", "stack"])
             .args(["--bench", "figures", "--"])
             .args(cases);
@@ -108,9 +111,7 @@ fn cargo_path() -> OsString {
 
 fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     let mut command = cargo(place)?;
-    if std::env::var_os(BINARY).is_none() {
-        command.env(BINARY, binary(place, &arguments.profile)?);
-    }
+    command.env(BINARY, binary(place, &arguments.profile)?);
     command
         .args(["test", "--package", "real-stack", "--features", "stack"])
         .args(["--no-fail-fast"]);
@@ -125,8 +126,11 @@ fn test(place: &Place, arguments: &TestArguments) -> anyhow::Result<bool> {
     Ok(ended.success())
 }
 
-/// Builds what is tested: with TLS, by the system's OpenSSL, and optimised, because it shares the machine with all servers.
+/// What is tested: what the environment names, or built with TLS, by the system's OpenSSL, and optimised, because it shares the machine with all servers.
 fn binary(place: &Place, profile: &str) -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os(BINARY) {
+        return Ok(named.into());
+    }
     let built = Command::new(cargo_path())
         .args(["build", "--quiet", "--profile", profile])
         .args(["--bin", "rowtide", "--features", "tls-system"])
