@@ -13,6 +13,8 @@
 mod causes;
 mod lags;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;
 
 use row_model::{Change, ChangeBatch, ChangeKind, RecordFormat};

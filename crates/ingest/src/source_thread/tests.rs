@@ -33,13 +33,13 @@ impl Source for Mute {
 
 /// One with a single worker, and what that gets.
 fn driver() -> (Driver, Receiver<ToWorker>) {
-    let (worker, messages) = crossbeam_channel::unbounded();
+    let (worker, messages) = crossbeam_channel::bounded(limits::QUEUED_BATCHES_MAX);
     let links = SourceLinks {
         source: 0,
         orders: crossbeam_channel::never(),
         questions: crossbeam_channel::never(),
         workers: vec![worker],
-        sequencer: crossbeam_channel::unbounded().0,
+        sequencer: crossbeam_channel::bounded(limits::QUEUED_BATCHES_MAX).0,
         stop: Arc::default(),
         in_flight: Arc::default(),
     };
