@@ -30,13 +30,16 @@ pub fn start(
                     let id = number_behind(value, br#""id":""#);
                     if let Some(probe) = id.and_then(probe_of) {
                         moments.end_received(probe);
+                        moments.any_received(probe);
                     }
                 }
-                if record.topic == probed
-                    && record.key == Some(probed_key.as_bytes())
+                if record.key == Some(probed_key.as_bytes())
                     && let Some(probe) = number_behind(value, br#""probe":"#)
                 {
-                    moments.row_received(probe);
+                    if record.topic == probed {
+                        moments.row_received(probe);
+                    }
+                    moments.any_received(probe);
                 }
             })?;
         }

@@ -3,7 +3,8 @@
 //! The release binary follows an in-process broker that is written 20,000 events a second, in transactions over eight
 //! tables; beside it a consumer of librdkafka, with nothing but the same `fetch.wait.max.ms`, notes when each record comes.
 //! One transaction of many is a probe: when it becomes visible is learnt in turns by asking for a row again and again,
-//! and by waiting for the transaction by its number. Everything shares the cores, so the differences say more than the
+//! and by waiting for the transaction by its number. A row is not shown before the rest of its transaction is there: when the
+//! consumer has all of that is noted, too. Everything shares the cores, so the differences say more than the
 //! numbers. Run by `cargo xtask bench freshness`.
 
 mod consumer;
@@ -86,6 +87,7 @@ struct Turn {
     probes: usize,
     row_received: Quantiles,
     end_received: Quantiles,
+    last_received: Quantiles,
     visible: Quantiles,
 }
 
@@ -113,10 +115,13 @@ impl Turn {
             probes: seen.len(),
             row_received: quantiles(|probe| probe.row_received),
             end_received: quantiles(|probe| probe.end_received),
+            last_received: quantiles(|probe| probe.last_received),
             visible: quantiles(|probe| probe.visible),
         })
     }
 }
+
+type Figures = fn(&Turn) -> Quantiles;
 
 fn print(prober: Prober, turns: &[Turn]) {
     let median = |figure: &dyn Fn(&Turn) -> f64| {
@@ -127,7 +132,7 @@ fn print(prober: Prober, turns: &[Turn]) {
     let probes: usize = turns.iter().map(|turn| turn.probes).sum();
     println!("{prober}, {probes} probes");
     println!("{:<52} {:>8} {:>8}", "", "p50", "p99");
-    let line = |what: &str, quantiles: fn(&Turn) -> Quantiles| {
+    let line = |what: &str, quantiles: Figures| {
         let (p50, p99) = (
             median(&|turn| quantiles(turn).p50_ms),
             median(&|turn| quantiles(turn).p99_ms),
@@ -140,18 +145,25 @@ fn print(prober: Prober, turns: &[Turn]) {
     line("its transaction's END, to the consumer", |turn| {
         turn.end_received
     });
+    line("all of its transaction, to the consumer", |turn| {
+        turn.last_received
+    });
     line("visible over HTTP", |turn| turn.visible);
-    let later = |quantile: fn(&Quantiles) -> f64| {
-        median(&|turn| quantile(&turn.visible) - quantile(&turn.row_received))
-    };
-    for (name, later, wanted) in [
-        ("p50", later(|quantiles| quantiles.p50_ms), P50_WANTED_MS),
-        ("p99", later(|quantiles| quantiles.p99_ms), P99_WANTED_MS),
-    ] {
-        let verdict = if later <= wanted { "reached" } else { "MISSED" };
-        println!(
-            "  {name} later than the row's record: {later:.2} ms, wanted at most {wanted} ms: {verdict}"
-        );
+    let row: Figures = |turn| turn.row_received;
+    let all: Figures = |turn| turn.last_received;
+    for (mark, received) in [("the row's record", row), ("all of its transaction", all)] {
+        let later = |quantile: fn(&Quantiles) -> f64| {
+            median(&|turn| quantile(&turn.visible) - quantile(&received(turn)))
+        };
+        for (name, later, wanted) in [
+            ("p50", later(|quantiles| quantiles.p50_ms), P50_WANTED_MS),
+            ("p99", later(|quantiles| quantiles.p99_ms), P99_WANTED_MS),
+        ] {
+            let verdict = if later <= wanted { "reached" } else { "MISSED" };
+            println!(
+                "  {name} later than {mark}: {later:.2} ms, wanted at most {wanted} ms: {verdict}"
+            );
+        }
     }
     println!();
 }

@@ -21,6 +21,8 @@ struct Noted {
     sent: AtomicU64,
     row_received: AtomicU64,
     end_received: AtomicU64,
+    /// Of whatever belongs to it.
+    last_received: AtomicU64,
 }
 
 /// What is known of a probe, as times since the beginning.
@@ -29,6 +31,7 @@ pub struct Probe {
     pub sent: Duration,
     pub row_received: Duration,
     pub end_received: Duration,
+    pub last_received: Duration,
     pub visible: Duration,
 }
 
@@ -69,6 +72,11 @@ impl Moments {
         self.note(probe, |noted| &noted.end_received);
     }
 
+    /// Called for each record of a probe: the last of them stays.
+    pub fn any_received(&self, probe: u64) {
+        self.note(probe, |noted| &noted.last_received);
+    }
+
     fn note(&self, probe: u64, which: fn(&Noted) -> &AtomicU64) {
         if let Some(noted) = self.probes.get(probe as usize) {
             which(noted).store(self.now().as_nanos() as u64, Ordering::Release);
@@ -86,6 +94,7 @@ impl Moments {
             sent: moment(&noted.sent)?,
             row_received: moment(&noted.row_received)?,
             end_received: moment(&noted.end_received)?,
+            last_received: moment(&noted.last_received)?,
             visible,
         })
     }
