@@ -245,14 +245,9 @@ impl Sequencer {
     }
 
     pub(crate) fn partitions_of(&self, table: usize) -> impl Iterator<Item = &PartitionState> {
-        let identity = &self.tables[table].identity;
-        self.partitions
-            .iter()
-            .filter_map(move |((source, _), partition)| {
-                let is_ours = partition.topic == identity.topic
-                    && self.sources[*source].name == identity.source;
-                is_ours.then_some(partition)
-            })
+        let topic = self.tables[table].identity.topic.as_str();
+        let source = self.source_at(table).into_iter();
+        source.flat_map(move |source| self.partitions.of_topic(source, topic))
     }
 
     fn source_of(&self, table: usize) -> Option<&SourceFacts> {

@@ -55,6 +55,7 @@ mod notes;
 mod offline;
 mod owed;
 mod pairs;
+mod partition_map;
 mod partitions;
 mod past;
 mod pipeline;

@@ -130,7 +130,7 @@ impl Sequencer {
             return;
         };
         self.sources[source].discovered = true;
-        for ((of, _), partition) in &mut self.partitions {
+        for ((of, _), partition) in self.partitions.iter_mut() {
             if *of == source && partition.topic == topic {
                 (partition.reached, partition.passed_snapshot) = (true, true);
             }
@@ -327,7 +327,7 @@ impl Replay {
     pub fn into_replayed(mut self) -> Replayed {
         let mut state = self.sequencer.tables.remove(0);
         let mut partitions: Vec<PartitionState> = Vec::new();
-        for ((_, id), mut partition) in self.sequencer.partitions.drain() {
+        for ((_, id), mut partition) in std::mem::take(&mut self.sequencer.partitions) {
             if let Some(floor) = state.holding.floor(id) {
                 partition.back_to(NextOffset(floor));
             }

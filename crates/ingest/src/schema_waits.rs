@@ -53,7 +53,7 @@ impl Sequencer {
         let facts = &mut self.sources[source];
         facts.awaited.insert(schema, reason.to_owned());
         let mut topics = Vec::new();
-        for ((of, _), partition) in &mut self.partitions {
+        for ((of, _), partition) in self.partitions.iter_mut() {
             if *of == source
                 && let Some(awaited) = &mut partition.awaited
                 && awaited.schema == schema

@@ -18,7 +18,7 @@ use crate::indexes::IndexBuild;
 use crate::kept_indexes::KeptIndexes;
 use crate::memory::Memory;
 use crate::messages::Ended;
-use crate::partitions::PartitionState;
+use crate::partition_map::PartitionMap;
 use crate::positions::{Positions, Unproven};
 use crate::quarantine::Quarantine;
 use crate::rebuild::{Forgotten, Scrub};
@@ -83,7 +83,7 @@ pub struct Sequencer {
     pub(crate) tables: Vec<TableState>,
     /// Table of a topic of a source.
     by_topic: HashMap<(usize, String), usize>,
-    pub(crate) partitions: HashMap<(usize, PartitionId), PartitionState>,
+    pub(crate) partitions: PartitionMap,
     /// What the checkpoint remembers of partitions that were not found yet.
     pub(crate) saved: HashMap<(String, String, i32), SavedPlace>,
     /// What the newest checkpoint holds of partitions, found or not.
@@ -148,7 +148,7 @@ impl Sequencer {
             sources: sources.collect(),
             tables: Vec::new(),
             by_topic: HashMap::new(),
-            partitions: HashMap::new(),
+            partitions: PartitionMap::default(),
             saved: HashMap::new(),
             kept: HashMap::new(),
             held_back: Vec::new(),

@@ -154,7 +154,7 @@ impl Sequencer {
     fn begin(&mut self, source: usize, facts: &PartitionFacts, start: Start) {
         let id = facts.id;
         self.no_longer_waits(source, id);
-        let known = self.partitions.remove(&(source, id));
+        let known = self.partitions.remove((source, id));
         let (next, acknowledged) = match start.at {
             StartAt::Earliest => (facts.retained_from, None),
             StartAt::Offset(next) => (next, Some(next)),
@@ -185,9 +185,8 @@ impl Sequencer {
 
     /// A table stands still only as long as any of its partitions does.
     fn all_well(&mut self, source: usize, topic: &str) {
-        let is_well = self.partitions.iter().all(|((of, _), partition)| {
-            *of != source || partition.topic != topic || partition.halted.is_none()
-        });
+        let is_well = |partition: &PartitionState| partition.halted.is_none();
+        let is_well = self.partitions.of_topic(source, topic).all(is_well);
         if let Some(table) = self.table_of(source, topic) {
             table.touched = true;
             if is_well {
@@ -206,7 +205,7 @@ impl Sequencer {
         for facts in partitions {
             self.no_longer_waits(source, facts.id);
             // What is saved stays saved: a restored setting resumes there.
-            let known = self.partitions.remove(&(source, facts.id));
+            let known = self.partitions.remove((source, facts.id));
             let applied = known.as_ref().map(PartitionState::saved);
             let saved = applied.or_else(|| match self.saved.get(&self.place(source, facts))? {
                 SavedPlace::At(saved) => Some(*saved),

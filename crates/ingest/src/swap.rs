@@ -161,7 +161,7 @@ impl Sequencer {
             .map(|partition| (partition.partition, partition))
             .collect();
         for (_, id) in self.places_of(at) {
-            let Some(old) = self.partitions.remove(&(source, id)) else {
+            let Some(old) = self.partitions.remove((source, id)) else {
                 continue;
             };
             let Some(new) = replayed.remove(&old.partition) else {

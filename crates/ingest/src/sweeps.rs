@@ -12,7 +12,7 @@ use crate::sequencer::Sequencer;
 impl Sequencer {
     /// The last row of a full snapshot was read: from now on the ends of its partitions count.
     pub(crate) fn await_ends(&mut self, source: usize, topic: &str) {
-        for ((of, _), partition) in &mut self.partitions {
+        for ((of, _), partition) in self.partitions.iter_mut() {
             if *of == source && partition.topic == topic {
                 partition.passed_snapshot = false;
             }
@@ -21,7 +21,7 @@ impl Sequencer {
 
     /// The source has nothing more: partitions at their end are past whatever was read before.
     pub(crate) fn all_quiet(&mut self, source: usize) {
-        for ((of, _), partition) in &mut self.partitions {
+        for ((of, _), partition) in self.partitions.iter_mut() {
             partition.passed_snapshot |= *of == source && partition.at_end && !partition.fenced;
         }
         for table in 0..self.tables.len() {
