@@ -5,6 +5,7 @@
 //! tells nearly all strangers apart before their key is looked at.
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::{DashMap, SharedValue};
 use row_model::SlotId;
@@ -21,6 +22,8 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct SlotIndex {
     map: DashMap<Entry, (), foldhash::fast::RandomState>,
+    /// Of all shards: what they take is asked for at every cut.
+    buckets: AtomicUsize,
 }
 
 /// The hash of a key, as this index uses it.
@@ -43,14 +46,19 @@ fn spread(stored: u32) -> u64 {
     u64::from(stored) << 32 | u64::from(stored)
 }
 
+fn buckets(map: &DashMap<Entry, (), foldhash::fast::RandomState>) -> usize {
+    map.shards()
+        .iter()
+        .map(|shard| shard.read().buckets())
+        .sum()
+}
+
 impl SlotIndex {
     pub fn new() -> Self {
-        Self {
-            map: DashMap::with_hasher_and_shard_amount(
-                foldhash::fast::RandomState::default(),
-                SHARDS,
-            ),
-        }
+        let map =
+            DashMap::with_hasher_and_shard_amount(foldhash::fast::RandomState::default(), SHARDS);
+        let buckets = AtomicUsize::new(buckets(&map));
+        Self { map, buckets }
     }
 
     pub fn hash(&self, key: &[u8]) -> KeyHash {
@@ -73,19 +81,28 @@ impl SlotIndex {
             slot,
         };
         let mut shard = self.map.shards()[hash.shard()].write();
+        let before = shard.buckets();
         shard.insert(
             spread(entry.hash),
             (entry, SharedValue::new(())),
             |(entry, _)| spread(entry.hash),
         );
+        self.grown(before, shard.buckets());
     }
 
     /// Makes room for so many keys more, so that entering them moves none.
     pub fn reserve(&self, keys: usize) {
         for shard in self.map.shards() {
-            shard
-                .write()
-                .reserve(keys.div_ceil(SHARDS), |(entry, _)| spread(entry.hash));
+            let mut shard = shard.write();
+            let before = shard.buckets();
+            shard.reserve(keys.div_ceil(SHARDS), |(entry, _)| spread(entry.hash));
+            self.grown(before, shard.buckets());
+        }
+    }
+
+    fn grown(&self, before: usize, after: usize) {
+        if after > before {
+            self.buckets.fetch_add(after - before, Ordering::Relaxed);
         }
     }
 
@@ -96,12 +113,28 @@ impl SlotIndex {
 
     /// Bytes of all shards' tables: an entry and a control byte a bucket.
     pub fn memory_bytes(&self) -> usize {
-        let buckets: usize = self
-            .map
-            .shards()
-            .iter()
-            .map(|shard| shard.read().buckets())
-            .sum();
-        buckets * (size_of::<Entry>() + 1)
+        self.buckets.load(Ordering::Relaxed) * (size_of::<Entry>() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_size_is_known_without_looking() {
+        let index = SlotIndex::new();
+        let agrees = || index.buckets.load(Ordering::Relaxed) == buckets(&index.map);
+        assert!(agrees());
+        for slot in 0..5_000 {
+            index.insert(index.hash(&[slot as u8, (slot >> 8) as u8]), SlotId(slot));
+        }
+        assert!(agrees() && index.memory_bytes() > 5_000 * size_of::<Entry>());
+        index.reserve(20_000);
+        assert!(agrees());
+        for slot in 0..5_000 {
+            index.remove(index.hash(&[slot as u8, (slot >> 8) as u8]), SlotId(slot));
+        }
+        assert!(agrees());
     }
 }
