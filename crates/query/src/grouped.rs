@@ -6,11 +6,11 @@ use std::sync::Arc;
 use row_model::{CutId, Value, Version};
 
 use crate::bind::{BoundGroup, BoundQuery};
-use crate::group::{Aggregation, Bounds, GroupColumn, GroupError, GroupValue, Groups};
+use crate::group::{Aggregation, Bounds, Group, GroupColumn, GroupError, GroupValue, Groups};
 use crate::least::{Collector, Found, Window};
 use crate::list::ListError;
 use crate::predicate::Predicate;
-use crate::run::{Prepared, Reader, Run, Sink};
+use crate::run::{Prepared, Reader, Run, Sink, View};
 
 /// Counts rows into groups, of which there may be several lots.
 pub(crate) struct Grouper<'q> {
@@ -19,7 +19,40 @@ pub(crate) struct Grouper<'q> {
     /// The level of all keys, if they are those of one related row.
     keyed_by: Option<usize>,
     reader: Reader,
+    /// A buffer.
+    met: Vec<Met>,
     refused: Option<GroupError>,
+}
+
+/// A row of some that meets the condition, and what its related row's number says.
+#[derive(Clone, Copy)]
+struct Met {
+    at: usize,
+    related: Option<u32>,
+    group: Option<Group>,
+}
+
+/// Counts a row into its group.
+fn enter(
+    of: &BoundGroup,
+    view: &View<'_>,
+    related: Option<u32>,
+    known: Option<Group>,
+    groups: &mut Groups,
+) -> Result<(), GroupError> {
+    let each_key = |each: &mut dyn FnMut(Value<'_>)| {
+        for source in &of.keys {
+            view.with_value(source, &mut *each);
+        }
+    };
+    let group = match known {
+        Some(group) => groups.enter_known(group),
+        None => groups.enter(related, each_key)?,
+    };
+    for (number, source) in of.values() {
+        view.with_value(source, |value| groups.offer(group, number, value))?;
+    }
+    Ok(())
 }
 
 impl<'q> Grouper<'q> {
@@ -34,6 +67,7 @@ impl<'q> Grouper<'q> {
             group,
             keyed_by: group.related_level(),
             reader: Reader::new(&query.scope, prepared, cut),
+            met: Vec::new(),
             refused: None,
         }
     }
@@ -46,19 +80,47 @@ impl<'q> Grouper<'q> {
         if self.predicate.test(&view) != Some(true) {
             return ControlFlow::Continue(());
         }
-        let group = self.group;
-        let counted = (|| {
-            let related = self.keyed_by.and_then(|level| view.prepared(level));
-            let entered = groups.enter(related, |each: &mut dyn FnMut(Value<'_>)| {
-                for source in &group.keys {
-                    view.with_value(source, &mut *each);
-                }
-            })?;
-            for (number, source) in group.values() {
-                view.with_value(source, |value| groups.offer(entered, number, value))?;
+        let related = self.keyed_by.and_then(|level| view.prepared(level));
+        let counted = enter(self.group, &view, related, None, groups);
+        self.go_on_if(counted)
+    }
+
+    /// The same for some rows. Where a related row decides the group, those of all are looked for before any is
+    /// counted: what is found lies anywhere in memory, and comes in the time that one would take.
+    pub fn count_lot(&mut self, lot: &[&Version], groups: &mut Groups) -> ControlFlow<()> {
+        let prepared = self
+            .keyed_by
+            .filter(|level| self.reader.is_prepared(*level));
+        let Some(level) = prepared else {
+            return lot
+                .iter()
+                .try_for_each(|version| self.count(version, groups));
+        };
+        let mut met = std::mem::take(&mut self.met);
+        for (at, version) in lot.iter().enumerate() {
+            let view = self.reader.view(version);
+            let meets = |view: &View<'_>| self.predicate.test(view) == Some(true);
+            met.extend(view.filter(meets).map(|view| Met {
+                at,
+                related: view.prepared(level),
+                group: None,
+            }));
+        }
+        for met in &mut met {
+            met.group = met.related.and_then(|number| groups.decided(number));
+        }
+        let counted = met.drain(..).try_for_each(|met| {
+            let found = (level, met.related);
+            match self.reader.view_prepared(lot[met.at], found) {
+                Some(view) => enter(self.group, &view, met.related, met.group, groups),
+                None => Ok(()),
             }
-            Ok(())
-        })();
+        });
+        self.met = met;
+        self.go_on_if(counted)
+    }
+
+    fn go_on_if(&mut self, counted: Result<(), GroupError>) -> ControlFlow<()> {
         match counted {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -114,6 +176,11 @@ impl Sink for GroupSink<'_> {
     fn offer(&mut self, version: &Version) -> ControlFlow<()> {
         self.examined += 1;
         self.grouper.count(version, &mut self.groups)
+    }
+
+    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+        self.examined += lot.len() as u64;
+        self.grouper.count_lot(lot, &mut self.groups)
     }
 }
 

@@ -7,6 +7,8 @@ use row_model::{CutId, SlotId, Version};
 /// Slots of one chunk. A power of two, so that a slot's chunk and place are bits of its number.
 pub const CHUNK_SLOTS: usize = 1 << CHUNK_BITS;
 const CHUNK_BITS: u32 = 10;
+/// Rows lie anywhere in memory. What is read of so many, one right after the other, comes at the same time.
+const LOT_ROWS: usize = 16;
 const DIRTY_WORDS: usize = CHUNK_SLOTS / 64;
 
 /// Which chunk of its table; also the unit in which checkpoints rewrite a table.
@@ -69,13 +71,26 @@ impl Chunk {
 
     /// Calls `each` for every slot's version that is visible at `cut` and holds a row.
     pub fn visit(&self, cut: CutId, mut each: impl FnMut(&Version)) {
-        for slot in 0..CHUNK_SLOTS {
-            if let Some(version) = self
-                .visible(slot as u16, cut)
-                .filter(|version| !version.is_deleted())
-            {
+        self.visit_lots(cut, |lot| {
+            for version in lot {
                 each(version);
             }
+        });
+    }
+
+    /// The same for some rows at a time.
+    pub fn visit_lots(&self, cut: CutId, mut each: impl FnMut(&[&Version])) {
+        let mut lot = Vec::with_capacity(LOT_ROWS);
+        for slot in 0..CHUNK_SLOTS {
+            let version = self.visible(slot as u16, cut);
+            lot.extend(version.filter(|version| !version.is_deleted()));
+            if lot.len() == LOT_ROWS {
+                each(&lot);
+                lot.clear();
+            }
+        }
+        if !lot.is_empty() {
+            each(&lot);
         }
     }
 

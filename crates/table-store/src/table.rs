@@ -114,11 +114,25 @@ impl Table {
     }
 
     /// The same for one chunk, so that a visit can stop between them; `false` if there is no such chunk.
-    pub fn visit_chunk(&self, chunk: usize, cut: CutId, each: impl FnMut(&Version)) -> bool {
+    pub fn visit_chunk(&self, chunk: usize, cut: CutId, mut each: impl FnMut(&Version)) -> bool {
+        self.visit_chunk_in_lots(chunk, cut, |lot| {
+            for version in lot {
+                each(version);
+            }
+        })
+    }
+
+    /// The same for some of its rows at a time.
+    pub fn visit_chunk_in_lots(
+        &self,
+        chunk: usize,
+        cut: CutId,
+        each: impl FnMut(&[&Version]),
+    ) -> bool {
         let Some(chunk) = self.chunks.get(chunk) else {
             return false;
         };
-        chunk.read().visit(cut, each);
+        chunk.read().visit_lots(cut, each);
         true
     }
 

@@ -154,13 +154,23 @@ impl Groups {
         related: Option<u32>,
         each_key: impl Fn(&mut dyn FnMut(Value<'_>)),
     ) -> Result<Group, GroupError> {
-        let decided = related.and_then(|number| self.decided.get(number as usize));
-        let group = match decided {
-            Some(&group) if group != UNDECIDED => group,
-            _ => self.group_of(related, each_key)?,
+        let group = match related.and_then(|number| self.decided(number)) {
+            Some(group) => group,
+            None => Group(self.group_of(related, each_key)?),
         };
-        self.entries[group as usize].rows += 1;
-        Ok(Group(group))
+        Ok(self.enter_known(group))
+    }
+
+    /// The group that a related row of this number has led to before.
+    pub fn decided(&self, related: u32) -> Option<Group> {
+        let decided = self.decided.get(related as usize).copied();
+        decided.filter(|group| *group != UNDECIDED).map(Group)
+    }
+
+    /// Counts a row into a group.
+    pub fn enter_known(&mut self, group: Group) -> Group {
+        self.entries[group.0 as usize].rows += 1;
+        group
     }
 
     fn group_of(

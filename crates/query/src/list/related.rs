@@ -15,7 +15,7 @@ use super::{Page, PageRequest, Window, page, page_by};
 use crate::bind::{self, BoundQuery};
 use crate::fixture::UNBOUND;
 use crate::fixture::site::{
-    CUSTOMERS, ITEMS, LABELLED, LABELS, ORDERS, PROFILES, SHAPES, Site, relations,
+    CUSTOMERS, ITEMS, LABELLED, LABELS, ORDERS, PROFILES, Plain, SHAPES, Site, relations,
 };
 use crate::format::{Format, RowWriter};
 use crate::relation::World;
@@ -106,6 +106,23 @@ fn written(site: &Site, bound: &BoundQuery, page: &Page) -> Json {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Orders under other numbers, of other customers.
+fn copied(orders: &[Vec<Plain>], copy: i64) -> impl Iterator<Item = Vec<Plain>> {
+    orders.iter().map(move |order| {
+        let mut order = order.clone();
+        for (cell, by) in order.iter_mut().zip([8 * copy, copy]) {
+            if let Plain::Int(number) = cell {
+                *number += by;
+            }
+        }
+        order[1] = match order[1] {
+            Plain::Int(customer) => Plain::Int(customer % 8),
+            _ => Plain::Null,
+        };
+        order
+    })
+}
+
 const ALL: PageRequest = PageRequest {
     after: None,
     limit: 1_000,
@@ -171,11 +188,16 @@ proptest! {
     /// Groups by own and related columns, what is made of them, and conditions on that.
     #[test]
     fn groups_are_those_of_sqlite(
-        rows in any_rows(),
+        few in any_rows(),
+        copies in 1..9_i64,
         filter in proptest::collection::vec(any_condition(ORDERS, 1), 0..2),
         by in proptest::sample::subsequence(vec!["status", "customer_id", "tier"], 0..3),
         at_least in 0..3_i64,
     ) {
+        // More rows than are looked at together.
+        let mut rows = few;
+        let orders = std::mem::take(&mut rows[ORDERS]);
+        rows[ORDERS] = (0..copies).flat_map(|copy| copied(&orders, copy)).collect();
         let aggregate = |function, of: Option<&str>, alias: &str| Selected {
             what: SelectedWhat::Aggregate(Aggregate { function, of: of.map(column), cast: None, at: Place::default() }),
             alias: Some(alias.to_owned()),

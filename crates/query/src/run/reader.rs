@@ -114,6 +114,24 @@ impl Reader {
         })
     }
 
+    /// Turns to a row of which the related one of a level was found before, among those that were prepared.
+    pub fn view_prepared<'a>(
+        &'a mut self,
+        version: &'a Version,
+        (level, number): (usize, Option<u32>),
+    ) -> Option<View<'a>> {
+        let view = self.view(version)?;
+        let found = &view.reader.joined[level - 1].found;
+        let set = found.set(number.map(JoinedRow::Prepared));
+        debug_assert!(set.is_ok(), "it was just emptied");
+        Some(view)
+    }
+
+    /// Whether all rows of a level were prepared.
+    pub fn is_prepared(&self, level: usize) -> bool {
+        self.prepared(level).is_some()
+    }
+
     /// Turns to a row whose related ones were found before.
     pub fn view_with<'a>(
         &'a mut self,

@@ -17,6 +17,11 @@ const ROWS_BETWEEN_LOOKS: usize = 64;
 pub(crate) trait Sink {
     /// To break is to want no more.
     fn offer(&mut self, version: &Version) -> ControlFlow<()>;
+
+    /// Takes some rows in their order.
+    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+        lot.iter().try_for_each(|version| self.offer(version))
+    }
 }
 
 /// Offers all rows of a table to one sink. `aside` says that they are to be looked at while nothing is locked.
@@ -115,10 +120,10 @@ impl<'a> Visitor<'a> {
         let (table, cut) = (&self.table.table, self.run.cut);
         let mut wanted = ControlFlow::Continue(());
         let Some(aside) = &mut self.aside else {
-            let there = table.visit_chunk(chunk, cut, |version| {
-                *examined += 1;
+            let there = table.visit_chunk_in_lots(chunk, cut, |lot| {
+                *examined += lot.len() as u64;
                 if wanted.is_continue() {
-                    wanted = sink.offer(version);
+                    wanted = sink.offer_lot(lot);
                 }
             });
             look(self.table, self.run, *examined)?;
