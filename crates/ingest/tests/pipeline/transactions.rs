@@ -291,6 +291,28 @@ fn a_transaction_is_visible_in_all_tables_or_in_none() {
     assert_eq!(reading.notes(), Vec::<String>::new());
 }
 
+/// What was the end when it was heard is passed while what came later still waits.
+#[test]
+fn an_end_before_what_waits_is_no_end() {
+    let mut script = Script::default();
+    script.order(7, 1);
+    let mut reading = Reading::new().begin(script.written.clone());
+    reading.read(ORDERS, 9).read(LINES, 9).read(BOUNDARIES, 1);
+    script.order(8, 2);
+    reading.written = script.written;
+    reading.read(LINES, 1).read(BOUNDARIES, 2);
+    assert_eq!(reading.publish(1).1, [10, 11]);
+    reading.now_ms = 5_000;
+    reading.sequencer.quiet(0, 5_000);
+    reading.publish(1);
+    let cut = reading.sequencer.store().published();
+    let lines = &cut.table("lines").unwrap().facts;
+    assert_eq!(
+        lines.at_end_ms().filter(|until_ms| *until_ms >= 5_000),
+        None
+    );
+}
+
 #[test]
 fn what_waits_is_told_as_memory_of_its_table() {
     let mut script = Script::default();
