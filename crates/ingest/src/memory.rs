@@ -10,8 +10,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use row_model::{Change, ChangeBatch, ChangeKind, PartitionId, Version};
+use table_store::MemoryUse;
 
 use crate::messages::Ended;
+use crate::retention::Retention;
 use crate::sequencer::Sequencer;
 use crate::settings::limits;
 use crate::tables::TableState;
@@ -56,6 +58,24 @@ impl Memory {
             max
         } else {
             max - max / SLACK_SHARE
+        }
+    }
+}
+
+impl TableState {
+    /// Changes that wait for others which belong to them.
+    pub fn waiting_bytes(&self) -> usize {
+        self.holding.bytes() + self.gated_bytes
+    }
+
+    /// What the table takes, published or not, with what waits and what is known beside its rows.
+    pub fn memory_now(&self) -> MemoryUse {
+        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
+        let known = self.keyless.memory_bytes() + self.key_changes.memory_bytes();
+        MemoryUse {
+            beside: known + ages,
+            waiting: self.waiting_bytes(),
+            ..self.writer.memory()
         }
     }
 }

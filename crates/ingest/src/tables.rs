@@ -8,8 +8,8 @@ use row_model::{
     SchemaHistory, SchemaId, SourcePosition, Stamp, Version,
 };
 use table_store::{
-    Floor, Held, Incoming, MemoryUse, ReadState, TableCut, TableFacts, TableIdentity, TableWriter,
-    Verdict, decide,
+    Floor, Held, Incoming, ReadState, TableCut, TableFacts, TableIdentity, TableWriter, Verdict,
+    decide,
 };
 use telemetry::StageLag;
 
@@ -307,22 +307,6 @@ impl TableState {
             let of = |stage: Stage| StageLag::of(name, stage.name());
             lags.get_or_insert_with(|| Stage::ALL.map(of))[stage as usize].record(ms);
         });
-    }
-
-    /// Changes that wait for others which belong to them.
-    pub fn waiting_bytes(&self) -> usize {
-        self.holding.bytes() + self.gated_bytes
-    }
-
-    /// What the table takes, published or not, with what waits and what is known beside its rows.
-    pub fn memory_now(&self) -> MemoryUse {
-        let ages = self.retention.as_ref().map_or(0, Retention::memory_bytes);
-        let known = self.keyless.memory_bytes() + self.key_changes.memory_bytes();
-        MemoryUse {
-            beside: known + ages,
-            waiting: self.waiting_bytes(),
-            ..self.writer.memory()
-        }
     }
 
     /// How the table stands to its log, given whether all its partitions have been read to their
