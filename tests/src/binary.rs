@@ -13,7 +13,8 @@ use anyhow::{Context, anyhow, ensure};
 pub fn path() -> anyhow::Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| match std::env::var_os("BLACK_BOX_BINARY") {
-        Some(path) => Ok(path.into()),
+        // It is started in other folders.
+        Some(path) => std::path::absolute(path).map_err(|error| error.to_string()),
         None => build().map_err(|error| format!("{error:#}")),
     });
     built.as_deref().map_err(|error| anyhow!(error.clone()))

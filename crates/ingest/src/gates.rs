@@ -285,6 +285,15 @@ impl Sequencer {
         }
     }
 
+    /// Whether records of a partition wait for their transactions.
+    pub(crate) fn waits_at_gate(&self, source: usize, id: PartitionId) -> bool {
+        let waiting = self
+            .gates
+            .get(source)
+            .and_then(|gate| gate.waiting.get(&id));
+        waiting.is_some_and(|waiting| !waiting.is_empty())
+    }
+
     /// A partition is read from now on: as one that boundaries are told in, or as one that waits for them.
     pub(crate) fn gate_starts(&mut self, source: usize, facts: &PartitionFacts, begins: bool) {
         let (topic, id, now_ms) = (&facts.topic, facts.id, self.now_ms);

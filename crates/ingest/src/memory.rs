@@ -122,7 +122,8 @@ impl Sequencer {
 
     /// Whether records of a partition wait for room.
     pub(crate) fn waits_for_room(&self, source: usize, id: PartitionId) -> bool {
-        self.memory.waiting.contains_key(&(source, id))
+        let waiting = self.memory.waiting.get(&(source, id));
+        waiting.is_some_and(|waiting| !waiting.is_empty())
     }
 
     /// Forgets what waits of a partition that will be read again from its next offset, or never.

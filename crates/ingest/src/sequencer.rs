@@ -314,6 +314,8 @@ impl Sequencer {
 
     /// What the source had delivered of a partition up to `next` has been applied, and that was all.
     pub(crate) fn is_at_end_at(&mut self, source: usize, id: PartitionId, ended: Ended) {
+        // What came after it still waits: nothing ends here, and silence since proves nothing.
+        let is_passed = self.waits_for_room(source, id) || self.waits_at_gate(source, id);
         let Some(partition) = self.partitions.get_mut(&(source, id)) else {
             return;
         };
@@ -324,6 +326,8 @@ impl Sequencer {
         if let Err(refusal) = partition.reached_end(ended) {
             let reason = self.told(source, &topic, &refusal);
             self.halt(source, id, reason);
+        } else {
+            partition.at_end &= !is_passed;
         }
         if let Some(table) = self.table_of(source, &topic) {
             table.touched = true;
