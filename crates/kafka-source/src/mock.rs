@@ -13,7 +13,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaRespErr;
 
-pub use plain::{PlainConsumer, PlainRecord};
+pub use plain::{PlainConsumer, PlainRecord, Whence};
 pub use producer::PlainProducer;
 
 /// What a partition keeps, as librdkafka fixes it. The newest batch is always kept.

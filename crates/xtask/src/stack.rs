@@ -22,14 +22,19 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 
 use part::Part;
-use place::Place;
+use place::{Lives, Place};
 
 #[derive(Subcommand)]
 pub enum StackChore {
     /// Downloads what the parts need, where it is not there yet
     Install { parts: Vec<Part> },
     /// Starts parts and waits until they answer
-    Start { parts: Vec<Part> },
+    Start {
+        parts: Vec<Part>,
+        /// As for measuring: slow in their first minutes, and faster from then on
+        #[arg(long)]
+        long: bool,
+    },
     /// Stops parts, those that need others first
     Stop {
         parts: Vec<Part>,
@@ -54,15 +59,16 @@ pub fn run(root: &Path, chore: StackChore) -> anyhow::Result<ExitCode> {
     let place = Place::from_environment(root)?;
     match chore {
         StackChore::Test(arguments) => return tests::run(&place, &arguments),
-        StackChore::Bench { cases } => return tests::bench(&place, &cases),
+        StackChore::Bench { cases } => return tests::bench(place, &cases),
         StackChore::Status => status(&place),
         StackChore::Install { parts } => {
             let _alone = alone(&place, "lock")?;
             install::install(&place, &all_if_none(parts))?;
         }
-        StackChore::Start { parts } => {
+        StackChore::Start { parts, long } => {
             let _alone = alone(&place, "lock")?;
-            start(&place, &all_if_none(parts))?;
+            let lives = if long { Lives::Long } else { Lives::Short };
+            start(&place.with_lives(lives), &all_if_none(parts))?;
         }
         StackChore::Stop { parts, kill } => {
             let _alone = alone(&place, "lock")?;

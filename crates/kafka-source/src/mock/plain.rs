@@ -10,6 +10,14 @@ use super::{Broker, BrokerError};
 /// Reads partitions of some topics from the beginning, and does nothing with them.
 pub struct PlainConsumer(BaseConsumer);
 
+/// Where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whence {
+    Beginning,
+    /// With what is written from now on.
+    End,
+}
+
 /// A record as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct PlainRecord<'r> {
@@ -31,7 +39,12 @@ impl PlainConsumer {
         fetch_wait_ms: u32,
     ) -> Result<Self, BrokerError> {
         let places = topics.into_iter().map(|topic| (topic, 0));
-        Self::of(&broker.bootstrap_servers(), places, fetch_wait_ms)
+        Self::of(
+            &broker.bootstrap_servers(),
+            places,
+            Whence::Beginning,
+            fetch_wait_ms,
+        )
     }
 
     /// The same of any cluster and of any partitions.
@@ -41,6 +54,7 @@ impl PlainConsumer {
     pub fn of(
         bootstrap_servers: &str,
         partitions: impl IntoIterator<Item = (String, i32)>,
+        whence: Whence,
         fetch_wait_ms: u32,
     ) -> Result<Self, BrokerError> {
         let consumer: BaseConsumer = ClientConfig::new()
@@ -50,8 +64,12 @@ impl PlainConsumer {
             .set("fetch.wait.max.ms", fetch_wait_ms.to_string())
             .create()?;
         let mut places = TopicPartitionList::new();
+        let offset = match whence {
+            Whence::Beginning => Offset::Beginning,
+            Whence::End => Offset::End,
+        };
         for (topic, partition) in partitions {
-            places.add_partition_offset(&topic, partition, Offset::Beginning)?;
+            places.add_partition_offset(&topic, partition, offset)?;
         }
         consumer.assign(&places)?;
         Ok(Self(consumer))

@@ -69,7 +69,7 @@ pub fn start_connect(place: &Place) -> anyhow::Result<()> {
 }
 
 fn java(place: &Place, heap_mib: u32) -> Command {
-    let mut command = services::java(heap_mib);
+    let mut command = services::java(place.lives(), heap_mib);
     command
         .args([
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

@@ -31,6 +31,17 @@ pub struct Place {
     project: PathBuf,
     folder: PathBuf,
     first_port: u16,
+    lives: Lives,
+}
+
+/// For how long servers are started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lives {
+    /// Minutes, with as little work before and beside what is asked of them as can be: for tests.
+    #[default]
+    Short,
+    /// As those who use them have them, once they have run for a while: for measuring.
+    Long,
 }
 
 impl Place {
@@ -55,7 +66,17 @@ impl Place {
             project,
             folder,
             first_port,
+            lives: Lives::default(),
         }
+    }
+
+    /// The same, where servers are started for so long.
+    pub fn with_lives(self, lives: Lives) -> Self {
+        Self { lives, ..self }
+    }
+
+    pub fn lives(&self) -> Lives {
+        self.lives
     }
 
     pub fn folder(&self) -> &Path {

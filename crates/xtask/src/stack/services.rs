@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::install::only_file;
 use super::part::Part;
-use super::place::{Listener, Place};
+use super::place::{Listener, Lives, Place};
 use super::process::{answers_http, await_answer, launch};
 
 pub fn start_registry(place: &Place) -> anyhow::Result<()> {
@@ -14,7 +14,7 @@ pub fn start_registry(place: &Place) -> anyhow::Result<()> {
         place,
         Part::Registry,
         &[Listener::Registry],
-        java(384)
+        java(place.lives(), 384)
             .current_dir(&home)
             .arg("-Dquarkus.http.host=127.0.0.1")
             .arg(format!("-Dquarkus.http.port={port}"))
@@ -41,12 +41,18 @@ pub fn start_toxiproxy(place: &Place) -> anyhow::Result<()> {
     await_answer(place, Part::Toxiproxy, || answers_http(port, "/proxies"))
 }
 
-/// A small one that starts fast: it lives for minutes.
-pub fn java(heap_mib: u32) -> Command {
+/// For a short life small, and soon there; for a long one as Kafka's documentation advises, with half of its heap: slow
+/// at first, then faster, and with less frequent pauses.
+pub fn java(lives: Lives, heap_mib: u32) -> Command {
     let mut command = Command::new("java");
-    command
-        .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .arg("-Xshare:auto")
-        .arg(format!("-Xmx{heap_mib}m"));
+    match lives {
+        Lives::Short => command
+            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(format!("-Xmx{heap_mib}m")),
+        Lives::Long => command
+            .args(["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"])
+            .args(["-XX:InitiatingHeapOccupancyPercent=35"])
+            .args(["-XX:G1HeapRegionSize=16M", "-Xms3g", "-Xmx3g"]),
+    };
     command
 }

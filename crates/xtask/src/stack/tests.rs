@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::part::Part;
-use super::place::Place;
+use super::place::{Lives, Place};
 use super::{alone, clean, process, start, stop};
 
 /// Names the binary that is tested, where it is not to be built.
@@ -34,7 +34,8 @@ pub fn run(place: &Place, arguments: &TestArguments) -> anyhow::Result<ExitCode>
     with_parts(place, &Part::ALL, || test(place, arguments))
 }
 
-pub fn bench(place: &Place, cases: &[String]) -> anyhow::Result<ExitCode> {
+pub fn bench(place: Place, cases: &[String]) -> anyhow::Result<ExitCode> {
+    let place = &place.with_lives(Lives::Long);
     let needed = [Part::Postgres, Part::Kafka, Part::Connect];
     // What is shipped, and built before anything runs.
     let binary = binary(place, "dist")?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use black_box::server::Server;
 use black_box::wait;
-use kafka_source::mock::PlainConsumer;
+use kafka_source::mock::{PlainConsumer, Whence};
 use postgres::Client;
 use real_stack::{Follower, Postgres, Registration, Stack};
 
@@ -21,9 +21,11 @@ use crate::clock::Clock;
 use crate::quantiles::{self, Quantiles};
 
 const RATES: [u64; 2] = [50, 1_000];
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(8);
 const WARM_UP: Duration = Duration::from_secs(2);
+/// So long the broker and Connect are busy with compiling what they do.
+const STEADY: Duration = Duration::from_mins(1);
 const WRITERS: u64 = 4;
 const PROBES_PER_S: u64 = 50;
 /// As many as may be on their way at a second's lag.
@@ -72,8 +74,8 @@ pub fn measure(stack: &Stack) -> anyhow::Result<()> {
             .without("poll.interval.ms")
             .without("producer.override.linger.ms")
     };
-    let advised = session(stack, "poll.interval.ms=1, linger.ms=0", &tuned)?;
-    session(stack, "Debezium's defaults", &default)?;
+    let advised = session(stack, "poll.interval.ms=1, linger.ms=0", &tuned, STEADY)?;
+    session(stack, "Debezium's defaults", &default, ROUND)?;
     let [_, _, own, whole] = advised;
     for (what, is, wanted) in [
         ("p50", whole[0], P50_WANTED_MS),
@@ -90,11 +92,13 @@ pub fn measure(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One connector's life, with rounds of each rate in turns. Answers the stages at the highest rate.
+/// One connector's life: rounds of each rate in turns, after one that is as long as it takes the servers to become
+/// steady and does not count. Answers the stages at the highest rate.
 fn session(
     stack: &Stack,
     title: &str,
     registration: &dyn Fn(&Postgres) -> Registration,
+    steady: Duration,
 ) -> anyhow::Result<[Quantiles; 4]> {
     let mut shop = stack.postgres("latency")?;
     shop.run("CREATE TABLE marks (id bigint PRIMARY KEY, note text); INSERT INTO marks VALUES (0, 'first')")?;
@@ -112,9 +116,10 @@ fn session(
         .collect::<anyhow::Result<Vec<Client>>>()?;
     let mut rounds: [Vec<[Quantiles; 4]>; 2] = [Vec::new(), Vec::new()];
     let mut achieved = [Vec::new(), Vec::new()];
+    run.round(&follower.server(), RATES[1], &mut sessions, steady)?;
     for _ in 0..ROUNDS {
         for (at, rate) in RATES.into_iter().enumerate() {
-            let (stages, per_s) = run.round(&follower.server(), rate, &mut sessions)?;
+            let (stages, per_s) = run.round(&follower.server(), rate, &mut sessions, ROUND)?;
             rounds[at].push(stages);
             achieved[at].push(per_s);
         }
@@ -158,6 +163,7 @@ impl Run {
         server: &Server,
         rate: u64,
         sessions: &mut [Client],
+        lasts: Duration,
     ) -> anyhow::Result<([Quantiles; 4], f64)> {
         let (probes_in, probes) = crossbeam_channel::bounded::<Probe>(READERS * 4);
         let reading = AtomicBool::new(true);
@@ -175,7 +181,7 @@ impl Run {
                 .iter_mut()
                 .map(|session| {
                     let probes_in = probes_in.clone();
-                    scope.spawn(move || self.write(session, rate, began, &probes_in))
+                    scope.spawn(move || self.write(session, rate, began + lasts, &probes_in))
                 })
                 .collect();
             drop(probes_in);
@@ -201,7 +207,7 @@ impl Run {
         &self,
         session: &mut Client,
         rate: u64,
-        began: Duration,
+        until: Duration,
         probes: &crossbeam_channel::Sender<Probe>,
     ) -> anyhow::Result<()> {
         let insert = session.prepare(
@@ -209,7 +215,7 @@ impl Run {
         )?;
         let pause = Duration::from_secs(WRITERS) / rate as u32;
         let mut due = self.clock.now();
-        while due < began + ROUND {
+        while due < until {
             let now = self.clock.now();
             wait::pass(due.saturating_sub(now));
             let id = self.next_id.fetch_add(1, Ordering::Relaxed) as i64;
@@ -247,14 +253,14 @@ impl Run {
         Ok(seen)
     }
 
-    /// Reads both topics anew in each round: what was written before it comes at once and is not asked for.
+    /// Reads what a round writes into both topics; what it writes before this has begun is not asked for.
     fn receive(&self, reading: &AtomicBool) -> anyhow::Result<Received> {
         let (rows, ends) = (
             format!("{}.public.marks", self.prefix),
             format!("{}.transaction", self.prefix),
         );
         let partitions = [(rows.clone(), 0), (rows.clone(), 1), (ends.clone(), 0)];
-        let consumer = PlainConsumer::of(&self.brokers, partitions, FETCH_WAIT_MS)?;
+        let consumer = PlainConsumer::of(&self.brokers, partitions, Whence::End, FETCH_WAIT_MS)?;
         let mut received = Received::default();
         let mut has_more = true;
         // What readers were shown is in the log: it is read to its end.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use black_box::site::Site;
-use kafka_source::mock::{PlainConsumer, PlainProducer};
+use kafka_source::mock::{PlainConsumer, PlainProducer, Whence};
 use real_stack::Stack;
 
 use crate::clock::Clock;
@@ -77,7 +77,7 @@ pub fn measure(stack: &Stack) -> anyhow::Result<()> {
 fn read_plainly(brokers: &str, topic: &str, clock: &Clock) -> anyhow::Result<f64> {
     let began = clock.now();
     let partitions = (0..PARTITIONS).map(|partition| (topic.to_owned(), partition));
-    let consumer = PlainConsumer::of(brokers, partitions, FETCH_WAIT_MS)?;
+    let consumer = PlainConsumer::of(brokers, partitions, Whence::Beginning, FETCH_WAIT_MS)?;
     let mut read = 0;
     while read < ROWS {
         read += u64::from(consumer.next(POLL, |_| ())?.is_some());
