@@ -81,8 +81,16 @@ impl Chunk {
     /// The same for some rows at a time.
     pub fn visit_lots(&self, cut: CutId, mut each: impl FnMut(&[&Version])) {
         let mut lot = Vec::with_capacity(LOT_ROWS);
-        for slot in 0..CHUNK_SLOTS {
-            let version = self.visible(slot as u16, cut);
+        for (slot, newest) in self.newest.iter().enumerate() {
+            let Some(newest) = newest else {
+                continue;
+            };
+            // Most are seen by everybody.
+            let version = if newest.cut() <= cut {
+                Some(newest)
+            } else {
+                self.visible(slot as u16, cut)
+            };
             lot.extend(version.filter(|version| !version.is_deleted()));
             if lot.len() == LOT_ROWS {
                 each(&lot);
