@@ -4,9 +4,9 @@
 
 /// Format of what this crate writes. A newer one is refused, not guessed at.
 ///
-/// 2: parts of bases and deltas may be packed. A store of format 1 is read, and becomes one of format 2 with
-/// its next checkpoint.
-pub(crate) const FORMAT: u8 = 2;
+/// 2: parts of bases and deltas may be packed. 3: rows may lack their last cell's end. A store of an older format is
+/// read, and becomes one of this with its next checkpoint.
+pub(crate) const FORMAT: u8 = 3;
 
 const MAGIC: &[u8] = b"rowtide";
 

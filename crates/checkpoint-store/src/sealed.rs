@@ -80,8 +80,10 @@ pub(crate) fn unpack<'a>(
     unpacked: &'a mut Vec<u8>,
 ) -> Result<&'a [u8], Unsealed> {
     let (format, payload) = checked(key, sealed)?;
-    if format == PLAIN {
-        return Ok(payload);
+    match format {
+        PLAIN => return Ok(payload),
+        PACKED => {}
+        other => return Err(Unsealed::Format(other)),
     }
     let (length, packed) =
         lz4_flex::block::uncompressed_size(payload).map_err(|_| Unsealed::Packed)?;
@@ -100,7 +102,7 @@ fn checked<'a>(key: &[u8], sealed: &'a [u8]) -> Result<(u8, &'a [u8]), Unsealed>
     let ([format, checksum_bytes @ ..], payload) = sealed
         .split_first_chunk::<HEAD_BYTES>()
         .ok_or(Unsealed::Short)?;
-    if ![PLAIN, PACKED].contains(format) {
+    if !(PLAIN..=FORMAT).contains(format) {
         return Err(Unsealed::Format(*format));
     }
     if u32::from_le_bytes(*checksum_bytes) == checksum(*format, key, payload) {

@@ -1,11 +1,13 @@
 //! The compact encoding of a row: one run of bytes, columns addressed by offset.
 //!
 //! ```text
-//! width:u8  count:u16  tag:u8 × count  end:width × count  cells
+//! form:u8  count:u16  tag:u8 × count  end:width × (count - 1)  cells
 //! ```
 //! A cell's tag says what it holds and its end where it ends, so a row is read without its schema;
-//! the schema adds only names. Numbers take as few bytes as they need, and `width` is the smallest
-//! of 1, 2, 4 that holds the largest end.
+//! the schema adds only names. The last cell ends where the row does. Numbers take as few bytes as they
+//! need, and the width is the smallest of 1, 2, 4 that holds the largest end: a long text at the end, where
+//! tables often have one, costs the others nothing. The form is the width, and `ENDS_OPEN`: rows of older
+//! checkpoints are without it, and have the last cell's end, too.
 
 use crate::{Decimal, Moment, Value, varint};
 
@@ -13,6 +15,9 @@ use crate::{Decimal, Moment, Value, varint};
 pub const COLUMNS_MAX: usize = u16::MAX as usize;
 
 const HEADER_BYTES: usize = 3;
+/// The last cell's end is not written.
+const ENDS_OPEN: u8 = 1 << OPEN_SHIFT;
+const OPEN_SHIFT: u8 = 7;
 
 /// A cell's kind. The values are on disk: never renumber.
 mod tag {
@@ -134,13 +139,14 @@ impl RowBuilder {
             "a row of {} columns",
             self.tags.len()
         );
-        let width = match self.cells.len() {
-            0..=0xff => 1,
-            0x100..=0xffff => 2,
-            _ => 4,
+        self.ends.pop();
+        let width = match self.ends.last() {
+            None | Some(0..=0xff) => 1,
+            Some(0x100..=0xffff) => 2,
+            Some(_) => 4,
         };
         out.reserve(HEADER_BYTES + self.tags.len() * (1 + width) + self.cells.len());
-        out.push(width as u8);
+        out.push(width as u8 | ENDS_OPEN);
         out.extend_from_slice(&(self.tags.len() as u16).to_le_bytes());
         out.extend_from_slice(&self.tags);
         for end in &self.ends {
@@ -262,15 +268,21 @@ impl<'a> Row<'a> {
         if column >= count {
             return None;
         }
-        let width = usize::from(self.0[0]);
+        let form = self.0[0];
+        let width = usize::from(form & !ENDS_OPEN);
+        let written = count - usize::from(form >> OPEN_SHIFT);
         let ends = self.0.get(HEADER_BYTES + count..)?;
-        let cells = ends.get(count * width..)?;
+        let cells = ends.get(written * width..)?;
         let start = if column == 0 {
             0
         } else {
             end_at(ends, column - 1, width)?
         };
-        let end = end_at(ends, column, width)?;
+        let end = if column < written {
+            end_at(ends, column, width)?
+        } else {
+            cells.len()
+        };
         Some((self.0[HEADER_BYTES + column], cells.get(start..end)?))
     }
 
@@ -465,7 +477,25 @@ mod tests {
         }));
         let mut bytes = Vec::new();
         builder.finish(&mut bytes);
-        assert_eq!(bytes.len(), HEADER_BYTES + 3 * 2 + 1 + 6);
+        assert_eq!(bytes.len(), HEADER_BYTES + 3 + 2 + 1 + 6);
+    }
+
+    #[test]
+    fn a_long_text_at_the_end_does_not_widen_the_ends() {
+        let mut builder = RowBuilder::default();
+        builder.push(Value::Text("short"));
+        builder.push(Value::Text("short"));
+        builder.push(Value::Text(&"long".repeat(100)));
+        let mut bytes = Vec::new();
+        builder.finish(&mut bytes);
+        assert_eq!(bytes.len(), HEADER_BYTES + 3 + 2 + 5 + 5 + 400);
+    }
+
+    #[test]
+    fn rows_of_older_checkpoints_are_read() {
+        let old = [1, 2, 0, tag::TEXT, tag::INT, 3, 4, b'o', b'l', b'd', 7];
+        let read: Vec<_> = Row::new(&old).iter().collect();
+        assert_eq!(read, [Value::Text("old"), Value::Int(7)]);
     }
 
     proptest! {

@@ -75,13 +75,13 @@ fn a_newer_format_is_refused_by_name() {
     let marker = dir.path().join("rowtide-checkpoint");
     let newer = fs::read_to_string(&marker)
         .unwrap()
-        .replace("format 2", "format 3");
+        .replace("format 3", "format 4");
     fs::write(&marker, newer.replace("written by ", "written by 7.")).unwrap();
     match SledStore::open(dir.path()) {
         Err(CheckpointError::NewerFormat {
-            found: 3,
+            found: 4,
             written_by,
-            supported: 2,
+            supported: 3,
         }) => {
             assert!(written_by.starts_with("7."));
         }

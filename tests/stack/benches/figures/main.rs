@@ -6,6 +6,7 @@
 
 mod clock;
 mod latency;
+mod orders;
 mod quantiles;
 mod rates;
 mod readings;

@@ -1,16 +1,30 @@
 //! A million generated readings, as Debezium writes them without schemas: rows of 383 bytes of compact JSON, created
-//! once each. They are sent to the broker directly, because it is consumers that are measured.
+//! once each, of which half are random letters. They are sent to the broker directly.
 
 use anyhow::Context;
 use kafka_source::mock::PlainProducer;
 
-pub const ROWS: u64 = 1_000_000;
-pub const PARTITIONS: i32 = 4;
+use crate::rates::Rows;
+
+const ROWS: u64 = 1_000_000;
+const PARTITIONS: i32 = 4;
 const ROW_BYTES: usize = 383;
-/// The topic is made anew for each row count that was ever used, and filled once.
 const FLUSHED_EVERY: u64 = 50_000;
 
-pub fn send(bootstrap_servers: &str, topic: &str) -> anyhow::Result<()> {
+pub fn sent(bootstrap_servers: &str) -> anyhow::Result<Rows> {
+    let topic = format!("plant_{}.public.readings", fastrand::u32(..));
+    PlainProducer::create_topic(bootstrap_servers, &topic, PARTITIONS)?;
+    send(bootstrap_servers, &topic)?;
+    Ok(Rows {
+        what: "generated readings, half random letters,",
+        topic,
+        table: "readings",
+        partitions: PARTITIONS,
+        count: ROWS,
+    })
+}
+
+fn send(bootstrap_servers: &str, topic: &str) -> anyhow::Result<()> {
     let producer = PlainProducer::to(bootstrap_servers)?;
     for id in 0..ROWS {
         let place = (topic, (id % PARTITIONS as u64) as i32);
