@@ -64,13 +64,17 @@ impl Semantic {
         row: &mut RowBuilder,
     ) -> Result<(), Mismatch> {
         let value = token.get();
-        if value == "null" {
-            row.push(Value::Null);
-            return Ok(());
-        }
-        if value.starts_with('"') {
-            let text = text(token).ok_or(Mismatch("text"))?;
-            return self.push_sent_text(&text, placeholder, row);
+        match value.as_bytes().first() {
+            // No other value begins with it.
+            Some(b'n') => {
+                row.push(Value::Null);
+                return Ok(());
+            }
+            Some(b'"') => {
+                let text = text(token).ok_or(Mismatch("text"))?;
+                return self.push_sent_text(&text, placeholder, row);
+            }
+            _ => {}
         }
         match self {
             Self::Untyped | Self::Array(_) | Self::Map(..) | Self::Struct(_)

@@ -7,30 +7,41 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The text of one JSON value, known to be valid, without space around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token<'a>(&'a str);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'a> {
+    text: &'a str,
+    /// It is known to have no escapes.
+    is_plain: bool,
+}
 
 impl<'a> Token<'a> {
     /// Of text that is one valid JSON value: whoever calls it has read or written it as such.
     pub fn of_valid(text: &'a str) -> Self {
-        Self(text)
+        let is_plain = false;
+        Self { text, is_plain }
+    }
+
+    /// Of text that is one, and has no escapes if it is a string.
+    pub fn of_plain(text: &'a str) -> Self {
+        let is_plain = true;
+        Self { text, is_plain }
     }
 
     pub fn get(self) -> &'a str {
-        self.0
+        self.text
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+        <&RawValue>::deserialize(deserializer).map(|raw| Self::of_valid(raw.get()))
     }
 }
 
 /// The text of a string token, without its quotes and escapes; `None` for any other token.
 pub(crate) fn text(token: Token<'_>) -> Option<Cow<'_, str>> {
     let inner = token.get().strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    if token.is_plain || !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(token.get()).ok().map(Cow::Owned)

@@ -23,6 +23,8 @@ pub(crate) struct Outline {
 pub(crate) struct Member {
     name: (u32, u32),
     value: (u32, u32),
+    /// The value is known to be no string with escapes.
+    is_plain: bool,
     /// Where its own members end among the inner ones; they begin where the previous one's end.
     inner_end: u32,
 }
@@ -34,7 +36,12 @@ impl Member {
     }
 
     pub fn value(self, text: &str) -> Token<'_> {
-        Token::of_valid(&text[self.value.0 as usize..self.value.1 as usize])
+        let value = &text[self.value.0 as usize..self.value.1 as usize];
+        if self.is_plain {
+            Token::of_plain(value)
+        } else {
+            Token::of_valid(value)
+        }
     }
 }
 
@@ -92,20 +99,26 @@ impl Outline {
     /// A member of the object that has just been written.
     pub fn push_outer(&mut self, name: (usize, usize), value: (usize, usize)) {
         let inner_end = self.inner.len() as u32;
-        self.outer.push(member(name, value, inner_end));
+        self.outer.push(member(name, value, false, inner_end));
     }
 
     /// A member of the object that is being written as the value of the next outer member.
     pub fn push_inner(&mut self, name: (usize, usize), value: (usize, usize)) {
-        self.inner.push(member(name, value, 0));
+        self.inner.push(member(name, value, false, 0));
     }
 }
 
-fn member(name: (usize, usize), value: (usize, usize), inner_end: u32) -> Member {
+fn member(
+    name: (usize, usize),
+    value: (usize, usize),
+    is_plain: bool,
+    inner_end: u32,
+) -> Member {
     let span = |(start, end): (usize, usize)| (start as u32, end as u32);
     Member {
         name: span(name),
         value: span(value),
+        is_plain,
         inner_end,
     }
 }
@@ -121,17 +134,21 @@ impl Scanner<'_> {
         self.space();
         self.members(|scanner, name| {
             let start = scanner.at;
-            if scanner.bytes.get(start) == Some(&b'{') {
+            let is_plain = if scanner.bytes.get(start) == Some(&b'{') {
                 scanner.members(|scanner, name| {
                     let start = scanner.at;
-                    scanner.value()?;
-                    outline.push_inner(name, (start, scanner.at));
+                    let is_plain = scanner.value()?;
+                    let inner = member(name, (start, scanner.at), is_plain, 0);
+                    outline.inner.push(inner);
                     Some(())
                 })?;
+                true
             } else {
-                scanner.value()?;
-            }
-            outline.push_outer(name, (start, scanner.at));
+                scanner.value()?
+            };
+            let inner_end = outline.inner.len() as u32;
+            let outer = member(name, (start, scanner.at), is_plain, inner_end);
+            outline.outer.push(outer);
             Some(())
         })?;
         self.space();
@@ -167,9 +184,10 @@ impl Scanner<'_> {
         }
     }
 
-    fn value(&mut self) -> Option<()> {
+    /// Any value; answers whether it is no string with escapes.
+    fn value(&mut self) -> Option<bool> {
         match self.peek()? {
-            b'{' | b'[' => self.nested(),
+            b'{' | b'[' => self.nested().map(|()| true),
             _ => self.scalar(),
         }
     }
@@ -222,14 +240,15 @@ impl Scanner<'_> {
         }
     }
 
-    fn scalar(&mut self) -> Option<()> {
+    fn scalar(&mut self) -> Option<bool> {
         match self.peek()? {
-            b'"' => self.string().map(|_| ()),
+            b'"' => return self.string().map(|has_escapes| !has_escapes),
             b'n' => self.literal(b"null"),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
             _ => self.number(),
-        }
+        }?;
+        Some(true)
     }
 
     /// A string; answers whether it has escapes.

@@ -186,13 +186,11 @@ impl<'a> Record<'a> {
                     &raw mut length,
                 )
             };
+            if code != librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return None;
+            }
             // SAFETY: names are C strings and values have `length` bytes; both belong to the message.
-            let (name, value) = match RDKafkaErrorCode::from(code) {
-                RDKafkaErrorCode::NoError => unsafe {
-                    (CStr::from_ptr(name), bytes(value, length))
-                },
-                _ => return None,
-            };
+            let (name, value) = unsafe { (CStr::from_ptr(name), bytes(value, length)) };
             Some(Header {
                 name: name.to_str().unwrap_or(UNREADABLE_HEADER_NAME),
                 value,

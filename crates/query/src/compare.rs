@@ -12,4 +12,5 @@ mod sort_key;
 pub(crate) use constant::{Constant, Kind, uuid_text};
 pub(crate) use json::{JsonPath, canonical, contains, overlaps};
 pub(crate) use like::Pattern;
+pub(crate) use numeric::{Fixed, ScaledFixed};
 pub(crate) use sort_key::push_sort_key;

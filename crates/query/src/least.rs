@@ -15,6 +15,7 @@ use crate::compare::push_sort_key;
 use crate::list::ListError;
 use crate::predicate::Predicate;
 use crate::run::{Prepared, Reader, Sink, View};
+use crate::sieve::Sieve;
 
 /// Which rows are wanted.
 #[derive(Clone, Debug, Default)]
@@ -128,8 +129,13 @@ impl<'q> Looker<'q> {
 
     /// The place of a row that meets the condition.
     pub fn look<'a>(&'a mut self, version: &'a Version) -> Option<&'a [u8]> {
+        self.place_if(version, false)
+    }
+
+    /// The place of a row, if it `is_met` or meets the condition.
+    fn place_if<'a>(&'a mut self, version: &'a Version, is_met: bool) -> Option<&'a [u8]> {
         let view = self.reader.view(version)?;
-        if self.predicate.test(&view) != Some(true) {
+        if !is_met && self.predicate.test(&view) != Some(true) {
             return None;
         }
         if self.order.is_empty() {
@@ -172,6 +178,7 @@ pub(crate) struct Collector<'q> {
     looker: Looker<'q>,
     least: Least,
     window: Window,
+    sieve: Option<Sieve>,
     examined: u64,
     matched: u64,
     /// Rows come in order: once there are enough, the rest is not looked at.
@@ -207,9 +214,10 @@ impl<'q> Collector<'q> {
 
     fn with(looker: Looker<'q>, window: Window) -> Self {
         Self {
-            looker,
             least: Least::new(&window),
             window,
+            sieve: Sieve::of(looker.predicate),
+            looker,
             examined: 0,
             matched: 0,
             in_order: false,
@@ -243,18 +251,17 @@ impl<'q> Collector<'q> {
     }
 }
 
-impl Sink for Collector<'_> {
-    fn offer(&mut self, version: &Version) -> ControlFlow<()> {
-        self.examined += 1;
+impl Collector<'_> {
+    /// Takes a row, if it `is_met` or meets the condition.
+    fn take(&mut self, version: &Version, is_met: bool) -> ControlFlow<()> {
         let after = self.window.after.as_deref();
         let wanted = |place: &[u8], least: &Least| {
             after.is_none_or(|after| place > after) && least.may_enter(place)
         };
-        let uncounted = self.looker.by_key() && !self.window.counted;
-        if uncounted && !wanted(version.key(), &self.least) {
+        if self.goes_by_key() && !wanted(version.key(), &self.least) {
             return ControlFlow::Continue(());
         }
-        let Some(place) = self.looker.look(version) else {
+        let Some(place) = self.looker.place_if(version, is_met) else {
             return ControlFlow::Continue(());
         };
         self.matched += 1;
@@ -263,6 +270,34 @@ impl Sink for Collector<'_> {
             if self.in_order && !self.window.counted && self.least.is_full() {
                 return ControlFlow::Break(());
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A row's key alone may say that it is not wanted.
+    fn goes_by_key(&self) -> bool {
+        self.looker.by_key() && !self.window.counted
+    }
+}
+
+impl Sink for Collector<'_> {
+    fn offer(&mut self, version: &Version) -> ControlFlow<()> {
+        self.examined += 1;
+        self.take(version, false)
+    }
+
+    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+        let keys_say_more = self.goes_by_key() && self.least.is_full();
+        let sieve = self.sieve.as_mut().filter(|_| !keys_say_more);
+        let Some(sifted) = sieve.and_then(|sieve| self.looker.reader.sift(sieve, lot)) else {
+            return lot.iter().try_for_each(|version| self.offer(version));
+        };
+        self.examined += lot.len() as u64;
+        let mut left = sifted.met | sifted.open;
+        while left != 0 {
+            let at = left.trailing_zeros();
+            left &= left - 1;
+            self.take(lot[at as usize], sifted.met >> at & 1 == 1)?;
         }
         ControlFlow::Continue(())
     }

@@ -47,6 +47,7 @@ mod run;
 #[cfg(test)]
 mod said;
 pub mod shown;
+mod sieve;
 pub mod sql;
 mod token;
 pub mod tree;

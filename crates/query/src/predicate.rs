@@ -271,7 +271,7 @@ fn is_among(value: &Value<'_>, constants: &[Constant]) -> bool {
 
 impl Comparison {
     /// What it says of equal values, if it asks for nothing else.
-    fn for_equal(self) -> Option<bool> {
+    pub fn for_equal(self) -> Option<bool> {
         match self {
             Self::Equal => Some(true),
             Self::NotEqual => Some(false),

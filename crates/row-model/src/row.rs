@@ -303,6 +303,27 @@ impl<'a> Row<'a> {
         (tagged & tag::KIND == tag::TEXT).then(|| cell == text.as_bytes())
     }
 
+    /// An integer, or a decimal with its scale, that is small: most numbers are. `None` of anything else, null too.
+    #[must_use]
+    pub fn small_number(&self, column: usize) -> Option<(i64, i32)> {
+        let (tagged, cell) = self.cell(column)?;
+        match tagged & tag::KIND {
+            tag::INT => Some((read_int(cell)?, 0)),
+            tag::DECIMAL => {
+                let (zigzag, unscaled) = cell.split_first()?;
+                // One byte of scale, and digits that a register holds.
+                if *zigzag >= 0x80 || unscaled.is_empty() || unscaled.len() > 8 {
+                    return None;
+                }
+                let seed = i64::from(unscaled[0] as i8) >> 7;
+                let digits = unscaled.iter();
+                let unscaled = digits.fold(seed, |all, byte| all << 8 | i64::from(*byte));
+                Some((unscaled, i32::from(zigzag >> 1) ^ -i32::from(zigzag & 1)))
+            }
+            _ => None,
+        }
+    }
+
     /// True if some column's value is to be taken from the row that is held.
     #[must_use]
     pub fn has_unavailable(&self) -> bool {
@@ -499,6 +520,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn small_numbers_are_what_their_cells_hold(int: i64, unscaled: i64, scale in -70_i32..70) {
+            let mut builder = RowBuilder::default();
+            builder.push(Value::Int(int));
+            builder.push(Value::Decimal(Decimal::new(scale, &unscaled.to_be_bytes())));
+            builder.push(Value::Decimal(Decimal::new(0, &[1; 9])));
+            builder.push(Value::Null);
+            let mut bytes = Vec::new();
+            builder.finish(&mut bytes);
+            let row = Row::new(&bytes);
+            prop_assert_eq!(row.small_number(0), Some((int, 0)));
+            let is_short = (-64..64).contains(&scale);
+            prop_assert_eq!(row.small_number(1), is_short.then_some((unscaled, scale)));
+            prop_assert_eq!((row.small_number(2), row.small_number(3)), (None, None));
+        }
+
         #[test]
         fn numbers_and_times_survive(
             int: i64, uint: u64, days: i64, micros: i64, nanos in -4_000_000_000_000_000_i64..4_000_000_000_000_000,

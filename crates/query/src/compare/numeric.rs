@@ -86,6 +86,28 @@ impl Fixed {
         })
     }
 
+    /// The same, to be compared with many numbers of one scale; `None` if that is far from its own.
+    pub fn at_scale(self, scale: i32) -> Option<ScaledFixed> {
+        const POWERS: [i64; 19] = {
+            let mut powers = [1; 19];
+            let mut at = 1;
+            while at < powers.len() {
+                powers[at] = powers[at - 1] * 10;
+                at += 1;
+            }
+            powers
+        };
+        let power = |places: i32| POWERS.get(usize::try_from(places).ok()?).copied();
+        let finer = self.scale.checked_sub(scale)?;
+        let (times, own) = if finer >= 0 {
+            (power(finer)?, self.unscaled)
+        } else {
+            // Of at most 18 digits: it stays far below 128 bits.
+            (1, self.unscaled * i128::from(power(finer.checked_neg()?)?))
+        };
+        Some(ScaledFixed { scale, times, own })
+    }
+
     /// How `unscaled × 10^-scale` stands to this.
     pub fn compare(self, unscaled: i128, scale: i32) -> Ordering {
         if unscaled == 0 || self.unscaled == 0 {
@@ -109,6 +131,27 @@ impl Fixed {
                 None => 0.cmp(&self.unscaled),
             },
         }
+    }
+}
+
+/// A [`Fixed`] as numbers of one scale are compared with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScaledFixed {
+    scale: i32,
+    /// What their unscaled numbers are multiplied with, ...
+    times: i64,
+    /// ... to be compared with this.
+    own: i128,
+}
+
+impl ScaledFixed {
+    pub fn scale(self) -> i32 {
+        self.scale
+    }
+
+    /// How a number of this scale stands to it.
+    pub fn compare(self, unscaled: i64) -> Ordering {
+        (i128::from(unscaled) * i128::from(self.times)).cmp(&self.own)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Finder, Prepared};
 use crate::bind::scope::Scope;
 use crate::cast::{Cast, CastError};
 use crate::predicate::{Layouts, Source};
+use crate::sieve::{Sieve, Sifted};
 
 /// Belongs to one thread.
 #[derive(Debug)]
@@ -98,6 +99,11 @@ impl Reader {
             exists: Vec::new(),
         };
         Self::new(scope, &Arc::new(prepared), CutId(0))
+    }
+
+    /// Asks a sieve about rows.
+    pub fn sift(&mut self, sieve: &mut Sieve, lot: &[&Version]) -> Option<Sifted> {
+        sieve.sift(lot, &mut self.layouts)
     }
 
     /// Turns to a row; `None` if its key is deleted.

@@ -1,0 +1,178 @@
+//! The plain conditions of a filter, asked of several rows at a time.
+//!
+//! Most filters begin with comparisons of a row's own columns with texts and numbers. Asked of one row after another,
+//! each in a few instructions, they take a third of the time of the whole predicate on each row. A sieve only decides
+//! what it is sure of; what is left open is asked as if there were none, so it changes no answer.
+
+use std::cmp::Ordering;
+
+use row_model::{Row, Version};
+
+use crate::compare::{Constant, Fixed, ScaledFixed};
+use crate::predicate::{Check, Comparison, Layouts, Predicate, Source};
+
+/// Rows that are sifted at a time, at most.
+const LOT_MAX: usize = 32;
+
+/// The plain conditions that a filter begins with, all of which its rows must meet.
+#[derive(Debug)]
+pub(crate) struct Sieve {
+    tests: Vec<Test>,
+    /// The filter asks for nothing else.
+    is_whole: bool,
+}
+
+/// What became of the rows of a lot, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sifted {
+    /// They meet the filter.
+    pub met: u32,
+    /// The filter is to be asked of them.
+    pub open: u32,
+}
+
+#[derive(Debug)]
+struct Test {
+    /// Of the column, among those in use.
+    slot: usize,
+    is: Plain,
+}
+
+#[derive(Debug)]
+enum Plain {
+    Text {
+        text: Box<str>,
+        equal: bool,
+    },
+    Number {
+        comparison: Comparison,
+        fixed: Fixed,
+        /// The same for numbers of the scale met last: nearly all of a column have it.
+        scaled: Option<ScaledFixed>,
+    },
+}
+
+impl Sieve {
+    /// `None` if the filter does not begin with a plain condition.
+    pub fn of(filter: &Predicate) -> Option<Self> {
+        let parts = match filter {
+            Predicate::All(parts) => &parts[..],
+            part => std::slice::from_ref(part),
+        };
+        let tests: Vec<Test> = parts.iter().map_while(Test::of).collect();
+        let is_whole = tests.len() == parts.len();
+        (!tests.is_empty()).then_some(Self { tests, is_whole })
+    }
+
+    /// Sifts rows; `None` if they are too many at once.
+    pub fn sift(&mut self, lot: &[&Version], layouts: &mut Layouts) -> Option<Sifted> {
+        let first = lot.first()?.schema();
+        let places = layouts.of(first);
+        let mut rows = [Row::new(&[]); LOT_MAX];
+        let (mut left, mut open) = (0_u32, 0_u32);
+        for (at, (place, version)) in rows.get_mut(..lot.len())?.iter_mut().zip(lot).enumerate() {
+            match version.row() {
+                Some(row) if version.schema() == first => {
+                    *place = row;
+                    left |= 1 << at;
+                }
+                // Of another shape.
+                Some(_) => open |= 1 << at,
+                None => {}
+            }
+        }
+        for test in &mut self.tests {
+            let Some(place) = places.get(test.slot).copied().flatten() else {
+                // Nothing is known of a column that rows lack.
+                open |= left;
+                left = 0;
+                break;
+            };
+            let mut asked = left;
+            while asked != 0 {
+                let at = asked.trailing_zeros();
+                asked &= asked - 1;
+                match test.is.ask(&rows[at as usize], place) {
+                    Some(true) => {}
+                    Some(false) => left &= !(1 << at),
+                    None => {
+                        left &= !(1 << at);
+                        open |= 1 << at;
+                    }
+                }
+            }
+        }
+        Some(if self.is_whole {
+            Sifted { met: left, open }
+        } else {
+            let met = 0;
+            let open = open | left;
+            Sifted { met, open }
+        })
+    }
+}
+
+impl Test {
+    fn of(part: &Predicate) -> Option<Self> {
+        let Predicate::Test {
+            source:
+                Source {
+                    level: 0,
+                    slot,
+                    path: None,
+                    cast: None,
+                },
+            check: Check::Compare(comparison, constants),
+        } = part
+        else {
+            return None;
+        };
+        let is = match &constants[..] {
+            [Constant::Text(text)] => Plain::Text {
+                text: text.clone(),
+                equal: comparison.for_equal()?,
+            },
+            [Constant::Number(_, Some(fixed))] => Plain::Number {
+                comparison: *comparison,
+                fixed: *fixed,
+                scaled: None,
+            },
+            _ => return None,
+        };
+        Some(Self { slot: *slot, is })
+    }
+}
+
+impl Plain {
+    /// Whether a row meets it; `None` if that is not to be seen at once.
+    fn ask(&mut self, row: &Row<'_>, place: usize) -> Option<bool> {
+        match self {
+            Self::Text { text, equal } => row.is_text(place, text).map(|is_it| is_it == *equal),
+            Self::Number {
+                comparison,
+                fixed,
+                scaled,
+            } => {
+                let (unscaled, scale) = row.small_number(place)?;
+                let scaled = match scaled {
+                    Some(scaled) if scaled.scale() == scale => scaled,
+                    _ => scaled.insert(fixed.at_scale(scale)?),
+                };
+                Some(comparison.is_met_by(scaled.compare(unscaled)))
+            }
+        }
+    }
+}
+
+impl Comparison {
+    fn is_met_by(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+}
