@@ -14,12 +14,14 @@ mod error;
 mod extreme;
 mod float_sum;
 mod kinds;
+mod memo;
 mod sum;
 mod table;
 
 pub use accumulators::Aggregation;
 pub use error::GroupError;
 pub use kinds::{Unsuitable, result_kind};
+pub use memo::Memo;
 pub use table::{Bounds, Group, GroupColumn, GroupRows, GroupValue, Groups};
 
 #[cfg(test)]

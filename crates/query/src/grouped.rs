@@ -6,11 +6,14 @@ use std::sync::Arc;
 use row_model::{CutId, Value, Version};
 
 use crate::bind::{BoundGroup, BoundQuery};
-use crate::group::{Aggregation, Bounds, Group, GroupColumn, GroupError, GroupValue, Groups};
+use crate::group::{
+    Aggregation, Bounds, Group, GroupColumn, GroupError, GroupValue, Groups, Memo,
+};
 use crate::least::{Collector, Found, Window};
 use crate::list::ListError;
 use crate::predicate::Predicate;
 use crate::run::{Prepared, Reader, Run, Sink, View};
+use crate::sieve::{Sieve, Sifted};
 
 /// Counts rows into groups, of which there may be several lots.
 pub(crate) struct Grouper<'q> {
@@ -18,6 +21,11 @@ pub(crate) struct Grouper<'q> {
     group: &'q BoundGroup,
     /// The level of all keys, if they are those of one related row.
     keyed_by: Option<usize>,
+    sieve: Option<Sieve>,
+    /// Every row is wanted.
+    takes_all: bool,
+    /// Where the only key is a column of the row itself: its number among those in use, and the groups of its values.
+    memo: Option<(usize, Memo)>,
     reader: Reader,
     /// A buffer.
     met: Vec<Met>,
@@ -39,7 +47,7 @@ fn enter(
     related: Option<u32>,
     known: Option<Group>,
     groups: &mut Groups,
-) -> Result<(), GroupError> {
+) -> Result<Group, GroupError> {
     let each_key = |each: &mut dyn FnMut(Value<'_>)| {
         for source in &of.keys {
             view.with_value(source, &mut *each);
@@ -52,7 +60,7 @@ fn enter(
     for (number, source) in of.values() {
         view.with_value(source, |value| groups.offer(group, number, value))?;
     }
-    Ok(())
+    Ok(group)
 }
 
 impl<'q> Grouper<'q> {
@@ -62,10 +70,17 @@ impl<'q> Grouper<'q> {
         prepared: &Arc<Prepared>,
         cut: CutId,
     ) -> Self {
+        let memo = match &group.keys[..] {
+            [key] if key.is_plain() => Some((key.slot, Memo::default())),
+            _ => None,
+        };
         Self {
             predicate: &query.predicate,
             group,
             keyed_by: group.related_level(),
+            sieve: Sieve::of(&query.predicate),
+            takes_all: matches!(&query.predicate, Predicate::All(parts) if parts.is_empty()),
+            memo,
             reader: Reader::new(&query.scope, prepared, cut),
             met: Vec::new(),
             refused: None,
@@ -74,32 +89,76 @@ impl<'q> Grouper<'q> {
 
     /// Counts a row into its group, if it meets the condition; breaks if that cannot be.
     pub fn count(&mut self, version: &Version, groups: &mut Groups) -> ControlFlow<()> {
+        let counted = self.count_if(version, self.takes_all, groups);
+        self.go_on_if(counted)
+    }
+
+    /// The same, if it `is_met` or meets it.
+    fn count_if(
+        &mut self,
+        version: &Version,
+        is_met: bool,
+        groups: &mut Groups,
+    ) -> Result<(), GroupError> {
         let Some(view) = self.reader.view(version) else {
-            return ControlFlow::Continue(());
+            return Ok(());
         };
-        if self.predicate.test(&view) != Some(true) {
-            return ControlFlow::Continue(());
+        if !is_met && self.predicate.test(&view) != Some(true) {
+            return Ok(());
+        }
+        if let Some((slot, memo)) = &mut self.memo
+            && let Some(cell) = view.raw(*slot)
+        {
+            let known = memo.group_of(cell);
+            let group = enter(self.group, &view, None, known, groups)?;
+            if known.is_none() {
+                memo.keep(cell, group);
+            }
+            return Ok(());
         }
         let related = self.keyed_by.and_then(|level| view.prepared(level));
-        let counted = enter(self.group, &view, related, None, groups);
-        self.go_on_if(counted)
+        enter(self.group, &view, related, None, groups).map(drop)
     }
 
     /// The same for some rows. Where a related row decides the group, those of all are looked for before any is
     /// counted: what is found lies anywhere in memory, and comes in the time that one would take.
     pub fn count_lot(&mut self, lot: &[&Version], groups: &mut Groups) -> ControlFlow<()> {
+        let counted = match self.sift(lot) {
+            Some(sifted) => self.count_sifted(lot, sifted, groups),
+            None => lot
+                .iter()
+                .try_for_each(|version| self.count_if(version, self.takes_all, groups)),
+        };
+        self.go_on_if(counted)
+    }
+
+    /// `None` of more rows than are sifted at once.
+    fn sift(&mut self, lot: &[&Version]) -> Option<Sifted> {
+        match &mut self.sieve {
+            _ if self.takes_all => Sifted::met(lot.len()),
+            Some(sieve) => self.reader.sift(sieve, lot),
+            None => Sifted::open(lot.len()),
+        }
+    }
+
+    fn count_sifted(
+        &mut self,
+        lot: &[&Version],
+        sifted: Sifted,
+        groups: &mut Groups,
+    ) -> Result<(), GroupError> {
         let prepared = self
             .keyed_by
             .filter(|level| self.reader.is_prepared(*level));
         let Some(level) = prepared else {
-            return lot
-                .iter()
-                .try_for_each(|version| self.count(version, groups));
+            return sifted
+                .left()
+                .try_for_each(|(at, is_met)| self.count_if(lot[at], is_met, groups));
         };
         let mut met = std::mem::take(&mut self.met);
-        for (at, version) in lot.iter().enumerate() {
-            let view = self.reader.view(version);
-            let meets = |view: &View<'_>| self.predicate.test(view) == Some(true);
+        for (at, is_met) in sifted.left() {
+            let view = self.reader.view(lot[at]);
+            let meets = |view: &View<'_>| is_met || self.predicate.test(view) == Some(true);
             met.extend(view.filter(meets).map(|view| Met {
                 at,
                 related: view.prepared(level),
@@ -112,12 +171,14 @@ impl<'q> Grouper<'q> {
         let counted = met.drain(..).try_for_each(|met| {
             let found = (level, met.related);
             match self.reader.view_prepared(lot[met.at], found) {
-                Some(view) => enter(self.group, &view, met.related, met.group, groups),
+                Some(view) => {
+                    enter(self.group, &view, met.related, met.group, groups).map(drop)
+                }
                 None => Ok(()),
             }
         });
         self.met = met;
-        self.go_on_if(counted)
+        counted
     }
 
     fn go_on_if(&mut self, counted: Result<(), GroupError>) -> ControlFlow<()> {

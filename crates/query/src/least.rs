@@ -293,13 +293,9 @@ impl Sink for Collector<'_> {
             return lot.iter().try_for_each(|version| self.offer(version));
         };
         self.examined += lot.len() as u64;
-        let mut left = sifted.met | sifted.open;
-        while left != 0 {
-            let at = left.trailing_zeros();
-            left &= left - 1;
-            self.take(lot[at as usize], sifted.met >> at & 1 == 1)?;
-        }
-        ControlFlow::Continue(())
+        sifted
+            .left()
+            .try_for_each(|(at, is_met)| self.take(lot[at], is_met))
     }
 }
 

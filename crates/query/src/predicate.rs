@@ -166,6 +166,11 @@ impl Predicate {
 }
 
 impl Source {
+    /// It is a column of the row itself, as it is.
+    pub fn is_plain(&self) -> bool {
+        self.level == 0 && self.path.is_none() && self.cast.is_none()
+    }
+
     /// A column of the row itself.
     pub fn column(slot: usize) -> Self {
         Self {

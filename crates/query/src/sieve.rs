@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 use row_model::{Row, Version};
 
 use crate::compare::{Constant, Fixed, ScaledFixed};
-use crate::predicate::{Check, Comparison, Layouts, Predicate, Source};
+use crate::predicate::{Check, Comparison, Layouts, Predicate};
 
 /// Rows that are sifted at a time, at most.
-const LOT_MAX: usize = 32;
+const LOT_MAX: usize = u32::BITS as usize;
 
 /// The plain conditions that a filter begins with, all of which its rows must meet.
 #[derive(Debug)]
@@ -29,6 +29,30 @@ pub(crate) struct Sifted {
     pub met: u32,
     /// The filter is to be asked of them.
     pub open: u32,
+}
+
+impl Sifted {
+    /// Nothing was asked of so many rows.
+    pub fn open(rows: usize) -> Option<Self> {
+        let open = u32::try_from((1_u64 << u32::try_from(rows).ok()?.min(63)) - 1).ok()?;
+        Some(Self { met: 0, open })
+    }
+
+    /// The filter wants every row of so many.
+    pub fn met(rows: usize) -> Option<Self> {
+        let Self { open: met, .. } = Self::open(rows)?;
+        Some(Self { met, open: 0 })
+    }
+
+    /// The rows that are left, with whether they meet the filter.
+    pub fn left(self) -> impl Iterator<Item = (usize, bool)> {
+        let mut left = self.met | self.open;
+        std::iter::from_fn(move || {
+            let at = left.trailing_zeros();
+            left &= left.checked_sub(1)?;
+            Some((at as usize, self.met >> at & 1 == 1))
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -115,13 +139,7 @@ impl Sieve {
 impl Test {
     fn of(part: &Predicate) -> Option<Self> {
         let Predicate::Test {
-            source:
-                Source {
-                    level: 0,
-                    slot,
-                    path: None,
-                    cast: None,
-                },
+            source,
             check: Check::Compare(comparison, constants),
         } = part
         else {
@@ -139,7 +157,8 @@ impl Test {
             },
             _ => return None,
         };
-        Some(Self { slot: *slot, is })
+        let slot = source.slot;
+        source.is_plain().then_some(Self { slot, is })
     }
 }
 

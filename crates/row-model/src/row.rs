@@ -226,6 +226,13 @@ pub enum Unread<'a> {
     Value(Value<'a>),
 }
 
+/// A cell that was not read. Equal ones hold equal values; others may, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawCell<'a> {
+    pub tag: u8,
+    pub bytes: &'a [u8],
+}
+
 /// A row borrowed from its version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a>(&'a [u8]);
@@ -284,6 +291,13 @@ impl<'a> Row<'a> {
             cells.len()
         };
         Some((self.0[HEADER_BYTES + column], cells.get(start..end)?))
+    }
+
+    /// A column's cell as it is held.
+    #[must_use]
+    pub fn raw(&self, column: usize) -> Option<RawCell<'a>> {
+        let (tag, bytes) = self.cell(column)?;
+        Some(RawCell { tag, bytes })
     }
 
     /// What a column holds, texts unread: bytes that were UTF-8 when they were written.

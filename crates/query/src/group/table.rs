@@ -38,10 +38,10 @@ impl Default for Bounds {
 
 /// The number of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Group(u32);
+pub struct Group(pub(super) u32);
 
 /// No group has this number: there would be no room for so many.
-const UNDECIDED: u32 = u32::MAX;
+pub(super) const UNDECIDED: u32 = u32::MAX;
 
 /// Groups that are being made.
 #[derive(Debug)]

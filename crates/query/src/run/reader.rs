@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use row_model::{CutId, Row, Value, Version};
+use row_model::{CutId, RawCell, Row, Value, Version};
 
 use super::finder::RowTable;
 use super::prepared::PreparedExists;
@@ -265,9 +265,14 @@ impl View<'_> {
         }
     }
 
+    /// The cell of a column of the row itself, by its number among those in use.
+    pub fn raw(&self, slot: usize) -> Option<RawCell<'_>> {
+        self.row.raw(self.places.get(slot).copied().flatten()?)
+    }
+
     /// Whether a plain column of the row itself holds exactly this text; `None` if that is to be found out by its value.
     pub fn is_text(&self, source: &Source, text: &str) -> Option<bool> {
-        if source.level > 0 || source.path.is_some() || source.cast.is_some() {
+        if !source.is_plain() {
             return None;
         }
         let place = self.places.get(source.slot).copied().flatten()?;
