@@ -58,7 +58,14 @@ fn enter(
         None => groups.enter(related, each_key)?,
     };
     for (number, source) in of.values() {
-        view.with_value(source, |value| groups.offer(group, number, value))?;
+        let small = view.small_number(source);
+        let is_taken = match small {
+            Some(small) => groups.offer_small(group, number, small)?,
+            None => false,
+        };
+        if !is_taken {
+            view.with_value(source, |value| groups.offer(group, number, value))?;
+        }
     }
     Ok(group)
 }
@@ -100,24 +107,54 @@ impl<'q> Grouper<'q> {
         is_met: bool,
         groups: &mut Groups,
     ) -> Result<(), GroupError> {
+        let cell = match &self.memo {
+            Some((slot, _)) => self.reader.raw(version, *slot),
+            None => None,
+        };
+        let memo = self.memo.as_mut().map(|(_, memo)| memo);
+        let memo = memo.zip(cell);
+        let known = memo.as_ref().and_then(|(memo, cell)| memo.group_of(*cell));
+        if is_met && let Some(group) = known {
+            return self.enter_known(version, None, group, groups);
+        }
         let Some(view) = self.reader.view(version) else {
             return Ok(());
         };
         if !is_met && self.predicate.test(&view) != Some(true) {
             return Ok(());
         }
-        if let Some((slot, memo)) = &mut self.memo
-            && let Some(cell) = view.raw(*slot)
-        {
-            let known = memo.group_of(cell);
-            let group = enter(self.group, &view, None, known, groups)?;
-            if known.is_none() {
-                memo.keep(cell, group);
-            }
-            return Ok(());
-        }
         let related = self.keyed_by.and_then(|level| view.prepared(level));
-        enter(self.group, &view, related, None, groups).map(drop)
+        let group = enter(self.group, &view, related, known, groups)?;
+        if let Some((memo, cell)) = memo {
+            memo.keep(cell, group);
+        }
+        Ok(())
+    }
+
+    /// Counts a row into the group it is known to be of. Most rows need not be turned to for that.
+    fn enter_known(
+        &mut self,
+        version: &Version,
+        found: Option<(usize, Option<u32>)>,
+        group: Group,
+        groups: &mut Groups,
+    ) -> Result<(), GroupError> {
+        groups.enter_known(group);
+        for (number, source) in self.group.values() {
+            if let Some(small) = self.reader.small_number(version, source)
+                && groups.offer_small(group, number, small)?
+            {
+                continue;
+            }
+            let view = match found {
+                Some(found) => self.reader.view_prepared(version, found),
+                None => self.reader.view(version),
+            };
+            if let Some(view) = view {
+                view.with_value(source, |value| groups.offer(group, number, value))?;
+            }
+        }
+        Ok(())
     }
 
     /// The same for some rows. Where a related row decides the group, those of all are looked for before any is
@@ -157,6 +194,11 @@ impl<'q> Grouper<'q> {
         };
         let mut met = std::mem::take(&mut self.met);
         for (at, is_met) in sifted.left() {
+            if is_met && let Some(related) = self.reader.prepared_by_integer(lot[at], level) {
+                let group = None;
+                met.push(Met { at, related, group });
+                continue;
+            }
             let view = self.reader.view(lot[at]);
             let meets = |view: &View<'_>| is_met || self.predicate.test(view) == Some(true);
             met.extend(view.filter(meets).map(|view| Met {
@@ -170,9 +212,12 @@ impl<'q> Grouper<'q> {
         }
         let counted = met.drain(..).try_for_each(|met| {
             let found = (level, met.related);
+            if let Some(group) = met.group {
+                return self.enter_known(lot[met.at], Some(found), group, groups);
+            }
             match self.reader.view_prepared(lot[met.at], found) {
                 Some(view) => {
-                    enter(self.group, &view, met.related, met.group, groups).map(drop)
+                    enter(self.group, &view, met.related, None, groups).map(drop)
                 }
                 None => Ok(()),
             }

@@ -172,12 +172,12 @@ impl Plain {
                 fixed,
                 scaled,
             } => {
-                let (unscaled, scale) = row.small_number(place)?;
+                let number = row.small_number(place)?;
                 let scaled = match scaled {
-                    Some(scaled) if scaled.scale() == scale => scaled,
-                    _ => scaled.insert(fixed.at_scale(scale)?),
+                    Some(scaled) if scaled.scale() == number.scale => scaled,
+                    _ => scaled.insert(fixed.at_scale(number.scale)?),
                 };
-                Some(comparison.is_met_by(scaled.compare(unscaled)))
+                Some(comparison.is_met_by(scaled.compare(number.unscaled)))
             }
         }
     }

@@ -226,6 +226,22 @@ pub enum Unread<'a> {
     Value(Value<'a>),
 }
 
+/// An integer or a decimal, `unscaled × 10^-scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SmallNumber {
+    pub unscaled: i64,
+    pub scale: i32,
+    pub is_decimal: bool,
+}
+
+impl SmallNumber {
+    /// The number, if it was written without digits behind a point.
+    #[must_use]
+    pub fn integer(self) -> Option<i64> {
+        (self.scale == 0).then_some(self.unscaled)
+    }
+}
+
 /// A cell that was not read. Equal ones hold equal values; others may, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawCell<'a> {
@@ -319,10 +335,14 @@ impl<'a> Row<'a> {
 
     /// An integer, or a decimal with its scale, that is small: most numbers are. `None` of anything else, null too.
     #[must_use]
-    pub fn small_number(&self, column: usize) -> Option<(i64, i32)> {
+    pub fn small_number(&self, column: usize) -> Option<SmallNumber> {
         let (tagged, cell) = self.cell(column)?;
         match tagged & tag::KIND {
-            tag::INT => Some((read_int(cell)?, 0)),
+            tag::INT => Some(SmallNumber {
+                unscaled: read_int(cell)?,
+                scale: 0,
+                is_decimal: false,
+            }),
             tag::DECIMAL => {
                 let (zigzag, unscaled) = cell.split_first()?;
                 // One byte of scale, and digits that a register holds.
@@ -332,7 +352,11 @@ impl<'a> Row<'a> {
                 let seed = i64::from(unscaled[0] as i8) >> 7;
                 let digits = unscaled.iter();
                 let unscaled = digits.fold(seed, |all, byte| all << 8 | i64::from(*byte));
-                Some((unscaled, i32::from(zigzag >> 1) ^ -i32::from(zigzag & 1)))
+                Some(SmallNumber {
+                    unscaled,
+                    scale: i32::from(zigzag >> 1) ^ -i32::from(zigzag & 1),
+                    is_decimal: true,
+                })
             }
             _ => None,
         }
@@ -544,9 +568,10 @@ mod tests {
             let mut bytes = Vec::new();
             builder.finish(&mut bytes);
             let row = Row::new(&bytes);
-            prop_assert_eq!(row.small_number(0), Some((int, 0)));
+            let small = |unscaled, scale, is_decimal| SmallNumber { unscaled, scale, is_decimal };
+            prop_assert_eq!(row.small_number(0), Some(small(int, 0, false)));
             let is_short = (-64..64).contains(&scale);
-            prop_assert_eq!(row.small_number(1), is_short.then_some((unscaled, scale)));
+            prop_assert_eq!(row.small_number(1), is_short.then_some(small(unscaled, scale, true)));
             prop_assert_eq!((row.small_number(2), row.small_number(3)), (None, None));
         }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use row_model::{ColumnType, RowBuilder, Value};
+use row_model::{ColumnType, RowBuilder, SmallNumber, Value};
 
 use super::error::GroupError;
 use super::extreme::{Extreme, Scratch};
@@ -115,6 +115,21 @@ impl Accumulators {
             }
         }
         Ok(())
+    }
+
+    /// The same for a number, if it is taken without being read further; else `false`.
+    pub fn offer_small(&mut self, group: usize, number: SmallNumber, held: &mut usize) -> bool {
+        match self {
+            Self::Counts(counts) => counts[group] += 1,
+            Self::Sums { states, .. } => {
+                let state = &mut states[group];
+                let before = state.held_bytes();
+                state.add_small(number);
+                *held = (*held + state.held_bytes()).saturating_sub(before);
+            }
+            Self::Durations { .. } | Self::Extremes { .. } => return false,
+        }
+        true
     }
 
     /// Adds what another thread made of a group. Both are of one aggregation.

@@ -4,7 +4,7 @@
 //! as they fit, which is nearly always, and in as many as it takes from then on.
 
 use num_bigint::BigInt;
-use row_model::{Decimal, RowBuilder, Value};
+use row_model::{Decimal, RowBuilder, SmallNumber, Value};
 
 use super::average::average;
 use super::error::{GroupError, described};
@@ -67,6 +67,22 @@ impl Sum {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// The same for what most numbers are.
+    pub fn add_small(&mut self, number: SmallNumber) {
+        self.count += 1;
+        self.is_decimal |= number.is_decimal;
+        let unscaled = i128::from(number.unscaled);
+        if let Some(exact) = &mut self.exact
+            && let Unscaled::Small(sum) = &mut exact.unscaled
+            && exact.scale == number.scale
+            && let Some(more) = sum.checked_add(unscaled)
+        {
+            *sum = more;
+        } else {
+            self.add_exact(Unscaled::Small(unscaled), number.scale);
+        }
     }
 
     pub fn merge(&mut self, other: Self) {

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use row_model::{
     Column, ColumnType, CutId, KEY_BYTES_MAX, Row, RowBuilder, Schema, SchemaHistory, SchemaId,
-    Stamp, Value, Version, VersionParts, encode_key_value,
+    SmallNumber, Stamp, Value, Version, VersionParts, encode_key_value,
 };
 
 use super::accumulators::{Accumulators, Aggregation};
@@ -210,11 +210,24 @@ impl Groups {
     ) -> Result<(), GroupError> {
         let before = self.held;
         self.aggregates[aggregate].offer(group.0 as usize, value, &mut self.held)?;
-        if self.held > before {
-            self.within_bytes()
-        } else {
-            Ok(())
-        }
+        self.within_bytes_if_more_than(before)
+    }
+
+    /// The same for a number, if it is taken without being read further; else `false`.
+    ///
+    /// # Errors
+    /// If keeping it takes too much.
+    pub fn offer_small(
+        &mut self,
+        group: Group,
+        aggregate: usize,
+        number: SmallNumber,
+    ) -> Result<bool, GroupError> {
+        let before = self.held;
+        let aggregate = &mut self.aggregates[aggregate];
+        let is_taken = aggregate.offer_small(group.0 as usize, number, &mut self.held);
+        self.within_bytes_if_more_than(before)?;
+        Ok(is_taken)
     }
 
     /// Adds the groups that another thread made of other rows. Both were made for the same keys and aggregates.
@@ -350,6 +363,13 @@ impl Groups {
         self.held += size_of::<Entry>() + states;
         self.within_bytes()?;
         Ok(number)
+    }
+
+    fn within_bytes_if_more_than(&self, held_before: usize) -> Result<(), GroupError> {
+        if self.held > held_before {
+            self.within_bytes()?;
+        }
+        Ok(())
     }
 
     fn within_bytes(&self) -> Result<(), GroupError> {

@@ -47,13 +47,54 @@ pub(crate) struct RowTable {
     /// Of keys of eight bytes at most, as [`packed`]: what most tables have, in half the room.
     short: HashMap<u64, u32, FixedState>,
     long: HashMap<JoinKey, u32, FixedState>,
+    /// The same once more, if all keys are integers that lie close together, as ids do.
+    dense: Option<Dense>,
     versions: Vec<Version>,
     /// Where each row's cells begin.
     starts: Vec<u32>,
     cells: Vec<u8>,
 }
 
+/// Numbers of rows by an integer, from the first on.
+#[derive(Debug)]
+struct Dense {
+    first: i64,
+    numbers: Vec<u32>,
+}
+
+/// No row has this number.
+const NO_ROW: u32 = u32::MAX;
+/// So many places may be empty for each that is not.
+const PLACES_A_ROW_MAX: u64 = 4;
+
+impl Dense {
+    /// The number of each row is its place among `keys`. `None` if they are too far apart.
+    fn of(keys: &[i64]) -> Option<Self> {
+        let (first, last) = (*keys.iter().min()?, *keys.iter().max()?);
+        let span = last.abs_diff(first);
+        if span / PLACES_A_ROW_MAX > keys.len() as u64 {
+            return None;
+        }
+        let mut numbers = vec![NO_ROW; usize::try_from(span).ok()? + 1];
+        for (number, key) in keys.iter().enumerate() {
+            numbers[key.abs_diff(first) as usize] = number as u32;
+        }
+        Some(Self { first, numbers })
+    }
+
+    fn find(&self, key: i64) -> Option<u32> {
+        let place = usize::try_from(key.checked_sub(self.first)?).ok()?;
+        let number = self.numbers.get(place).copied()?;
+        (number != NO_ROW).then_some(number)
+    }
+}
+
 impl RowTable {
+    /// The number of the row that an integer leads to, if there is one; `None` if keys must be looked at.
+    pub fn find_integer(&self, key: i64) -> Option<Option<u32>> {
+        Some(self.dense.as_ref()?.find(key))
+    }
+
     /// The number of the row that these values lead to.
     pub fn find(&self, probe: &[u8]) -> Option<u32> {
         let found = match packed(probe) {
@@ -165,12 +206,15 @@ impl Finder {
             predicate,
             in_use,
             rows: RowTable::default(),
+            integers: Some(Vec::new()),
             key: Vec::new(),
             builder: RowBuilder::default(),
         };
         let aside = predicate.is_costly() || prepared.locks();
         visit(target, aside, &mut sink, run)?;
-        Ok(Self::Rows(Arc::new(sink.rows)))
+        let mut rows = sink.rows;
+        rows.dense = sink.integers.as_deref().and_then(Dense::of);
+        Ok(Self::Rows(Arc::new(rows)))
     }
 
     /// Writes what is looked for; `false` if a value is null, which is equal to nothing.
@@ -288,6 +332,14 @@ impl ColumnReader {
         }
     }
 
+    /// The key of a row of the target, if it is one small integer.
+    fn integer(&mut self, version: &Version) -> Option<i64> {
+        match self.layouts.of(version.schema()) {
+            [Some(place)] => version.row()?.small_number(*place)?.integer(),
+            _ => None,
+        }
+    }
+
     /// The key of a row of the target; `false` if a value is null.
     pub fn key(&mut self, version: &Version, out: &mut Vec<u8>) -> bool {
         out.clear();
@@ -313,6 +365,8 @@ struct RowsByColumns<'a> {
     predicate: &'a Predicate,
     in_use: Layouts,
     rows: RowTable,
+    /// The key of each row, as long as all are integers.
+    integers: Option<Vec<i64>>,
     key: Vec<u8>,
     builder: RowBuilder,
 }
@@ -334,6 +388,11 @@ impl Sink for RowsByColumns<'_> {
                 self.builder.push(value.unwrap_or(Value::Null));
             }
             self.rows.insert(&self.key, number);
+            let integer = self.columns.integer(version);
+            self.integers = self.integers.take().zip(integer).map(|(mut all, integer)| {
+                all.push(integer);
+                all
+            });
             self.rows.versions.push(version.clone());
             self.rows.starts.push(start);
             self.builder.finish(&mut self.rows.cells);

@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use row_model::{CutId, RawCell, Row, Value, Version};
+use row_model::{CutId, RawCell, Row, SmallNumber, Value, Version};
 
 use super::finder::RowTable;
 use super::prepared::PreparedExists;
@@ -106,6 +106,27 @@ impl Reader {
         sieve.sift(lot, &mut self.layouts)
     }
 
+    /// The cell of a column of a row itself, by its number among those in use.
+    pub fn raw<'a>(&mut self, version: &'a Version, slot: usize) -> Option<RawCell<'a>> {
+        let (row, place) = own(&mut self.layouts, version, slot)?;
+        row.raw(place)
+    }
+
+    /// The small number in a plain column of a row itself; `None` if it is not one.
+    pub fn small_number(&mut self, version: &Version, source: &Source) -> Option<SmallNumber> {
+        small_number(&mut self.layouts, version, source)
+    }
+
+    /// The number of the row of a level, among those that were prepared; `None` if that needs more than a look at an
+    /// integer.
+    pub fn prepared_by_integer(&mut self, version: &Version, level: usize) -> Option<Option<u32>> {
+        let [source] = &self.scope.levels[level].join.as_ref()?.link.from[..] else {
+            return None;
+        };
+        let integer = small_number(&mut self.layouts, version, source)?.integer()?;
+        self.prepared(level)?.find_integer(integer)
+    }
+
     /// Turns to a row; `None` if its key is deleted.
     pub fn view<'a>(&'a mut self, version: &'a Version) -> Option<View<'a>> {
         let row = version.row()?;
@@ -197,6 +218,12 @@ impl Reader {
         let joined = &self.joined[level - 1];
         let mut found = None;
         if let Finder::Rows(rows) = finder {
+            if let [source] = &join.link.from[..]
+                && let Some(integer) = view.small_number(source).and_then(SmallNumber::integer)
+                && let Some(number) = rows.find_integer(integer)
+            {
+                return number.map(JoinedRow::Prepared);
+            }
             let number = self.with_probe(|probe| {
                 let whole = finder.probe(view, &join.link, probe);
                 whole.then(|| rows.find(probe)).flatten()
@@ -265,9 +292,13 @@ impl View<'_> {
         }
     }
 
-    /// The cell of a column of the row itself, by its number among those in use.
-    pub fn raw(&self, slot: usize) -> Option<RawCell<'_>> {
-        self.row.raw(self.places.get(slot).copied().flatten()?)
+    /// The small number in a plain column of the row itself; `None` if it is not one.
+    pub fn small_number(&self, source: &Source) -> Option<SmallNumber> {
+        if !source.is_plain() {
+            return None;
+        }
+        let place = self.places.get(source.slot).copied().flatten()?;
+        self.row.small_number(place)
     }
 
     /// Whether a plain column of the row itself holds exactly this text; `None` if that is to be found out by its value.
@@ -317,6 +348,26 @@ impl View<'_> {
             }
         })
     }
+}
+
+/// A row of which only a column of its own is read, with that column's place: without turning to it.
+fn own<'a>(
+    layouts: &mut Layouts,
+    version: &'a Version,
+    slot: usize,
+) -> Option<(Row<'a>, usize)> {
+    let row = version.row()?;
+    let place = layouts.of(version.schema()).get(slot).copied().flatten()?;
+    Some((row, place))
+}
+
+fn small_number(
+    layouts: &mut Layouts,
+    version: &Version,
+    source: &Source,
+) -> Option<SmallNumber> {
+    let (row, place) = own(layouts, version, source.slot).filter(|_| source.is_plain())?;
+    row.small_number(place)
 }
 
 fn with_part<T>(
