@@ -24,7 +24,8 @@ pub(crate) struct Grouper<'q> {
     sieve: Option<Sieve>,
     /// Every row is wanted.
     takes_all: bool,
-    /// Where the only key is a column of the row itself: its number among those in use, and the groups of its values.
+    /// Where the only key is a plain column, of the row itself or of its related one: its number among those in use,
+    /// and the groups of its values.
     memo: Option<(usize, Memo)>,
     reader: Reader,
     /// A buffer.
@@ -78,7 +79,7 @@ impl<'q> Grouper<'q> {
         cut: CutId,
     ) -> Self {
         let memo = match &group.keys[..] {
-            [key] if key.is_plain() => Some((key.slot, Memo::default())),
+            [key] if key.is_unchanged() => Some((key.slot, Memo::default())),
             _ => None,
         };
         Self {
@@ -108,8 +109,8 @@ impl<'q> Grouper<'q> {
         groups: &mut Groups,
     ) -> Result<(), GroupError> {
         let cell = match &self.memo {
-            Some((slot, _)) => self.reader.raw(version, *slot),
-            None => None,
+            Some((slot, _)) if self.keyed_by.is_none() => self.reader.raw(version, *slot),
+            _ => None,
         };
         let memo = self.memo.as_mut().map(|(_, memo)| memo);
         let memo = memo.zip(cell);
@@ -215,12 +216,25 @@ impl<'q> Grouper<'q> {
             if let Some(group) = met.group {
                 return self.enter_known(lot[met.at], Some(found), group, groups);
             }
-            match self.reader.view_prepared(lot[met.at], found) {
-                Some(view) => {
-                    enter(self.group, &view, met.related, None, groups).map(drop)
-                }
-                None => Ok(()),
+            if let Some((slot, memo)) = &self.memo
+                && let Some(number) = met.related
+                && let Some(cell) = self.reader.prepared_raw(level, number, *slot)
+                && let Some(group) = memo.group_of(cell)
+            {
+                groups.decide(number, group)?;
+                return self.enter_known(lot[met.at], Some(found), group, groups);
             }
+            let Some(view) = self.reader.view_prepared(lot[met.at], found) else {
+                return Ok(());
+            };
+            let group = enter(self.group, &view, met.related, None, groups)?;
+            if let Some((slot, memo)) = &mut self.memo
+                && let Some(number) = met.related
+                && let Some(cell) = self.reader.prepared_raw(level, number, *slot)
+            {
+                memo.keep(cell, group);
+            }
+            Ok(())
         });
         self.met = met;
         counted

@@ -168,7 +168,12 @@ impl Predicate {
 impl Source {
     /// It is a column of the row itself, as it is.
     pub fn is_plain(&self) -> bool {
-        self.level == 0 && self.path.is_none() && self.cast.is_none()
+        self.level == 0 && self.is_unchanged()
+    }
+
+    /// It is a column as it is, of the row itself or of a related one.
+    pub fn is_unchanged(&self) -> bool {
+        self.path.is_none() && self.cast.is_none()
     }
 
     /// A column of the row itself.

@@ -189,13 +189,24 @@ impl Groups {
             }
         };
         if let Some(number) = related {
-            let count = self.decided.len().max(number as usize + 1);
-            self.held += (count - self.decided.len()) * size_of::<u32>();
-            self.decided.resize(count, UNDECIDED);
-            self.decided[number as usize] = group;
-            self.within_bytes()?;
+            self.decide(number, Group(group))?;
         }
         Ok(group)
+    }
+
+    /// A related row of this number leads to a group.
+    ///
+    /// # Errors
+    /// If to know it takes too much.
+    pub fn decide(&mut self, related: u32, group: Group) -> Result<(), GroupError> {
+        let place = related as usize;
+        if place >= self.decided.len() {
+            self.held += (place + 1 - self.decided.len()) * size_of::<u32>();
+            self.decided.resize(place + 1, UNDECIDED);
+            self.within_bytes()?;
+        }
+        self.decided[place] = group.0;
+        Ok(())
     }
 
     /// Takes a value of a row for the aggregate of this number.

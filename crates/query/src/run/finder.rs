@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 use row_model::{CutId, Row, RowBuilder, Value, Version, encode_key_value, sort_key_of_key};
@@ -44,15 +44,52 @@ pub(crate) enum Finder {
 /// rows finds it without going to the rows themselves.
 #[derive(Debug, Default)]
 pub(crate) struct RowTable {
-    /// Of keys of eight bytes at most, as [`packed`]: what most tables have, in half the room.
-    short: HashMap<u64, u32, FixedState>,
-    long: HashMap<JoinKey, u32, FixedState>,
-    /// The same once more, if all keys are integers that lie close together, as ids do.
+    /// If all keys are integers that lie close together, as ids do.
     dense: Option<Dense>,
+    /// Made when first asked for where keys are dense.
+    keys: OnceLock<KeyTable>,
     versions: Vec<Version>,
     /// Where each row's cells begin.
     starts: Vec<u32>,
     cells: Vec<u8>,
+}
+
+/// Numbers of rows by their keys' bytes.
+#[derive(Debug, Default)]
+struct KeyTable {
+    /// Of keys of eight bytes at most, as [`packed`]: what most tables have, in half the room.
+    short: HashMap<u64, u32, FixedState>,
+    long: HashMap<JoinKey, u32, FixedState>,
+}
+
+impl KeyTable {
+    fn of_integers(keys: &[i64]) -> Self {
+        let (mut table, mut bytes) = (Self::default(), Vec::new());
+        table.short.reserve(keys.len());
+        for (number, key) in keys.iter().enumerate() {
+            bytes.clear();
+            encode_key_value(Value::Int(*key), &mut bytes);
+            if table.find(&bytes).is_none() {
+                table.insert(&bytes, number as u32);
+            }
+        }
+        table
+    }
+
+    fn find(&self, key: &[u8]) -> Option<u32> {
+        let found = match packed(key) {
+            Some(key) => self.short.get(&key),
+            None => self.long.get(key),
+        };
+        found.copied()
+    }
+
+    fn insert(&mut self, key: &[u8], number: u32) {
+        match packed(key) {
+            Some(key) => self.short.insert(key, number),
+            None => self.long.insert(SmallVec::from_slice(key), number),
+        };
+    }
 }
 
 /// Numbers of rows by an integer, from the first on.
@@ -60,6 +97,8 @@ pub(crate) struct RowTable {
 struct Dense {
     first: i64,
     numbers: Vec<u32>,
+    /// Of each row. Of rows with the same one only the first is found.
+    keys: Vec<i64>,
 }
 
 /// No row has this number.
@@ -68,18 +107,25 @@ const NO_ROW: u32 = u32::MAX;
 const PLACES_A_ROW_MAX: u64 = 4;
 
 impl Dense {
-    /// The number of each row is its place among `keys`. `None` if they are too far apart.
-    fn of(keys: &[i64]) -> Option<Self> {
-        let (first, last) = (*keys.iter().min()?, *keys.iter().max()?);
-        let span = last.abs_diff(first);
+    /// The number of each row is its place among `keys`, which are answered if they are too far apart.
+    fn of(keys: Vec<i64>) -> Result<Self, Vec<i64>> {
+        let (Some(first), Some(last)) = (keys.iter().min(), keys.iter().max()) else {
+            return Err(keys);
+        };
+        let (first, span) = (*first, last.abs_diff(*first));
         if span / PLACES_A_ROW_MAX > keys.len() as u64 {
-            return None;
+            return Err(keys);
         }
-        let mut numbers = vec![NO_ROW; usize::try_from(span).ok()? + 1];
+        let mut numbers = vec![NO_ROW; span as usize + 1];
         for (number, key) in keys.iter().enumerate() {
-            numbers[key.abs_diff(first) as usize] = number as u32;
+            let place = &mut numbers[key.abs_diff(first) as usize];
+            *place = (*place).min(number as u32);
         }
-        Some(Self { first, numbers })
+        Ok(Self {
+            first,
+            numbers,
+            keys,
+        })
     }
 
     fn find(&self, key: i64) -> Option<u32> {
@@ -97,18 +143,11 @@ impl RowTable {
 
     /// The number of the row that these values lead to.
     pub fn find(&self, probe: &[u8]) -> Option<u32> {
-        let found = match packed(probe) {
-            Some(key) => self.short.get(&key),
-            None => self.long.get(probe),
-        };
-        found.copied()
-    }
-
-    fn insert(&mut self, key: &[u8], number: u32) {
-        match packed(key) {
-            Some(key) => self.short.insert(key, number),
-            None => self.long.insert(SmallVec::from_slice(key), number),
-        };
+        let keys = self.keys.get_or_init(|| {
+            let dense = self.dense.as_ref();
+            dense.map_or_else(KeyTable::default, |dense| KeyTable::of_integers(&dense.keys))
+        });
+        keys.find(probe)
     }
 
     pub fn version(&self, number: u32) -> &Version {
@@ -205,16 +244,16 @@ impl Finder {
             columns: ColumnReader::new(&join.link),
             predicate,
             in_use,
+            takes_all: matches!(predicate, Predicate::All(parts) if parts.is_empty()),
             rows: RowTable::default(),
             integers: Some(Vec::new()),
+            keys: KeyTable::default(),
             key: Vec::new(),
             builder: RowBuilder::default(),
         };
         let aside = predicate.is_costly() || prepared.locks();
         visit(target, aside, &mut sink, run)?;
-        let mut rows = sink.rows;
-        rows.dense = sink.integers.as_deref().and_then(Dense::of);
-        Ok(Self::Rows(Arc::new(rows)))
+        Ok(Self::Rows(Arc::new(sink.finish())))
     }
 
     /// Writes what is looked for; `false` if a value is null, which is equal to nothing.
@@ -363,36 +402,65 @@ struct RowsByColumns<'a> {
     reader: Reader,
     columns: ColumnReader,
     predicate: &'a Predicate,
+    takes_all: bool,
     in_use: Layouts,
     rows: RowTable,
-    /// The key of each row, as long as all are integers.
+    /// The key of each row, as long as all are integers; ...
     integers: Option<Vec<i64>>,
+    /// ... from then on, of each its bytes.
+    keys: KeyTable,
     key: Vec<u8>,
     builder: RowBuilder,
+}
+
+impl RowsByColumns<'_> {
+    fn finish(self) -> RowTable {
+        let mut rows = self.rows;
+        match self.integers.map(Dense::of) {
+            Some(Ok(dense)) => rows.dense = Some(dense),
+            Some(Err(keys)) => rows.keys = KeyTable::of_integers(&keys).into(),
+            None => rows.keys = self.keys.into(),
+        }
+        rows
+    }
+
+    /// Whether the next row is to be kept, and enters its key.
+    fn enter(&mut self, version: &Version) -> bool {
+        if let Some(integers) = &mut self.integers
+            && let Some(integer) = self.columns.integer(version)
+        {
+            integers.push(integer);
+            return true;
+        }
+        if !self.columns.key(version, &mut self.key) {
+            return false;
+        }
+        if let Some(integers) = self.integers.take() {
+            self.keys = KeyTable::of_integers(&integers);
+        }
+        let is_first = self.keys.find(&self.key).is_none();
+        if is_first {
+            let number = self.rows.versions.len() as u32;
+            self.keys.insert(&self.key, number);
+        }
+        is_first
+    }
 }
 
 impl Sink for RowsByColumns<'_> {
     fn offer(&mut self, version: &Version) -> ControlFlow<()> {
         let meets = |view: View<'_>| self.predicate.test(&view) == Some(true);
-        let is_one = self.reader.view(version).is_some_and(meets)
-            && self.columns.key(version, &mut self.key)
-            && self.rows.find(&self.key).is_none();
+        let is_wanted = self.takes_all || self.reader.view(version).is_some_and(meets);
         // Beyond four gigabytes of cells there would be no memory for the rows either.
         if let (true, Some(row), Ok(start)) =
-            (is_one, version.row(), self.rows.cells.len().try_into())
+            (is_wanted, version.row(), self.rows.cells.len().try_into())
+            && self.enter(version)
         {
-            let number = self.rows.versions.len() as u32;
             self.builder.clear();
             for place in self.in_use.of(version.schema()) {
                 let value = place.and_then(|place| row.get(place));
                 self.builder.push(value.unwrap_or(Value::Null));
             }
-            self.rows.insert(&self.key, number);
-            let integer = self.columns.integer(version);
-            self.integers = self.integers.take().zip(integer).map(|(mut all, integer)| {
-                all.push(integer);
-                all
-            });
             self.rows.versions.push(version.clone());
             self.rows.starts.push(start);
             self.builder.finish(&mut self.rows.cells);

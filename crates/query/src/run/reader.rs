@@ -127,6 +127,11 @@ impl Reader {
         self.prepared(level)?.find_integer(integer)
     }
 
+    /// The cell of a column of a prepared row, by its number among those in use.
+    pub fn prepared_raw(&self, level: usize, number: u32, slot: usize) -> Option<RawCell<'_>> {
+        self.prepared(level)?.row(number).raw(slot)
+    }
+
     /// Turns to a row; `None` if its key is deleted.
     pub fn view<'a>(&'a mut self, version: &'a Version) -> Option<View<'a>> {
         let row = version.row()?;
