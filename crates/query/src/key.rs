@@ -5,6 +5,7 @@
 //! few encoded keys, each of which is looked up: the likeliest first.
 
 use row_model::{Column, ColumnType, KEY_BYTES_MAX, Schema, encode_key_value};
+use smallvec::{SmallVec, smallvec};
 
 use crate::literal::{self, LiteralError};
 use crate::percent::{self, PercentError};
@@ -14,13 +15,14 @@ const KEYS_TRIED_MAX: usize = 4_096;
 
 /// Room for a number, and for most texts, made at once.
 const KEY_BYTES_USUAL: usize = 32;
-const WAYS_USUAL: usize = 2;
+
+/// The encodings that a key column's text stands for: mostly one.
+type Ways = SmallVec<[Vec<u8>; 1]>;
 
 /// A key as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowKey {
-    /// For each key column the encodings its text stands for.
-    columns: Vec<Vec<Vec<u8>>>,
+    columns: SmallVec<[Ways; 1]>,
 }
 
 /// Why a text is no key of a table.
@@ -74,7 +76,7 @@ impl RowKey {
         let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
         // Counted first: of a table with another key nothing else is worth saying.
         checked_count(names, segment.split(',').count())?;
-        let texts: Result<Vec<_>, _> = segment.split(',').map(percent::decode).collect();
+        let texts: Result<SmallVec<[_; 1]>, _> = segment.split(',').map(percent::decode).collect();
         Self::of_values(&texts?, schema)
     }
 
@@ -85,7 +87,7 @@ impl RowKey {
     pub fn of_values(texts: &[impl AsRef<str>], schema: &Schema) -> Result<Self, KeyError> {
         let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
         checked_count(names, texts.len())?;
-        let mut columns = Vec::with_capacity(texts.len());
+        let mut columns: SmallVec<[Ways; 1]> = SmallVec::with_capacity(texts.len());
         for (name, text) in names.iter().zip(texts) {
             let column = schema.column(name).map(|at| &schema.columns[at]);
             columns.push(encodings(name, column, text.as_ref())?);
@@ -98,7 +100,7 @@ impl RowKey {
         }
         if columns
             .iter()
-            .map(Vec::len)
+            .map(SmallVec::len)
             .try_fold(1, usize::checked_mul)
             .is_none_or(|all| all > KEYS_TRIED_MAX)
         {
@@ -111,7 +113,7 @@ impl RowKey {
     #[must_use]
     pub fn of_nothing() -> Self {
         Self {
-            columns: vec![Vec::new()],
+            columns: smallvec![Ways::new()],
         }
     }
 
@@ -151,10 +153,10 @@ fn checked_count(names: &[String], given: usize) -> Result<(), KeyError> {
 }
 
 /// Every encoding of a key column's text.
-fn encodings(name: &str, column: Option<&Column>, text: &str) -> Result<Vec<Vec<u8>>, KeyError> {
+fn encodings(name: &str, column: Option<&Column>, text: &str) -> Result<Ways, KeyError> {
     // A key column that rows do not have is known from keys only, and they say no types.
     let kind = column.map_or(ColumnType::Any, |column| column.kind);
-    let mut ways = Vec::with_capacity(WAYS_USUAL);
+    let mut ways = Ways::new();
     let read = literal::each_value(kind, text, |value| {
         let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
         encode_key_value(value, &mut key);

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use row_model::{CutId, Version};
+use smallvec::SmallVec;
 
 use crate::bind::{BoundGroup, BoundQuery, SortColumn};
 use crate::compare::push_sort_key;
@@ -40,8 +41,15 @@ impl Window {
 /// The least rows so far.
 #[derive(Debug)]
 pub(crate) struct Least {
-    rows: BinaryHeap<Candidate>,
+    rows: Rows,
     keep: usize,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Heap(BinaryHeap<Candidate>),
+    /// They came in order.
+    InOrder(Vec<Candidate>),
 }
 
 /// What was found, in order.
@@ -57,39 +65,66 @@ pub(crate) struct Found {
 impl Least {
     pub fn new(window: &Window) -> Self {
         Self {
-            rows: BinaryHeap::new(),
+            rows: Rows::Heap(BinaryHeap::new()),
             // One more tells whether there are more.
             keep: window.offset.saturating_add(window.limit).saturating_add(1),
         }
     }
 
+    /// The same for rows that will come in order.
+    fn in_order(window: &Window) -> Self {
+        Self {
+            rows: Rows::InOrder(Vec::new()),
+            ..Self::new(window)
+        }
+    }
+
     /// Whether a row at this place would be among them.
     pub fn may_enter(&self, place: &[u8]) -> bool {
-        self.rows.len() < self.keep || self.rows.peek().is_some_and(|last| place < last.place())
+        self.len() < self.keep
+            || match &self.rows {
+                Rows::Heap(rows) => rows.peek().is_some_and(|last| place < last.place()),
+                Rows::InOrder(_) => false,
+            }
     }
 
     pub fn len(&self) -> usize {
-        self.rows.len()
+        match &self.rows {
+            Rows::Heap(rows) => rows.len(),
+            Rows::InOrder(rows) => rows.len(),
+        }
     }
 
     pub fn push(&mut self, candidate: Candidate) {
-        if self.rows.len() == self.keep {
-            self.rows.pop();
+        match &mut self.rows {
+            Rows::Heap(rows) => {
+                if rows.len() == self.keep {
+                    rows.pop();
+                }
+                rows.push(candidate);
+            }
+            Rows::InOrder(rows) => rows.push(candidate),
         }
-        self.rows.push(candidate);
     }
 
     pub fn is_full(&self) -> bool {
-        self.rows.len() == self.keep
+        self.len() == self.keep
     }
 
     /// The rows of the window, and whether there are more.
     pub fn finish(self, window: &Window) -> (Vec<Candidate>, bool) {
-        let more = self.rows.len() == self.keep;
-        let mut rows = self.rows.into_sorted_vec();
+        let more = self.is_full();
+        let mut rows = self.into_rows();
         rows.drain(..window.offset.min(rows.len()));
         rows.truncate(window.limit);
         (rows, more)
+    }
+
+    fn into_rows(self) -> Vec<Candidate> {
+        match self.rows {
+            Rows::Heap(rows) => rows.into_sorted_vec(),
+            Rows::InOrder(rows) => rows,
+        }
     }
 }
 
@@ -154,9 +189,9 @@ impl<'q> Looker<'q> {
     pub fn candidate(&self, version: &Version) -> Candidate {
         Candidate {
             place: if self.by_key() {
-                [].into()
+                SmallVec::new()
             } else {
-                self.place.as_slice().into()
+                SmallVec::from_slice(&self.place)
             },
             version: version.clone(),
         }
@@ -209,6 +244,7 @@ impl<'q> Collector<'q> {
     /// Rows will come in order: once there are enough, the rest need not be looked at.
     pub fn in_order(mut self) -> Self {
         self.in_order = true;
+        self.least = Least::in_order(&self.window);
         self
     }
 
@@ -235,7 +271,7 @@ impl<'q> Collector<'q> {
             other.looker.reader.checked()?;
             all.examined += other.examined;
             all.matched += other.matched;
-            for candidate in other.least.rows {
+            for candidate in other.least.into_rows() {
                 if all.least.may_enter(candidate.place()) {
                     all.least.push(candidate);
                 }
@@ -286,6 +322,11 @@ impl Sink for Collector<'_> {
         self.take(version, false)
     }
 
+    fn without_order(&mut self) {
+        self.in_order = false;
+        self.least = Least::new(&self.window);
+    }
+
     fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
         let keys_say_more = self.goes_by_key() && self.least.is_full();
         let sieve = self.sieve.as_mut().filter(|_| !keys_say_more);
@@ -299,18 +340,21 @@ impl Sink for Collector<'_> {
     }
 }
 
+/// As many bytes as a time or a number and a key of one number take.
+const PLACE_BYTES_USUAL: usize = 32;
+
 /// A row that may be wanted. Ordered by its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     /// Empty if rows are ordered by key alone: the key is in the version.
-    place: Box<[u8]>,
+    place: SmallVec<[u8; PLACE_BYTES_USUAL]>,
     pub version: Version,
 }
 
 impl Candidate {
     /// A row whose place is its key.
     pub fn by_key(version: Version) -> Self {
-        let place = [].into();
+        let place = SmallVec::new();
         Self { place, version }
     }
 

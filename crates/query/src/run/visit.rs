@@ -18,6 +18,9 @@ pub(crate) trait Sink {
     /// To break is to want no more.
     fn offer(&mut self, version: &Version) -> ControlFlow<()>;
 
+    /// Rows were to come in order, and will not: none has come yet.
+    fn without_order(&mut self) {}
+
     /// Takes some rows in their order.
     fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
         lot.iter().try_for_each(|version| self.offer(version))

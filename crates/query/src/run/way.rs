@@ -120,7 +120,10 @@ impl Way {
             Self::Index(way) => match way.offer(query, window, first, run)? {
                 Ok(()) => Ok(()),
                 // It was there when the way was chosen, and nothing was shown of it.
-                Err(IndexGone) => visit_shared(&query.table, aside, &mut sinks[..1], run),
+                Err(IndexGone) => {
+                    first.without_order();
+                    visit_shared(&query.table, aside, &mut sinks[..1], run)
+                }
             },
             Self::Scan => visit_shared(&query.table, aside, sinks, run),
         }
