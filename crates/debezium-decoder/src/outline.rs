@@ -108,12 +108,7 @@ impl Outline {
     }
 }
 
-fn member(
-    name: (usize, usize),
-    value: (usize, usize),
-    is_plain: bool,
-    inner_end: u32,
-) -> Member {
+fn member(name: (usize, usize), value: (usize, usize), is_plain: bool, inner_end: u32) -> Member {
     let span = |(start, end): (usize, usize)| (start as u32, end as u32);
     Member {
         name: span(name),

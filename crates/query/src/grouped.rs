@@ -6,9 +6,7 @@ use std::sync::Arc;
 use row_model::{CutId, Value, Version};
 
 use crate::bind::{BoundGroup, BoundQuery};
-use crate::group::{
-    Aggregation, Bounds, Group, GroupColumn, GroupError, GroupValue, Groups, Memo,
-};
+use crate::group::{Aggregation, Bounds, Group, GroupColumn, GroupError, GroupValue, Groups, Memo};
 use crate::least::{Collector, Found, Window};
 use crate::list::ListError;
 use crate::predicate::Predicate;
@@ -195,7 +193,7 @@ impl<'q> Grouper<'q> {
         };
         let mut met = std::mem::take(&mut self.met);
         for (at, is_met) in sifted.left() {
-            if is_met && let Some(related) = self.reader.prepared_by_integer(lot[at], level) {
+            if is_met && let Ok(related) = self.reader.prepared_by_integer(lot[at], level) {
                 let group = None;
                 met.push(Met { at, related, group });
                 continue;

@@ -82,7 +82,10 @@ mod tests {
         memo.keep(cell(0, b""), Group(3));
         memo.keep(cell(9, b"the same beginning"), Group(1));
         assert_eq!(memo.group_of(cell(0, b"")), Some(Group(3)));
-        assert_eq!(memo.group_of(cell(9, b"the same beginning")), Some(Group(1)));
+        assert_eq!(
+            memo.group_of(cell(9, b"the same beginning")),
+            Some(Group(1))
+        );
         // These have its place.
         assert_eq!(memo.group_of(cell(10, b"the same beginning")), None);
         assert_eq!(memo.group_of(cell(9, b"the same BEGINNING")), None);

@@ -94,7 +94,7 @@ impl KeyTable {
 
 /// Numbers of rows by an integer, from the first on.
 #[derive(Debug)]
-struct Dense {
+pub(crate) struct Dense {
     first: i64,
     numbers: Vec<u32>,
     /// Of each row. Of rows with the same one only the first is found.
@@ -128,7 +128,7 @@ impl Dense {
         })
     }
 
-    fn find(&self, key: i64) -> Option<u32> {
+    pub fn find(&self, key: i64) -> Option<u32> {
         let place = usize::try_from(key.checked_sub(self.first)?).ok()?;
         let number = self.numbers.get(place).copied()?;
         (number != NO_ROW).then_some(number)
@@ -136,16 +136,18 @@ impl Dense {
 }
 
 impl RowTable {
-    /// The number of the row that an integer leads to, if there is one; `None` if keys must be looked at.
-    pub fn find_integer(&self, key: i64) -> Option<Option<u32>> {
-        Some(self.dense.as_ref()?.find(key))
+    /// Numbers of rows by an integer, if that is what leads to them.
+    pub fn dense(&self) -> Option<&Dense> {
+        self.dense.as_ref()
     }
 
     /// The number of the row that these values lead to.
     pub fn find(&self, probe: &[u8]) -> Option<u32> {
         let keys = self.keys.get_or_init(|| {
             let dense = self.dense.as_ref();
-            dense.map_or_else(KeyTable::default, |dense| KeyTable::of_integers(&dense.keys))
+            dense.map_or_else(KeyTable::default, |dense| {
+                KeyTable::of_integers(&dense.keys)
+            })
         });
         keys.find(probe)
     }

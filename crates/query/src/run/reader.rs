@@ -41,6 +41,9 @@ struct Joined {
     own_places: Box<[Option<usize>]>,
 }
 
+/// More is to be looked at than an integer.
+pub(crate) struct NotByInteger;
+
 /// A related row.
 #[derive(Debug)]
 enum JoinedRow {
@@ -117,14 +120,21 @@ impl Reader {
         small_number(&mut self.layouts, version, source)
     }
 
-    /// The number of the row of a level, among those that were prepared; `None` if that needs more than a look at an
-    /// integer.
-    pub fn prepared_by_integer(&mut self, version: &Version, level: usize) -> Option<Option<u32>> {
-        let [source] = &self.scope.levels[level].join.as_ref()?.link.from[..] else {
-            return None;
+    /// The number of the row of a level, among those that were prepared, where a look at an integer tells.
+    pub fn prepared_by_integer(
+        &mut self,
+        version: &Version,
+        level: usize,
+    ) -> Result<Option<u32>, NotByInteger> {
+        let join = self.scope.levels[level].join.as_ref();
+        let [source] = join.map_or(&[][..], |join| &join.link.from) else {
+            return Err(NotByInteger);
         };
-        let integer = small_number(&mut self.layouts, version, source)?.integer()?;
-        self.prepared(level)?.find_integer(integer)
+        let number = small_number(&mut self.layouts, version, source);
+        let integer = number.and_then(SmallNumber::integer);
+        let dense = self.prepared(level).and_then(RowTable::dense);
+        let (integer, dense) = integer.zip(dense).ok_or(NotByInteger)?;
+        Ok(dense.find(integer))
     }
 
     /// The cell of a column of a prepared row, by its number among those in use.
@@ -225,9 +235,9 @@ impl Reader {
         if let Finder::Rows(rows) = finder {
             if let [source] = &join.link.from[..]
                 && let Some(integer) = view.small_number(source).and_then(SmallNumber::integer)
-                && let Some(number) = rows.find_integer(integer)
+                && let Some(dense) = rows.dense()
             {
-                return number.map(JoinedRow::Prepared);
+                return dense.find(integer).map(JoinedRow::Prepared);
             }
             let number = self.with_probe(|probe| {
                 let whole = finder.probe(view, &join.link, probe);
@@ -356,21 +366,13 @@ impl View<'_> {
 }
 
 /// A row of which only a column of its own is read, with that column's place: without turning to it.
-fn own<'a>(
-    layouts: &mut Layouts,
-    version: &'a Version,
-    slot: usize,
-) -> Option<(Row<'a>, usize)> {
+fn own<'a>(layouts: &mut Layouts, version: &'a Version, slot: usize) -> Option<(Row<'a>, usize)> {
     let row = version.row()?;
     let place = layouts.of(version.schema()).get(slot).copied().flatten()?;
     Some((row, place))
 }
 
-fn small_number(
-    layouts: &mut Layouts,
-    version: &Version,
-    source: &Source,
-) -> Option<SmallNumber> {
+fn small_number(layouts: &mut Layouts, version: &Version, source: &Source) -> Option<SmallNumber> {
     let (row, place) = own(layouts, version, source.slot).filter(|_| source.is_plain())?;
     row.small_number(place)
 }

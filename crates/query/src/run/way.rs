@@ -117,14 +117,14 @@ impl Way {
                 }
                 Ok(())
             }
-            Self::Index(way) => match way.offer(query, window, first, run)? {
-                Ok(()) => Ok(()),
-                // It was there when the way was chosen, and nothing was shown of it.
-                Err(IndexGone) => {
+            Self::Index(way) => {
+                if way.offer(query, window, first, run)? == Err(IndexGone) {
+                    // It was there when the way was chosen, and nothing was shown of it.
                     first.without_order();
-                    visit_shared(&query.table, aside, &mut sinks[..1], run)
+                    return visit_shared(&query.table, aside, &mut sinks[..1], run);
                 }
-            },
+                Ok(())
+            }
             Self::Scan => visit_shared(&query.table, aside, sinks, run),
         }
     }

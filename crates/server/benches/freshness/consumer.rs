@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka_source::mock::{Broker, PlainConsumer};
 
-use crate::load::{PROBED_ROW, probe_of, topic, topics, transaction_topic};
+use crate::load::{PROBED, PROBED_ROW, probe_of, topic, topics, transaction_topic};
 use crate::moments::Moments;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ pub fn start(
     running: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let consumer = PlainConsumer::start(broker, topics(), FETCH_WAIT_MS)?;
-    let (probed, boundaries) = (topic(0), transaction_topic());
+    let (probed, boundaries) = (topic(PROBED), transaction_topic());
     let probed_key = format!(r#"{{"id":{PROBED_ROW}}}"#);
     Ok(std::thread::spawn(move || {
         while running.load(Ordering::Relaxed) {
