@@ -84,6 +84,7 @@ impl RawBatch {
             self.append_sized(header.value);
         }
         let headers = self.span_from(start);
+        let headers = self.kept_once(headers);
         self.records.push(RawRecord {
             offset,
             timestamp_ms,
@@ -91,6 +92,18 @@ impl RawBatch {
             value,
             headers,
         });
+    }
+
+    /// Headers seldom differ from one record to the next, and then are kept once.
+    fn kept_once(&mut self, headers: Span) -> Span {
+        let of = |span: Span| &self.bytes[span.start as usize..span.end as usize];
+        match self.records.last() {
+            Some(last) if of(last.headers) == of(headers) => {
+                self.bytes.truncate(headers.start as usize);
+                last.headers
+            }
+            _ => headers,
+        }
     }
 
     /// The same for a record whose [headers](RecordRef::header_bytes) were kept as they were held.
@@ -105,6 +118,7 @@ impl RawBatch {
         let key = key.map(|bytes| self.append(bytes));
         let value = value.map(|bytes| self.append(bytes));
         let headers = self.append(header_bytes);
+        let headers = self.kept_once(headers);
         self.records.push(RawRecord {
             offset,
             timestamp_ms,
@@ -236,5 +250,23 @@ mod tests {
         kept.push_kept(41, Some(5), first.key, first.value, first.header_bytes());
         let again: Vec<_> = kept.iter().flat_map(|record| record.headers()).collect();
         assert_eq!(again, headers);
+    }
+
+    #[test]
+    fn headers_that_do_not_change_are_kept_once() {
+        let header = |value| Header {
+            name: "run",
+            value: Some(value),
+        };
+        let mut batch = RawBatch::new(PartitionId(0));
+        let sent: [&[u8]; 4] = [b"one", b"one", b"two", b"one"];
+        let mut sizes = Vec::new();
+        for (offset, run) in sent.into_iter().enumerate() {
+            batch.push(offset as u64, None, None, Some(b"value"), [header(run)]);
+            sizes.push(batch.bytes_len());
+        }
+        assert_eq!(sizes[1] - sizes[0], b"value".len());
+        let read: Vec<_> = batch.iter().flat_map(|record| record.headers()).collect();
+        assert_eq!(read, sent.map(header));
     }
 }

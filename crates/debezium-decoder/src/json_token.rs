@@ -30,6 +30,12 @@ impl<'a> Token<'a> {
     pub fn get(self) -> &'a str {
         self.text
     }
+
+    /// The text of a string that is known to have no escapes.
+    pub fn plain_text(self) -> Option<&'a str> {
+        let text = Some(self.text).filter(|_| self.is_plain)?;
+        text.strip_prefix('"')?.strip_suffix('"')
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {

@@ -11,7 +11,7 @@ use crate::json_token::Token;
 const NESTING_INLINE: usize = 16;
 
 /// The members of one object, in the order of its text.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
     outer: Vec<Member>,
     /// The members of the outer members that are objects, one after another.
@@ -28,6 +28,16 @@ pub(crate) struct Member {
     /// Where its own members end among the inner ones; they begin where the previous one's end.
     inner_end: u32,
 }
+
+/// Where it lies, not how much of it is known.
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |member: &Self| (member.name, member.value, member.inner_end);
+        place(self) == place(other)
+    }
+}
+
+impl Eq for Member {}
 
 impl Member {
     /// The name, in the text that was outlined. It has no escapes.

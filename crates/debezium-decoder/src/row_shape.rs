@@ -60,6 +60,8 @@ pub(crate) struct RowShape {
     /// The embedded schema (of the whole record) it was made from; without one, names make the shape.
     made_from: Option<Arc<Node>>,
     hides: bool,
+    /// Nobody says anything of any column: neither a schema nor config.
+    is_untyped: bool,
     /// Columns that only the key has (a router added them, or a transform left a bare value of it), with
     /// their places there: rows show them last, because rows are looked up by them.
     of_key: Vec<(usize, ShapeColumn)>,
@@ -139,6 +141,7 @@ impl RowShape {
             schema: SchemaId(0),
             made_from,
             hides: false,
+            is_untyped: false,
             of_key: Vec::new(),
         };
         shape.with_cells()
@@ -158,6 +161,10 @@ impl RowShape {
         }
         let is_hidden = |column: &ShapeColumn| column.treatment != Treatment::Keep;
         self.hides = self.columns.iter().any(is_hidden);
+        let is_untyped = |column: &ShapeColumn| {
+            column.is_plain() && matches!(column.semantic, Semantic::Untyped)
+        };
+        self.is_untyped = self.columns.iter().all(is_untyped);
         self
     }
 
@@ -336,7 +343,13 @@ impl<'a> RowTokens<'a> {
     ) -> Result<(), DecodeError> {
         row.clear();
         for (column, token) in shape.columns.iter().zip(&self.tokens) {
-            column.push(*token, placeholder, row)?;
+            // Most of such rows is text, which is what it says.
+            let text = token.filter(|_| shape.is_untyped);
+            let text = text.and_then(Token::plain_text);
+            match text.filter(|text| !placeholder.is_some_and(|sent| sent.may_be(text))) {
+                Some(text) => row.push_text(text),
+                None => column.push(*token, placeholder, row)?,
+            }
             within_bounds(row)?;
         }
         shape.push_key(key, row);

@@ -95,6 +95,14 @@ impl Placeholder {
         self.is_json_text(text) || self.base64.iter().any(|base64| base64 == text)
     }
 
+    /// Whether a text of which no schema says anything has the length of one.
+    pub(crate) fn may_be(&self, text: &str) -> bool {
+        let [base64, base64_url] = &self.base64;
+        [&self.text, &self.object, base64, base64_url]
+            .iter()
+            .any(|spelled| spelled.len() == text.len())
+    }
+
     /// An array of the placeholder alone (as text, as uuid, or as the numbers of its bytes), or a map
     /// from it to itself.
     pub(crate) fn is_nested(&self, token: Token<'_>) -> bool {

@@ -122,6 +122,13 @@ impl RowBuilder {
         self.ends.push(self.cells.len() as u32);
     }
 
+    /// The same for a text.
+    pub fn push_text(&mut self, text: &str) {
+        self.cells.extend_from_slice(text.as_bytes());
+        self.tags.push(tag::TEXT);
+        self.ends.push(self.cells.len() as u32);
+    }
+
     /// Appends the next column's cell, of which this change has no value.
     pub fn push_absent(&mut self, why: Absent) {
         self.tags.push(match why {
