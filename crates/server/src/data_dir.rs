@@ -100,9 +100,9 @@ mod tests {
         let place = || "/data/checkpoint".to_owned();
         let errors = [
             CheckpointError::NewerFormat {
-                found: 2,
+                found: 4,
                 written_by: "9.0.0".to_owned(),
-                supported: 1,
+                supported: 3,
             },
             CheckpointError::Foreign {
                 place: place(),
