@@ -85,7 +85,7 @@ impl<'q> Grouper<'q> {
             group,
             keyed_by: group.related_level(),
             sieve: Sieve::of(&query.predicate),
-            takes_all: matches!(&query.predicate, Predicate::All(parts) if parts.is_empty()),
+            takes_all: query.predicate.takes_all(),
             memo,
             reader: Reader::new(&query.scope, prepared, cut),
             met: Vec::new(),

@@ -134,6 +134,11 @@ impl Predicate {
         }
     }
 
+    /// Every row meets it.
+    pub fn takes_all(&self) -> bool {
+        matches!(self, Self::All(parts) if parts.is_empty())
+    }
+
     /// Takes so long for a row that nobody should wait for it.
     pub fn is_costly(&self) -> bool {
         match self {

@@ -32,15 +32,15 @@ pub(crate) struct Sifted {
 }
 
 impl Sifted {
-    /// Nothing was asked of so many rows.
+    /// Nothing was asked of so many rows; `None` if they are too many at once.
     pub fn open(rows: usize) -> Option<Self> {
-        let open = u32::try_from((1_u64 << u32::try_from(rows).ok()?.min(63)) - 1).ok()?;
+        let open = all(rows)?;
         Some(Self { met: 0, open })
     }
 
-    /// The filter wants every row of so many.
+    /// The filter wants every row of so many; `None` if they are too many at once.
     pub fn met(rows: usize) -> Option<Self> {
-        let Self { open: met, .. } = Self::open(rows)?;
+        let met = all(rows)?;
         Some(Self { met, open: 0 })
     }
 
@@ -53,6 +53,12 @@ impl Sifted {
             Some((at as usize, self.met >> at & 1 == 1))
         })
     }
+}
+
+/// A bit for each of so many rows.
+fn all(rows: usize) -> Option<u32> {
+    let others = LOT_MAX.checked_sub(rows)?;
+    Some(u32::MAX.checked_shr(others as u32).unwrap_or(0))
 }
 
 #[derive(Debug)]
@@ -193,5 +199,25 @@ impl Comparison {
             Self::Greater => ordering.is_gt(),
             Self::GreaterOrEqual => ordering.is_ge(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lot_has_a_bit_for_each_of_its_rows() {
+        let left = |rows| Some(Sifted::met(rows)?.left().count());
+        assert_eq!(
+            [0, 1, 16, 32, 33].map(left),
+            [Some(0), Some(1), Some(16), Some(32), None]
+        );
+        let some = Sifted {
+            met: 0b100,
+            open: 0b1010,
+        };
+        let expected = [(1, false), (2, true), (3, false)];
+        assert_eq!(some.left().collect::<Vec<_>>(), expected);
     }
 }

@@ -246,7 +246,7 @@ impl Finder {
             columns: ColumnReader::new(&join.link),
             predicate,
             in_use,
-            takes_all: matches!(predicate, Predicate::All(parts) if parts.is_empty()),
+            takes_all: predicate.takes_all(),
             rows: RowTable::default(),
             integers: Some(Vec::new()),
             keys: KeyTable::default(),
