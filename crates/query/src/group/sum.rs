@@ -415,4 +415,37 @@ mod tests {
         assert_eq!(durations.push(false, &mut row), Err(GroupError::OutOfRange));
         assert_eq!(durations.push(true, &mut row), Ok(()));
     }
+
+    #[test]
+    fn small_numbers_add_up_as_their_values_do() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..500 {
+            let (mut small, mut whole) = (Sum::default(), Sum::default());
+            for _ in 0..random.usize(1..6) {
+                let unscaled = random.i64(..) >> random.u32(0..64);
+                let is_decimal = random.bool();
+                let scale = if is_decimal { random.i32(-3..4) } else { 0 };
+                let bytes = unscaled.to_be_bytes();
+                let value = if is_decimal {
+                    Value::Decimal(Decimal::new(scale, &bytes))
+                } else {
+                    Value::Int(unscaled)
+                };
+                small.add_small(SmallNumber {
+                    unscaled,
+                    scale,
+                    is_decimal,
+                });
+                whole.add(value, "sum").unwrap();
+            }
+            let cells = |sum: &Sum| {
+                let (mut row, mut cells) = (RowBuilder::default(), Vec::new());
+                sum.push_sum(&mut row);
+                sum.push_average(&mut row);
+                row.finish(&mut cells);
+                cells
+            };
+            assert_eq!(cells(&small), cells(&whole));
+        }
+    }
 }
