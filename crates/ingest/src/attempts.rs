@@ -46,6 +46,11 @@ impl Attempts {
         self.anew
     }
 
+    /// The last one could not read the store, and that may end with the next or the one after.
+    pub fn may_mend(&self) -> bool {
+        (1..=UNREADABLE_ATTEMPTS_MAX).contains(&self.unreadable)
+    }
+
     pub fn trouble(&self) -> Option<&CheckpointTrouble> {
         self.trouble.as_ref()
     }
@@ -178,10 +183,10 @@ mod tests {
         attempts.failed(&damaged(), 2);
         assert!(!attempts.anew(), "it could be read in between");
         attempts.failed(&damaged(), 3);
-        assert!(attempts.anew());
+        assert!(attempts.anew() && attempts.may_mend());
         // No room for it: it is still what has to be done.
         attempts.failed(&full(), 4);
-        assert!(attempts.anew());
+        assert!(attempts.anew() && !attempts.may_mend());
         attempts.succeeded(Duration::ZERO, 5);
         assert!(!attempts.anew());
     }

@@ -154,10 +154,11 @@ impl SequencerThread {
         }
     }
 
-    fn begin_checkpoint(&mut self) {
+    /// Whether there is one on its way now.
+    fn begin_checkpoint(&mut self) -> bool {
         self.checkpointed_at = clock::monotonic();
         let Some(out) = &self.checkpoint_out else {
-            return;
+            return false;
         };
         let pending = if self.attempts.anew() {
             Some(self.sequencer.begin_checkpoint_anew())
@@ -171,6 +172,7 @@ impl SequencerThread {
             self.board
                 .update(|report| report.checkpoint.writing_since_ms = Some(now_ms));
         }
+        self.checkpoint_in_flight
     }
 
     fn checkpoint_answer(&mut self, answer: CheckpointAnswer) {
@@ -270,17 +272,20 @@ impl SequencerThread {
     /// The last checkpoint, and the end of the checkpoint thread.
     fn finish(&mut self) {
         self.replays.end();
-        if !self.checkpoint_in_flight {
-            self.begin_checkpoint();
-        }
-        self.checkpoint_out = None;
-        // Answers come until the checkpoint thread, the last to hold a sender, has ended.
-        while self.checkpoint_in_flight {
-            match self.inbox.recv() {
-                Ok(message) => self.handle(message),
-                Err(_) => return,
+        while self.checkpoint_in_flight || self.begin_checkpoint() {
+            // Answers come until the checkpoint thread, the last to hold a sender, has ended.
+            while self.checkpoint_in_flight {
+                match self.inbox.recv() {
+                    Ok(message) => self.handle(message),
+                    Err(_) => return,
+                }
+            }
+            // What failed may have left half of itself in a damaged store, which the next start refuses.
+            if !self.attempts.may_mend() {
+                break;
             }
         }
+        self.checkpoint_out = None;
         self.report();
     }
 }

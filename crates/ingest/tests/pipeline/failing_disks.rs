@@ -7,7 +7,7 @@ use table_store::ReadState;
 use testkit::connector::{At, Connector};
 use testkit::faulty_store::Fault;
 
-use crate::harness::{CONNECTOR, Running, Site, expected};
+use crate::harness::{CONNECTOR, NEVER, Running, Site, expected};
 use crate::stepped::Stepped;
 
 const TOPIC: &str = "shop.public.orders";
@@ -137,6 +137,25 @@ fn a_damaged_store_on_a_full_disk_is_written_anew_when_there_is_room() {
     site.log.hold();
     let running = site.start();
     running.until_rows("orders", &[(1, "a"), (2, "b")]);
+}
+
+#[test]
+fn a_store_that_the_last_checkpoint_finds_damaged_is_still_written_anew() {
+    let mut site = Site::default();
+    site.settings.checkpoint_interval = NEVER;
+    write(&site, 10, 1, "a");
+    let running = site.start();
+    running.until_rows("orders", &[(1, "a")]);
+    drop(running);
+
+    let running = site.start();
+    running.until_rows("orders", &[(1, "a")]);
+    site.faults.damage();
+    write(&site, 11, 2, "b");
+    running.until_rows("orders", &[(1, "a"), (2, "b")]);
+    drop(running);
+    site.log.hold();
+    site.start().until_rows("orders", &[(1, "a"), (2, "b")]);
 }
 
 /// What a store holds: notes, and rows by table and slot.
