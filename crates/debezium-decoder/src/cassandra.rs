@@ -23,7 +23,8 @@ use crate::images::Image;
 use crate::json_token::Token;
 use crate::key::{self, KeyShape};
 use crate::nested::members;
-use crate::row_shape::{RowShape, RowText, RowTokens};
+use crate::row_shape::RowShape;
+use crate::row_text::{RowText, RowTokens};
 use crate::topic::Unwrapped;
 
 /// One column of an image.

@@ -85,18 +85,19 @@ impl<'a> Envelope<'a> {
         let mut envelope = Self::default();
         for member in members {
             let token = Some(member.value(payload)).filter(|token| token.get() != "null");
-            match member.name(payload) {
-                "before" => envelope.before = token,
-                "after" => envelope.after = token,
-                "updateDescription" => envelope.update = token,
-                "source" => envelope.source = token,
-                "transaction" => envelope.transaction = token,
-                "op" => envelope.op = token,
-                "ts_ms" => envelope.ts_ms = token.and_then(integer),
-                "status" => envelope.status = token,
-                "ddl" => envelope.ddl = token,
-                "tableChanges" => envelope.table_changes = token,
-                "aggregate_type" => envelope.aggregate_type = token,
+            // As bytes, which are told apart without a call.
+            match member.name(payload).as_bytes() {
+                b"before" => envelope.before = token,
+                b"after" => envelope.after = token,
+                b"updateDescription" => envelope.update = token,
+                b"source" => envelope.source = token,
+                b"transaction" => envelope.transaction = token,
+                b"op" => envelope.op = token,
+                b"ts_ms" => envelope.ts_ms = token.and_then(integer),
+                b"status" => envelope.status = token,
+                b"ddl" => envelope.ddl = token,
+                b"tableChanges" => envelope.table_changes = token,
+                b"aggregate_type" => envelope.aggregate_type = token,
                 _ => {}
             }
         }

@@ -20,7 +20,8 @@ use crate::headers::HeaderFacts;
 use crate::images::KeyPart;
 use crate::json_token::{Token, integer, text};
 use crate::key;
-use crate::row_shape::{RowShape, RowText, RowTokens};
+use crate::row_shape::RowShape;
+use crate::row_text::{RowText, RowTokens};
 use crate::source_block::{self, SourceFacts};
 use crate::topic::{TopicKind, Unwrapped};
 

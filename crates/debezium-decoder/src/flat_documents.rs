@@ -23,7 +23,8 @@ use crate::images::KeyPart;
 use crate::json_token::Token;
 use crate::key::KeyShape;
 use crate::nested::members;
-use crate::row_shape::{RowShape, RowText, RowTokens, ShapeColumn};
+use crate::row_shape::{RowShape, ShapeColumn};
+use crate::row_text::{RowText, RowTokens};
 use crate::topic::Unwrapped;
 
 impl Decoding<'_> {

@@ -13,7 +13,8 @@ use crate::decoding::{Decoding, blank};
 use crate::headers::{self, HeaderFacts};
 use crate::json_token::Token;
 use crate::key::{self, KeyShape};
-use crate::row_shape::{RowShape, RowText, RowTokens};
+use crate::row_shape::RowShape;
+use crate::row_text::{RowText, RowTokens};
 use crate::semantic::Semantic;
 use crate::topic::Unwrapped;
 use crate::{DecodeError, Placeholder, key_header};
@@ -127,8 +128,19 @@ impl Decoding<'_> {
             Image::Avro(row) => return self.avro_row(row, schema, key, placeholder),
         };
         let text = RowText::of_part(image, part, unwrapped);
+        let known = self.topic.known_shape(record, key);
+        if let Some(shape) = known.filter(|shape| self.topic.has_order(shape, part, text.layout()))
+        {
+            let start = self.out.bytes.len();
+            let (own_key, values) = (Row::new(self.scratch), text.values().map(Some));
+            let out = &mut self.out.bytes;
+            shape.encode(values, placeholder, own_key, self.builder, out)?;
+            return Ok((shape, self.since(start)));
+        }
         let (shape, tokens) = self.tokens(text, part, record, schema, key)?;
         let range = self.encode(&shape, &tokens, placeholder)?;
+        let layout = text.layout().filter(|_| tokens.is_in_order());
+        self.topic.ordered = layout.map(|layout| (Arc::clone(&shape), part, layout));
         Ok((shape, range))
     }
 

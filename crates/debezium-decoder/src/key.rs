@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::DecodeError;
 use crate::columns::Treatment;
 use crate::json_token::Token;
-use crate::row_shape::{RowShape, RowText};
+use crate::row_shape::RowShape;
+use crate::row_text::RowText;
 use crate::topic::{TopicState, Unwrapped};
 use row_model::{KEY_BYTES_MAX, Row, RowBuilder, encode_key, encode_key_value};
 

@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::connect_schema::Node;
-    use crate::row_shape::RowText;
+    use crate::row_text::RowText;
 
     /// Encodes `key`, then the key in `header`, and tells whether `expected`, a key like the first,
     /// is the same as the latter.

@@ -49,6 +49,7 @@ mod position;
 mod protobuf;
 mod registry;
 mod row_shape;
+mod row_text;
 mod semantic;
 mod source_block;
 mod temporal;

@@ -1,8 +1,13 @@
 //! Where the members of a JSON object lie in its text, and those of the objects it holds: found in one pass.
 //!
+//! Records of a topic have the same names in the same order, and most of them the same source block: what a text repeats of
+//! the one before is recognised by comparison, and not read again.
+//!
 //! Invariant: what has an outline is valid JSON (a property test holds it against `serde_json`). What
 //! has none may be valid all the same (names with escapes, values that are no objects): then the
 //! parser of `serde_json` decides, and it says what is wrong.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
@@ -11,12 +16,35 @@ use crate::json_token::Token;
 const NESTING_INLINE: usize = 16;
 
 /// The members of one object, in the order of its text.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Outline {
+    found: Found,
+    is_known: bool,
+    /// A copy of the text in which they were found; empty if they were not found in one.
+    text: String,
+    /// What was found in the text before, and that text.
+    last: Found,
+    last_text: String,
+    layout: Layout,
+}
+
+/// Which names the members have, and theirs, in which order. Texts of one layout have the same ones; those of two may, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layout(u64);
+
+impl Layout {
+    /// One that no text has had, whoever outlined it.
+    fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
     outer: Vec<Member>,
     /// The members of the outer members that are objects, one after another.
     inner: Vec<Member>,
-    is_known: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +73,16 @@ impl Member {
         &text[self.name.0 as usize..self.name.1 as usize]
     }
 
+    /// The same, so much farther from the beginning of its text.
+    fn moved(self, by: u32) -> Self {
+        let moved = |(start, end): (u32, u32)| (start.wrapping_add(by), end.wrapping_add(by));
+        Self {
+            name: moved(self.name),
+            value: moved(self.value),
+            ..self
+        }
+    }
+
     pub fn value(self, text: &str) -> Token<'_> {
         let value = &text[self.value.0 as usize..self.value.1 as usize];
         if self.is_plain {
@@ -58,30 +96,54 @@ impl Member {
 impl Outline {
     /// Outlines a text, which may be longer than any record but not than a span.
     pub fn scan(&mut self, text: &str) {
-        self.clear();
+        std::mem::swap(&mut self.found, &mut self.last);
+        std::mem::swap(&mut self.text, &mut self.last_text);
+        self.empty();
         if u32::try_from(text.len()).is_err() {
-            return;
+            return self.clear();
         }
         let mut scanner = Scanner {
             bytes: text.as_bytes(),
             at: 0,
+            last: &self.last,
+            last_text: self.last_text.as_bytes(),
+            is_alike: true,
         };
-        if scanner.outer(self).is_none() {
-            self.clear();
-            return;
+        if scanner.outer(&mut self.found).is_none() {
+            return self.clear();
+        }
+        if !scanner.is_alike {
+            self.layout = Layout::new();
         }
         self.is_known = true;
+        self.text.push_str(text);
     }
 
     pub fn clear(&mut self) {
-        self.outer.clear();
-        self.inner.clear();
+        self.empty();
+        self.layout = Layout::new();
+    }
+
+    fn empty(&mut self) {
+        self.found.outer.clear();
+        self.found.inner.clear();
+        self.text.clear();
         self.is_known = false;
+    }
+
+    /// All that is found, to compare it.
+    #[cfg(test)]
+    pub fn found(&self) -> Option<impl PartialEq + std::fmt::Debug + '_> {
+        self.is_known.then_some(&self.found)
+    }
+
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// The members of the object, if it has an outline.
     pub fn members(&self) -> Option<&[Member]> {
-        self.is_known.then_some(&*self.outer)
+        self.is_known.then_some(&*self.found.outer)
     }
 
     /// The members of the object that is the value of this member.
@@ -90,12 +152,17 @@ impl Outline {
         let place = members
             .iter()
             .position(|member| member.name(text) == name)?;
-        let start = place
-            .checked_sub(1)
-            .map_or(0, |previous| members[previous].inner_end as usize);
-        let member = members[place];
-        let is_object = text.as_bytes().get(member.value.0 as usize) == Some(&b'{');
-        is_object.then(|| &self.inner[start..member.inner_end as usize])
+        let is_object = text.as_bytes().get(members[place].value.0 as usize) == Some(&b'{');
+        is_object.then(|| self.found.within(place))
+    }
+}
+
+impl Found {
+    /// The members of an outer member.
+    fn within(&self, place: usize) -> &[Member] {
+        let end_of = |place: usize| self.outer[place].inner_end as usize;
+        let start = place.checked_sub(1).map_or(0, end_of);
+        &self.inner[start..end_of(place)]
     }
 }
 
@@ -108,13 +175,13 @@ impl Outline {
 
     /// A member of the object that has just been written.
     pub fn push_outer(&mut self, name: (usize, usize), value: (usize, usize)) {
-        let inner_end = self.inner.len() as u32;
-        self.outer.push(member(name, value, false, inner_end));
+        let inner_end = self.found.inner.len() as u32;
+        self.found.outer.push(member(name, value, false, inner_end));
     }
 
     /// A member of the object that is being written as the value of the next outer member.
     pub fn push_inner(&mut self, name: (usize, usize), value: (usize, usize)) {
-        self.inner.push(member(name, value, false, 0));
+        self.found.inner.push(member(name, value, false, 0));
     }
 }
 
@@ -132,61 +199,111 @@ fn member(name: (usize, usize), value: (usize, usize), is_plain: bool, inner_end
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    last: &'a Found,
+    last_text: &'a [u8],
+    /// All names so far are those of the text before, in its order.
+    is_alike: bool,
 }
 
-impl Scanner<'_> {
-    fn outer(&mut self, outline: &mut Outline) -> Option<()> {
+impl<'a> Scanner<'a> {
+    fn outer(&mut self, found: &mut Found) -> Option<()> {
         self.space();
-        self.members(|scanner, name| {
+        let last = self.last;
+        self.members(&last.outer, |scanner, name, place| {
             let start = scanner.at;
-            let is_plain = if scanner.bytes.get(start) == Some(&b'{') {
-                scanner.members(|scanner, name| {
-                    let start = scanner.at;
-                    let is_plain = scanner.value()?;
-                    let inner = member(name, (start, scanner.at), is_plain, 0);
-                    outline.inner.push(inner);
-                    Some(())
-                })?;
-                true
-            } else {
+            let is_object = scanner.bytes.get(start) == Some(&b'{');
+            let before = place.map_or(&[][..], |place| last.within(place));
+            let is_plain = if !is_object {
+                scanner.is_alike &= before.is_empty();
                 scanner.value()?
+            } else {
+                match place.and_then(|place| scanner.repeated(&last.outer[place])) {
+                    Some(moved) => found
+                        .inner
+                        .extend(before.iter().map(|member| member.moved(moved))),
+                    None => scanner.members(before, |scanner, name, _| {
+                        let start = scanner.at;
+                        let is_plain = scanner.value()?;
+                        let inner = member(name, (start, scanner.at), is_plain, 0);
+                        found.inner.push(inner);
+                        Some(())
+                    })?,
+                }
+                true
             };
-            let inner_end = outline.inner.len() as u32;
+            let inner_end = found.inner.len() as u32;
             let outer = member(name, (start, scanner.at), is_plain, inner_end);
-            outline.outer.push(outer);
+            found.outer.push(outer);
             Some(())
         })?;
         self.space();
         (self.at == self.bytes.len()).then_some(())
     }
 
-    /// An object: calls `value` at the value of each member, to read it.
+    /// An object: calls `value` at the value of each member, to read it. `before` are the members of the one before it; it is told
+    /// which of them has the same name in the same place.
     fn members(
         &mut self,
-        mut value: impl FnMut(&mut Self, (usize, usize)) -> Option<()>,
+        before: &'a [Member],
+        mut value: impl FnMut(&mut Self, (usize, usize), Option<usize>) -> Option<()>,
     ) -> Option<()> {
         self.take(b'{')?;
         self.space();
         if self.peek()? == b'}' {
             self.at += 1;
+            self.is_alike &= before.is_empty();
             return Some(());
         }
+        let mut place = 0;
         loop {
             let start = self.at + 1;
-            // The rest of the decoder compares names without reading them.
-            if self.string()? {
-                return None;
+            match before.get(place).and_then(|before| self.same_name(before)) {
+                Some(length) => value(self, (start, start + length), Some(place))?,
+                None => {
+                    self.is_alike = false;
+                    // The rest of the decoder compares names without reading them.
+                    if self.string()? {
+                        return None;
+                    }
+                    let name = (start, self.at - 1);
+                    self.colon()?;
+                    value(self, name, None)?;
+                }
             }
-            let name = (start, self.at - 1);
-            self.colon()?;
-            value(self, name)?;
             self.space();
+            place += 1;
             match self.next()? {
                 b',' => self.space(),
-                b'}' => return Some(()),
+                b'}' => break,
                 _ => return None,
             }
         }
+        self.is_alike &= place == before.len();
+        Some(())
+    }
+
+    /// Goes to the value, if all before it is as it was in the text before; answers how long the name is.
+    fn same_name(&mut self, before: &Member) -> Option<usize> {
+        let (start, end) = before.name;
+        let all = self
+            .last_text
+            .get(start as usize - 1..before.value.0 as usize)?;
+        begins(&self.bytes[self.at..], all).then(|| {
+            self.at += all.len();
+            (end - start) as usize
+        })
+    }
+
+    /// Goes past a value that is the same object as in the text before; answers how much farther it is from the beginning.
+    fn repeated(&mut self, before: &Member) -> Option<u32> {
+        let (start, end) = before.value;
+        let object = self.last_text.get(start as usize..end as usize)?;
+        let is_same = object.first() == Some(&b'{') && self.bytes[self.at..].starts_with(object);
+        is_same.then(|| {
+            let moved = (self.at as u32).wrapping_sub(start);
+            self.at += object.len();
+            moved
+        })
     }
 
     /// Any value; answers whether it is no string with escapes.
@@ -374,112 +491,23 @@ impl Scanner<'_> {
     }
 }
 
+/// Whether `bytes` begin with `all`: mostly names, which are compared in two steps and without a call.
+#[inline]
+fn begins(bytes: &[u8], all: &[u8]) -> bool {
+    const STEP: usize = size_of::<u64>();
+    if !(STEP..=2 * STEP).contains(&all.len()) {
+        return bytes.starts_with(all);
+    }
+    let Some(bytes) = bytes.get(..all.len()) else {
+        return false;
+    };
+    bytes.first_chunk::<STEP>() == all.first_chunk()
+        && bytes.last_chunk::<STEP>() == all.last_chunk()
+}
+
 fn close_of(bracket: u8) -> u8 {
     if bracket == b'{' { b'}' } else { b']' }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-    use serde_json::Value;
-
-    use super::*;
-
-    fn shown(text: &str) -> Option<Vec<String>> {
-        let mut outline = Outline::default();
-        outline.scan(text);
-        let members = outline.members()?.to_vec();
-        let shown = members.iter().map(|member| {
-            let name = member.name(text);
-            let inner = outline.members_of(text, name).unwrap_or_default();
-            let inner: Vec<_> = inner
-                .iter()
-                .map(|member| format!("{}={}", member.name(text), member.value(text).get()))
-                .collect();
-            format!("{name}={} {inner:?}", member.value(text).get())
-        });
-        Some(shown.collect())
-    }
-
-    #[test]
-    fn members_lie_where_the_outline_says() {
-        let text = r#" {"a": 1, "b":{"x":[1,{"y":"}"}],"z":"\"é"} ,"c":{},"d":[{}]} "#;
-        assert_eq!(
-            shown(text).unwrap(),
-            [
-                "a=1 []",
-                r#"b={"x":[1,{"y":"}"}],"z":"\"é"} ["x=[1,{\"y\":\"}\"}]", "z=\"\\\"é\""]"#,
-                "c={} []",
-                "d=[{}] []",
-            ]
-        );
-        for none in [
-            "",
-            "1",
-            "[]",
-            r#"{"a":1}}"#,
-            r#"{"a\u0062":1}"#,
-            r#"{"a":1,}"#,
-        ] {
-            assert_eq!(shown(none), None, "{none}");
-        }
-    }
-
-    /// Whatever is said to have an outline, the parser reads, to the same members; and of what the
-    /// parser reads as an object, only names with escapes have none.
-    fn agrees(text: &str) {
-        let object: Option<BTreeMap<String, Token<'_>>> = serde_json::from_str(text).ok();
-        let Some(shown) = shown(text) else {
-            let is_left_out = text.contains('\\');
-            assert!(object.is_none() || is_left_out, "{text} has no outline");
-            return;
-        };
-        assert!(object.is_some(), "{text} is no object");
-        // Repeated names are one member of a parsed object.
-        assert!(object.is_some_and(|object| object.len() <= shown.len()));
-    }
-
-    fn value() -> impl Strategy<Value = Value> {
-        let scalar = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-        ];
-        scalar.prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map("[a-z\"\\\\]{0,3}", inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn an_outline_is_given_to_json_only(value in value(), cut in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let text = value.to_string();
-            agrees(&text);
-            agrees(&serde_json::to_string_pretty(&value).unwrap());
-            let mut bytes = text.into_bytes();
-            let at = cut.index(bytes.len());
-            bytes[at] = byte;
-            if let Ok(text) = std::str::from_utf8(&bytes) {
-                agrees(text);
-            }
-            bytes.remove(at);
-            if let Ok(text) = std::str::from_utf8(&bytes) {
-                agrees(text);
-            }
-        }
-
-        #[test]
-        fn numbers_and_escapes_are_read_as_the_parser_does(inside in r#"[-+.eE0-9]{1,6}|"[\\"/bfnrtu0-9a-f]{0,8}"|[\[\]{},:"0 ]{0,10}"#) {
-            agrees(&format!(r#"{{"a":{inside}}}"#));
-            agrees(&format!(r#"{{"a":{{"b":[{inside}]}}}}"#));
-        }
-    }
-}
+mod tests;

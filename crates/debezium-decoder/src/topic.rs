@@ -16,7 +16,7 @@ use crate::headers::HeaderMemory;
 use crate::json_token::Token;
 use crate::key::KeyShape;
 use crate::nested::is_json;
-use crate::outline::Outline;
+use crate::outline::{Layout, Outline};
 use crate::registry::utf8;
 use crate::row_shape::{RowKey, RowShape};
 use crate::source_block::SourceMemory;
@@ -34,6 +34,9 @@ pub(crate) struct TopicState {
     pub key_shape: Option<Arc<KeyShape>>,
     /// The shape of the last row, with the key it was made for.
     pub row_shape: Option<(Arc<RowShape>, Option<Arc<KeyShape>>)>,
+    /// The shape of which a row had exactly the names in their order, where that row was in its record, and that record's
+    /// layout.
+    pub ordered: Option<(Arc<RowShape>, &'static str, Layout)>,
     pub kind: TopicKind,
     /// What config says of its columns.
     pub rules: Arc<ColumnRules>,
@@ -97,6 +100,7 @@ impl TopicState {
             key_row: None,
             key_shape: None,
             row_shape: None,
+            ordered: None,
         }
     }
 
@@ -121,6 +125,13 @@ impl TopicState {
             _ => false,
         };
         same_key && Arc::ptr_eq(known, shape)
+    }
+
+    /// True if this part of a record with this layout has exactly the names of the shape, in its order.
+    pub fn has_order(&self, shape: &Arc<RowShape>, part: &str, layout: Option<Layout>) -> bool {
+        self.ordered.as_ref().is_some_and(|(known, of, ordered)| {
+            Arc::ptr_eq(known, shape) && *of == part && Some(*ordered) == layout
+        })
     }
 
     /// The columns of this shape that were added by the transform that flattened its rows.
@@ -262,10 +273,10 @@ impl SchemaMemory {
     /// The payload, if the schema before it is the last one to the byte: those bytes are not even
     /// looked at for being text.
     fn known<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        let is_there = !self.prefix.is_empty();
-        let rest = bytes
-            .strip_prefix(self.prefix.as_bytes())
-            .filter(|_| is_there)?;
+        if self.prefix.is_empty() {
+            return None;
+        }
+        let rest = bytes.strip_prefix(self.prefix.as_bytes())?;
         rest.strip_suffix(b"}")
     }
 

@@ -5,6 +5,7 @@
 
 mod avro;
 mod orders;
+mod wide;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -44,6 +45,12 @@ fn main() {
     let cases = [
         case("JSON without schemas", Way::Json, false, Some(500_000.0)),
         case("JSON without schemas, updates", Way::Json, true, None),
+        case(
+            "JSON of a snapshot, 17 columns",
+            Way::JsonOfSnapshot,
+            false,
+            None,
+        ),
         case(
             "JSON with schemas",
             Way::JsonWithSchema,
@@ -148,7 +155,7 @@ fn batch(way: Way, is_update: bool) -> RawBatch {
     for id in 1..=RECORDS {
         let order = Order { id, is_update };
         let (key, value) = order.written(way);
-        batch.push(id, Some(1), Some(&key), Some(&value), orders::RUN);
+        batch.push(id, Some(1), Some(&key), Some(&value), orders::CONTEXT);
     }
     batch
 }

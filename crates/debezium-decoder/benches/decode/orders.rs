@@ -2,18 +2,35 @@
 
 use change_feed::Header;
 
-use crate::avro;
+use crate::{avro, wide};
 
 pub const TOPIC: &str = "shop.public.orders";
-pub const RUN: [Header<'static>; 1] = [Header {
-    name: "__debezium.context.runId",
-    value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0"),
-}];
+/// What Debezium writes with each record, the same while the connector runs.
+pub const CONTEXT: [Header<'static>; 4] = [
+    Header {
+        name: "__debezium.context.connectorLogicalName",
+        value: Some(b"shop"),
+    },
+    Header {
+        name: "__debezium.context.taskId",
+        value: Some(b"0"),
+    },
+    Header {
+        name: "__debezium.context.connectorName",
+        value: Some(b"postgresql"),
+    },
+    Header {
+        name: "__debezium.context.runId",
+        value: Some(b"01a1fbb5-4ae7-7171-8aee-e0087b028db0"),
+    },
+];
 
 #[derive(Clone, Copy)]
 pub enum Way {
     Json,
     JsonWithSchema,
+    /// Wider ones, of a snapshot.
+    JsonOfSnapshot,
     Avro,
 }
 
@@ -34,6 +51,7 @@ impl Order {
                 with_schema(KEY_SCHEMA, &key),
                 with_schema(&envelope_schema(), &self.json()),
             ),
+            Way::JsonOfSnapshot => wide::snapshot_row(self.id),
             Way::Avro => (avro::key(self), avro::value(self)),
         }
     }

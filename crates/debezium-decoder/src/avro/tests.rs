@@ -26,7 +26,7 @@ fn written(schema: &AvroSchema, body: &[u8]) -> Result<String, &'static str> {
     scanned.scan(&out);
     if let Some(members) = outline.members() {
         assert_eq!(members.len(), scanned.members().unwrap().len());
-        assert_eq!(outline, scanned);
+        assert_eq!(outline.found(), scanned.found());
     }
     Ok(out)
 }

@@ -67,13 +67,13 @@ impl PlainProducer {
         Self::batching(bootstrap_servers, "lz4", "20")
     }
 
-    /// To an in-process broker under load: in few batches that are large as they lie there. For every fetch it goes through the
-    /// batches of a partition from the first one on, and it keeps 5 MB of them.
+    /// To an in-process broker under load, for who sends much at a time: in few batches that are large as they lie there. For
+    /// every fetch it goes through the batches of a partition from the first one on, and it keeps 5 MB of them.
     ///
     /// # Errors
     /// If librdkafka refuses.
     pub fn to_mock(bootstrap_servers: &str) -> Result<Self, BrokerError> {
-        Self::batching(bootstrap_servers, "none", "5")
+        Self::batching(bootstrap_servers, "none", "1")
     }
 
     fn batching(

@@ -96,11 +96,19 @@ impl RowBuilder {
         out.push(width as u8 | ENDS_OPEN);
         out.extend_from_slice(&(self.tags.len() as u16).to_le_bytes());
         out.extend_from_slice(&self.tags);
-        for end in &self.ends {
-            out.extend_from_slice(&end.to_le_bytes()[..width]);
+        match width {
+            1 => out.extend(self.ends.iter().map(|end| *end as u8)),
+            2 => self.put_ends(out, |end| (end as u16).to_le_bytes()),
+            _ => self.put_ends(out, u32::to_le_bytes),
         }
         out.extend_from_slice(&self.cells);
         self.clear();
+    }
+
+    fn put_ends<const WIDTH: usize>(&self, out: &mut Vec<u8>, spelled: fn(u32) -> [u8; WIDTH]) {
+        for end in &self.ends {
+            out.extend_from_slice(&spelled(*end));
+        }
     }
 
     fn bytes(&mut self, tag: u8, bytes: &[u8]) -> u8 {
@@ -109,7 +117,11 @@ impl RowBuilder {
     }
 
     fn int(&mut self, tag: u8, number: i64) -> u8 {
-        self.bytes(tag, &number.to_le_bytes()[..int_len(number)])
+        // All eight and back again: a copy of a length that is known takes a fraction of one that is not.
+        let end = self.cells.len() + int_len(number);
+        self.cells.extend_from_slice(&number.to_le_bytes());
+        self.cells.truncate(end);
+        tag
     }
 
     fn decimal(&mut self, decimal: Decimal<'_>) -> u8 {

@@ -4,9 +4,8 @@
 //! tables; beside it a consumer of librdkafka, with nothing but the same `fetch.wait.max.ms`, notes when each record comes.
 //! One transaction of many is a probe: when it becomes visible is learnt in turns by asking for a row again and again,
 //! and by waiting for the transaction by its number. A row is not shown before the rest of its transaction is there: when the
-//! consumer has all of that is noted, too. It is later by what the writer's batches linger, for each partition on its own,
-//! because the in-process broker cannot take many small ones. Everything shares the cores, so the differences say more than
-//! the numbers. Run by `cargo xtask bench freshness`.
+//! consumer has all of that is noted, too. Everything shares the cores, so the differences say more than the numbers. Run by
+//! `cargo xtask bench freshness`.
 
 mod consumer;
 mod http;
