@@ -285,9 +285,8 @@ impl<'a> Scanner<'a> {
     /// Goes to the value, if all before it is as it was in the text before; answers how long the name is.
     fn same_name(&mut self, before: &Member) -> Option<usize> {
         let (start, end) = before.name;
-        let all = self
-            .last_text
-            .get(start as usize - 1..before.value.0 as usize)?;
+        let quote = (start as usize).checked_sub(1)?;
+        let all = self.last_text.get(quote..before.value.0 as usize)?;
         begins(&self.bytes[self.at..], all).then(|| {
             self.at += all.len();
             (end - start) as usize

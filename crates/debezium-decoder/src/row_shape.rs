@@ -1,7 +1,6 @@
 //! The shape of a topic's rows: which columns, in which order, of which types.
 //!
 //! With embedded schemas the shape comes from the schema; without, from the names in the row itself.
-//! Either way a row whose names come in the expected order costs one comparison a column.
 
 use std::sync::Arc;
 
