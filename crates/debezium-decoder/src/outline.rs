@@ -211,25 +211,12 @@ impl<'a> Scanner<'a> {
         let last = self.last;
         self.members(&last.outer, |scanner, name, place| {
             let start = scanner.at;
-            let is_object = scanner.bytes.get(start) == Some(&b'{');
-            let before = place.map_or(&[][..], |place| last.within(place));
-            let is_plain = if !is_object {
-                scanner.is_alike &= before.is_empty();
-                scanner.value()?
-            } else {
-                match place.and_then(|place| scanner.repeated(&last.outer[place])) {
-                    Some(moved) => found
-                        .inner
-                        .extend(before.iter().map(|member| member.moved(moved))),
-                    None => scanner.members(before, |scanner, name, _| {
-                        let start = scanner.at;
-                        let is_plain = scanner.value()?;
-                        let inner = member(name, (start, scanner.at), is_plain, 0);
-                        found.inner.push(inner);
-                        Some(())
-                    })?,
-                }
+            let is_plain = if scanner.bytes.get(start) == Some(&b'{') {
+                scanner.inner(place, &mut found.inner)?;
                 true
+            } else {
+                scanner.is_alike &= place.is_none_or(|place| last.within(place).is_empty());
+                scanner.value()?
             };
             let inner_end = found.inner.len() as u32;
             let outer = member(name, (start, scanner.at), is_plain, inner_end);
@@ -238,6 +225,22 @@ impl<'a> Scanner<'a> {
         })?;
         self.space();
         (self.at == self.bytes.len()).then_some(())
+    }
+
+    /// The object that is the value of an outer member; `place` is that of the member with its name in the text before.
+    fn inner(&mut self, place: Option<usize>, found: &mut Vec<Member>) -> Option<()> {
+        let last = self.last;
+        let before = place.map_or(&[][..], |place| last.within(place));
+        if let Some(by) = place.and_then(|place| self.repeated(&last.outer[place])) {
+            found.extend(before.iter().map(|member| member.moved(by)));
+            return Some(());
+        }
+        self.members(before, |scanner, name, _| {
+            let start = scanner.at;
+            let is_plain = scanner.value()?;
+            found.push(member(name, (start, scanner.at), is_plain, 0));
+            Some(())
+        })
     }
 
     /// An object: calls `value` at the value of each member, to read it. `before` are the members of the one before it; it is told
@@ -257,18 +260,18 @@ impl<'a> Scanner<'a> {
         let mut place = 0;
         loop {
             let start = self.at + 1;
-            match before.get(place).and_then(|before| self.same_name(before)) {
-                Some(length) => value(self, (start, start + length), Some(place))?,
-                None => {
-                    self.is_alike = false;
-                    // The rest of the decoder compares names without reading them.
-                    if self.string()? {
-                        return None;
-                    }
-                    let name = (start, self.at - 1);
-                    self.colon()?;
-                    value(self, name, None)?;
+            let same = before.get(place).and_then(|before| self.same_name(before));
+            if let Some(length) = same {
+                value(self, (start, start + length), Some(place))?;
+            } else {
+                self.is_alike = false;
+                // The rest of the decoder compares names without reading them.
+                if self.string()? {
+                    return None;
                 }
+                let name = (start, self.at - 1);
+                self.colon()?;
+                value(self, name, None)?;
             }
             self.space();
             place += 1;

@@ -1,3 +1,5 @@
+//! What is found in a text, held against the parser of `serde_json` and against what is found in it alone.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

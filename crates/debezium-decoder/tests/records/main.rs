@@ -10,6 +10,7 @@ mod key_changes;
 mod messages;
 mod outbox;
 mod placeholders;
+mod repeated;
 mod type_hints;
 
 use std::fmt::Write as _;
