@@ -15,7 +15,7 @@ use crate::OFTEN;
 use crate::harm::copy;
 use crate::history::{History, Rows, TABLES, rows_of};
 
-const FORMATS: [u32; 1] = [1];
+const FORMATS: [u32; 3] = [1, 2, 3];
 
 fn fixture(format: u32) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
