@@ -56,6 +56,7 @@ impl Moment {
 
     /// `units` of which `per_second` make a second (1, 1e3, 1e6 or 1e9).
     #[must_use]
+    #[inline]
     pub fn from_units(units: i64, per_second: i64) -> Self {
         let nanos = units.rem_euclid(per_second) * (1_000_000_000 / per_second);
         Self {
