@@ -3,13 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 
 use row_model::{CutId, SlotId, Version};
+use smallvec::SmallVec;
 
 /// Slots of one chunk. A power of two, so that a slot's chunk and place are bits of its number.
 pub const CHUNK_SLOTS: usize = 1 << CHUNK_BITS;
 const CHUNK_BITS: u32 = 10;
 /// Rows lie anywhere in memory. What is read of so many, one right after the other, comes at the same time.
-const LOT_ROWS: usize = 16;
+pub(crate) const LOT_ROWS: usize = 16;
 const DIRTY_WORDS: usize = CHUNK_SLOTS / 64;
+
+/// What is looked at one right after the other.
+pub(crate) type Lot<T> = SmallVec<[T; LOT_ROWS]>;
 
 /// Which chunk of its table; also the unit in which checkpoints rewrite a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -30,7 +30,7 @@ use keys::KeyWriter;
 pub use list::AddIndexError;
 pub(crate) use list::IndexList;
 use ordered::OrderedEntries;
-pub use read::{Direction, IndexGone, KeyRange, Place as IndexPlace};
+pub use read::{Direction, IndexGone, IndexReader, KeyRange, Place as IndexPlace};
 
 const BUILDING: u8 = 0;
 const READY: u8 = 1;

@@ -30,7 +30,7 @@ pub use cut::{Cut, CutListener, CutName, PinnedCut, ProcessId, Publisher, TableC
 pub use facts::{Contact, LogId, ReadState, TableFacts, Transactions};
 pub use index::{
     AddIndexError, DefinitionError, Direction, INDEX_COLUMNS_MAX, INDEXES_MAX, Index,
-    IndexDefinition, IndexGone, IndexKind, IndexPlace, KeyRange,
+    IndexDefinition, IndexGone, IndexKind, IndexPlace, IndexReader, KeyRange,
 };
 pub use key_order::{Floor, Held, Incoming, Verdict, decide};
 pub use layouts::Layouts;

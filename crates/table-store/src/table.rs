@@ -1,12 +1,14 @@
 //! The read side of a table: lookups and visits at a cut, from any thread.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use row_model::{CutId, SchemaHistory, SlotId, TableId, Version};
+use smallvec::SmallVec;
 
-use crate::chunk::{Chunk, Place};
+use crate::chunk::{Chunk, LOT_ROWS, Lot, Place};
 use crate::index::{AddIndexError, Index, IndexDefinition, IndexList};
 use crate::slot_index::{KeyHash, SlotIndex};
 
@@ -97,6 +99,68 @@ impl Table {
             Some(version) => Lookup::Row(version),
             None => Lookup::Missing,
         }
+    }
+
+    /// Calls `each` with the rows of some keys at a cut, some at a time, until it breaks. The cut must be pinned.
+    pub fn lookup_in_lots(
+        &self,
+        keys: &[Vec<u8>],
+        cut: CutId,
+        mut each: impl FnMut(&[&Version]) -> ControlFlow<()>,
+    ) {
+        for some in keys.chunks(LOT_ROWS) {
+            let (mut slots, mut wanted) = (Lot::new(), Lot::new());
+            for key in some {
+                self.index.find(self.index.hash(key), |slot| {
+                    slots.push(slot);
+                    wanted.push(key);
+                    false
+                });
+            }
+            let rows = self.rows(&slots, cut);
+            // Another key may have the same hash, or may have got the slot meanwhile.
+            let lot = rows.iter().zip(wanted);
+            let lot = lot.filter_map(|(row, key)| row.as_ref().filter(|row| row.key() == *key));
+            let lot: Lot<&Version> = lot.collect();
+            if each(&lot).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// The rows that a cut, which must be pinned, shows in some slots.
+    ///
+    /// What is needed of all of them is asked for before any of it is waited for: rows lie anywhere in memory, and
+    /// a lock between two looks would have one look wait for the other. So some chunks are locked at once. Only
+    /// for the first one waits its turn behind a writer; the others would wait for who may wait for them.
+    pub(crate) fn rows(&self, slots: &[SlotId], cut: CutId) -> Lot<Option<Version>> {
+        let mut chunks: Lot<_> = SmallVec::new();
+        for slot in slots {
+            chunks.push(self.chunk(*slot).map(|(chunk, place)| {
+                let chunk = if chunks.is_empty() {
+                    chunk.read()
+                } else {
+                    chunk.read_recursive()
+                };
+                (chunk, place.slot)
+            }));
+        }
+        let newest = chunks.iter().map(|held| {
+            let (chunk, slot) = held.as_ref()?;
+            chunk.newest(*slot)
+        });
+        let newest: Lot<Option<&Version>> = newest.collect();
+        let visible = chunks.iter().zip(newest).map(|(held, newest)| {
+            if newest?.cut() <= cut {
+                return newest;
+            }
+            let (chunk, slot) = held.as_ref()?;
+            chunk.visible(*slot, cut)
+        });
+        let visible: Lot<Option<&Version>> = visible.collect();
+        let rows = visible.into_iter();
+        rows.map(|version| version.filter(|version| !version.is_deleted()).cloned())
+            .collect()
     }
 
     /// Calls `each` for every row at a cut, chunk by chunk, in no particular order. The cut must be pinned.

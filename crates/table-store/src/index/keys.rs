@@ -34,7 +34,7 @@ impl KeyWriter {
     }
 
     /// Whether two rows of one shape have the very same values, which is seen sooner than their keys are
-    /// made. Of what is not so nothing is said.
+    /// made: cells are compared as they are held. Of what is not so nothing is said.
     pub fn are_same(&mut self, one: &Version, other: &Version) -> bool {
         let (Some(row), Some(beside)) = (one.row(), other.row()) else {
             return false;
@@ -45,6 +45,6 @@ impl KeyWriter {
                 .of(one.schema())
                 .iter()
                 .flatten()
-                .all(|place| row.get(*place) == beside.get(*place))
+                .all(|place| row.raw(*place) == beside.raw(*place))
     }
 }

@@ -16,6 +16,9 @@ const COUNTED_LEAVES_MAX: usize = 64;
 /// Leaves that an estimate passes, taking those it does not look into for usual ones.
 const PASSED_LEAVES_MAX: usize = 1_024;
 
+/// A time or a number, and a key of one number.
+const ENTRY_BYTES_USUAL: usize = 24;
+
 /// A leaf of fewer entries is merged with the next, if both fit one.
 const SMALL_LEAF: usize = LEAF_ENTRIES_MAX / 4;
 
@@ -85,6 +88,12 @@ impl Batch {
         self.slots.clear();
     }
 
+    fn reserve(&mut self, entries: usize) {
+        self.bytes.reserve(entries * ENTRY_BYTES_USUAL);
+        self.ends.reserve(entries);
+        self.slots.reserve(entries);
+    }
+
     fn push(&mut self, leaf: &Leaf, at: usize) {
         let (prefix, rest) = leaf.entry(at);
         self.bytes.extend_from_slice(prefix);
@@ -138,6 +147,7 @@ impl OrderedEntries {
                 return false;
             }
             let (from, to) = places(leaf, range);
+            batch.reserve(to.saturating_sub(from).min(max));
             for at in (from..to).take(max) {
                 batch.push(leaf, at);
             }
@@ -163,6 +173,7 @@ impl OrderedEntries {
         let leaves = tree.leaves.range::<[u8], _>((Bound::Unbounded, end));
         for (separator, leaf) in leaves.rev() {
             let (from, to) = places(leaf, range);
+            batch.reserve(to.saturating_sub(from).min(max));
             for at in (from..to).rev().take(max) {
                 batch.push(leaf, at);
             }

@@ -1,7 +1,7 @@
 //! Reading through an index: rows of equal keys, and walks in order, at a cut.
 //!
-//! A reader never holds two locks. It copies a batch of entries out of the index, lets go, and takes the
-//! version that its cut shows of each slot. Entries may come and go between batches, but none of a
+//! A reader never holds a lock of an index and one of a chunk. It copies a batch of entries out of the index,
+//! lets go, and takes the versions that its cut shows of some slots at a time. Entries may come and go between batches, but none of a
 //! row that the cut shows does: its version is kept while the cut is pinned.
 
 use std::ops::{Bound, ControlFlow};
@@ -11,6 +11,7 @@ use row_model::{CutId, SlotId, Version, sort_key_len};
 use super::keys::KeyWriter;
 use super::ordered::{Batch, EntryRange, OrderedEntries};
 use super::{Entries, Index};
+use crate::chunk::{LOT_ROWS, Lot};
 use crate::table::Table;
 
 /// Entries that are copied under one lock: few at first, for a reader who wants few.
@@ -104,11 +105,8 @@ impl Index {
 }
 
 impl Table {
-    /// Calls `each` for every row at a cut whose values make exactly this index key (the sort keys of
-    /// all columns, ascending, nulls last), until it breaks. An ordered index shows them in the order of
-    /// their own keys, a hash index in none. The cut must be pinned.
-    ///
-    /// Keys hold only the beginning of long texts and numbers: look at the values.
+    /// Calls `each` for every row at a cut whose values make exactly this index key, until it breaks: see
+    /// [`IndexReader::each_equal`].
     ///
     /// # Errors
     /// If the index is not ready; nothing was shown then.
@@ -119,42 +117,14 @@ impl Table {
         cut: CutId,
         mut each: impl FnMut(&Version) -> ControlFlow<()>,
     ) -> Result<(), IndexGone> {
-        let Entries::Hash(entries) = &index.entries else {
-            let range = KeyRange::of(key);
-            return self.walk(
-                index,
-                range,
-                Direction::Ascending,
-                None,
-                cut,
-                |_, version| each(version),
-            );
-        };
-        if !index.is_ready() {
-            return Err(IndexGone);
-        }
-        let mut reader = Reader::new(self, index, cut);
-        let (mut slots, mut after) = (Vec::new(), None);
-        loop {
-            entries.copy(key, after, BATCH_MAX, &mut slots);
-            let Some(last) = slots.last() else {
-                return Ok(());
-            };
-            after = Some(*last);
-            for slot in &slots {
-                if let Some(version) = reader.row(*slot, key)
-                    && each(&version).is_break()
-                {
-                    return Ok(());
-                }
-            }
-        }
+        IndexReader::new(self, index, cut).each_equal(key, |lot| {
+            let mut lot = lot.iter();
+            lot.try_for_each(|version| each(version))
+        })
     }
 
-    /// Calls `each` with the index key and the row of every row at a cut in this range, until it breaks.
-    /// Rows come in the order of their index keys, and those of equal index keys always in the
-    /// ascending order of their own keys. With `after` the walk goes on behind that place, whether or not
-    /// a row is there. The cut must be pinned.
+    /// Calls `each` with the index key and the row of every row at a cut in this range: see
+    /// [`IndexReader::walk`].
     ///
     /// # Errors
     /// If the index is not ready or has no order; nothing was shown then.
@@ -167,11 +137,103 @@ impl Table {
         cut: CutId,
         each: impl FnMut(&[u8], &Version) -> ControlFlow<()>,
     ) -> Result<(), IndexGone> {
-        let Entries::Ordered(entries) = &index.entries else {
+        IndexReader::new(self, index, cut).walk(range, direction, after, each)
+    }
+}
+
+/// Reads a table through one of its indexes, for one key after another. The cut must be pinned.
+pub struct IndexReader<'a> {
+    table: &'a Table,
+    index: &'a Index,
+    cut: CutId,
+    slots: Vec<SlotId>,
+}
+
+impl<'a> IndexReader<'a> {
+    #[must_use]
+    pub fn new(table: &'a Table, index: &'a Index, cut: CutId) -> Self {
+        Self {
+            table,
+            index,
+            cut,
+            slots: Vec::new(),
+        }
+    }
+
+    /// Calls `each` with the rows whose values make exactly this index key (the sort keys of all columns,
+    /// ascending, nulls last), some at a time, until it breaks. An ordered index shows them in the order of
+    /// their own keys, a hash index in none.
+    ///
+    /// Keys hold only the beginning of long texts and numbers: look at the values.
+    ///
+    /// # Errors
+    /// If the index is not ready; nothing was shown then.
+    pub fn each_equal(
+        &mut self,
+        key: &[u8],
+        mut each: impl FnMut(&[&Version]) -> ControlFlow<()>,
+    ) -> Result<(), IndexGone> {
+        let (mut keys, mut own) = (self.keys(), Vec::new());
+        self.each_candidate(key, |lot| {
+            let is_it = |version: &&Version| keys.write(version, &mut own) && own == key;
+            let lot: Lot<&Version> = lot.iter().copied().filter(is_it).collect();
+            each(&lot)
+        })
+    }
+
+    /// The same, and perhaps with some other rows: for who looks at the values anyway, and whom it does not
+    /// disturb to be shown a row under two keys.
+    ///
+    /// # Errors
+    /// If the index is not ready; nothing was shown then.
+    pub fn each_candidate(
+        &mut self,
+        key: &[u8],
+        mut each: impl FnMut(&[&Version]) -> ControlFlow<()>,
+    ) -> Result<(), IndexGone> {
+        let Entries::Hash(entries) = &self.index.entries else {
+            let each = |_: &[u8], version: &Version| each(&[version]);
+            return self.walk(KeyRange::of(key), Direction::Ascending, None, each);
+        };
+        if !self.index.is_ready() {
+            return Err(IndexGone);
+        }
+        let mut after = None;
+        loop {
+            entries.copy(key, after, BATCH_MAX, &mut self.slots);
+            for some in self.slots.chunks(LOT_ROWS) {
+                let rows = self.table.rows(some, self.cut);
+                let lot: Lot<&Version> = rows.iter().flatten().collect();
+                if each(&lot).is_break() {
+                    return Ok(());
+                }
+            }
+            match self.slots.last() {
+                // With fewer than were asked for there are no more.
+                Some(last) if self.slots.len() >= BATCH_MAX => after = Some(*last),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Calls `each` with the index key and the row of every row in this range, until it breaks. Rows come in the
+    /// order of their index keys, and those of equal index keys always in the ascending order of their own
+    /// keys. With `after` the walk goes on behind that place, whether or not a row is there.
+    ///
+    /// # Errors
+    /// If the index is not ready or has no order; nothing was shown then.
+    pub fn walk(
+        &self,
+        range: KeyRange<'_>,
+        direction: Direction,
+        after: Option<Place<'_>>,
+        each: impl FnMut(&[u8], &Version) -> ControlFlow<()>,
+    ) -> Result<(), IndexGone> {
+        let Entries::Ordered(entries) = &self.index.entries else {
             return Err(IndexGone);
         };
         // Looked at once, after the cut was pinned: a removed index lacks nothing that an older cut shows.
-        if !index.is_ready() {
+        if !self.index.is_ready() {
             return Err(IndexGone);
         }
         let Some(range) = range.entries() else {
@@ -179,8 +241,10 @@ impl Table {
         };
         let mut walk = Walk {
             entries,
-            columns: index.definition.columns().len(),
-            reader: Reader::new(self, index, cut),
+            columns: self.index.definition.columns().len(),
+            keys: self.keys(),
+            key: Vec::new(),
+            reader: self,
             batch_max: BATCH_FIRST,
             each,
         };
@@ -190,44 +254,24 @@ impl Table {
         };
         Ok(())
     }
-}
 
-/// Takes rows out of slots and looks whether they are what the index said.
-struct Reader<'a> {
-    table: &'a Table,
-    keys: KeyWriter,
-    cut: CutId,
-    key: Vec<u8>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(table: &'a Table, index: &Index, cut: CutId) -> Self {
-        Self {
-            table,
-            keys: KeyWriter::new(&index.definition, &index.history),
-            cut,
-            key: Vec::new(),
-        }
-    }
-
-    /// The row that the cut shows in a slot, if it has this index key.
-    fn row(&mut self, slot: SlotId, key: &[u8]) -> Option<Version> {
-        let (chunk, place) = self.table.chunk(slot)?;
-        let version = chunk.read().visible(place.slot, self.cut).cloned()?;
-        let is_it = self.keys.write(&version, &mut self.key) && self.key == key;
-        is_it.then_some(version)
+    fn keys(&self) -> KeyWriter {
+        KeyWriter::new(&self.index.definition, &self.index.history)
     }
 }
 
-struct Walk<'a, E> {
+struct Walk<'a, 'r, E> {
     entries: &'a OrderedEntries,
     columns: usize,
-    reader: Reader<'a>,
+    reader: &'r IndexReader<'a>,
+    keys: KeyWriter,
+    /// The index key of the row that was looked at last.
+    key: Vec<u8>,
     batch_max: usize,
     each: E,
 }
 
-impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
+impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, '_, E> {
     fn up_after(&mut self, mut range: EntryRange, after: Option<Place<'_>>) -> ControlFlow<()> {
         if let Some(after) = after {
             range.from = range.from.max(just_after(&after));
@@ -239,9 +283,7 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
         let (entries, mut batch) = (self.entries, Batch::default());
         loop {
             let more = entries.copy_first(&range, self.batch(), &mut batch);
-            for at in 0..batch.len() {
-                self.show(&batch, at)?;
-            }
+            self.show(&batch, 0..batch.len())?;
             let Some(last) = batch.len().checked_sub(1).filter(|_| more) else {
                 return ControlFlow::Continue(());
             };
@@ -278,7 +320,7 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
             if batch.is_empty() {
                 return ControlFlow::Continue(());
             }
-            let mut end = 0;
+            let (mut order, mut end) = (Vec::with_capacity(batch.len()), 0);
             while end < batch.len() {
                 let start = end;
                 let key = self.index_key(&batch, start);
@@ -286,9 +328,7 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
                     .find(|at| !batch.entry(*at).starts_with(key))
                     .unwrap_or(batch.len());
                 if end < batch.len() {
-                    for at in (start..end).rev() {
-                        self.show(&batch, at)?;
-                    }
+                    order.extend((start..end).rev());
                     range.to = Some(key.to_vec());
                 } else if start == 0 {
                     // One group and perhaps more of it below: from its beginning, upwards.
@@ -300,6 +340,7 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
                     self.up(group)?;
                 }
             }
+            self.show(&batch, order)?;
         }
     }
 
@@ -315,11 +356,26 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, E> {
         &entry[..sort_key_len(entry, self.columns).unwrap_or(entry.len())]
     }
 
-    fn show(&mut self, batch: &Batch, at: usize) -> ControlFlow<()> {
-        let key = self.index_key(batch, at);
-        match self.reader.row(batch.slot(at), key) {
-            Some(version) => (self.each)(key, &version),
-            None => ControlFlow::Continue(()),
+    /// Shows the rows of some entries, in this order.
+    fn show(&mut self, batch: &Batch, order: impl IntoIterator<Item = usize>) -> ControlFlow<()> {
+        let mut order = order.into_iter();
+        loop {
+            let some: Lot<usize> = order.by_ref().take(LOT_ROWS).collect();
+            if some.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            let slots: Lot<SlotId> = some.iter().map(|at| batch.slot(*at)).collect();
+            let rows = self.reader.table.rows(&slots, self.reader.cut);
+            for (at, version) in some.into_iter().zip(rows) {
+                let key = self.index_key(batch, at);
+                // An entry may be of another version of the row.
+                if let Some(version) = version
+                    && self.keys.write(&version, &mut self.key)
+                    && self.key == key
+                {
+                    (self.each)(key, &version)?;
+                }
+            }
         }
     }
 }
