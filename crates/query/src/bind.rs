@@ -8,6 +8,7 @@ pub(crate) mod access;
 mod binder;
 mod embeds;
 mod error;
+mod fields;
 mod groups;
 mod ranges;
 pub(crate) mod scope;
@@ -20,6 +21,7 @@ use row_model::ColumnType;
 use table_store::TableCut;
 
 pub use error::{BindError, Unrelated};
+pub(crate) use fields::{Field, FieldWhat, Fields};
 pub(crate) use groups::BoundGroup;
 
 use crate::cursor::{self, Binding};
@@ -43,12 +45,10 @@ pub struct BoundQuery {
     /// What the rows of the answer are. What follows is about them.
     pub(crate) output: Output,
     pub(crate) order: Vec<SortColumn>,
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Fields,
     pub(crate) embeds: Vec<BoundEmbed>,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,
-    /// Everything of the newest shape, as it stands there, before the embeds.
-    pub(crate) is_whole_row: bool,
     pub(crate) access: access::Access,
     binding: Binding,
 }
@@ -68,30 +68,6 @@ pub(crate) struct SortColumn {
     pub source: Source,
     pub descending: bool,
     pub nulls_first: bool,
-}
-
-/// A column of the answer.
-#[derive(Debug)]
-pub(crate) struct Field {
-    pub label: String,
-    pub what: FieldWhat,
-}
-
-#[derive(Debug)]
-pub(crate) enum FieldWhat {
-    Value {
-        source: Source,
-        kind: ColumnType,
-    },
-    /// The rows of an embed, by its number.
-    Embed(usize),
-    /// The values of one field of an embed's rows.
-    Spread {
-        embed: usize,
-        field: usize,
-    },
-    /// An object of values; null if all of them are.
-    Object(Vec<Field>),
 }
 
 /// Related rows that are shown within a row.
@@ -160,15 +136,12 @@ fn bind_at(
             let having = Predicate::All(groups.conditions(&query.having)?);
             let order = groups.order(&group.order(&query.order))?;
             let shown = binder::Shown {
-                fields: group.fields(),
+                fields: group.fields().into(),
                 embeds: Vec::new(),
-                is_whole_row: false,
             };
             let binding = binding(query, table, &rows.scope);
-            {
-                let output = Output::Groups(group.ready(having, groups.scope));
-                (order, shown, output, binding)
-            }
+            let output = Output::Groups(group.ready(having, groups.scope));
+            (order, shown, output, binding)
         }
     };
     let access = access::Access::new(query, table);
@@ -182,7 +155,6 @@ fn bind_at(
         embeds: shown.embeds,
         limit: query.limit,
         offset: query.offset,
-        is_whole_row: shown.is_whole_row,
         access,
         binding,
     })
@@ -194,7 +166,7 @@ fn binding(query: &Query, table: &TableCut, scope: &Scope) -> Binding {
     let newest = scope::newest(table);
     let key = newest.key.iter().flatten();
     let key = key.filter_map(|name| newest.column(name).map(|at| &newest.columns[at]));
-    let used = scope.levels.iter().flat_map(|level| &level.used);
+    let used = scope.levels.iter().flat_map(|level| level.used.iter());
     Binding::new(
         table.table.identity(),
         &[cursor::what_rows(query), url::print_order(&query.order)],
@@ -286,7 +258,7 @@ impl BoundQuery {
             }
         }
         let mut casts = Vec::new();
-        add(&self.fields, &mut casts);
+        add(self.fields.listed(), &mut casts);
         casts
     }
 

@@ -70,18 +70,15 @@ impl Binding {
         query: &[String; 2],
         columns: impl Iterator<Item = &'a Column>,
     ) -> Self {
+        const END: &[u8] = &[0xff];
         let types = columns.flat_map(|column| {
-            let end = [0xff];
-            column
-                .name
-                .bytes()
-                .chain(end)
-                .chain(column.kind.name().bytes())
-                .chain(end)
+            let (name, kind) = (column.name.as_bytes(), column.kind.name().as_bytes());
+            [name, END, kind, END]
         });
+        let [filter, order] = query;
         Self {
             table: TableHash::of(table),
-            query: hash_of(query[0].bytes().chain([0xff]).chain(query[1].bytes())),
+            query: hash_of([filter.as_bytes(), END, order.as_bytes()]),
             schema: hash_of(types),
         }
     }

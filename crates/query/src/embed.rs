@@ -16,10 +16,13 @@ use crate::group::Groups;
 use crate::grouped::{self, Grouper};
 use crate::least::{Candidate, Least, Looker, Window};
 use crate::list::{ListError, NODES_MAX};
-use crate::run::{ColumnReader, Finder, JoinKey, Prepared, Reader, Run, Sink, visit};
+use crate::run::{ColumnReader, Finder, JoinKey, Prepared, Reader, Run, Seeker, Sink, visit};
 
 /// Keys that are looked up between two looks at the clock.
 const LOOKUPS_BETWEEN_LOOKS: usize = 64;
+
+/// By the values that lead from one table to another.
+type ByKey<T> = HashMap<JoinKey, T, foldhash::fast::RandomState>;
 
 /// A row of an answer, with all that stands inside it.
 #[derive(Debug)]
@@ -37,6 +40,16 @@ pub(crate) struct Related {
     pub rows: Vec<Node>,
     /// There are more of them than were asked for.
     pub more: bool,
+}
+
+impl From<Candidate> for Node {
+    fn from(row: Candidate) -> Self {
+        Self {
+            row,
+            related: Box::default(),
+            embeds: Box::default(),
+        }
+    }
 }
 
 impl Node {
@@ -66,35 +79,33 @@ fn nodes_within(
         max: NODES_MAX,
     })?;
     let output = query.output();
-    let mut embeds: Vec<Vec<Arc<Related>>> = rows.iter().map(|_| Vec::new()).collect();
-    let mut related: Vec<Box<[Option<Version>]>> = Vec::new();
     let casts = query.casts();
-    if output.levels.len() > 1 || !query.embeds.is_empty() || !casts.is_empty() {
-        let prepared = Prepared::new(output, rows.len() as u64, run)?;
-        let mut reader = Reader::new(output, &prepared, run.cut);
-        for row in &rows {
-            let levels = 1..output.levels.len();
-            let view = reader.view(&row.version);
-            related.push(levels.map(|level| view?.related(level)).collect());
-            if let Some(view) = view {
-                for source in &casts {
-                    view.with_value(source, |_| {});
-                }
-            }
-        }
-        reader.checked()?;
-        for embed in &query.embeds {
-            let found = Fetch::new(embed, &rows, &mut reader, run)?.run(run, room)?;
-            for (embeds, found) in embeds.iter_mut().zip(found) {
-                embeds.push(found);
+    if output.levels.len() == 1 && query.embeds.is_empty() && casts.is_empty() {
+        return Ok(rows.into_iter().map(Node::from).collect());
+    }
+    let prepared = Prepared::new(output, rows.len() as u64, run)?;
+    let mut reader = Reader::new(output, &prepared, run.cut);
+    let mut related: Vec<Box<[Option<Version>]>> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let levels = 1..output.levels.len();
+        let view = reader.view(&row.version);
+        related.push(levels.map(|level| view?.related(level)).collect());
+        if let Some(view) = view {
+            for source in &casts {
+                view.with_value(source, |_| {});
             }
         }
     }
-    let mut related = related.into_iter();
-    let with_all = rows.into_iter().zip(embeds).map(|(row, embeds)| Node {
+    reader.checked()?;
+    let mut embeds = Vec::with_capacity(query.embeds.len());
+    for embed in &query.embeds {
+        let found = Fetch::new(embed, &rows, &mut reader, run)?.run(run, room)?;
+        embeds.push(found.into_iter());
+    }
+    let with_all = rows.into_iter().zip(related).map(|(row, related)| Node {
         row,
-        related: related.next().unwrap_or_default(),
-        embeds: embeds.into(),
+        related,
+        embeds: embeds.iter_mut().filter_map(Iterator::next).collect(),
     });
     Ok(with_all.collect())
 }
@@ -105,7 +116,7 @@ struct Fetch<'a> {
     /// Of each parent the number of its values; `None` if one of them is null.
     of_parents: Vec<Option<usize>>,
     /// The values there are, each once.
-    keys: HashMap<JoinKey, usize>,
+    keys: ByKey<usize>,
     finder: Option<Finder>,
 }
 
@@ -117,7 +128,7 @@ impl<'a> Fetch<'a> {
         run: Run<'_>,
     ) -> Result<Self, ListError> {
         let finder = Finder::for_some(&embed.link, parents.len() as u64);
-        let mut keys: HashMap<JoinKey, usize> = HashMap::new();
+        let mut keys: ByKey<usize> = ByKey::default();
         let mut probe = Vec::new();
         let of_parents = parents.iter().map(|parent| {
             let view = reader.view(&parent.version)?;
@@ -157,8 +168,10 @@ impl<'a> Fetch<'a> {
             Some(through) => self.offer_through(through, &mut chosen, run)?,
         }
         // Inside them all at once, then apart again.
-        let (mut rows, mut ends) = (Vec::new(), Vec::new());
-        for (some, more) in chosen.finish(query, &window, run)? {
+        let found = chosen.finish(query, &window, run)?;
+        let mut rows = Vec::with_capacity(found.iter().map(|(rows, _)| rows.len()).sum());
+        let mut ends = Vec::with_capacity(found.len());
+        for (some, more) in found {
             rows.extend(some);
             ends.push((rows.len(), more));
         }
@@ -195,7 +208,7 @@ impl<'a> Fetch<'a> {
         let finder = Finder::for_some(beyond, self.keys.len() as u64);
         let order = finder.as_ref().map(|finder| finder.order(beyond));
         let mut columns = ColumnReader::of(&link.target, &through.from, order.as_deref());
-        let mut wanted: HashMap<JoinKey, SmallVec<[usize; 2]>> = HashMap::new();
+        let mut wanted: ByKey<SmallVec<[usize; 2]>> = ByKey::default();
         let mut key = Vec::new();
         each_match(
             link,
@@ -222,7 +235,7 @@ impl<'a> Fetch<'a> {
 fn each_match<T>(
     link: &BoundLink,
     finder: Option<&Finder>,
-    keys: &HashMap<JoinKey, T>,
+    keys: &ByKey<T>,
     run: Run<'_>,
     mut each: impl FnMut(&T, &Version) -> ControlFlow<()>,
 ) -> Result<(), ListError> {
@@ -237,11 +250,9 @@ fn each_match<T>(
         };
         return visit(&link.target, true, &mut sink, run);
     };
+    let mut seeker = Seeker::new(finder, run.cut);
     for (looked_up, (key, of)) in keys.iter().enumerate() {
-        if finder
-            .each(key, run.cut, |version| each(of, version))
-            .is_break()
-        {
+        if seeker.each(key, |version| each(of, version)).is_break() {
             return Ok(());
         }
         if looked_up % LOOKUPS_BETWEEN_LOOKS == 0 && (run.budget.is_late)() {

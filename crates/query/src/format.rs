@@ -58,7 +58,7 @@ struct Level<'a> {
 
 impl<'a> Level<'a> {
     fn new(query: &'a BoundQuery, shapes: &RowShapes, style: Style) -> Self {
-        let is_plain = query.is_whole_row && !style.int64_as_text;
+        let is_plain = query.fields.begin_whole() && !style.int64_as_text;
         let embeds = query.embeds.iter();
         Self {
             query,
@@ -220,7 +220,7 @@ impl Level<'_> {
             }
             // What stands inside the row follows within the same braces.
             out.pop();
-            &self.query.fields[self.query.fields.len() - self.query.embeds.len()..]
+            self.query.fields.listed()
         } else {
             out.push(b'{');
             &self.query.fields[..]

@@ -47,6 +47,9 @@ pub(crate) struct Least {
 
 #[derive(Debug)]
 enum Rows {
+    /// Fewer than are kept, as they came.
+    Few(Vec<Candidate>),
+    /// As many as are kept.
     Heap(BinaryHeap<Candidate>),
     /// They came in order.
     InOrder(Vec<Candidate>),
@@ -65,7 +68,7 @@ pub(crate) struct Found {
 impl Least {
     pub fn new(window: &Window) -> Self {
         Self {
-            rows: Rows::Heap(BinaryHeap::new()),
+            rows: Rows::Few(Vec::new()),
             // One more tells whether there are more.
             keep: window.offset.saturating_add(window.limit).saturating_add(1),
         }
@@ -84,23 +87,31 @@ impl Least {
         self.len() < self.keep
             || match &self.rows {
                 Rows::Heap(rows) => rows.peek().is_some_and(|last| place < last.place()),
-                Rows::InOrder(_) => false,
+                Rows::Few(_) | Rows::InOrder(_) => false,
             }
     }
 
     pub fn len(&self) -> usize {
         match &self.rows {
             Rows::Heap(rows) => rows.len(),
-            Rows::InOrder(rows) => rows.len(),
+            Rows::Few(rows) | Rows::InOrder(rows) => rows.len(),
         }
     }
 
+    /// Takes a row that [`may_enter`](Self::may_enter).
     pub fn push(&mut self, candidate: Candidate) {
         match &mut self.rows {
-            Rows::Heap(rows) => {
-                if rows.len() == self.keep {
-                    rows.pop();
+            Rows::Few(rows) => {
+                if rows.is_empty() {
+                    rows.reserve(self.keep.min(ROWS_USUAL));
                 }
+                rows.push(candidate);
+                if rows.len() == self.keep {
+                    self.rows = Rows::Heap(std::mem::take(rows).into());
+                }
+            }
+            Rows::Heap(rows) => {
+                rows.pop();
                 rows.push(candidate);
             }
             Rows::InOrder(rows) => rows.push(candidate),
@@ -122,6 +133,10 @@ impl Least {
 
     fn into_rows(self) -> Vec<Candidate> {
         match self.rows {
+            Rows::Few(mut rows) => {
+                rows.sort_unstable();
+                rows
+            }
             Rows::Heap(rows) => rows.into_sorted_vec(),
             Rows::InOrder(rows) => rows,
         }
@@ -164,11 +179,15 @@ impl<'q> Looker<'q> {
 
     /// The place of a row that meets the condition.
     pub fn look<'a>(&'a mut self, version: &'a Version) -> Option<&'a [u8]> {
-        self.place_if(version, false)
+        self.place_if(version, Known::default())
     }
 
-    /// The place of a row, if it `is_met` or meets the condition.
-    fn place_if<'a>(&'a mut self, version: &'a Version, is_met: bool) -> Option<&'a [u8]> {
+    /// The place of a row, if it meets the condition.
+    fn place_if<'a>(&'a mut self, version: &'a Version, known: Known<'_>) -> Option<&'a [u8]> {
+        let is_met = known.is_met || self.predicate.takes_all();
+        if is_met && self.order.is_empty() {
+            return (!version.is_deleted()).then(|| version.key());
+        }
         let view = self.reader.view(version)?;
         if !is_met && self.predicate.test(&view) != Some(true) {
             return None;
@@ -176,7 +195,12 @@ impl<'q> Looker<'q> {
         if self.order.is_empty() {
             return Some(version.key());
         }
-        write_place(&view, self.order, version, &mut self.place);
+        self.place.clear();
+        match known.order {
+            Some(order) => self.place.extend_from_slice(order),
+            None => write_order(&view, self.order, &mut self.place),
+        }
+        self.place.extend_from_slice(version.key());
         Some(&self.place)
     }
 
@@ -187,25 +211,33 @@ impl<'q> Looker<'q> {
 
     /// The row looked at last, to be kept.
     pub fn candidate(&self, version: &Version) -> Candidate {
+        let version = version.clone();
+        if self.by_key() {
+            return Candidate::by_key(version);
+        }
         Candidate {
-            place: if self.by_key() {
-                SmallVec::new()
-            } else {
-                SmallVec::from_slice(&self.place)
-            },
-            version: version.clone(),
+            beginning: beginning(&self.place),
+            place: SmallVec::from_slice(&self.place),
+            version,
         }
     }
 }
 
-fn write_place(view: &View<'_>, order: &[SortColumn], version: &Version, place: &mut Vec<u8>) {
-    place.clear();
+/// What is known of a row before it is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known<'a> {
+    /// It meets the condition.
+    is_met: bool,
+    /// The sort keys of what rows are ordered by.
+    order: Option<&'a [u8]>,
+}
+
+fn write_order(view: &View<'_>, order: &[SortColumn], place: &mut Vec<u8>) {
     for column in order {
         view.with_value(&column.source, |value| {
             push_sort_key(value, column.descending, column.nulls_first, place);
         });
     }
-    place.extend_from_slice(version.key());
 }
 
 /// The rows of one list.
@@ -288,20 +320,21 @@ impl<'q> Collector<'q> {
 }
 
 impl Collector<'_> {
-    /// Takes a row, if it `is_met` or meets the condition.
-    fn take(&mut self, version: &Version, is_met: bool) -> ControlFlow<()> {
+    /// Takes a row, if it meets the condition.
+    fn take(&mut self, version: &Version, known: Known<'_>) -> ControlFlow<()> {
         let after = self.window.after.as_deref();
         let wanted = |place: &[u8], least: &Least| {
             after.is_none_or(|after| place > after) && least.may_enter(place)
         };
-        if self.goes_by_key() && !wanted(version.key(), &self.least) {
+        let goes_by_key = self.goes_by_key();
+        if goes_by_key && !wanted(version.key(), &self.least) {
             return ControlFlow::Continue(());
         }
-        let Some(place) = self.looker.place_if(version, is_met) else {
+        let Some(place) = self.looker.place_if(version, known) else {
             return ControlFlow::Continue(());
         };
         self.matched += 1;
-        if wanted(place, &self.least) {
+        if goes_by_key || wanted(place, &self.least) {
             self.least.push(self.looker.candidate(version));
             if self.in_order && !self.window.counted && self.least.is_full() {
                 return ControlFlow::Break(());
@@ -319,7 +352,16 @@ impl Collector<'_> {
 impl Sink for Collector<'_> {
     fn offer(&mut self, version: &Version) -> ControlFlow<()> {
         self.examined += 1;
-        self.take(version, false)
+        self.take(version, Known::default())
+    }
+
+    fn offer_at(&mut self, order: &[u8], version: &Version) -> ControlFlow<()> {
+        self.examined += 1;
+        let known = Known {
+            order: Some(order),
+            ..Known::default()
+        };
+        self.take(version, known)
     }
 
     fn without_order(&mut self) {
@@ -334,11 +376,18 @@ impl Sink for Collector<'_> {
             return lot.iter().try_for_each(|version| self.offer(version));
         };
         self.examined += lot.len() as u64;
-        sifted
-            .left()
-            .try_for_each(|(at, is_met)| self.take(lot[at], is_met))
+        sifted.left().try_for_each(|(at, is_met)| {
+            let known = Known {
+                is_met,
+                ..Known::default()
+            };
+            self.take(lot[at], known)
+        })
     }
 }
+
+/// As many rows as a short list has.
+const ROWS_USUAL: usize = 8;
 
 /// As many bytes as a time or a number and a key of one number take.
 const PLACE_BYTES_USUAL: usize = 32;
@@ -346,6 +395,8 @@ const PLACE_BYTES_USUAL: usize = 32;
 /// A row that may be wanted. Ordered by its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
+    /// Of its place: most rows are told apart by this, without going to where they lie.
+    beginning: u64,
     /// Empty if rows are ordered by key alone: the key is in the version.
     place: SmallVec<[u8; PLACE_BYTES_USUAL]>,
     pub version: Version,
@@ -354,8 +405,11 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// A row whose place is its key.
     pub fn by_key(version: Version) -> Self {
-        let place = SmallVec::new();
-        Self { place, version }
+        Self {
+            beginning: beginning(version.key()),
+            place: SmallVec::new(),
+            version,
+        }
     }
 
     pub fn place(&self) -> &[u8] {
@@ -383,6 +437,17 @@ impl PartialOrd for Candidate {
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(other.place())
+        let by_beginning = self.beginning.cmp(&other.beginning);
+        by_beginning.then_with(|| self.place().cmp(other.place()))
     }
+}
+
+/// The first bytes of a place, as a number that is less if they are. Zeros stand for what is not there.
+fn beginning(place: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    match place.first_chunk() {
+        Some(first) => bytes = *first,
+        None => bytes[..place.len()].copy_from_slice(place),
+    }
+    u64::from_be_bytes(bytes)
 }

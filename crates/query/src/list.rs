@@ -18,6 +18,7 @@ use crate::format::{Format, RowWriter};
 pub use crate::group::GroupError;
 use crate::grouped::{self, GroupSink, Grouper};
 use crate::least::{Collector, Found, Window};
+pub use crate::run::Taken;
 use crate::run::{Prepared, Run, Way, sinks_for};
 
 pub const LIMIT_DEFAULT: usize = 100;
@@ -104,10 +105,9 @@ impl ListError {
 }
 
 /// How rows were found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Plan {
-    /// `key(id)`, `index(status,created_at)` or `scan`.
-    pub access: String,
+    pub access: Taken,
     pub rows_examined: u64,
 }
 
@@ -206,7 +206,7 @@ fn page_by(
         }
     };
     let plan = Plan {
-        access: way.described(&query.access),
+        access: way.taken(&query.access),
         rows_examined: found.examined,
     };
     Ok(Page {

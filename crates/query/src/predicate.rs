@@ -4,6 +4,7 @@
 //! an order between values of different kinds. A column that a row's shape lacks is null.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use regex::Regex;
 use row_model::Value;
@@ -51,8 +52,7 @@ pub(crate) struct Source {
 pub(crate) enum Check {
     /// A literal may stand for several constants; the value is compared with those of its kind.
     Compare(Comparison, Vec<Constant>),
-    /// Sorted by [`Constant::order`].
-    In(Vec<Constant>),
+    In(Among),
     Between {
         low: Vec<Constant>,
         high: Vec<Constant>,
@@ -69,6 +69,15 @@ pub(crate) enum Check {
     Overlaps(Box<str>),
     Match(Regex),
     Is(IsWhat),
+}
+
+/// Constants of which a value may be one.
+#[derive(Debug)]
+pub(crate) struct Among {
+    /// Sorted by [`Constant::order`].
+    constants: Vec<Constant>,
+    /// The same, if all are integers.
+    pub integers: Option<Arc<[i64]>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +126,13 @@ impl Predicate {
                 {
                     return Some(is_it == equal);
                 }
+                if let Check::In(among) = check
+                    && let Some(integers) = &among.integers
+                    && let Some(number) = row.small_number(source)
+                    && let Some(integer) = number.integer()
+                {
+                    return Some(integers.binary_search(&integer).is_ok());
+                }
                 row.with_value(source, |value| check.test(&value))
             }
             Self::Compare {
@@ -159,7 +175,8 @@ impl Predicate {
                         .any(|constant| constant.kind() == Kind::Json)
                 };
                 let takes_apart = match check {
-                    Check::Compare(_, constants) | Check::In(constants) => json(constants),
+                    Check::Compare(_, constants) => json(constants),
+                    Check::In(among) => json(&among.constants),
                     _ => false,
                 };
                 source.path.is_some() || source.level > 0 || searches || takes_apart
@@ -197,8 +214,8 @@ impl Check {
         if let Self::Is(what) = self {
             return is(*what, value);
         }
-        if let Self::In(constants) = self
-            && constants.is_empty()
+        if let Self::In(among) = self
+            && among.constants.is_empty()
         {
             // Nothing is among nothing, whatever it is.
             return Some(false);
@@ -208,7 +225,7 @@ impl Check {
         }
         match self {
             Self::Compare(comparison, constants) => comparison.test(value, constants),
-            Self::In(constants) => Some(is_among(value, constants)),
+            Self::In(among) => Some(among.has(value)),
             Self::Between { low, high } => {
                 let above = Comparison::GreaterOrEqual.test(value, low);
                 let below = Comparison::LessOrEqual.test(value, high);
@@ -261,27 +278,48 @@ fn with_text(value: &Value<'_>, then: impl FnOnce(&str) -> bool) -> Option<bool>
     }
 }
 
-/// Short lists are looked through; long ones are sorted, and searched by kind and order.
-fn is_among(value: &Value<'_>, constants: &[Constant]) -> bool {
-    const LOOKED_THROUGH_MAX: usize = 8;
-    if constants.len() <= LOOKED_THROUGH_MAX {
-        return constants
-            .iter()
-            .any(|constant| constant.compare(value) == Some(Ordering::Equal));
+impl Among {
+    pub fn new(mut constants: Vec<Constant>) -> Self {
+        let integers = constants.iter().map(Constant::integer);
+        let integers: Option<Arc<[i64]>> = integers.collect::<Option<Vec<_>>>().map(|mut all| {
+            all.sort_unstable();
+            all.into()
+        });
+        // Constants are large, and compared by their digits: a list of integers is sorted by these.
+        if integers.is_some() {
+            constants.sort_by_cached_key(Constant::integer);
+        } else {
+            constants.sort_by(Constant::order);
+        }
+        Self {
+            constants,
+            integers,
+        }
     }
-    // Taken apart once rather than at each step of the search.
-    let taken_apart = match value {
-        Value::Int(_) | Value::Text(_) => None,
-        value => Constant::of(*value),
-    };
-    let kind = Kind::of(value);
-    let found = constants.binary_search_by(|constant| match &taken_apart {
-        Some(value) => constant.order(value),
-        None => constant
-            .compare(value)
-            .map_or_else(|| Some(constant.kind()).cmp(&kind), Ordering::reverse),
-    });
-    found.is_ok()
+
+    /// Short lists are looked through; long ones are searched by kind and order.
+    fn has(&self, value: &Value<'_>) -> bool {
+        const LOOKED_THROUGH_MAX: usize = 8;
+        let constants = &self.constants;
+        if constants.len() <= LOOKED_THROUGH_MAX {
+            return constants
+                .iter()
+                .any(|constant| constant.compare(value) == Some(Ordering::Equal));
+        }
+        // Taken apart once rather than at each step of the search.
+        let taken_apart = match value {
+            Value::Int(_) | Value::Text(_) => None,
+            value => Constant::of(*value),
+        };
+        let kind = Kind::of(value);
+        let found = constants.binary_search_by(|constant| match &taken_apart {
+            Some(value) => constant.order(value),
+            None => constant
+                .compare(value)
+                .map_or_else(|| Some(constant.kind()).cmp(&kind), Ordering::reverse),
+        });
+        found.is_ok()
+    }
 }
 
 impl Comparison {

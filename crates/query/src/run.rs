@@ -6,6 +6,7 @@
 mod finder;
 mod prepared;
 mod reader;
+mod seeker;
 mod visit;
 mod way;
 
@@ -14,7 +15,9 @@ use row_model::CutId;
 pub(crate) use finder::{ColumnReader, Finder, JoinKey, probe};
 pub(crate) use prepared::Prepared;
 pub(crate) use reader::{Reader, View};
+pub(crate) use seeker::Seeker;
 pub(crate) use visit::{Sink, sinks_for, visit, visit_shared};
+pub use way::Taken;
 pub(crate) use way::{InOrder, IndexWay, KeyBounds, Way};
 
 use crate::list::Budget;

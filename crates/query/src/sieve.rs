@@ -5,6 +5,7 @@
 //! what it is sure of; what is left open is asked as if there were none, so it changes no answer.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use row_model::{Row, Version};
 
@@ -74,6 +75,8 @@ enum Plain {
         text: Box<str>,
         equal: bool,
     },
+    /// One of these integers, which are sorted.
+    Among(Arc<[i64]>),
     Number {
         comparison: Comparison,
         fixed: Fixed,
@@ -144,22 +147,22 @@ impl Sieve {
 
 impl Test {
     fn of(part: &Predicate) -> Option<Self> {
-        let Predicate::Test {
-            source,
-            check: Check::Compare(comparison, constants),
-        } = part
-        else {
+        let Predicate::Test { source, check } = part else {
             return None;
         };
-        let is = match &constants[..] {
-            [Constant::Text(text)] => Plain::Text {
-                text: text.clone(),
-                equal: comparison.for_equal()?,
-            },
-            [Constant::Number(_, Some(fixed))] => Plain::Number {
-                comparison: *comparison,
-                fixed: *fixed,
-                scaled: None,
+        let is = match check {
+            Check::In(among) => Plain::Among(Arc::clone(among.integers.as_ref()?)),
+            Check::Compare(comparison, constants) => match &constants[..] {
+                [Constant::Text(text)] => Plain::Text {
+                    text: text.clone(),
+                    equal: comparison.for_equal()?,
+                },
+                [Constant::Number(_, Some(fixed))] => Plain::Number {
+                    comparison: *comparison,
+                    fixed: *fixed,
+                    scaled: None,
+                },
+                _ => return None,
             },
             _ => return None,
         };
@@ -173,6 +176,10 @@ impl Plain {
     fn ask(&mut self, row: &Row<'_>, place: usize) -> Option<bool> {
         match self {
             Self::Text { text, equal } => row.is_text(place, text).map(|is_it| is_it == *equal),
+            Self::Among(integers) => {
+                let integer = row.small_number(place)?.integer()?;
+                Some(integers.binary_search(&integer).is_ok())
+            }
             Self::Number {
                 comparison,
                 fixed,

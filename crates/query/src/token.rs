@@ -23,16 +23,18 @@ impl TableHash {
     #[must_use]
     pub fn of(table: &TableIdentity) -> Self {
         // Both names, kept apart by a byte that no name has.
-        let names = table.source.bytes().chain([0xff]);
-        hash_of(names.chain(table.topic.bytes()))
+        hash_of([table.source.as_bytes(), &[0xff], table.topic.as_bytes()])
     }
 }
 
 /// FNV-1a, then spread over all bits. The same in every process and version.
-pub(crate) fn hash_of(bytes: impl Iterator<Item = u8>) -> TableHash {
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+pub(crate) fn hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> TableHash {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for part in parts {
+        for byte in part {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
     let mixed = (hash ^ hash >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     TableHash(mixed ^ mixed >> 32)
 }

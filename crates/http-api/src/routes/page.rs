@@ -168,7 +168,7 @@ impl PageAsked {
             truncated: rendered.truncated,
             hint: rendered.truncated.then(|| TRUNCATED_HINT.to_owned()),
             plan: self.explained.then(|| ListPlan {
-                access: page.plan.access.clone(),
+                access: page.plan.access.to_string(),
                 rows_examined: page.plan.rows_examined,
             }),
         };

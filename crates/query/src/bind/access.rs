@@ -2,6 +2,8 @@
 //!
 //! Only ever a shortcut: what is found is tested against the whole filter like any other row.
 
+use std::sync::Arc;
+
 use row_model::{
     Column, ColumnType, KEY_BYTES_MAX, Schema, SchemaHistory, Value, encode_key_value,
 };
@@ -29,10 +31,10 @@ const KEYS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Access {
     /// They have one of these keys.
-    keys: Option<Vec<Vec<u8>>>,
-    /// What the key is called.
-    pub key_columns: Vec<String>,
-    /// What all of them meet, of columns that an index may have.
+    keys: Option<Arc<[Vec<u8>]>>,
+    /// The newest shape of the table.
+    pub schema: Arc<Schema>,
+    /// If keys are not known: what all of them meet, of columns that an index may have.
     pub(super) tests: Vec<ColumnTest>,
     /// More than `tests` is asked of them.
     pub(super) has_more: bool,
@@ -43,10 +45,14 @@ pub(crate) struct Access {
 impl Access {
     pub fn new(query: &Query, table: &TableCut) -> Self {
         let schema = newest(table);
-        let (tests, has_more) = ranges::tests(&query.filter, table);
+        let keys = keys(&query.filter, &schema, table.table.schemas());
+        let (tests, has_more) = match keys {
+            None => ranges::tests(&query.filter, table),
+            Some(_) => (Vec::new(), true),
+        };
         Self {
-            keys: keys(&query.filter, &schema, table.table.schemas()),
-            key_columns: schema.key.clone().unwrap_or_default(),
+            keys: keys.map(Arc::from),
+            schema,
             tests,
             has_more,
             order: (!query.is_grouped())
@@ -79,7 +85,7 @@ impl Access {
     /// Every way there is but that of looking at all rows.
     pub fn ways(&self, table: &TableCut, window: &Window) -> Vec<Way> {
         if let Some(keys) = &self.keys {
-            return vec![Way::Keys(keys.clone())];
+            return vec![Way::Keys(Arc::clone(keys))];
         }
         let indexes = table.table.indexes();
         let ready = indexes.iter().filter(|index| index.is_ready());
@@ -149,13 +155,17 @@ fn keys(filter: &[Condition], schema: &Schema, history: &SchemaHistory) -> Optio
         if keys.len() * ways.len() > KEYS_MAX {
             return None;
         }
-        let longer = |key: &Vec<u8>| {
-            let key = key.clone();
-            ways.iter()
-                .map(move |way| [&key[..], way].concat())
-                .collect::<Vec<_>>()
+        keys = if matches!(&keys[..], [beginning] if beginning.is_empty()) {
+            ways
+        } else {
+            let longer = |key: &Vec<u8>| {
+                let key = key.clone();
+                ways.iter()
+                    .map(move |way| [&key[..], way].concat())
+                    .collect::<Vec<_>>()
+            };
+            keys.iter().flat_map(longer).collect()
         };
-        keys = keys.iter().flat_map(longer).collect();
     }
     keys.retain(|key| key.len() <= KEY_BYTES_MAX);
     keys.sort_unstable();

@@ -1,12 +1,11 @@
 //! Binds the parts of one query within the scope of its rows.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::scope::{BoundLink, Exists, Join, Level, Scope};
 use super::{
-    BindError, BoundEmbed, Field, FieldWhat, SortColumn, Unrelated, bind_at, embeds, is_unordered,
-    tests_of,
+    BindError, BoundEmbed, Field, FieldWhat, Fields, SortColumn, Unrelated, bind_at, embeds,
+    is_unordered, tests_of,
 };
 use crate::predicate::{Predicate, Source};
 use crate::relation::{Link, World};
@@ -23,11 +22,17 @@ pub(super) struct Binder<'a> {
 }
 
 /// What is shown of a row.
+#[derive(Default)]
 pub(super) struct Shown {
-    pub fields: Vec<Field>,
+    pub fields: Fields,
     pub embeds: Vec<BoundEmbed>,
-    pub is_whole_row: bool,
 }
+
+/// Everything of a row.
+const STAR: Selected = Selected {
+    what: SelectedWhat::Star,
+    alias: None,
+};
 
 impl<'a> Binder<'a> {
     pub fn new(scope: Scope, world: &'a World<'a>, depth: usize) -> Self {
@@ -260,30 +265,22 @@ impl<'a> Binder<'a> {
         bound.collect()
     }
 
-    /// What is shown of a row that is in no group.
+    /// What is shown of a row that is in no group. Nothing was read of the row so far.
     pub fn shown(&mut self, query: &Query) -> Result<Shown, BindError> {
-        let star = [Selected {
-            what: SelectedWhat::Star,
-            alias: None,
-        }];
+        let star = [STAR];
         let select = query.select.as_deref().unwrap_or(&star);
-        let mut shown = Shown {
-            fields: Vec::new(),
-            embeds: Vec::new(),
-            is_whole_row: begins_with_whole_row(select),
-        };
-        self.show(0, select, "", &mut shown)?;
-        // Columns of one table have names of their own.
-        let is_star = matches!(select, [only] if matches!(only.what, SelectedWhat::Star));
-        if is_star {
-            return Ok(shown);
-        }
-        let mut labels = HashSet::new();
-        for field in &shown.fields {
-            if !labels.insert(&*field.label) {
-                let name = field.label.clone();
-                return Err(BindError::SameName { name });
+        let mut shown = Shown::default();
+        let rest = match after_whole_row(select) {
+            Some(rest) => {
+                shown.fields = Fields::of_whole(self.scope.use_whole());
+                rest
             }
+            None => select,
+        };
+        self.show(0, rest, "", &mut shown)?;
+        if let Some(name) = shown.fields.same_name() {
+            let name = name.to_owned();
+            return Err(BindError::SameName { name });
         }
         Ok(shown)
     }
@@ -312,13 +309,13 @@ impl<'a> Binder<'a> {
                             let what = FieldWhat::Value { source, kind };
                             Field { label, what }
                         });
-                    shown.fields.extend(fields);
+                    shown.fields.add(fields);
                 }
                 SelectedWhat::Path(path) => {
                     let (source, kind) = self.source_at(level, path)?;
                     let label = format!("{prefix}{}", own_name(item, path));
                     let what = FieldWhat::Value { source, kind };
-                    shown.fields.push(Field { label, what });
+                    shown.fields.add([Field { label, what }]);
                 }
                 SelectedWhat::Aggregate(aggregate) => {
                     return Err(BindError::UngroupedAggregate {
@@ -358,10 +355,7 @@ impl<'a> Binder<'a> {
                 Lift::Prefixed => format!("{prefix}{name}_"),
                 _ => prefix.to_owned(),
             };
-            let star = [Selected {
-                what: SelectedWhat::Star,
-                alias: None,
-            }];
+            let star = [STAR];
             let select = embed.query.select.as_deref().unwrap_or(&star);
             return self.show(level, select, &below, shown);
         }
@@ -374,10 +368,10 @@ impl<'a> Binder<'a> {
         let query = bind_at(&embed.query, &link.target, self.world, self.depth - 1)?;
         let number = shown.embeds.len();
         if embed.lift == Lift::Nested {
-            shown.fields.push(Field {
+            shown.fields.add([Field {
                 label: format!("{prefix}{name}"),
                 what: FieldWhat::Embed(number),
-            });
+            }]);
         } else {
             let spread = query.fields.iter().enumerate().map(|(at, field)| Field {
                 label: format!("{prefix}{}", field.label),
@@ -386,7 +380,7 @@ impl<'a> Binder<'a> {
                     field: at,
                 },
             });
-            shown.fields.extend(spread);
+            shown.fields.add(spread);
         }
         shown
             .embeds
@@ -413,11 +407,12 @@ pub(super) fn own_name<'a>(item: &'a Selected, path: &'a ColumnPath) -> &'a str 
     item.alias.as_ref().unwrap_or(own)
 }
 
-/// Everything, and then embeds that stand for themselves.
-fn begins_with_whole_row(select: &[Selected]) -> bool {
+/// What comes after everything of a row, if it is embeds that stand for themselves.
+fn after_whole_row(select: &[Selected]) -> Option<&[Selected]> {
     let is_nested = |item: &Selected| match &item.what {
         SelectedWhat::Embed(embed) => embed.lift == Lift::Nested,
         _ => false,
     };
-    matches!(select, [Selected { what: SelectedWhat::Star, .. }, rest @ ..] if rest.iter().all(is_nested))
+    let (first, rest) = select.split_first()?;
+    (matches!(first.what, SelectedWhat::Star) && rest.iter().all(is_nested)).then_some(rest)
 }

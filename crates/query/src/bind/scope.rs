@@ -1,5 +1,6 @@
 //! Whose columns a query uses: those of its table, and those of the rows that to-one relations lead to.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use row_model::{Column, ColumnType, Schema, SchemaHistory};
@@ -26,9 +27,47 @@ pub(crate) struct Level {
     pub table: Option<Arc<TableCut>>,
     history: Arc<SchemaHistory>,
     newest: Arc<Schema>,
-    pub used: Vec<Column>,
+    pub used: Used,
     /// How the row is reached; `None` of level 0.
     pub join: Option<Join>,
+}
+
+/// Columns, in the order in which they were first used.
+#[derive(Debug)]
+pub(crate) enum Used {
+    Some(Vec<Column>),
+    /// All of a shape, in its order.
+    Whole(Arc<Schema>),
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self::Some(Vec::new())
+    }
+}
+
+impl Used {
+    fn push(&mut self, column: Column) {
+        match self {
+            Self::Some(columns) => columns.push(column),
+            Self::Whole(schema) => {
+                let mut columns = schema.columns.clone();
+                columns.push(column);
+                *self = Self::Some(columns);
+            }
+        }
+    }
+}
+
+impl Deref for Used {
+    type Target = [Column];
+
+    fn deref(&self) -> &[Column] {
+        match self {
+            Self::Some(columns) => columns,
+            Self::Whole(schema) => &schema.columns,
+        }
+    }
 }
 
 /// A to-one relation that is followed to a level.
@@ -71,7 +110,7 @@ impl Scope {
         let level = Level {
             table: None,
             history,
-            used: newest.columns.clone(),
+            used: Used::Whole(Arc::clone(&newest)),
             newest,
             join: None,
         };
@@ -144,28 +183,31 @@ impl Scope {
         Ok((source(Some(json)), turned(kind)))
     }
 
+    /// Uses all columns of the row's newest shape, each in its own place: none was used so far.
+    pub fn use_whole(&mut self) -> Arc<Schema> {
+        let level = &mut self.levels[0];
+        debug_assert!(level.used.is_empty(), "a column would have two places");
+        level.used = Used::Whole(Arc::clone(&level.newest));
+        Arc::clone(&level.newest)
+    }
+
     /// All columns of a level's newest shape.
     pub fn all(&mut self, level: usize) -> Vec<(String, Source, ColumnType)> {
         let at = &mut self.levels[level];
         let newest = Arc::clone(&at.newest);
         let fresh = at.used.is_empty();
-        let columns = newest
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, column)| {
-                let slot = if fresh {
-                    at.used.push(column.clone());
-                    place
-                } else {
-                    at.slot(&column.name)?
-                };
-                let source = Source {
-                    level,
-                    ..Source::column(slot)
-                };
-                Some((column.name.clone(), source, column.kind))
-            });
+        if fresh {
+            at.used = Used::Whole(Arc::clone(&newest));
+        }
+        let columns = newest.columns.iter().enumerate();
+        let columns = columns.filter_map(|(place, column)| {
+            let slot = if fresh { place } else { at.slot(&column.name)? };
+            let source = Source {
+                level,
+                ..Source::column(slot)
+            };
+            Some((column.name.clone(), source, column.kind))
+        });
         columns.collect()
     }
 
@@ -191,7 +233,7 @@ impl Level {
             newest: newest(table),
             table: Some(Arc::clone(table)),
             history,
-            used: Vec::new(),
+            used: Used::default(),
             join,
         }
     }

@@ -8,7 +8,7 @@ use super::binder::Binder;
 use super::{BindError, is_text, is_unordered};
 use crate::compare::{Constant, Pattern};
 use crate::literal;
-use crate::predicate::{Check, Comparison, Predicate};
+use crate::predicate::{Among, Check, Comparison, Predicate};
 use crate::tree::{IsWhat, Operand, Operator, Test};
 
 /// Digits and powers of ten of a number in a filter. No column's values come near.
@@ -70,10 +70,9 @@ impl TestOfKind<'_> {
             (Operand::List(values), _) => {
                 let mut constants = Vec::with_capacity(values.len());
                 for (at, value) in values.iter().enumerate() {
-                    constants.extend(self.readings(value, Some(at + 1))?);
+                    self.add_readings(value, Some(at + 1), &mut constants)?;
                 }
-                constants.sort_by(Constant::order);
-                Check::In(constants)
+                Check::In(Among::new(constants))
             }
             (Operand::One(text), operator) => self.of_one(operator, text)?,
             // Compared above, and with nothing else.
@@ -166,8 +165,19 @@ impl TestOfKind<'_> {
         Ok(Check::Match(expression))
     }
 
-    /// Every value that a literal stands for in the column's type. `number` is its place in a list.
     fn readings(&self, text: &str, number: Option<usize>) -> Result<Vec<Constant>, BindError> {
+        let mut readings = Vec::with_capacity(1);
+        self.add_readings(text, number, &mut readings)?;
+        Ok(readings)
+    }
+
+    /// Adds every value that a literal stands for in the column's type. `number` is its place in a list.
+    fn add_readings(
+        &self,
+        text: &str,
+        number: Option<usize>,
+        readings: &mut Vec<Constant>,
+    ) -> Result<(), BindError> {
         let numeric = matches!(
             self.kind,
             ColumnType::Int16
@@ -181,15 +191,13 @@ impl TestOfKind<'_> {
         if numeric && !is_modest(text) {
             return Err(self.bad_literal("a number of at most 1000 digits, below 1e1000", number));
         }
-        let mut readings: Vec<Constant> = Vec::new();
+        let start = readings.len();
         let read = literal::each_value(self.kind, text, |value| {
             // The text `null` is a text here: what is null is asked with `is.null`.
-            readings.extend(Constant::of(value).filter(|constant| !readings.contains(constant)));
+            let constant = Constant::of(value);
+            readings.extend(constant.filter(|constant| !readings[start..].contains(constant)));
         });
-        match read {
-            Ok(()) => Ok(readings),
-            Err(error) => Err(self.bad_literal(error.expected, number)),
-        }
+        read.map_err(|error| self.bad_literal(error.expected, number))
     }
 
     fn ordered(&self) -> Result<(), BindError> {

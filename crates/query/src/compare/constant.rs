@@ -120,6 +120,14 @@ impl Constant {
         })
     }
 
+    /// The number, if it is an integer that a machine holds.
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Number(_, fixed) => fixed.as_ref()?.integer(),
+            _ => None,
+        }
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Self::Bool(_) => Kind::Bool,
@@ -142,6 +150,7 @@ impl Constant {
             .cmp(&other.kind())
             .then_with(|| match (self, other) {
                 (Self::Bool(one), Self::Bool(other)) => one.cmp(other),
+                (Self::Number(_, Some(one)), Self::Number(_, Some(other))) => one.order(*other),
                 (Self::Number(one, _), Self::Number(other, _)) => one.cmp(other),
                 (Self::Text(one), Self::Text(other)) | (Self::Json(one), Self::Json(other)) => {
                     one.cmp(other)

@@ -62,7 +62,7 @@ impl PartialOrd for Number {
 /// A number of few digits as `unscaled × 10^-scale`: what nearly every number of a row is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fixed {
-    unscaled: i128,
+    unscaled: i64,
     scale: i32,
 }
 
@@ -79,11 +79,30 @@ impl Fixed {
             return None;
         }
         let digits = number.digits.iter();
-        let unscaled = digits.fold(0, |all, digit| all * 10 + i128::from(digit - b'0'));
-        Some(Self {
-            unscaled: if number.negative { -unscaled } else { unscaled },
-            scale: scale as i32,
+        let unscaled = digits.fold(0, |all, digit| all * 10 + i64::from(digit - b'0'));
+        let unscaled = if number.negative { -unscaled } else { unscaled };
+        // Integers as rows have them, if they stay as short.
+        let zeros = u32::try_from(-scale).unwrap_or(0);
+        Some(if number.exponent <= Self::DIGITS_MAX && zeros > 0 {
+            Self {
+                unscaled: unscaled * 10_i64.pow(zeros),
+                scale: 0,
+            }
+        } else {
+            Self {
+                unscaled,
+                scale: scale as i32,
+            }
         })
+    }
+
+    /// The number, if it is an integer.
+    pub fn integer(self) -> Option<i64> {
+        (self.scale == 0).then_some(self.unscaled)
+    }
+
+    pub fn order(self, other: Self) -> Ordering {
+        other.compare(self.unscaled.into(), self.scale)
     }
 
     /// The same, to be compared with many numbers of one scale; `None` if that is far from its own.
@@ -100,18 +119,20 @@ impl Fixed {
         let power = |places: i32| POWERS.get(usize::try_from(places).ok()?).copied();
         let finer = self.scale.checked_sub(scale)?;
         let (times, own) = if finer >= 0 {
-            (power(finer)?, self.unscaled)
+            (power(finer)?, self.unscaled.into())
         } else {
             // Of at most 18 digits: it stays far below 128 bits.
-            (1, self.unscaled * i128::from(power(finer.checked_neg()?)?))
+            let power = power(finer.checked_neg()?)?;
+            (1, i128::from(self.unscaled) * i128::from(power))
         };
         Some(ScaledFixed { scale, times, own })
     }
 
     /// How `unscaled × 10^-scale` stands to this.
     pub fn compare(self, unscaled: i128, scale: i32) -> Ordering {
-        if unscaled == 0 || self.unscaled == 0 {
-            return unscaled.cmp(&self.unscaled);
+        let own = i128::from(self.unscaled);
+        if unscaled == 0 || own == 0 {
+            return unscaled.cmp(&own);
         }
         let finer = i64::from(self.scale) - i64::from(scale);
         let power = |places: i64| {
@@ -120,15 +141,15 @@ impl Fixed {
         };
         let times = |number: i128, places| power(places).and_then(|by| number.checked_mul(by));
         match finer.cmp(&0) {
-            Ordering::Equal => unscaled.cmp(&self.unscaled),
+            Ordering::Equal => unscaled.cmp(&own),
             // What outgrows 128 bits is beyond the other, to the side of its sign.
             Ordering::Greater => match times(unscaled, finer) {
-                Some(unscaled) => unscaled.cmp(&self.unscaled),
+                Some(unscaled) => unscaled.cmp(&own),
                 None => unscaled.cmp(&0),
             },
-            Ordering::Less => match times(self.unscaled, -finer) {
+            Ordering::Less => match times(own, -finer) {
                 Some(own) => unscaled.cmp(&own),
-                None => 0.cmp(&self.unscaled),
+                None => 0.cmp(&own),
             },
         }
     }

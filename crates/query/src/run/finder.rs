@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
-use row_model::{CutId, Row, RowBuilder, Value, Version, encode_key_value, sort_key_of_key};
+use row_model::{CutId, RawCell, Row, RowBuilder, Value, Version, encode_key_value};
 use smallvec::SmallVec;
-use table_store::{Index, IndexGone, IndexKind, Lookup, TableCut};
+use table_store::{Index, IndexKind, TableCut};
 
-use super::{Prepared, Reader, Run, Sink, View, visit};
+use super::{Prepared, Reader, Run, Seeker, Sink, View, visit};
 use crate::bind::access;
 use crate::bind::scope::{BoundLink, Join, Scope};
 use crate::list::ListError;
@@ -17,6 +17,9 @@ use crate::predicate::{Layouts, Predicate};
 
 /// Values that a relation compares: their keys' bytes one after the other, so that equal numbers of any type are equal.
 pub(crate) type JoinKey = SmallVec<[u8; 16]>;
+
+/// The same values as a row holds them. Equal ones are equal values; others may be, too.
+pub(crate) type Cells<'a> = SmallVec<[RawCell<'a>; 2]>;
 
 /// Finding by lookup costs about so many times what passing a row in a visit does.
 const LOOKUP_COST: u64 = 4;
@@ -270,64 +273,15 @@ impl Finder {
         }
     }
 
-    /// Calls `each` for the rows found under a probe.
+    /// Calls `each` for the rows found under a probe. For many probes there is [`Seeker`].
     pub fn each(
         &self,
         probe: &[u8],
         cut: CutId,
-        mut each: impl FnMut(&Version) -> ControlFlow<()>,
+        each: impl FnMut(&Version) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        match self {
-            Self::Key { table, .. } => match table.table.lookup(probe, cut) {
-                Lookup::Row(version) => each(&version),
-                // The cut is pinned: what is not there is missing.
-                Lookup::Missing | Lookup::CutGone => ControlFlow::Continue(()),
-            },
-            Self::Index {
-                table,
-                index,
-                columns,
-                ..
-            } => each_by_index(table, index, columns, probe, cut, &mut each),
-            Self::Rows(rows) => match rows.find(probe) {
-                Some(number) => each(rows.version(number)),
-                None => ControlFlow::Continue(()),
-            },
-        }
+        Seeker::new(self, cut).each(probe, each)
     }
-}
-
-/// Index keys leave out what values have beyond a length, and see a uuid in its text: so each row is compared.
-fn each_by_index(
-    table: &TableCut,
-    index: &Index,
-    columns: &[String],
-    probe: &[u8],
-    cut: CutId,
-    each: &mut impl FnMut(&Version) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let mut reader = ColumnReader::of(table, columns, None);
-    let (mut key, mut ended) = (Vec::new(), ControlFlow::Continue(()));
-    let mut compared = |version: &Version| {
-        if reader.key(version, &mut key) && key == probe {
-            ended = each(version);
-        }
-        ended
-    };
-    let mut index_key = Vec::new();
-    let found = match sort_key_of_key(probe, &mut index_key) {
-        Some(()) => table
-            .table
-            .each_equal(index, &index_key, cut, &mut compared),
-        None => Err(IndexGone),
-    };
-    if found.is_err() {
-        // It is being removed: what it led to is found without it, and nothing was shown yet.
-        table.table.visit(cut, |version| {
-            let _ = compared(version);
-        });
-    }
-    ended
 }
 
 /// Writes the values of a row that a relation compares, in its order; `false` if one is null.
@@ -379,6 +333,22 @@ impl ColumnReader {
             [Some(place)] => version.row()?.small_number(*place)?.integer(),
             _ => None,
         }
+    }
+
+    /// Whether a row has these very cells.
+    pub fn has(&mut self, version: &Version, cells: &[RawCell<'_>]) -> bool {
+        let Some(row) = version.row() else {
+            return false;
+        };
+        let mut places = self.layouts.of(version.schema()).iter().zip(cells);
+        places.all(|(place, cell)| place.and_then(|place| row.raw(place)) == Some(*cell))
+    }
+
+    /// The cells of a row that has all of the columns.
+    pub fn cells<'a>(&mut self, version: &'a Version) -> Option<Cells<'a>> {
+        let row = version.row()?;
+        let places = self.layouts.of(version.schema()).iter();
+        places.map(|place| row.raw((*place)?)).collect()
     }
 
     /// The key of a row of the target; `false` if a value is null.

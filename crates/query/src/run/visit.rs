@@ -18,6 +18,12 @@ pub(crate) trait Sink {
     /// To break is to want no more.
     fn offer(&mut self, version: &Version) -> ControlFlow<()>;
 
+    /// Takes a row, with the sort keys of what rows are ordered by.
+    fn offer_at(&mut self, order: &[u8], version: &Version) -> ControlFlow<()> {
+        let _ = order;
+        self.offer(version)
+    }
+
     /// Rows were to come in order, and will not: none has come yet.
     fn without_order(&mut self) {}
 

@@ -1,10 +1,11 @@
 //! The way to the rows that a query needs to look at.
 
+use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
-use row_model::{Version, sort_key_len};
-use table_store::{Direction, Index, IndexGone, IndexPlace, KeyRange, Lookup, TableCut};
+use row_model::{Schema, Version, sort_key_len};
+use table_store::{Direction, Index, IndexGone, IndexPlace, IndexReader, KeyRange, TableCut};
 
 use super::{Run, Sink, visit_shared};
 use crate::bind::access::Access;
@@ -17,9 +18,35 @@ const ROWS_BETWEEN_LOOKS: u64 = 256;
 
 #[derive(Debug)]
 pub(crate) enum Way {
-    Keys(Vec<Vec<u8>>),
+    Keys(Arc<[Vec<u8>]>),
     Index(IndexWay),
     Scan,
+}
+
+/// The way that was taken to the rows.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// By the key of this shape.
+    Keys(Arc<Schema>),
+    Index(Arc<Index>),
+    Scan,
+}
+
+/// `key(id)`, `index(status,created_at)` or `scan`.
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(schema) => {
+                write!(
+                    f,
+                    "key({})",
+                    schema.key.as_deref().unwrap_or_default().join(",")
+                )
+            }
+            Self::Index(index) => write!(f, "index({})", index.definition().columns().join(",")),
+            Self::Scan => f.write_str("scan"),
+        }
+    }
 }
 
 /// Some stretches of an index.
@@ -85,12 +112,11 @@ impl Way {
         matches!(self, Self::Index(way) if way.in_order.is_some())
     }
 
-    /// `key(id)`, `index(status,created_at)` or `scan`.
-    pub fn described(&self, access: &Access) -> String {
+    pub fn taken(&self, access: &Access) -> Taken {
         match self {
-            Self::Keys(_) => format!("key({})", access.key_columns.join(",")),
-            Self::Index(way) => format!("index({})", way.index.definition().columns().join(",")),
-            Self::Scan => "scan".to_owned(),
+            Self::Keys(_) => Taken::Keys(Arc::clone(&access.schema)),
+            Self::Index(way) => Taken::Index(Arc::clone(&way.index)),
+            Self::Scan => Taken::Scan,
         }
     }
 
@@ -108,13 +134,8 @@ impl Way {
         };
         match self {
             Self::Keys(keys) => {
-                for key in keys {
-                    if let Lookup::Row(version) = query.table.table.lookup(key, run.cut)
-                        && first.offer(&version).is_break()
-                    {
-                        break;
-                    }
-                }
+                let table = &query.table.table;
+                table.lookup_in_lots(keys, run.cut, |lot| first.offer_lot(lot));
                 Ok(())
             }
             Self::Index(way) => {
@@ -139,42 +160,64 @@ impl IndexWay {
         run: Run<'_>,
     ) -> Result<Result<(), IndexGone>, ListError> {
         let table = &query.table.table;
-        let (mut examined, mut stopped) = (0, Ok(()));
-        let mut each = |version: &Version| {
-            examined += 1;
-            if examined % ROWS_BETWEEN_LOOKS == 0 && (run.budget.is_late)() {
-                stopped = Err(ListError::late(&query.table, examined));
-                return ControlFlow::Break(());
-            }
-            sink.offer(version)
-        };
         let (in_order, begin) = (self.in_order.as_ref(), window.after.as_deref());
         let place = in_order.zip(begin);
         let place = place.and_then(|(in_order, begin)| in_order.place(&query.order, begin));
         let after = place
             .as_ref()
             .map(|(index_key, row_key)| IndexPlace { index_key, row_key });
-        let direction = self
-            .in_order
-            .as_ref()
-            .map_or(Direction::Ascending, |order| order.direction);
+        let direction = in_order.map_or(Direction::Ascending, |order| order.direction);
+        let keys_are_order = in_order.is_some_and(InOrder::is_keys);
+        let (mut examined, mut late) = (0, Ok(()));
+        let mut look = |rows: usize| {
+            let before = examined;
+            examined += rows as u64;
+            let is_due = examined / ROWS_BETWEEN_LOOKS > before / ROWS_BETWEEN_LOOKS;
+            if is_due && (run.budget.is_late)() {
+                late = Err(ListError::late(&query.table, examined));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let mut reader = IndexReader::new(table, &self.index, run.cut);
         for bounds in &self.ranges {
-            let only = bounds.only().filter(|_| self.in_order.is_none());
+            let only = bounds.only().filter(|_| in_order.is_none());
             let walked = if let Some(key) = only {
-                table.each_equal(&self.index, key, run.cut, &mut each)
+                let each = |lot: &[&Version]| {
+                    look(lot.len())?;
+                    sink.offer_lot(lot)
+                };
+                // Whoever takes rows looks at their values. Under two keys no row may come twice.
+                if self.ranges.len() == 1 {
+                    reader.each_candidate(key, each)
+                } else {
+                    reader.each_equal(key, each)
+                }
             } else {
-                let each = |_: &[u8], version: &Version| each(version);
-                table.walk(&self.index, bounds.range(), direction, after, run.cut, each)
+                reader.walk(bounds.range(), direction, after, |key, version| {
+                    look(1)?;
+                    if keys_are_order {
+                        sink.offer_at(key, version)
+                    } else {
+                        sink.offer(version)
+                    }
+                })
             };
             if walked.is_err() {
                 return Ok(walked);
             }
         }
-        stopped.map(Ok)
+        late.map(Ok)
     }
 }
 
 impl InOrder {
+    /// Whether index keys are the sort keys of what rows are ordered by, no more and no less.
+    fn is_keys(&self) -> bool {
+        let all_follow = self.fixed.is_empty() && self.follows.iter().all(|follows| *follows);
+        all_follow && self.direction == Direction::Ascending
+    }
+
     /// The index key and the row key of a place in the query's order.
     fn place<'a>(&self, order: &[SortColumn], place: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
         let mut index_key = self.fixed.clone();

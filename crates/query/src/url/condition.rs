@@ -240,11 +240,11 @@ enum Within {
 /// `not.op.value`.
 fn test(column: ColumnPath, text: &mut Text<'_>, within: Within) -> Result<Condition, SyntaxError> {
     let negated = text.take("not.");
-    let place = text.place();
+    let before = *text;
     let word = text.until(&['.', ',', '(', ')', '=']);
     let Some(operator) = Operator::from_spelling(word) else {
         return Err(SyntaxError::new(
-            place,
+            before.place(),
             if word.is_empty() {
                 Problem::Expected("an operator and a value, as in eq.paid")
             } else {
@@ -275,14 +275,14 @@ fn operand(
     text: &mut Text<'_>,
     within: Within,
 ) -> Result<Operand, SyntaxError> {
-    let at = text.place();
+    let before = *text;
     match operator {
         Operator::In => text.list().map(Operand::List),
         Operator::Between => {
             let bounds = text.list()?;
             if bounds.len() != 2 {
                 let problem = Problem::Expected("two bounds, as in between.(1,5)");
-                return Err(SyntaxError::new(at, problem));
+                return Err(SyntaxError::new(before.place(), problem));
             }
             Ok(Operand::List(bounds))
         }

@@ -138,13 +138,14 @@ pub(crate) fn name(text: &mut Text<'_>, ends: &[char]) -> Result<String, SyntaxE
         return text.quoted();
     }
     let rest = text.rest();
-    let marks = [
-        rest.find(['.', '!']),
-        rest.find(ends),
-        rest.find("->"),
-        rest.find("::"),
-    ];
-    let end = marks.into_iter().flatten().min().unwrap_or(rest.len());
+    let is_end = |(at, character): &(usize, char)| match character {
+        '.' | '!' => true,
+        '-' => rest[at + 1..].starts_with('>'),
+        ':' => rest[at + 1..].starts_with(':'),
+        _ => false,
+    } || ends.contains(character);
+    let mut characters = rest.char_indices();
+    let end = characters.find(is_end).map_or(rest.len(), |(at, _)| at);
     if end == 0 {
         return Err(text.expected("a column"));
     }

@@ -147,11 +147,7 @@ fn dotted(text: &str, out: &mut String) {
 
 /// A name that reads as one only in quotes gets them.
 fn name(name: &str, out: &mut String) {
-    let is_word = |name: &str| {
-        let plain = |character: char| character.is_alphanumeric() || character == '_';
-        !name.is_empty() && name.chars().all(plain)
-    };
-    if is_word(name) {
+    if is_all(name, |character| character == '_') {
         out.push_str(name);
     } else {
         quoted(name, out);
@@ -159,12 +155,23 @@ fn name(name: &str, out: &mut String) {
 }
 
 fn value(text: &str, out: &mut String) {
-    let plain = |character: char| character.is_alphanumeric() || "_-.:+".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
+    if is_all(text, |character| {
+        matches!(character, '_' | '-' | '.' | ':' | '+')
+    }) {
         out.push_str(text);
     } else {
         quoted(text, out);
     }
+}
+
+/// Whether a text has letters, digits and these others only, and some of them.
+fn is_all(text: &str, or: impl Fn(char) -> bool) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || or(char::from(byte));
+    !text.is_empty()
+        && (text.bytes().all(is_usual)
+            || text
+                .chars()
+                .all(|character| character.is_alphanumeric() || or(character)))
 }
 
 fn quoted(text: &str, out: &mut String) {

@@ -78,6 +78,7 @@ impl SyntaxError {
 }
 
 /// A parameter's name or value, and how far it has been read.
+#[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
     parameter: &'a str,
     whole: &'a str,
