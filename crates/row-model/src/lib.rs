@@ -35,10 +35,12 @@ pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use notice::{Notice, NoticeKind};
 pub use position::{Epoch, SourcePosition};
-pub use row::{Absent, COLUMNS_MAX, RawCell, Row, RowBuilder, SmallNumber, Unread};
+pub use row::{Absent, COLUMNS_MAX, RawCell, Row, RowBuilder, RowCells, SmallNumber, Unread};
 pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};
 pub use sort_key::{ORDERED_BYTES_MAX, push_sort_key, sort_key_len, sort_key_of_key};
-pub use spelling::{write_clock, write_date, write_duration, write_timestamp, write_uuid};
+pub use spelling::{
+    TimestampText, write_clock, write_date, write_duration, write_timestamp, write_uuid,
+};
 pub use stamp::{OriginId, Stamp};
 pub use value::{Moment, Value, parse_uuid};
 pub use version::{Version, VersionParts};

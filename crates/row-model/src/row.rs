@@ -133,7 +133,7 @@ impl<'a> Row<'a> {
         read(tagged, cell)
     }
 
-    /// A column's tag and bytes.
+    /// A column's tag and bytes. Not by way of all parts: a scan looks at one cell of each row.
     fn cell(&self, column: usize) -> Option<(u8, &'a [u8])> {
         let count = self.len();
         if column >= count {
@@ -157,6 +157,25 @@ impl<'a> Row<'a> {
         Some((self.0[HEADER_BYTES + column], cells.get(start..end)?))
     }
 
+    /// Without any columns if the bytes are no row.
+    fn parts(&self) -> Parts<'a> {
+        let parts = || {
+            let (header, rest) = self.0.split_first_chunk::<HEADER_BYTES>()?;
+            let count = self.len();
+            let width = usize::from(header[0] & !ENDS_OPEN);
+            let written = count - usize::from(header[0] >> OPEN_SHIFT).min(count);
+            let (tags, rest) = rest.split_at_checked(count)?;
+            let (ends, cells) = rest.split_at_checked(written * width)?;
+            Some(Parts {
+                tags,
+                ends,
+                width,
+                cells,
+            })
+        };
+        parts().unwrap_or_default()
+    }
+
     /// A column's cell as it is held.
     #[must_use]
     pub fn raw(&self, column: usize) -> Option<RawCell<'a>> {
@@ -168,10 +187,18 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn unread(&self, column: usize) -> Option<Unread<'a>> {
         let (tagged, cell) = self.cell(column)?;
-        Some(match tagged & tag::KIND {
-            tag::TEXT => Unread::Text(cell),
-            _ => Unread::Value(read(tagged, cell)?),
-        })
+        unread(tagged, cell)
+    }
+
+    /// Reads what columns hold, cheaper where they are asked for in their order.
+    #[must_use]
+    pub fn cells(&self) -> RowCells<'a> {
+        RowCells {
+            row: *self,
+            parts: self.parts(),
+            next: 0,
+            start: 0,
+        }
     }
 
     /// Whether a column holds exactly this text; `None` if it holds none. Cheaper than to read it.
@@ -244,6 +271,28 @@ impl std::fmt::Debug for Row<'_> {
     }
 }
 
+/// The parts of a row's bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts<'a> {
+    tags: &'a [u8],
+    ends: &'a [u8],
+    /// Of each end.
+    width: usize,
+    cells: &'a [u8],
+}
+
+impl Parts<'_> {
+    /// Where the cell of a column ends.
+    fn end(&self, column: usize) -> Option<usize> {
+        // Of the last column it may not be written.
+        if column * self.width < self.ends.len() {
+            end_at(self.ends, column, self.width)
+        } else {
+            Some(self.cells.len())
+        }
+    }
+}
+
 fn end_at(ends: &[u8], column: usize, width: usize) -> Option<usize> {
     // Nearly all rows have ends of one byte or two, and every value that is read asks for two of them.
     if width == 1 {
@@ -255,6 +304,39 @@ fn end_at(ends: &[u8], column: usize, width: usize) -> Option<usize> {
     }
     let bytes = bytes.get(..width)?.iter().rev();
     Some(bytes.fold(0, |end, byte| end << 8 | usize::from(*byte)))
+}
+
+/// A row whose columns are read one after another.
+#[derive(Clone, Debug)]
+pub struct RowCells<'a> {
+    row: Row<'a>,
+    parts: Parts<'a>,
+    /// The column after the one that was read last, and where its cell begins.
+    next: usize,
+    start: usize,
+}
+
+impl<'a> RowCells<'a> {
+    /// What a column holds, texts unread; `None` if the row has no such column.
+    pub fn unread(&mut self, column: usize) -> Option<Unread<'a>> {
+        if column != self.next {
+            let (tagged, cell) = self.row.cell(column)?;
+            (self.next, self.start) = (column + 1, self.parts.end(column)?);
+            return unread(tagged, cell);
+        }
+        let tagged = *self.parts.tags.get(column)?;
+        let end = self.parts.end(column)?;
+        let cell = self.parts.cells.get(self.start..end)?;
+        (self.next, self.start) = (column + 1, end);
+        unread(tagged, cell)
+    }
+}
+
+fn unread(tagged: u8, cell: &[u8]) -> Option<Unread<'_>> {
+    Some(match tagged & tag::KIND {
+        tag::TEXT => Unread::Text(cell),
+        _ => Unread::Value(read(tagged, cell)?),
+    })
 }
 
 fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
@@ -339,6 +421,18 @@ mod tests {
 
     use super::*;
 
+    /// Each column, in its order and the other way round.
+    fn cells_agree(row: &Row<'_>) {
+        let columns = 0..row.len() + 1;
+        let (mut up, mut down) = (row.cells(), row.cells());
+        for column in columns.clone() {
+            assert_eq!(up.unread(column), row.unread(column));
+        }
+        for column in columns.rev() {
+            assert_eq!(down.unread(column), row.unread(column));
+        }
+    }
+
     fn round_trip(values: &[Value<'_>]) {
         let mut builder = RowBuilder::default();
         for value in values {
@@ -348,6 +442,7 @@ mod tests {
         builder.finish(&mut bytes);
         let row = Row::new(&bytes);
         assert_eq!(row.iter().collect::<Vec<_>>(), values);
+        cells_agree(&row);
         assert_eq!(row.get(values.len()), None);
     }
 
@@ -447,8 +542,9 @@ mod tests {
         #[test]
         fn no_bytes_make_a_row_panic(bytes: Vec<u8>) {
             let row = Row::new(&bytes);
+            let mut cells = row.cells();
             for column in 0..row.len().min(1000) {
-                let _ = row.get(column);
+                let _ = (row.get(column), cells.unread(column));
             }
         }
     }

@@ -19,18 +19,20 @@ pub fn write_date(days: i64, out: &mut impl Write) -> fmt::Result {
     }
     let (year, month, day) = civil_from_days(days);
     match year {
-        1..=9999 => {
-            let mut text = *b"0000-00-00";
-            text[..2].copy_from_slice(&pair(year as u64 / 100));
-            text[2..4].copy_from_slice(&pair(year as u64 % 100));
-            text[5..7].copy_from_slice(&pair(month as u64));
-            text[8..].copy_from_slice(&pair(day as u64));
-            write_ascii(&text, out)
-        }
+        1..=9999 => write_ascii(&usual_date(year, month, day), out),
         10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
         0 => write!(out, "0000-{month:02}-{day:02}"),
         _ => write!(out, "-{:04}-{month:02}-{day:02}", year.unsigned_abs()),
     }
+}
+
+fn usual_date(year: i64, month: i64, day: i64) -> [u8; 10] {
+    let mut text = *b"0000-00-00";
+    text[..2].copy_from_slice(&pair(year as u64 / 100));
+    text[2..4].copy_from_slice(&pair(year as u64));
+    text[5..7].copy_from_slice(&pair(month as u64));
+    text[8..].copy_from_slice(&pair(day as u64));
+    text
 }
 
 /// `12:34:56.123456`, the fraction only as long as needed; signed and beyond a day if it is so.
@@ -57,6 +59,9 @@ pub fn write_timestamp(at: Moment, out: &mut impl Write) -> fmt::Result {
         Moment::NEG_INFINITY => return out.write_str("-infinity"),
         _ => {}
     }
+    if let Some(text) = TimestampText::of(at) {
+        return write_ascii(text.as_bytes(), out);
+    }
     write_date(at.seconds.div_euclid(SECONDS_PER_DAY), out)?;
     let second = at.seconds.rem_euclid(SECONDS_PER_DAY);
     out.write_char('T')?;
@@ -64,23 +69,61 @@ pub fn write_timestamp(at: Moment, out: &mut impl Write) -> fmt::Result {
     write_fraction(at.nanos, out)
 }
 
-/// `12:34:56`, of more than 99 hours with as many digits as they have.
-fn write_seconds(seconds: u64, out: &mut impl Write) -> fmt::Result {
-    let hours = seconds / 3600;
-    let mut text = *b"00:00:00";
-    text[..2].copy_from_slice(&pair(hours % 100));
-    text[3..5].copy_from_slice(&pair(seconds / 60 % 60));
-    text[6..].copy_from_slice(&pair(seconds % 60));
-    if hours >= 100 {
-        write!(out, "{}", hours / 100)?;
-    }
-    write_ascii(&text, out)
+/// What [`write_timestamp`] writes of a time in a year of four digits, put together at once: most of what an
+/// answer's row takes to write would be its times.
+#[derive(Clone, Copy, Debug)]
+pub struct TimestampText {
+    bytes: [u8; 29],
+    len: usize,
 }
 
-/// The last two digits of a number. Not by the machinery of formatting: most of what an answer's row
-/// takes to write would be its times.
+impl TimestampText {
+    /// `None` of other years and of infinities.
+    #[must_use]
+    pub fn of(at: Moment) -> Option<Self> {
+        let (year, month, day) = civil_from_days(at.seconds.div_euclid(SECONDS_PER_DAY));
+        if !(1..=9999).contains(&year) {
+            return None;
+        }
+        let mut bytes = *b"0000-00-00T00:00:00.000000000";
+        bytes[..10].copy_from_slice(&usual_date(year, month, day));
+        bytes[11..19].copy_from_slice(&usual_clock(at.seconds.rem_euclid(SECONDS_PER_DAY) as u64));
+        let len = if at.nanos == 0 {
+            19
+        } else {
+            20 + put_fraction(at.nanos, &mut bytes[20..])
+        };
+        Some(Self { bytes, len })
+    }
+
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// `12:34:56`, of more than 99 hours with as many digits as they have.
+fn write_seconds(seconds: u64, out: &mut impl Write) -> fmt::Result {
+    let hundreds = seconds / 360_000;
+    if hundreds > 0 {
+        write!(out, "{hundreds}")?;
+    }
+    write_ascii(&usual_clock(seconds), out)
+}
+
+/// Of hours the last two digits.
+fn usual_clock(seconds: u64) -> [u8; 8] {
+    let mut text = *b"00:00:00";
+    text[..2].copy_from_slice(&pair(seconds / 3600));
+    text[3..5].copy_from_slice(&pair(seconds / 60 % 60));
+    text[6..].copy_from_slice(&pair(seconds % 60));
+    text
+}
+
+/// The last two digits of a number, without the machinery of formatting.
 fn pair(number: u64) -> [u8; 2] {
-    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+    let number = (number % 100) as u8;
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 fn write_ascii(text: &[u8], out: &mut impl Write) -> fmt::Result {
@@ -152,15 +195,27 @@ fn write_fraction(nanos: u32, out: &mut impl Write) -> fmt::Result {
     if nanos == 0 {
         return Ok(());
     }
-    let (mut text, mut rest, mut end) = (*b".000000000", nanos, 1);
-    for place in (1..text.len()).rev() {
-        text[place] += (rest % 10) as u8;
-        if end == 1 && text[place] != b'0' {
-            end = place + 1;
-        }
+    let mut text = *b".000000000";
+    let len = put_fraction(nanos, &mut text[1..]);
+    write_ascii(&text[..=len], out)
+}
+
+/// Writes the digits of a fraction that is not zero; how many there are without zeros at the end.
+fn put_fraction(nanos: u32, digits: &mut [u8]) -> usize {
+    // Most times have milliseconds or microseconds.
+    let (mut rest, mut len) = match nanos {
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
+        _ => (nanos, 9),
+    };
+    for digit in digits[..len].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    write_ascii(&text[..end], out)
+    while digits[len - 1] == b'0' {
+        len -= 1;
+    }
+    len
 }
 
 /// Proleptic Gregorian year, month and day; any year an `i64` of days can reach.
@@ -211,6 +266,20 @@ mod tests {
             if (1..=9999).contains(&year) {
                 prop_assert_eq!(spelled, format!("{year:04}-{month:02}-{day:02}"));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_timestamp_is_a_date_and_a_clock(
+            seconds in -70_000_000_000..300_000_000_000_i64, fraction in 0..1_000_000_000_u32, zeros in 0..9_u32,
+        ) {
+            let unit = 10_u32.pow(zeros);
+            let at = Moment { seconds, nanos: fraction / unit * unit };
+            let date = text(|out| write_date(seconds.div_euclid(SECONDS_PER_DAY), out));
+            let nanos = seconds.rem_euclid(SECONDS_PER_DAY) * 1_000_000_000 + i64::from(at.nanos);
+            let clock = text(|out| write_clock(nanos, out));
+            prop_assert_eq!(text(|out| write_timestamp(at, out)), format!("{date}T{clock}"));
         }
     }
 
