@@ -296,7 +296,7 @@ impl Sink for GroupSink<'_> {
         self.grouper.count(version, &mut self.groups)
     }
 
-    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+    fn offer_lot(&mut self, lot: &[&Version], _: Option<&[&[u8]]>) -> ControlFlow<()> {
         self.examined += lot.len() as u64;
         self.grouper.count_lot(lot, &mut self.groups)
     }

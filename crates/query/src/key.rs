@@ -74,6 +74,9 @@ impl RowKey {
     /// If it cannot be a key of a table of this shape.
     pub fn read(segment: &str, schema: &Schema) -> Result<Self, KeyError> {
         let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
+        if names.len() == 1 && !segment.bytes().any(|byte| matches!(byte, b',' | b'%')) {
+            return Self::of_values(&[segment], schema);
+        }
         // Counted first: of a table with another key nothing else is worth saying.
         checked_count(names, segment.split(',').count())?;
         let texts: Result<SmallVec<[_; 1]>, _> = segment.split(',').map(percent::decode).collect();
@@ -98,12 +101,9 @@ impl RowKey {
         if longest.sum::<usize>() > KEY_BYTES_MAX {
             return Err(KeyError::TooLong);
         }
-        if columns
-            .iter()
-            .map(SmallVec::len)
-            .try_fold(1, usize::checked_mul)
-            .is_none_or(|all| all > KEYS_TRIED_MAX)
-        {
+        let readings = columns.iter().map(SmallVec::len);
+        let readings = readings.fold(1, usize::saturating_mul);
+        if readings > KEYS_TRIED_MAX {
             return Err(KeyError::TooManyReadings);
         }
         Ok(Self { columns })

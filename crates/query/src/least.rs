@@ -16,7 +16,7 @@ use crate::compare::push_sort_key;
 use crate::list::ListError;
 use crate::predicate::Predicate;
 use crate::run::{Prepared, Reader, Sink, View};
-use crate::sieve::Sieve;
+use crate::sieve::{Sieve, Sifted};
 
 /// Which rows are wanted.
 #[derive(Clone, Debug, Default)]
@@ -188,17 +188,21 @@ impl<'q> Looker<'q> {
         if is_met && self.order.is_empty() {
             return (!version.is_deleted()).then(|| version.key());
         }
-        let view = self.reader.view(version)?;
-        if !is_met && self.predicate.test(&view) != Some(true) {
-            return None;
-        }
-        if self.order.is_empty() {
-            return Some(version.key());
-        }
         self.place.clear();
-        match known.order {
-            Some(order) => self.place.extend_from_slice(order),
-            None => write_order(&view, self.order, &mut self.place),
+        if let (true, Some(order)) = (is_met, known.order) {
+            self.place.extend_from_slice(order);
+        } else {
+            let view = self.reader.view(version)?;
+            if !is_met && self.predicate.test(&view) != Some(true) {
+                return None;
+            }
+            if self.order.is_empty() {
+                return Some(version.key());
+            }
+            match known.order {
+                Some(order) => self.place.extend_from_slice(order),
+                None => write_order(&view, self.order, &mut self.place),
+            }
         }
         self.place.extend_from_slice(version.key());
         Some(&self.place)
@@ -355,33 +359,22 @@ impl Sink for Collector<'_> {
         self.take(version, Known::default())
     }
 
-    fn offer_at(&mut self, order: &[u8], version: &Version) -> ControlFlow<()> {
-        self.examined += 1;
-        let known = Known {
-            order: Some(order),
-            ..Known::default()
-        };
-        self.take(version, known)
-    }
-
     fn without_order(&mut self) {
         self.in_order = false;
         self.least = Least::new(&self.window);
     }
 
-    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+    fn offer_lot(&mut self, lot: &[&Version], orders: Option<&[&[u8]]>) -> ControlFlow<()> {
         let keys_say_more = self.goes_by_key() && self.least.is_full();
         let sieve = self.sieve.as_mut().filter(|_| !keys_say_more);
-        let Some(sifted) = sieve.and_then(|sieve| self.looker.reader.sift(sieve, lot)) else {
+        let sifted = sieve.and_then(|sieve| self.looker.reader.sift(sieve, lot));
+        let Some(sifted) = sifted.or_else(|| Sifted::open(lot.len())) else {
             return lot.iter().try_for_each(|version| self.offer(version));
         };
         self.examined += lot.len() as u64;
         sifted.left().try_for_each(|(at, is_met)| {
-            let known = Known {
-                is_met,
-                ..Known::default()
-            };
-            self.take(lot[at], known)
+            let order = orders.map(|orders| orders[at]);
+            self.take(lot[at], Known { is_met, order })
         })
     }
 }

@@ -128,6 +128,20 @@ impl Constant {
         }
     }
 
+    /// Whether a value is compared with it in a few instructions, whatever the value is.
+    pub fn is_compared_at_once(&self) -> bool {
+        matches!(
+            self,
+            Self::Bool(_)
+                | Self::Date(_)
+                | Self::Clock(_)
+                | Self::ClockUtc(_)
+                | Self::Timestamp(_)
+                | Self::Instant(_)
+                | Self::Duration(_)
+        )
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Self::Bool(_) => Kind::Bool,

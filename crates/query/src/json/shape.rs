@@ -15,6 +15,9 @@ use super::value::{write_text, write_text_bytes, write_value};
 /// Former columns that are told of, at most: documents may have any number.
 const FORMER_COLUMNS_MAX: usize = 1_000;
 
+/// A copy of a length that is known takes a fraction of one that is not, and most labels are no longer.
+const LABEL_BYTES: usize = 32;
+
 /// The layout of a table's rows in answers.
 #[derive(Debug)]
 pub struct RowShape {
@@ -31,26 +34,42 @@ pub struct RowShape {
 /// One column of an answer.
 #[derive(Clone, Debug)]
 struct Field {
-    /// `"name":`, escaped.
+    /// `,"name":`, escaped, and filled up to [`LABEL_BYTES`].
     label: Arc<[u8]>,
+    label_len: usize,
     /// Where the column lies in the row.
     place: usize,
 }
 
 impl Field {
     fn new(name: &str, place: usize) -> Self {
-        let mut label = Vec::with_capacity(name.len() + 3);
+        let mut label = Vec::with_capacity(name.len() + 4);
+        label.push(b',');
         write_text(name, &mut label);
         label.push(b':');
+        let label_len = label.len();
+        label.resize(label_len.max(LABEL_BYTES), 0);
         Self {
             label: label.into(),
+            label_len,
             place,
+        }
+    }
+
+    fn write_label(&self, out: &mut Vec<u8>) {
+        match self.label.first_chunk::<LABEL_BYTES>() {
+            Some(label) if self.label_len <= LABEL_BYTES => {
+                let end = out.len() + self.label_len;
+                out.extend_from_slice(label);
+                out.truncate(end);
+            }
+            _ => out.extend_from_slice(&self.label[..self.label_len]),
         }
     }
 
     /// The column's name as it is written in JSON.
     fn quoted_name(&self) -> &[u8] {
-        &self.label[..self.label.len() - 1]
+        &self.label[1..self.label_len - 1]
     }
 }
 
@@ -155,16 +174,16 @@ fn write_fields(row: Row<'_>, fields: &[Field], out: &mut Vec<u8>) {
     let is_unavailable = |field: &&Field| row.get(field.place) == Some(Value::Unavailable);
     let mut unavailable = false;
     let start = out.len();
+    let mut cells = row.cells();
     for field in fields {
-        let value = row
+        let value = cells
             .unread(field.place)
             .unwrap_or(Unread::Value(Value::Null));
         if matches!(value, Unread::Value(Value::Unavailable)) {
             unavailable = true;
             continue;
         }
-        out.push(b',');
-        out.extend_from_slice(&field.label);
+        field.write_label(out);
         match value {
             Unread::Text(text) => write_text_bytes(text, out),
             Unread::Value(value) => write_value(value, out),

@@ -6,7 +6,8 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use row_model::{
-    Decimal, Moment, Value, write_clock, write_date, write_duration, write_timestamp, write_uuid,
+    Decimal, Moment, TimestampText, Value, write_clock, write_date, write_duration,
+    write_timestamp, write_uuid,
 };
 
 /// Appends a value. [`Value::Unavailable`] is null here: its place in a row is for the row to leave out.
@@ -30,8 +31,8 @@ pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
             write_clock(nanos, text)?;
             fmt::Write::write_char(text, 'Z')
         }),
-        Value::Timestamp(at) => quoted(out, |text| write_timestamp(at, text)),
-        Value::Instant(at) => quoted(out, |text| write_instant(at, text)),
+        Value::Timestamp(at) => write_moment(at, false, out),
+        Value::Instant(at) => write_moment(at, true, out),
         Value::Duration(micros) => quoted(out, |text| write_duration(micros, text)),
     }
 }
@@ -86,12 +87,20 @@ fn write_decimal(decimal: Decimal<'_>, out: &mut Vec<u8>) {
 /// A number of at most 16 bytes in two's complement.
 fn write_small_decimal(unscaled: &[u8], scale: usize, out: &mut Vec<u8>) {
     let negative = unscaled[0] & 0x80 != 0;
-    let seed = if negative { -1_i128 } else { 0 };
-    let number = unscaled
-        .iter()
-        .fold(seed, |n, byte| n << 8 | i128::from(*byte));
     let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(number.unsigned_abs()).as_bytes();
+    let digits = if unscaled.len() <= 8 {
+        // Half the width takes a third of the time.
+        let seed = if negative { -1_i64 } else { 0 };
+        let bytes = unscaled.iter();
+        let number = bytes.fold(seed, |n, byte| n << 8 | i64::from(*byte));
+        buffer.format(number.unsigned_abs())
+    } else {
+        let seed = if negative { -1_i128 } else { 0 };
+        let bytes = unscaled.iter();
+        let number = bytes.fold(seed, |n, byte| n << 8 | i128::from(*byte));
+        buffer.format(number.unsigned_abs())
+    };
+    let digits = digits.as_bytes();
     if negative {
         out.push(b'-');
     }
@@ -122,12 +131,19 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_instant(at: Moment, text: &mut Utf8<'_>) -> fmt::Result {
-    write_timestamp(at, text)?;
-    match at {
-        Moment::INFINITY | Moment::NEG_INFINITY => Ok(()),
-        _ => fmt::Write::write_char(text, 'Z'),
+fn write_moment(at: Moment, in_utc: bool, out: &mut Vec<u8>) {
+    let is_finite = !matches!(at, Moment::INFINITY | Moment::NEG_INFINITY);
+    match TimestampText::of(at) {
+        Some(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+        }
+        None => {
+            quoted(out, |text| write_timestamp(at, text));
+            out.pop();
+        }
     }
+    out.extend_from_slice(if in_utc && is_finite { b"Z\"" } else { b"\"" });
 }
 
 /// Bytes that text is written to.

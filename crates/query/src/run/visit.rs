@@ -18,17 +18,12 @@ pub(crate) trait Sink {
     /// To break is to want no more.
     fn offer(&mut self, version: &Version) -> ControlFlow<()>;
 
-    /// Takes a row, with the sort keys of what rows are ordered by.
-    fn offer_at(&mut self, order: &[u8], version: &Version) -> ControlFlow<()> {
-        let _ = order;
-        self.offer(version)
-    }
-
     /// Rows were to come in order, and will not: none has come yet.
     fn without_order(&mut self) {}
 
-    /// Takes some rows in their order.
-    fn offer_lot(&mut self, lot: &[&Version]) -> ControlFlow<()> {
+    /// Takes some rows in their order; `orders` are, of each, the sort keys of what rows are ordered by.
+    fn offer_lot(&mut self, lot: &[&Version], orders: Option<&[&[u8]]>) -> ControlFlow<()> {
+        let _ = orders;
         lot.iter().try_for_each(|version| self.offer(version))
     }
 }
@@ -132,7 +127,7 @@ impl<'a> Visitor<'a> {
             let there = table.visit_chunk_in_lots(chunk, cut, |lot| {
                 *examined += lot.len() as u64;
                 if wanted.is_continue() {
-                    wanted = sink.offer_lot(lot);
+                    wanted = sink.offer_lot(lot, None);
                 }
             });
             look(self.table, self.run, *examined)?;

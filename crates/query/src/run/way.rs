@@ -135,7 +135,7 @@ impl Way {
         match self {
             Self::Keys(keys) => {
                 let table = &query.table.table;
-                table.lookup_in_lots(keys, run.cut, |lot| first.offer_lot(lot));
+                table.lookup_in_lots(keys, run.cut, |lot| first.offer_lot(lot, None));
                 Ok(())
             }
             Self::Index(way) => {
@@ -179,13 +179,15 @@ impl IndexWay {
             }
             ControlFlow::Continue(())
         };
-        let mut reader = IndexReader::new(table, &self.index, run.cut);
+        let reader = IndexReader::new(table, &self.index, run.cut);
+        let wanted = in_order.map_or(0, |_| window.rows());
+        let mut reader = reader.wanting(usize::try_from(wanted).unwrap_or(0));
         for bounds in &self.ranges {
             let only = bounds.only().filter(|_| in_order.is_none());
             let walked = if let Some(key) = only {
                 let each = |lot: &[&Version]| {
                     look(lot.len())?;
-                    sink.offer_lot(lot)
+                    sink.offer_lot(lot, None)
                 };
                 // Whoever takes rows looks at their values. Under two keys no row may come twice.
                 if self.ranges.len() == 1 {
@@ -194,13 +196,9 @@ impl IndexWay {
                     reader.each_equal(key, each)
                 }
             } else {
-                reader.walk(bounds.range(), direction, after, |key, version| {
-                    look(1)?;
-                    if keys_are_order {
-                        sink.offer_at(key, version)
-                    } else {
-                        sink.offer(version)
-                    }
+                reader.walk(bounds.range(), direction, after, |keys, lot| {
+                    look(lot.len())?;
+                    sink.offer_lot(lot, keys_are_order.then_some(keys))
                 })
             };
             if walked.is_err() {

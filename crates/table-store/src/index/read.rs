@@ -14,7 +14,7 @@ use super::{Entries, Index};
 use crate::chunk::{LOT_ROWS, Lot};
 use crate::table::Table;
 
-/// Entries that are copied under one lock: few at first, for a reader who wants few.
+/// Entries that are copied under one lock: few at first, unless it is known how many are wanted.
 const BATCH_FIRST: usize = 32;
 const BATCH_MAX: usize = 256;
 
@@ -135,9 +135,12 @@ impl Table {
         direction: Direction,
         after: Option<Place<'_>>,
         cut: CutId,
-        each: impl FnMut(&[u8], &Version) -> ControlFlow<()>,
+        mut each: impl FnMut(&[u8], &Version) -> ControlFlow<()>,
     ) -> Result<(), IndexGone> {
-        IndexReader::new(self, index, cut).walk(range, direction, after, each)
+        IndexReader::new(self, index, cut).walk(range, direction, after, |keys, lot| {
+            let mut lot = keys.iter().zip(lot);
+            lot.try_for_each(|(key, version)| each(key, version))
+        })
     }
 }
 
@@ -147,6 +150,7 @@ pub struct IndexReader<'a> {
     index: &'a Index,
     cut: CutId,
     slots: Vec<SlotId>,
+    wanted: usize,
 }
 
 impl<'a> IndexReader<'a> {
@@ -157,6 +161,16 @@ impl<'a> IndexReader<'a> {
             index,
             cut,
             slots: Vec::new(),
+            wanted: 0,
+        }
+    }
+
+    /// So many rows of a walk will probably be wanted: no more are looked at before they are.
+    #[must_use]
+    pub fn wanting(self, rows: usize) -> Self {
+        Self {
+            wanted: rows,
+            ..self
         }
     }
 
@@ -192,7 +206,7 @@ impl<'a> IndexReader<'a> {
         mut each: impl FnMut(&[&Version]) -> ControlFlow<()>,
     ) -> Result<(), IndexGone> {
         let Entries::Hash(entries) = &self.index.entries else {
-            let each = |_: &[u8], version: &Version| each(&[version]);
+            let each = |_: &[&[u8]], lot: &[&Version]| each(lot);
             return self.walk(KeyRange::of(key), Direction::Ascending, None, each);
         };
         if !self.index.is_ready() {
@@ -216,9 +230,9 @@ impl<'a> IndexReader<'a> {
         }
     }
 
-    /// Calls `each` with the index key and the row of every row in this range, until it breaks. Rows come in the
-    /// order of their index keys, and those of equal index keys always in the ascending order of their own
-    /// keys. With `after` the walk goes on behind that place, whether or not a row is there.
+    /// Calls `each` with the index keys and the rows of every row in this range, some at a time, until it breaks.
+    /// Rows come in the order of their index keys, and those of equal index keys always in the ascending order of
+    /// their own keys. With `after` the walk goes on behind that place, whether or not a row is there.
     ///
     /// # Errors
     /// If the index is not ready or has no order; nothing was shown then.
@@ -227,7 +241,7 @@ impl<'a> IndexReader<'a> {
         range: KeyRange<'_>,
         direction: Direction,
         after: Option<Place<'_>>,
-        each: impl FnMut(&[u8], &Version) -> ControlFlow<()>,
+        each: impl FnMut(&[&[u8]], &[&Version]) -> ControlFlow<()>,
     ) -> Result<(), IndexGone> {
         let Entries::Ordered(entries) = &self.index.entries else {
             return Err(IndexGone);
@@ -245,6 +259,7 @@ impl<'a> IndexReader<'a> {
             keys: self.keys(),
             key: Vec::new(),
             reader: self,
+            wanted: self.wanted,
             batch_max: BATCH_FIRST,
             each,
         };
@@ -267,11 +282,13 @@ struct Walk<'a, 'r, E> {
     keys: KeyWriter,
     /// The index key of the row that was looked at last.
     key: Vec<u8>,
+    /// So many are still wanted, for all that is known.
+    wanted: usize,
     batch_max: usize,
     each: E,
 }
 
-impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, '_, E> {
+impl<E: FnMut(&[&[u8]], &[&Version]) -> ControlFlow<()>> Walk<'_, '_, E> {
     fn up_after(&mut self, mut range: EntryRange, after: Option<Place<'_>>) -> ControlFlow<()> {
         if let Some(after) = after {
             range.from = range.from.max(just_after(&after));
@@ -283,6 +300,7 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, '_, E> {
         let (entries, mut batch) = (self.entries, Batch::default());
         loop {
             let more = entries.copy_first(&range, self.batch(), &mut batch);
+            self.wanted = self.wanted.saturating_sub(batch.len());
             self.show(&batch, 0..batch.len())?;
             let Some(last) = batch.len().checked_sub(1).filter(|_| more) else {
                 return ControlFlow::Continue(());
@@ -340,15 +358,19 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, '_, E> {
                     self.up(group)?;
                 }
             }
+            self.wanted = self.wanted.saturating_sub(order.len());
             self.show(&batch, order)?;
         }
     }
 
     /// How many entries to copy next.
     fn batch(&mut self) -> usize {
-        let wanted = self.batch_max;
-        self.batch_max = (wanted * 2).min(BATCH_MAX);
-        wanted
+        if self.wanted > 0 {
+            return self.wanted.min(BATCH_MAX);
+        }
+        let batch = self.batch_max;
+        self.batch_max = (batch * 2).min(BATCH_MAX);
+        batch
     }
 
     fn index_key<'b>(&self, batch: &'b Batch, at: usize) -> &'b [u8] {
@@ -366,16 +388,19 @@ impl<E: FnMut(&[u8], &Version) -> ControlFlow<()>> Walk<'_, '_, E> {
             }
             let slots: Lot<SlotId> = some.iter().map(|at| batch.slot(*at)).collect();
             let rows = self.reader.table.rows(&slots, self.reader.cut);
-            for (at, version) in some.into_iter().zip(rows) {
+            let (mut keys, mut lot): (Lot<&[u8]>, Lot<&Version>) = (Lot::new(), Lot::new());
+            for (at, version) in some.into_iter().zip(&rows) {
                 let key = self.index_key(batch, at);
                 // An entry may be of another version of the row.
                 if let Some(version) = version
-                    && self.keys.write(&version, &mut self.key)
+                    && self.keys.write(version, &mut self.key)
                     && self.key == key
                 {
-                    (self.each)(key, &version)?;
+                    keys.push(key);
+                    lot.push(version);
                 }
             }
+            (self.each)(&keys, &lot)?;
         }
     }
 }
