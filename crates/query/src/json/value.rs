@@ -133,15 +133,12 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
 
 fn write_moment(at: Moment, in_utc: bool, out: &mut Vec<u8>) {
     let is_finite = !matches!(at, Moment::INFINITY | Moment::NEG_INFINITY);
-    match TimestampText::of(at) {
-        Some(text) => {
-            out.push(b'"');
-            out.extend_from_slice(text.as_bytes());
-        }
-        None => {
-            quoted(out, |text| write_timestamp(at, text));
-            out.pop();
-        }
+    if let Some(text) = TimestampText::of(at) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        quoted(out, |text| write_timestamp(at, text));
+        out.pop();
     }
     out.extend_from_slice(if in_utc && is_finite { b"Z\"" } else { b"\"" });
 }
