@@ -16,8 +16,8 @@ use row_model::{
     Version, encode_key, push_sort_key,
 };
 use table_store::{
-    AddIndexError, Direction, Index, IndexDefinition, IndexKind, IndexPlace, KeyRange, PinnedCut,
-    Publisher, Table, TableCut, TableFacts, TableIdentity, TableWriter,
+    AddIndexError, Direction, Index, IndexDefinition, IndexKind, IndexPlace, IndexReader, KeyRange,
+    PinnedCut, Publisher, Table, TableCut, TableFacts, TableIdentity, TableWriter,
 };
 
 const NAMES: [&str; 4] = ["id", "status", "number", "note"];
@@ -284,6 +284,24 @@ fn check(table: &Table, index: &Index, cut: CutId, picks: &[usize]) {
     }
 }
 
+/// A walk goes on whatever its reader was taken to want.
+fn check_wanting(table: &Table, index: &Index, cut: CutId) {
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let expected = walked(table, index, KeyRange::all(), direction, None, cut);
+        for wanted in [1, 40, 300, 2_000] {
+            let mut rows = Vec::new();
+            let each = |keys: &[&[u8]], lot: &[&Version]| {
+                let lot = keys.iter().zip(lot);
+                rows.extend(lot.map(|(key, version)| (key.to_vec(), version.key().to_vec())));
+                ControlFlow::Continue(())
+            };
+            let reader = IndexReader::new(table, index, cut).wanting(wanted);
+            reader.walk(KeyRange::all(), direction, None, each).unwrap();
+            assert!(rows == expected, "{wanted} wanted, {direction:?}");
+        }
+    }
+}
+
 /// All rows by all keys, and nothing else: a look that takes little time.
 fn check_whole(table: &Table, index: &Index, cut: CutId) {
     let rows = scanned(table, index, cut);
@@ -495,6 +513,9 @@ fn thousands_of_equal_keys_come_in_the_order_of_their_rows() {
                 shop.pin().id,
                 &[0, 0, 1, 0, 2, 0, pick, 0],
             );
+        }
+        if kind == IndexKind::Ordered {
+            check_wanting(shop.table(), &index, shop.pin().id);
         }
     }
     let index = find(shop.table(), 0).unwrap();

@@ -117,3 +117,46 @@ impl Deref for Fields {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::column;
+
+    fn fields(listed: &[&str]) -> Fields {
+        let columns = vec![
+            column("id", ColumnType::Int64),
+            column("note", ColumnType::Text),
+        ];
+        let mut fields = Fields::of_whole(Arc::new(Schema { columns, key: None }));
+        fields.add(listed.iter().map(|label| Field {
+            label: (*label).to_owned(),
+            what: FieldWhat::Embed(0),
+        }));
+        fields
+    }
+
+    fn labels(fields: &Fields) -> Vec<&str> {
+        fields.iter().map(|field| &*field.label).collect()
+    }
+
+    #[test]
+    fn a_whole_row_is_its_columns_and_what_is_listed() {
+        let mut all = fields(&["items"]);
+        assert_eq!(labels(&all), ["id", "note", "items"]);
+        all.truncate(3);
+        assert!(all.begin_whole());
+        all.truncate(2);
+        assert_eq!(
+            (labels(&all), all.begin_whole()),
+            (vec!["id", "note"], false)
+        );
+    }
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        assert_eq!(fields(&["items"]).same_name(), None);
+        assert_eq!(fields(&["items", "note"]).same_name(), Some("note"));
+        assert_eq!(fields(&["items", "items"]).same_name(), Some("items"));
+    }
+}

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
+use row_model::{ColumnType, Value};
+use table_store::{IndexDefinition, IndexKind};
 
 use super::*;
-use crate::fixture::{Shop, UNBOUND, bound};
+use crate::fixture::{Shop, UNBOUND, bound, column};
 use crate::tree::Query;
+use crate::url;
 
 /// Renders the page after a cursor; its ids, and the cursor of the next one.
 fn ids(shop: &Shop, cursor: Option<&str>, limit: usize, bytes_max: usize) -> (Vec<i64>, Rendered) {
@@ -67,6 +70,105 @@ fn pages_follow_each_other_in_key_order() {
             truncated: false
         }
     );
+}
+
+/// The ids of a page, the way to them, and the cursor of the next one.
+fn asked(
+    shop: &Shop,
+    cut: &PinnedCut,
+    parameters: &[(&str, &str)],
+    cursor: Option<&str>,
+    limit: usize,
+) -> (Vec<i64>, String, Option<String>) {
+    let query = bound(&url::read(parameters.iter().copied()).unwrap(), cut);
+    let request = PageRequest {
+        after: cursor.map(|cursor| query.binding().read(cursor).unwrap()),
+        limit,
+        counted: false,
+    };
+    let page = page(cut, &query, &request, UNBOUND).unwrap();
+    let ids = page.rows.iter().map(|node| {
+        let id = node.version().row().and_then(|row| row.get(0));
+        match id {
+            Some(Value::Int(id)) => id,
+            other => panic!("{other:?} is no id"),
+        }
+    });
+    let ids = ids.collect();
+    let access = page.plan.access.to_string();
+    let mut writer = RowWriter::new(&query, Format::Objects, false, shop.shapes());
+    let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut Vec::new());
+    (ids, access, rendered.next)
+}
+
+fn index(cut: &PinnedCut, columns: &[&str], kind: IndexKind) {
+    let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+    let table = &cut.table("orders").unwrap().table;
+    let index = table.add_index(IndexDefinition::new(columns, kind).unwrap());
+    assert!(table.build_index(&index.unwrap()));
+}
+
+#[test]
+fn a_row_that_two_entries_lead_to_comes_once() {
+    let mut shop = shop_of(0..200);
+    let mut moved_to = |status: &str| {
+        shop.put(7, status);
+        shop.put(8, status);
+        shop.publish();
+        shop.store().pin()
+    };
+    let (before, after) = (moved_to("old"), moved_to("new"));
+    for (columns, kind) in [
+        (["status"], IndexKind::Hash),
+        (["status"], IndexKind::Ordered),
+    ] {
+        index(&before, &columns, kind);
+        for (cut, listed, expected) in [
+            (&before, "in.(new,old)", vec![7, 8]),
+            (&before, "eq.new", vec![]),
+            (&before, "eq.old", vec![7, 8]),
+            (&after, "in.(new,old)", vec![7, 8]),
+            (&after, "eq.old", vec![]),
+        ] {
+            let (ids, access, _) = asked(&shop, cut, &[("status", listed)], None, 10);
+            assert_eq!((ids, &*access), (expected, "index(status)"), "{listed}");
+        }
+        let table = &before.table("orders").unwrap().table;
+        assert!(table.remove_index(&columns.map(str::to_owned)));
+    }
+}
+
+#[test]
+fn pages_go_on_behind_a_value_that_all_rows_have() {
+    let mut shop = Shop::new();
+    for id in 0..300_i64 {
+        let columns = vec![
+            column("id", ColumnType::Int64),
+            column("status", ColumnType::Text),
+            column("created", ColumnType::Int64),
+        ];
+        let status = Value::Text(["paid", "new", "returned"][id as usize % 3]);
+        shop.put_row(columns, &[Value::Int(id), status, Value::Int(-id / 2)]);
+    }
+    shop.publish();
+    let cut = shop.store().pin();
+    index(&cut, &["status", "created"], IndexKind::Ordered);
+    for (order, descending) in [("created", false), ("created.desc", true)] {
+        let query = [("status", "eq.paid"), ("order", order)];
+        let mut expected: Vec<i64> = (0..300).step_by(3).collect();
+        expected.sort_by_key(|id| (if descending { id / 2 } else { -id / 2 }, *id));
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let (ids, access, next) = asked(&shop, &cut, &query, cursor.as_deref(), 7);
+            assert_eq!(access, "index(status,created)");
+            all.extend(ids);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all, expected, "{order}");
+    }
 }
 
 #[test]
