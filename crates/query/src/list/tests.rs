@@ -249,7 +249,7 @@ fn a_query_past_its_budget_has_no_page() {
     let shop = shop_of(0..3_000);
     let cut = shop.store().pin();
     let asked = |parameters: &[(&str, &str)], budget: Budget<'_>| {
-        let query = crate::url::read(parameters.iter().copied()).unwrap();
+        let query = url::read(parameters.iter().copied()).unwrap();
         let query = bound(&query, &cut);
         let request = PageRequest {
             after: None,
@@ -309,7 +309,7 @@ fn rows_under_a_former_key_are_found_too() {
     shop.put_row(columns(["code", "id"]), &[Value::Int(7), Value::Int(2)]);
     shop.publish();
     let cut = shop.store().pin();
-    let query = crate::url::read([("code", "eq.7")]).unwrap();
+    let query = url::read([("code", "eq.7")]).unwrap();
     let query = bound(&query, &cut);
     let request = PageRequest {
         after: None,
