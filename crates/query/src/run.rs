@@ -1,6 +1,6 @@
 //! Runs what was bound: finds related rows, visits tables, shares a visit among workers.
 //!
-//! Everything here reads one pinned cut. No chunk of a table is locked while another is asked for, because
+//! Everything here reads one pinned cut. Nothing else is asked for while a chunk of a table is locked, because
 //! the writer may wait between the two: rows that need more than themselves are looked at aside.
 
 mod finder;

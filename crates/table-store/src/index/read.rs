@@ -1,8 +1,8 @@
 //! Reading through an index: rows of equal keys, and walks in order, at a cut.
 //!
 //! A reader never holds a lock of an index and one of a chunk. It copies a batch of entries out of the index,
-//! lets go, and takes the versions that its cut shows of some slots at a time. Entries may come and go between batches, but none of a
-//! row that the cut shows does: its version is kept while the cut is pinned.
+//! lets go, and takes the versions that its cut shows of some slots at a time. Entries may come and go between
+//! batches, but none of a row that the cut shows does: its version is kept while the cut is pinned.
 
 use std::ops::{Bound, ControlFlow};
 
