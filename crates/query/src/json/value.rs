@@ -132,15 +132,17 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn write_moment(at: Moment, in_utc: bool, out: &mut Vec<u8>) {
-    let is_finite = !matches!(at, Moment::INFINITY | Moment::NEG_INFINITY);
-    if let Some(text) = TimestampText::of(at) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-    } else {
-        quoted(out, |text| write_timestamp(at, text));
-        out.pop();
-    }
-    out.extend_from_slice(if in_utc && is_finite { b"Z\"" } else { b"\"" });
+    let Some(text) = TimestampText::of(at) else {
+        let is_finite = !matches!(at, Moment::INFINITY | Moment::NEG_INFINITY);
+        let zone = if in_utc && is_finite { "Z" } else { "" };
+        return quoted(out, |text| {
+            write_timestamp(at, text)?;
+            fmt::Write::write_str(text, zone)
+        });
+    };
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(if in_utc { b"Z\"" } else { b"\"" });
 }
 
 /// Bytes that text is written to.

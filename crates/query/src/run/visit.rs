@@ -21,9 +21,8 @@ pub(crate) trait Sink {
     /// Rows were to come in order, and will not: none has come yet.
     fn without_order(&mut self) {}
 
-    /// Takes some rows in their order; `orders` are, of each, the sort keys of what rows are ordered by.
-    fn offer_lot(&mut self, lot: &[&Version], orders: Option<&[&[u8]]>) -> ControlFlow<()> {
-        let _ = orders;
+    /// Takes some rows in their order; `_orders` are, of each, the sort keys of what rows are ordered by.
+    fn offer_lot(&mut self, lot: &[&Version], _orders: Option<&[&[u8]]>) -> ControlFlow<()> {
         lot.iter().try_for_each(|version| self.offer(version))
     }
 }
