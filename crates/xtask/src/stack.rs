@@ -158,7 +158,7 @@ fn stop(place: &Place, parts: &[Part], kill: bool) -> anyhow::Result<()> {
 fn clean(place: &Place, parts: &[Part]) -> anyhow::Result<()> {
     stop(place, parts, true)?;
     for part in parts {
-        for path in [place.data(*part), place.log(*part)] {
+        for path in [place.data(*part), place.temporary(*part), place.log(*part)] {
             let gone = if path.is_dir() {
                 fs::remove_dir_all(&path)
             } else {

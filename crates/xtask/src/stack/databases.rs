@@ -57,10 +57,14 @@ pub fn start_mariadb(place: &Place) -> anyhow::Result<()> {
     let data = place.data(Part::Mariadb);
     let user = run(Command::new("id").arg("-un"))?;
     let user = format!("--user={}", user.trim());
+    let temporary = temporary(place, Part::Mariadb)?;
     if !data.is_dir() {
         let new = place.path("data-mariadb.part");
+        if new.exists() {
+            fs::remove_dir_all(&new)?;
+        }
         run(Command::new("mariadb-install-db")
-            .args(["--no-defaults", &user, "--skip-test-db"])
+            .args(["--no-defaults", &user, "--skip-test-db", &temporary])
             .arg("--auth-root-authentication-method=normal")
             .arg(format!("--datadir={}", new.display())))?;
         fs::rename(new, &data)?;
@@ -70,7 +74,7 @@ pub fn start_mariadb(place: &Place) -> anyhow::Result<()> {
     } else {
         "mariadbd"
     });
-    server.args(["--no-defaults", &user, "--gtid-strict-mode=1"]);
+    server.args(["--no-defaults", &user, &temporary, "--gtid-strict-mode=1"]);
     binary_log(&mut server, place, Part::Mariadb, Listener::Mariadb);
     launch(place, Part::Mariadb, &[Listener::Mariadb], &mut server)?;
     let sql = format!(
@@ -82,10 +86,11 @@ pub fn start_mariadb(place: &Place) -> anyhow::Result<()> {
 pub fn start_mysql(place: &Place) -> anyhow::Result<()> {
     let home = place.path("mysql-server");
     let data = place.data(Part::Mysql);
+    let temporary = temporary(place, Part::Mysql)?;
     let server = |data: &Path| {
         let mut server = Command::new(home.join("bin/mysqld"));
         server
-            .arg("--no-defaults")
+            .args(["--no-defaults", &temporary])
             .arg(format!("--basedir={}", home.display()))
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--lc-messages-dir={}/share", home.display()));
@@ -111,6 +116,14 @@ pub fn start_mysql(place: &Place) -> anyhow::Result<()> {
         "create user if not exists {READER}@'127.0.0.1' identified with mysql_native_password by '{READER}'; grant all on *.* to {READER}@'127.0.0.1'"
     );
     reader_exists(place, Part::Mysql, Listener::Mysql, &sql)
+}
+
+/// A folder for temporary tables alone: as they start, both families delete what looks like one of theirs, and in a folder
+/// they share that is the other's, which may be in the middle of its installation.
+fn temporary(place: &Place, part: Part) -> anyhow::Result<String> {
+    let folder = place.temporary(part);
+    fs::create_dir_all(&folder)?;
+    Ok(format!("--tmpdir={}", folder.display()))
 }
 
 /// What both families need so that whole rows can be read from the log.

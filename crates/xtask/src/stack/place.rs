@@ -106,6 +106,11 @@ impl Place {
         self.path(&format!("data-{part}"))
     }
 
+    /// Where the part puts what it needs for a moment.
+    pub fn temporary(&self, part: Part) -> PathBuf {
+        self.path(&format!("tmp-{part}"))
+    }
+
     pub fn log(&self, part: Part) -> PathBuf {
         self.path(&format!("{part}.log"))
     }
