@@ -4,7 +4,7 @@
 //! A text can stand for several values where a column's type does not decide, so a key stands for a
 //! few encoded keys, each of which is looked up: the likeliest first.
 
-use row_model::{Column, ColumnType, KEY_BYTES_MAX, Schema, encode_key_value};
+use row_model::{ColumnType, KEY_BYTES_MAX, Schema, Value, encode_key_value};
 use smallvec::{SmallVec, smallvec};
 
 use crate::literal::{self, LiteralError};
@@ -74,7 +74,7 @@ impl RowKey {
     /// If it cannot be a key of a table of this shape.
     pub fn read(segment: &str, schema: &Schema) -> Result<Self, KeyError> {
         let names = schema.key.as_ref().ok_or(KeyError::Keyless)?;
-        if names.len() == 1 && !segment.bytes().any(|byte| matches!(byte, b',' | b'%')) {
+        if names.len() == 1 && is_one_value(segment) {
             return Self::of_values(&[segment], schema);
         }
         // Counted first: of a table with another key nothing else is worth saying.
@@ -92,8 +92,13 @@ impl RowKey {
         checked_count(names, texts.len())?;
         let mut columns: SmallVec<[Ways; 1]> = SmallVec::with_capacity(texts.len());
         for (name, text) in names.iter().zip(texts) {
-            let column = schema.column(name).map(|at| &schema.columns[at]);
-            columns.push(encodings(name, column, text.as_ref())?);
+            let mut ways = Ways::new();
+            each_value(name, schema, text.as_ref(), |value| {
+                let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
+                encode_key_value(value, &mut key);
+                ways.push(key);
+            })?;
+            columns.push(ways);
         }
         let longest = columns
             .iter()
@@ -107,6 +112,34 @@ impl RowKey {
             return Err(KeyError::TooManyReadings);
         }
         Ok(Self { columns })
+    }
+
+    /// What [`read`](Self::read) and then [`find`](Self::find) answer. Nearly every key is of one column, and short: each
+    /// of its encodings is looked up before the next is made.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn find_at_once<T>(
+        segment: &str,
+        schema: &Schema,
+        mut look_up: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, KeyError> {
+        let [name] = schema.key.as_deref().unwrap_or_default() else {
+            return Ok(Self::read(segment, schema)?.find(look_up));
+        };
+        if segment.len() > KEY_BYTES_USUAL || !is_one_value(segment) {
+            return Ok(Self::read(segment, schema)?.find(look_up));
+        }
+        let mut found = None;
+        let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
+        each_value(name, schema, segment, |value| {
+            if found.is_none() {
+                key.clear();
+                encode_key_value(value, &mut key);
+                found = look_up(&key);
+            }
+        })?;
+        Ok(found)
     }
 
     /// A key that no row has, of a table that has had none.
@@ -152,29 +185,32 @@ fn checked_count(names: &[String], given: usize) -> Result<(), KeyError> {
     })
 }
 
-/// Every encoding of a key column's text.
-fn encodings(name: &str, column: Option<&Column>, text: &str) -> Result<Ways, KeyError> {
+/// Whether a segment is one value as it stands.
+fn is_one_value(segment: &str) -> bool {
+    !segment.bytes().any(|byte| matches!(byte, b',' | b'%'))
+}
+
+/// Calls `each` with every value that a key column's text stands for.
+fn each_value(
+    name: &str,
+    schema: &Schema,
+    text: &str,
+    each: impl FnMut(Value<'_>),
+) -> Result<(), KeyError> {
+    let column = schema.column(name).map(|at| &schema.columns[at]);
     // A key column that rows do not have is known from keys only, and they say no types.
     let kind = column.map_or(ColumnType::Any, |column| column.kind);
-    let mut ways = Ways::new();
-    let read = literal::each_value(kind, text, |value| {
-        let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
-        encode_key_value(value, &mut key);
-        ways.push(key);
-    });
-    match read {
-        Ok(()) => Ok(ways),
-        Err(error) => Err(KeyError::Literal {
-            column: name.to_owned(),
-            kind: kind.name(),
-            error,
-        }),
-    }
+    literal::each_value(kind, text, each).map_err(|error| KeyError::Literal {
+        column: name.to_owned(),
+        kind: kind.name(),
+        error,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use row_model::{Value, encode_key};
+    use proptest::prelude::*;
+    use row_model::{Column, encode_key};
 
     use super::*;
 
@@ -286,5 +322,28 @@ mod tests {
             refused("1,1,1,1,1,1,1,1,1,1,1,1,1", Some(&many)),
             "the key's values can be read in more than 4096 ways"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_at_once_is_what_is_found(
+            segment in "[0-9]{1,20}|-?[0-9.]{1,4}|[a-fz%,-]{0,3}|[a-f0-9]{24}|[0-9]{40}|true|null|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+            kinds in prop::collection::vec(
+                prop::sample::select(vec![ColumnType::Any, ColumnType::Int64, ColumnType::Text, ColumnType::Uuid]), 0..3,
+            ),
+            missed in 0..3_usize,
+        ) {
+            let columns: Vec<_> = ["a", "b"].into_iter().zip(kinds).collect();
+            let schema = schema((!columns.is_empty()).then_some(&columns[..]));
+            let look_up = |left: &mut usize, key: &[u8]| {
+                let found = (*left == 0).then(|| key.to_vec());
+                *left = left.saturating_sub(1);
+                found
+            };
+            let (mut left, mut left_at_once) = (missed, missed);
+            let found = RowKey::read(&segment, &schema).map(|key| key.find(|key| look_up(&mut left, key)));
+            let at_once = RowKey::find_at_once(&segment, &schema, |key| look_up(&mut left_at_once, key));
+            prop_assert_eq!(found, at_once);
+        }
     }
 }

@@ -156,7 +156,7 @@ fn each_untyped(text: &str, each: &mut impl FnMut(Value<'_>)) {
         b"true" => each(Value::Bool(true)),
         b"false" => each(Value::Bool(false)),
         b"null" => each(Value::Null),
-        [b'-' | b'0'..=b'9', ..] if is_json(text) => each(Value::Number(text)),
+        [b'-' | b'0'..=b'9', ..] if is_count(text) || is_json(text) => each(Value::Number(text)),
         // A column of several types (an id of MongoDB) may hold dates among them.
         [b'-' | b'+' | b'0'..=b'9', ..] if text.ends_with('Z') => {
             if let Some(at) = calendar::read_instant(text) {
@@ -181,6 +181,12 @@ pub(crate) fn instant_ms(text: &str) -> Option<i64> {
     let moment = calendar::read_instant(text).filter(|_| !text.ends_with("infinity"))?;
     let seconds = moment.seconds.checked_mul(1_000)?;
     seconds.checked_add(i64::from(moment.nanos / 1_000_000))
+}
+
+/// Digits and nothing else, as JSON writes them: most numbers that are asked for.
+fn is_count(text: &str) -> bool {
+    let is_all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_all_digits && (text.len() == 1 || !text.starts_with('0'))
 }
 
 /// One JSON value, and nothing around it.

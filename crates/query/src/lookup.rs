@@ -40,54 +40,46 @@ pub enum LookupError {
 /// If there is no such table, or the text is no key of it.
 pub fn row(store: &Arc<TableStore>, table: &str, key: &str) -> Result<Found, LookupError> {
     for _ in 0..ATTEMPTS {
-        if let Some(found) = row_at(&store.published(), table, key)? {
+        if let Some(found) = row_at(store.published(), table, key)? {
             return Ok(found);
         }
     }
     let pinned = store.pin();
-    match row_at(pinned.shared(), table, key)? {
+    match row_at(Arc::clone(pinned.shared()), table, key)? {
         Some(found) => Ok(found),
         None => unreachable!("the versions of a pinned cut are kept"),
     }
 }
 
 /// `None` if the cut's versions have been let go.
-fn row_at(cut: &Arc<Cut>, table: &str, key: &str) -> Result<Option<Found>, LookupError> {
-    let table = cut.table(table).map_err(LookupError::Table)?;
+fn row_at(cut: Arc<Cut>, table: &str, key: &str) -> Result<Option<Found>, LookupError> {
+    let table = Arc::clone(cut.table(table).map_err(LookupError::Table)?);
     let Some(schema) = table.schema.and_then(|id| table.table.schemas().get(id)) else {
         // Before its first row a table has no shape, and no row.
-        return Ok(Some(Found {
-            cut: Arc::clone(cut),
-            table: Arc::clone(table),
-            row: None,
-        }));
+        let row = None;
+        return Ok(Some(Found { cut, table, row }));
     };
-    let key = RowKey::read(key, &schema).map_err(|error| LookupError::Key {
-        cut: Arc::clone(cut),
-        table: Arc::clone(table),
-        error,
-    })?;
-    let found = |row| {
-        Some(Found {
-            cut: Arc::clone(cut),
-            table: Arc::clone(table),
-            row,
-        })
+    let row = match RowKey::find_at_once(key, &schema, |key| at(&table, key, cut.id)) {
+        Ok(Some(Lookup::CutGone)) => return Ok(None),
+        Ok(Some(Lookup::Row(version))) => Some(version),
+        Ok(Some(Lookup::Missing) | None) => None,
+        Err(error) => return Err(LookupError::Key { cut, table, error }),
     };
-    Ok(match find(table, &key, cut.id) {
-        Lookup::Row(version) => found(Some(version)),
-        Lookup::Missing => found(None),
-        Lookup::CutGone => None,
-    })
+    Ok(Some(Found { cut, table, row }))
 }
 
 /// The first row that is there among the keys this key stands for.
 pub(crate) fn find(table: &TableCut, key: &RowKey, cut: CutId) -> Lookup {
-    let found = key.find(|key| match table.table.lookup(key, cut) {
+    let found = key.find(|key| at(table, key, cut));
+    found.unwrap_or(Lookup::Missing)
+}
+
+/// `None` where there is nothing to be found.
+fn at(table: &TableCut, key: &[u8], cut: CutId) -> Option<Lookup> {
+    match table.table.lookup(key, cut) {
         Lookup::Missing => None,
         found => Some(found),
-    });
-    found.unwrap_or(Lookup::Missing)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Everything here reads one pinned cut. Nothing else is asked for while a chunk of a table is locked, because
 //! the writer may wait between the two: rows that need more than themselves are looked at aside.
 
+mod columns;
 mod finder;
 mod prepared;
 mod reader;

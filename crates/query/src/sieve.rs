@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use row_model::{Row, Version};
+use row_model::{CellFinder, RawCell, Row, Version};
 
 use crate::compare::{Constant, Fixed, ScaledFixed};
 use crate::predicate::{Check, Comparison, Layouts, Predicate};
@@ -66,6 +66,8 @@ fn all(rows: usize) -> Option<u32> {
 struct Test {
     /// Of the column, among those in use.
     slot: usize,
+    /// Where it lies in the rows that were met last.
+    finder: CellFinder,
     is: Plain,
 }
 
@@ -126,19 +128,12 @@ impl Sieve {
                 left = 0;
                 break;
             };
-            let mut asked = left;
-            while asked != 0 {
-                let at = asked.trailing_zeros();
-                asked &= asked - 1;
-                match test.is.ask(&rows[at as usize], place) {
-                    Some(true) => {}
-                    Some(false) => left &= !(1 << at),
-                    None => {
-                        left &= !(1 << at);
-                        open |= 1 << at;
-                    }
-                }
+            if test.finder.column() != place {
+                test.finder = CellFinder::new(place);
             }
+            let sifted = test.ask(&rows, left);
+            left = sifted.met;
+            open |= sifted.open;
         }
         Some(if self.is_whole {
             Sifted { met: left, open }
@@ -176,39 +171,72 @@ impl Test {
             _ => return None,
         };
         let slot = source.slot;
-        source.is_plain().then_some(Self { slot, is })
+        source.is_plain().then_some(Self {
+            slot,
+            finder: CellFinder::new(slot),
+            is,
+        })
     }
-}
 
-impl Plain {
-    /// Whether a row meets it; `None` if that is not to be seen at once.
-    fn ask(&mut self, row: &Row<'_>, place: usize) -> Option<bool> {
-        match self {
-            Self::Text { text, equal } => row.is_text(place, text).map(|is_it| is_it == *equal),
-            Self::Number {
+    /// Which of some rows meet it, and of which that is not to be seen at once.
+    fn ask(&mut self, rows: &[Row<'_>; LOT_MAX], asked: u32) -> Sifted {
+        let mut column = Column {
+            rows,
+            asked,
+            finder: &mut self.finder,
+        };
+        match &mut self.is {
+            Plain::Text { text, equal } => {
+                column.ask(|cell| Some((cell.text()? == text.as_bytes()) == *equal))
+            }
+            Plain::Number {
                 comparison,
                 fixed,
                 scaled,
-            } => {
-                let number = row.small_number(place)?;
+            } => column.ask(|cell| {
+                let number = cell.small_number()?;
                 let scaled = match scaled {
                     Some(scaled) if scaled.scale() == number.scale => scaled,
                     _ => scaled.insert(fixed.at_scale(number.scale)?),
                 };
                 Some(comparison.is_met_by(scaled.compare(number.unscaled)))
-            }
-            Self::Among(integers) => {
-                let integer = row.small_number(place)?.integer()?;
+            }),
+            Plain::Among(integers) => column.ask(|cell| {
+                let integer = cell.small_number()?.integer()?;
                 Some(integers.binary_search(&integer).is_ok())
-            }
-            Self::Value {
+            }),
+            Plain::Value {
                 comparison,
                 constant,
-            } => {
-                let ordering = constant.compare(&row.get(place)?)?;
+            } => column.ask(|cell| {
+                let ordering = constant.compare(&cell.value()?)?;
                 Some(comparison.is_met_by(ordering))
-            }
+            }),
         }
+    }
+}
+
+/// A column of some rows of a lot.
+struct Column<'a> {
+    rows: &'a [Row<'a>; LOT_MAX],
+    asked: u32,
+    finder: &'a mut CellFinder,
+}
+
+impl<'a> Column<'a> {
+    /// What is answered of each cell. Without a jump that depends on the answer: it would be foreseen wrongly too often.
+    fn ask(&mut self, mut ask: impl FnMut(RawCell<'a>) -> Option<bool>) -> Sifted {
+        let mut sifted = Sifted::default();
+        let mut asked = self.asked;
+        while asked != 0 {
+            let at = asked.trailing_zeros();
+            asked &= asked - 1;
+            let cell = self.finder.cell(self.rows[at as usize]);
+            let answer = cell.and_then(&mut ask);
+            sifted.met |= u32::from(answer == Some(true)) << at;
+            sifted.open |= u32::from(answer.is_none()) << at;
+        }
+        sifted
     }
 }
 

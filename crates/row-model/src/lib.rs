@@ -35,7 +35,7 @@ pub use ids::{CutId, NextOffset, PartitionId, SchemaId, SlotId, TableId};
 pub use key::{KEY_BYTES_MAX, KeyTooLong, encode_key, encode_key_value};
 pub use notice::{Notice, NoticeKind};
 pub use position::{Epoch, SourcePosition};
-pub use row::{Absent, COLUMNS_MAX, RawCell, Row, RowBuilder, RowCells, SmallNumber, Unread};
+pub use row::{Absent, COLUMNS_MAX, CellFinder, RawCell, Row, RowBuilder, RowCells, SmallNumber};
 pub use schema::{Column, ColumnType, Schema, SchemaCatalog, SchemaHistory};
 pub use sort_key::{ORDERED_BYTES_MAX, push_sort_key, sort_key_len, sort_key_of_key};
 pub use spelling::{

@@ -10,10 +10,14 @@
 //! checkpoints are without it, and have the last cell's end, too.
 
 mod builder;
+mod cell;
+
+use std::ops::Range;
 
 pub use builder::RowBuilder;
+pub use cell::{CellFinder, RawCell, SmallNumber};
 
-use crate::{Decimal, Moment, Value, varint};
+use crate::Value;
 
 /// More columns than this are refused by the decoder (`PostgreSQL` stops at 1,600, `MySQL` at 4,096).
 pub const COLUMNS_MAX: usize = u16::MAX as usize;
@@ -67,36 +71,6 @@ pub enum Absent {
     Lost,
 }
 
-/// A column's value, as far as it must be read to be passed on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Unread<'a> {
-    Text(&'a [u8]),
-    Value(Value<'a>),
-}
-
-/// An integer or a decimal, `unscaled × 10^-scale`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SmallNumber {
-    pub unscaled: i64,
-    pub scale: i32,
-    pub is_decimal: bool,
-}
-
-impl SmallNumber {
-    /// The number, if it was written without digits behind a point.
-    #[must_use]
-    pub fn integer(self) -> Option<i64> {
-        (self.scale == 0).then_some(self.unscaled)
-    }
-}
-
-/// A cell that was not read. Equal ones hold equal values; others may, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawCell<'a> {
-    pub tag: u8,
-    pub bytes: &'a [u8],
-}
-
 /// A row borrowed from its version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a>(&'a [u8]);
@@ -128,13 +102,20 @@ impl<'a> Row<'a> {
 
     /// The value of a column; `None` if the row has no such column.
     #[must_use]
-    pub fn get(&self, column: usize) -> Option<Value<'a>> {
-        let (tagged, cell) = self.cell(column)?;
-        read(tagged, cell)
+    pub fn get(self, column: usize) -> Option<Value<'a>> {
+        self.raw(column)?.value()
+    }
+
+    /// A column's cell as it is held; `None` if the row has no such column.
+    #[inline]
+    #[must_use]
+    pub fn raw(self, column: usize) -> Option<RawCell<'a>> {
+        let (tag, bytes) = self.cell(column)?;
+        Some(RawCell { tag, bytes })
     }
 
     /// A column's tag and bytes. Not by way of all parts: a scan looks at one cell of each row.
-    fn cell(&self, column: usize) -> Option<(u8, &'a [u8])> {
+    fn cell(self, column: usize) -> Option<(u8, &'a [u8])> {
         let count = self.len();
         if column >= count {
             return None;
@@ -176,25 +157,10 @@ impl<'a> Row<'a> {
         parts().unwrap_or_default()
     }
 
-    /// A column's cell as it is held.
-    #[must_use]
-    pub fn raw(&self, column: usize) -> Option<RawCell<'a>> {
-        let (tag, bytes) = self.cell(column)?;
-        Some(RawCell { tag, bytes })
-    }
-
-    /// What a column holds, texts unread: bytes that were UTF-8 when they were written.
-    #[must_use]
-    pub fn unread(&self, column: usize) -> Option<Unread<'a>> {
-        let (tagged, cell) = self.cell(column)?;
-        unread(tagged, cell)
-    }
-
-    /// Reads what columns hold, cheaper where they are asked for in their order.
+    /// Finds the cells of columns, sooner where they are asked for in their order.
     #[must_use]
     pub fn cells(&self) -> RowCells<'a> {
         RowCells {
-            row: *self,
             parts: self.parts(),
             next: 0,
             start: 0,
@@ -203,38 +169,15 @@ impl<'a> Row<'a> {
 
     /// Whether a column holds exactly this text; `None` if it holds none. Cheaper than to read it.
     #[must_use]
-    pub fn is_text(&self, column: usize, text: &str) -> Option<bool> {
-        let (tagged, cell) = self.cell(column)?;
-        (tagged & tag::KIND == tag::TEXT).then(|| cell == text.as_bytes())
+    pub fn is_text(self, column: usize, text: &str) -> Option<bool> {
+        let cell = self.raw(column)?.text()?;
+        Some(cell == text.as_bytes())
     }
 
     /// An integer, or a decimal with its scale, that is small: most numbers are. `None` of anything else, null too.
     #[must_use]
-    pub fn small_number(&self, column: usize) -> Option<SmallNumber> {
-        let (tagged, cell) = self.cell(column)?;
-        match tagged & tag::KIND {
-            tag::INT => Some(SmallNumber {
-                unscaled: read_int(cell)?,
-                scale: 0,
-                is_decimal: false,
-            }),
-            tag::DECIMAL => {
-                let (zigzag, unscaled) = cell.split_first()?;
-                // One byte of scale, and digits that a register holds.
-                if *zigzag >= 0x80 || unscaled.is_empty() || unscaled.len() > 8 {
-                    return None;
-                }
-                let seed = i64::from(unscaled[0] as i8) >> 7;
-                let digits = unscaled.iter();
-                let unscaled = digits.fold(seed, |all, byte| all << 8 | i64::from(*byte));
-                Some(SmallNumber {
-                    unscaled,
-                    scale: i32::from(zigzag >> 1) ^ -i32::from(zigzag & 1),
-                    is_decimal: true,
-                })
-            }
-            _ => None,
-        }
+    pub fn small_number(self, column: usize) -> Option<SmallNumber> {
+        self.raw(column)?.small_number()
     }
 
     /// True if some column's value is to be taken from the row that is held.
@@ -281,14 +224,29 @@ struct Parts<'a> {
     cells: &'a [u8],
 }
 
-impl Parts<'_> {
-    /// Where the cell of a column ends.
+impl<'a> Parts<'a> {
+    fn cell(&self, column: usize, bytes: Range<usize>) -> Option<RawCell<'a>> {
+        Some(RawCell {
+            tag: *self.tags.get(column)?,
+            bytes: self.cells.get(bytes)?,
+        })
+    }
+
+    /// Where the cell of a column begins.
+    fn start(&self, column: usize) -> Option<usize> {
+        column
+            .checked_sub(1)
+            .map_or(Some(0), |before| self.end(before))
+    }
+
+    /// Where it ends.
+    #[inline]
     fn end(&self, column: usize) -> Option<usize> {
-        // Of the last column it may not be written.
-        if column * self.width < self.ends.len() {
-            end_at(self.ends, column, self.width)
-        } else {
-            Some(self.cells.len())
+        // Nearly all rows have ends of one byte. Of the last column it may not be written.
+        match self.ends.get(column) {
+            Some(end) if self.width == 1 => Some(usize::from(*end)),
+            _ if column * self.width < self.ends.len() => end_at(self.ends, column, self.width),
+            _ => Some(self.cells.len()),
         }
     }
 }
@@ -306,113 +264,28 @@ fn end_at(ends: &[u8], column: usize, width: usize) -> Option<usize> {
     Some(bytes.fold(0, |end, byte| end << 8 | usize::from(*byte)))
 }
 
-/// A row whose columns are read one after another.
+/// A row whose cells are looked at one after another.
 #[derive(Clone, Debug)]
 pub struct RowCells<'a> {
-    row: Row<'a>,
     parts: Parts<'a>,
-    /// The column after the one that was read last, and where its cell begins.
+    /// The column after the one that was looked at last, and where its cell begins.
     next: usize,
     start: usize,
 }
 
 impl<'a> RowCells<'a> {
-    /// What a column holds, texts unread; `None` if the row has no such column.
-    pub fn unread(&mut self, column: usize) -> Option<Unread<'a>> {
-        if column != self.next {
-            let (tagged, cell) = self.row.cell(column)?;
-            (self.next, self.start) = (column + 1, self.parts.end(column)?);
-            return unread(tagged, cell);
-        }
-        let tagged = *self.parts.tags.get(column)?;
+    /// A column's cell as it is held; `None` if the row has no such column.
+    #[inline]
+    pub fn raw(&mut self, column: usize) -> Option<RawCell<'a>> {
         let end = self.parts.end(column)?;
-        let cell = self.parts.cells.get(self.start..end)?;
+        let start = if column == self.next {
+            self.start
+        } else {
+            self.parts.start(column)?
+        };
         (self.next, self.start) = (column + 1, end);
-        unread(tagged, cell)
+        self.parts.cell(column, start..end)
     }
-}
-
-fn unread(tagged: u8, cell: &[u8]) -> Option<Unread<'_>> {
-    Some(match tagged & tag::KIND {
-        tag::TEXT => Unread::Text(cell),
-        _ => Unread::Value(read(tagged, cell)?),
-    })
-}
-
-fn read(tagged: u8, cell: &[u8]) -> Option<Value<'_>> {
-    let unit = tagged >> tag::UNIT_SHIFT;
-    let text = || std::str::from_utf8(cell).ok();
-    Some(match tagged & tag::KIND {
-        tag::NULL | tag::UNSET => Value::Null,
-        tag::UNAVAILABLE | tag::KEPT | tag::LOST => Value::Unavailable,
-        tag::FALSE => Value::Bool(false),
-        tag::TRUE => Value::Bool(true),
-        tag::INT => Value::Int(read_int(cell)?),
-        tag::UINT => {
-            let mut bytes = [0; 8];
-            bytes.get_mut(..cell.len())?.copy_from_slice(cell);
-            Value::UInt(u64::from_le_bytes(bytes))
-        }
-        tag::FLOAT => Value::Float(f64::from_le_bytes(cell.try_into().ok()?)),
-        tag::NUMBER => Value::Number(text()?),
-        tag::DECIMAL => {
-            let (zigzag, len) = varint::get(cell)?;
-            let zigzag = u32::try_from(zigzag).ok()?;
-            let scale = (zigzag >> 1) as i32 ^ -((zigzag & 1) as i32);
-            Value::Decimal(Decimal {
-                scale,
-                unscaled: &cell[len..],
-            })
-        }
-        tag::TEXT => Value::Text(text()?),
-        tag::BYTES => Value::Bytes(cell),
-        tag::UUID => Value::Uuid(cell.try_into().ok()?),
-        tag::DATE => Value::Date(read_int(cell)?),
-        tag::CLOCK => Value::Clock(read_nanos(unit, cell)?),
-        tag::CLOCK_UTC => Value::ClockUtc(read_nanos(unit, cell)?),
-        tag::TIMESTAMP => Value::Timestamp(read_moment(unit, cell)?),
-        tag::INSTANT => Value::Instant(read_moment(unit, cell)?),
-        tag::DURATION => Value::Duration(read_int(cell)?),
-        tag::JSON => Value::Json(text()?),
-        _ => return None,
-    })
-}
-
-fn read_int(cell: &[u8]) -> Option<i64> {
-    let Some((last, rest)) = cell.split_last() else {
-        return Some(0);
-    };
-    // A loop over so few bytes is sooner done than a copy of so many as there are.
-    let number = rest
-        .iter()
-        .rev()
-        .fold(i64::from(*last as i8), |high, byte| {
-            high << 8 | i64::from(*byte)
-        });
-    (rest.len() < 8).then_some(number)
-}
-
-fn read_nanos(unit: u8, cell: &[u8]) -> Option<i64> {
-    read_int(cell)?.checked_mul(1_000_000_000 / PER_SECOND.get(usize::from(unit))?)
-}
-
-fn read_moment(unit: u8, cell: &[u8]) -> Option<Moment> {
-    if unit == SECONDS_AND_NANOS {
-        let (nanos, seconds) = cell.split_first_chunk::<4>()?;
-        return Some(Moment {
-            seconds: read_int(seconds)?,
-            nanos: u32::from_le_bytes(*nanos),
-        });
-    }
-    let units = read_int(cell)?;
-    // To divide by what is known beforehand takes a few cycles, by anything else some forty.
-    Some(match unit {
-        0 => Moment::from_units(units, PER_SECOND[0]),
-        1 => Moment::from_units(units, PER_SECOND[1]),
-        2 => Moment::from_units(units, PER_SECOND[2]),
-        3 => Moment::from_units(units, PER_SECOND[3]),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -420,16 +293,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Decimal, Moment};
 
     /// Each column, in its order and the other way round.
     fn cells_agree(row: &Row<'_>) {
         let columns = 0..row.len() + 1;
         let (mut up, mut down) = (row.cells(), row.cells());
         for column in columns.clone() {
-            assert_eq!(up.unread(column), row.unread(column));
+            assert_eq!(up.raw(column), row.raw(column));
         }
         for column in columns.rev() {
-            assert_eq!(down.unread(column), row.unread(column));
+            assert_eq!(down.raw(column), row.raw(column));
         }
     }
 
@@ -544,7 +418,7 @@ mod tests {
             let row = Row::new(&bytes);
             let mut cells = row.cells();
             for column in 0..row.len().min(1000) {
-                let _ = (row.get(column), cells.unread(column));
+                let _ = (row.get(column), cells.raw(column).and_then(RawCell::value));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use row_model::{Column, Row, Schema, SchemaHistory, SchemaId, TableId, Unread, Value, Version};
+use row_model::{Column, RawCell, Row, Schema, SchemaHistory, SchemaId, TableId, Value, Version};
 use table_store::TableCut;
 
 use super::value::{write_text, write_text_bytes, write_value};
@@ -176,17 +176,18 @@ fn write_fields(row: Row<'_>, fields: &[Field], out: &mut Vec<u8>) {
     let start = out.len();
     let mut cells = row.cells();
     for field in fields {
-        let value = cells
-            .unread(field.place)
-            .unwrap_or(Unread::Value(Value::Null));
-        if matches!(value, Unread::Value(Value::Unavailable)) {
-            unavailable = true;
+        let cell = cells.raw(field.place);
+        if let Some(text) = cell.and_then(RawCell::text) {
+            field.write_label(out);
+            write_text_bytes(text, out);
             continue;
         }
-        field.write_label(out);
-        match value {
-            Unread::Text(text) => write_text_bytes(text, out),
-            Unread::Value(value) => write_value(value, out),
+        match cell.and_then(RawCell::value).unwrap_or(Value::Null) {
+            Value::Unavailable => unavailable = true,
+            value => {
+                field.write_label(out);
+                write_value(value, out);
+            }
         }
     }
     if unavailable {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use row_model::{CutId, RawCell, Row, SmallNumber, Value, Version};
 
+use super::columns::Columns;
 use super::finder::RowTable;
 use super::prepared::PreparedExists;
 use super::{Finder, Prepared};
@@ -21,6 +22,8 @@ pub(crate) struct Reader {
     prepared: Arc<Prepared>,
     cut: CutId,
     layouts: Layouts,
+    /// Of the row itself.
+    columns: Columns,
     /// Of each level but the first.
     joined: Vec<Joined>,
     /// Of each relation that is asked for, for the rows it leads to.
@@ -86,6 +89,7 @@ impl Reader {
         Self {
             cut,
             layouts: scope.levels[0].layouts(),
+            columns: Columns::default(),
             joined: joined.collect(),
             inner: inner.collect(),
             probes: RefCell::default(),
@@ -111,13 +115,13 @@ impl Reader {
 
     /// The cell of a column of a row itself, by its number among those in use.
     pub fn raw<'a>(&mut self, version: &'a Version, slot: usize) -> Option<RawCell<'a>> {
-        let (row, place) = own(&mut self.layouts, version, slot)?;
-        row.raw(place)
+        self.columns.cell(&mut self.layouts, version, slot)
     }
 
     /// The small number in a plain column of a row itself; `None` if it is not one.
     pub fn small_number(&mut self, version: &Version, source: &Source) -> Option<SmallNumber> {
-        small_number(&mut self.layouts, version, source)
+        self.columns
+            .small_number(&mut self.layouts, version, source)
     }
 
     /// The number of the row of a level, among those that were prepared, where a look at an integer tells.
@@ -130,7 +134,9 @@ impl Reader {
         let [source] = join.map_or(&[][..], |join| &join.link.from) else {
             return Err(NotByInteger);
         };
-        let number = small_number(&mut self.layouts, version, source);
+        let number = self
+            .columns
+            .small_number(&mut self.layouts, version, source);
         let integer = number.and_then(SmallNumber::integer);
         let dense = self.prepared(level).and_then(RowTable::dense);
         let (integer, dense) = integer.zip(dense).ok_or(NotByInteger)?;
@@ -363,18 +369,6 @@ impl View<'_> {
             }
         })
     }
-}
-
-/// A row of which only a column of its own is read, with that column's place: without turning to it.
-fn own<'a>(layouts: &mut Layouts, version: &'a Version, slot: usize) -> Option<(Row<'a>, usize)> {
-    let row = version.row()?;
-    let place = layouts.of(version.schema()).get(slot).copied().flatten()?;
-    Some((row, place))
-}
-
-fn small_number(layouts: &mut Layouts, version: &Version, source: &Source) -> Option<SmallNumber> {
-    let (row, place) = own(layouts, version, source.slot).filter(|_| source.is_plain())?;
-    row.small_number(place)
 }
 
 fn with_part<T>(
