@@ -8,7 +8,7 @@
 //! passed everything but the timeout, and waits for nothing.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ struct Inner {
     limits: Limits,
     in_flight: Arc<Semaphore>,
     /// Guards one look or one insertion. At most one entry for each route and status.
-    durations: RwLock<HashMap<(Route, u16), RequestDuration>>,
+    durations: RwLock<BTreeMap<(Route, u16), RequestDuration>>,
 }
 
 impl Api {
@@ -148,7 +148,7 @@ impl Api {
         };
         inner.observe(Route::Row, StatusCode::OK.as_u16(), took);
         debug!(
-            path = lookup.path,
+            path = %format_args!("/v1/tables/{}/rows/{}", lookup.table, lookup.key),
             took_us = took.as_micros() as u64,
             "looked up"
         );

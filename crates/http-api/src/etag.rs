@@ -40,9 +40,10 @@ impl Tag {
     /// As it stands in the header. Allocates nothing.
     pub fn bytes(self) -> [u8; BYTES] {
         let mut bytes = *b"W/\"00000000000000000000000000000000\"";
-        for (at, place) in bytes[3..3 + DIGITS].iter_mut().enumerate() {
-            let nibble = (self.0 >> (4 * (DIGITS - 1 - at))) as usize & 15;
-            *place = b"0123456789abcdef"[nibble];
+        let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+        let (pairs, _) = bytes[3..3 + DIGITS].as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.0.to_be_bytes()) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         bytes
     }

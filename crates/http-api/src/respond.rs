@@ -87,11 +87,9 @@ impl Timing {
 /// than most of what is told here.
 fn write_millis(took: Duration, text: &mut impl Write) -> std::io::Result<()> {
     let micros = took.as_micros() as u64;
-    let mut digits = itoa::Buffer::new();
-    text.write_all(digits.format(micros / 1000).as_bytes())?;
-    text.write_all(b".")?;
-    // The thousand in front keeps the zeros after it.
-    text.write_all(&digits.format(1000 + micros % 1000).as_bytes()[1..])
+    text.write_all(itoa::Buffer::new().format(micros / 1000).as_bytes())?;
+    let digit = |unit: u64| b'0' + (micros / unit % 10) as u8;
+    text.write_all(&[b'.', digit(100), digit(10), digit(1)])
 }
 
 /// An answer with this body.

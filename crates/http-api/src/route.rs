@@ -3,7 +3,7 @@
 use http::{Method, Uri};
 
 /// A route that was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Route {
     Tables,
     Table,

@@ -8,12 +8,12 @@ use api_types::{
 };
 use query::json::RowShapes;
 use query::relation::{Relations, World};
-use table_store::{Cut, TableStore};
+use table_store::{Cut, TableCut, TableStore};
 
 use crate::feed::Feeds;
 use crate::log_ends::{LogEnds, NoLogEnds};
 use crate::sleepers::Sleepers;
-use crate::told::LastTold;
+use crate::told::{LastTold, Told};
 use crate::waits::Waits;
 
 /// Answers what no table knows. Called while a request waits: it must not block for long.
@@ -171,7 +171,9 @@ impl ApiState {
         &self.shared.sleepers
     }
 
-    pub(crate) fn told(&self) -> &LastTold {
-        &self.shared.told
+    /// How fresh a table of this cut is now, written out.
+    pub(crate) fn told(&self, cut: &Cut, table: &Arc<TableCut>) -> Arc<Told> {
+        let shared = &self.shared;
+        shared.told.of(cut, table, self.shapes(), self.now_ms())
     }
 }

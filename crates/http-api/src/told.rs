@@ -3,12 +3,13 @@
 //! Nothing but the clock and the contact with the log changes it while a cut stands, and both are told
 //! in milliseconds: so all lookups of one millisecond share what the first has written.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use http::HeaderValue;
 use parking_lot::RwLock;
 use query::fresh::Fresh;
+use query::json::{RowShape, RowShapes};
 use row_model::{CutId, TableId};
 use table_store::{Cut, TableCut};
 
@@ -26,6 +27,8 @@ pub(crate) struct Told {
     pub freshness: Option<HeaderValue>,
     /// What begins the bytes of an answer.
     pub head: Vec<u8>,
+    /// How the table's rows are laid out in answers.
+    pub shape: Arc<RowShape>,
 }
 
 /// What a table's freshness depends on.
@@ -63,26 +66,32 @@ impl Moment {
 #[derive(Debug, Default)]
 pub(crate) struct LastTold {
     /// Guards one look or one insertion.
-    by_table: RwLock<HashMap<TableId, Arc<Told>>>,
+    by_table: RwLock<BTreeMap<TableId, Arc<Told>>>,
 }
 
 impl LastTold {
     /// How fresh a table of this cut is now.
-    pub fn of(&self, cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> Arc<Told> {
+    pub fn of(
+        &self,
+        cut: &Cut,
+        table: &Arc<TableCut>,
+        shapes: &RowShapes,
+        now_ms: i64,
+    ) -> Arc<Told> {
         let id = table.table.identity().id;
         if let Some(told) = self.by_table.read().get(&id)
             && told.moment.is_of(cut, table, now_ms)
         {
             return Arc::clone(told);
         }
-        let told = Arc::new(Told::new(cut, table, now_ms));
+        let told = Arc::new(Told::new(cut, table, shapes, now_ms));
         self.by_table.write().insert(id, Arc::clone(&told));
         told
     }
 }
 
 impl Told {
-    fn new(cut: &Cut, table: &Arc<TableCut>, now_ms: i64) -> Self {
+    fn new(cut: &Cut, table: &Arc<TableCut>, shapes: &RowShapes, now_ms: i64) -> Self {
         // Taken first: the contact may move on meanwhile, and then this is told to nobody else.
         let moment = Moment::of(cut, table, now_ms);
         let fresh = fresh::of_table(cut, table, now_ms);
@@ -96,6 +105,7 @@ impl Told {
             as_of,
             freshness,
             fresh,
+            shape: shapes.of(table),
         }
     }
 }

@@ -90,12 +90,17 @@ pub fn run(
     failed.map_err(Failure::Failed)
 }
 
+/// Of tasks, each a few microseconds.
+const POLLS_BETWEEN_EVENTS: u32 = 256;
+
 /// One thread needs nobody to share its tasks with, and is spared what that costs.
 fn http_runtime(threads: usize) -> std::io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(threads);
     if threads == 1 {
         builder = Builder::new_current_thread();
+        // So that as many connections as are usual have all been read and answered before the system is asked for more.
+        builder.event_interval(POLLS_BETWEEN_EVENTS);
     }
     builder.enable_all().thread_name("rowtide-http").build()
 }

@@ -83,12 +83,12 @@ pub(crate) fn lookup(
         .at(fresh::of_table(&cut, &table, state.now_ms())),
     })?;
     timing.found();
-    let told = state.told().of(&found.cut, &found.table, state.now_ms());
+    let told = state.told(&found.cut, &found.table);
     let Some(version) = found.row else {
         return Err(error::row_not_found(&found.table, told.fresh.clone()));
     };
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
-    let tag = write_row(state, &found.table, &version, &told, &mut body);
+    let tag = write_row(&version, &told, &mut body);
     Ok(respond::json_told(body, tag, &told, &timing))
 }
 
@@ -116,22 +116,16 @@ pub(crate) fn write_lookup(
     let name = percent::decode(lookup.table).ok()?;
     let found = lookup::row(state.store(), &name, lookup.key).ok()?;
     timing.found();
-    let told = state.told().of(&found.cut, &found.table, state.now_ms());
+    let told = state.told(&found.cut, &found.table);
     said.body.clear();
-    let tag = write_row(state, &found.table, &found.row?, &told, &mut said.body);
+    let tag = write_row(&found.row?, &told, &mut said.body);
     respond::write_told(said, tag, &told, &timing, lookup.id).ok()
 }
 
 /// Appends a body, which nothing stands before, and names what it says.
-fn write_row(
-    state: &ApiState,
-    table: &Arc<TableCut>,
-    version: &Version,
-    told: &Told,
-    body: &mut Vec<u8>,
-) -> Tag {
+fn write_row(version: &Version, told: &Told, body: &mut Vec<u8>) -> Tag {
     body.extend_from_slice(b"{\"row\":");
-    state.shapes().of(table).write_row(version, body);
+    told.shape.write_row(version, body);
     let tag = Tag::of_json(body);
     body.extend_from_slice(b",\"fresh\":");
     body.extend_from_slice(&told.json);

@@ -74,6 +74,7 @@ pub(crate) fn write_text_bytes(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+#[inline]
 fn is_any_escaped(word: &[u8; WORD]) -> bool {
     let is_escaped = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
     // Without an early end, which would keep them from being looked at together.
