@@ -21,6 +21,7 @@ use axum::{BoxError, Router};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Limited;
 use parking_lot::RwLock;
+use table_store::Expected;
 use telemetry::{Event, MetricsPage, RequestDuration, clock};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
@@ -30,6 +31,7 @@ use crate::conditional::{Conditional, Dormitory};
 use crate::patience::{InFlight, Patience};
 use crate::problem::ApiError;
 use crate::quick::{Lookup, Said};
+use crate::round::Round;
 use crate::route::{self, Route};
 use crate::routes::{self, rows};
 use crate::{
@@ -63,6 +65,7 @@ struct Inner {
     hosts: Hosts,
     limits: Limits,
     in_flight: Arc<Semaphore>,
+    round: Round,
     /// Guards one look or one insertion. At most one entry for each route and status.
     durations: RwLock<BTreeMap<(Route, u16), RequestDuration>>,
 }
@@ -108,6 +111,7 @@ impl Api {
                 hosts,
                 limits,
                 in_flight,
+                round: Round::default(),
                 durations: RwLock::default(),
             }),
         }
@@ -130,6 +134,16 @@ impl Api {
     /// Whether rows are looked up here.
     pub(crate) fn answers_lookups(&self) -> bool {
         self.inner.is_data
+    }
+
+    /// Lookups that are made together.
+    pub(crate) fn round(&self) -> &Round {
+        &self.inner.round
+    }
+
+    /// What will be looked up for this, if it is anything.
+    pub(crate) fn expected(&self, lookup: &Lookup<'_>) -> Option<Expected> {
+        rows::expected(&self.inner.state, lookup)
     }
 
     /// Appends the answer to a lookup, if it may be asked here and now and the row is there. Else it may

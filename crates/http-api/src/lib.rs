@@ -32,6 +32,7 @@ mod problem;
 mod quick;
 mod request_id;
 mod respond;
+mod round;
 mod route;
 mod routes;
 mod serve;

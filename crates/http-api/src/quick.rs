@@ -17,12 +17,15 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use httparse::{EMPTY_HEADER, Status};
+use parking_lot::Mutex;
+use table_store::Expected;
 use telemetry::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::head_timer::HeadTimer;
+use crate::round::Seat;
 use crate::{Api, request_id, route};
 
 /// A usual client's head takes a tenth of it. A longer one is hyper's.
@@ -76,35 +79,35 @@ where
         is_set: false,
     };
     let takes_turns = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
-    let mut heard = Vec::with_capacity(HEARD_BYTES_MAX);
-    let (mut said, mut usual) = (Said::default(), None);
-    let mut now = clock::monotonic();
+    let seat = Seat::new(Mutex::new(Part::new()));
+    let mut part = Part::new();
     loop {
-        let read = pin!(stream.read_buf(&mut heard));
-        let deadline = now + api.limits().head_timeout;
+        part.heard.reserve(HEARD_BYTES_MAX);
+        let read = pin!(stream.read_buf(&mut part.heard));
+        let deadline = part.started + api.limits().head_timeout;
         let read = end.or(read, deadline).await.unwrap_or(Ok(0))?;
         if read == 0 {
             return Ok(None);
         }
-        now = clock::monotonic();
-        let mut answered = 0;
-        while let Some(bytes) = answer(api, &heard[answered..], &mut usual, now, &mut said) {
-            answered += bytes;
-            if said.bytes.len() > SAID_BYTES_MAX {
-                stream.write_all(&said.bytes).await?;
-                said.bytes.clear();
+        part.started = clock::monotonic();
+        if takes_turns {
+            api.round().join(&seat, &mut part, api).await;
+        }
+        loop {
+            let is_all = part.answer(api);
+            stream.write_all(&part.said.bytes).await?;
+            part.said.clear();
+            if is_all {
+                break;
             }
         }
-        if takes_turns {
-            after_the_others().await;
-        }
-        stream.write_all(&said.bytes).await?;
-        said.clear();
-        if answered < heard.len() {
-            heard.drain(..answered);
+        if part.answered < part.heard.len() {
+            part.heard.drain(..part.answered);
+            let heard = part.heard;
             return Ok(Some(Rewound { heard, stream }));
         }
-        heard.clear();
+        part.heard.clear();
+        part.answered = 0;
         // One that never idles does not see the end coming otherwise.
         if *stopped.borrow() {
             return Ok(None);
@@ -112,20 +115,52 @@ where
     }
 }
 
-/// Has those that have something to read do so first. Then all write: whoever asked them wakes for the
-/// first answer and finds the others behind it, and it is the same code that runs again and again. On a
-/// thread that shares its tasks it would wake another thread to take this one over.
-async fn after_the_others() {
-    let mut had_their_turn = false;
-    poll_fn(|context| {
-        if replace(&mut had_their_turn, true) {
-            return Poll::Ready(());
+/// What a connection has heard, and what it has to say to that.
+#[derive(Debug)]
+pub(crate) struct Part {
+    heard: Vec<u8>,
+    /// How much of it has been.
+    answered: usize,
+    /// When the last of it was heard.
+    started: Instant,
+    usual: Option<Usual>,
+    said: Said,
+}
+
+impl Part {
+    pub fn new() -> Self {
+        Self {
+            heard: Vec::new(),
+            answered: 0,
+            started: clock::monotonic(),
+            usual: None,
+            said: Said::default(),
         }
-        // Not `yield_now`, which asks the system for news in between.
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    }
+
+    /// What will be looked up next, if that is seen at once.
+    pub fn expected(&self, api: &Api) -> Option<Expected> {
+        let lookup = self.usual.as_ref()?.read(&self.heard[self.answered..])?;
+        api.expected(&lookup)
+    }
+
+    /// Answers one lookup; `false` if there is none.
+    pub fn answer_one(&mut self, api: &Api) -> bool {
+        let heard = &self.heard[self.answered..];
+        let answered = answer(api, heard, &mut self.usual, self.started, &mut self.said);
+        self.answered += answered.unwrap_or_default();
+        answered.is_some()
+    }
+
+    /// Answers all lookups, or as many as are written at once; `false` if there may be more.
+    fn answer(&mut self, api: &Api) -> bool {
+        while self.said.bytes.len() <= SAID_BYTES_MAX {
+            if !self.answer_one(api) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// What ends a wait for the next request.
@@ -163,7 +198,7 @@ impl<Stop: Future> Alarm<'_, Stop> {
 }
 
 /// Answers to be written, and room to make one in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Said {
     pub bytes: Vec<u8>,
     pub body: Vec<u8>,
@@ -210,6 +245,7 @@ fn answer(
 
 /// What stood around the key in a lookup that was answered. Most clients send the same again with another key,
 /// and to see that takes less than to take a request apart.
+#[derive(Debug)]
 struct Usual {
     before: Vec<u8>,
     table: String,

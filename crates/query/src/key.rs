@@ -14,7 +14,10 @@ use crate::percent::{self, PercentError};
 const KEYS_TRIED_MAX: usize = 4_096;
 
 /// Room for a number, and for most texts, made at once.
-const KEY_BYTES_USUAL: usize = 32;
+const KEY_BYTES_USUAL: usize = 48;
+
+/// A longer text may be too long for a key, which is found out before anything is looked up.
+const KEY_TEXT_BYTES_USUAL: usize = 1_024;
 
 /// The encodings that a key column's text stands for: mostly one.
 type Ways = SmallVec<[Vec<u8>; 1]>;
@@ -127,7 +130,7 @@ impl RowKey {
         let [name] = schema.key.as_deref().unwrap_or_default() else {
             return Ok(Self::read(segment, schema)?.find(look_up));
         };
-        if segment.len() > KEY_BYTES_USUAL || !is_one_value(segment) {
+        if segment.len() > KEY_TEXT_BYTES_USUAL || !is_one_value(segment) {
             return Ok(Self::read(segment, schema)?.find(look_up));
         }
         let mut found = None;
@@ -327,7 +330,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_found_at_once_is_what_is_found(
-            segment in "[0-9]{1,20}|-?[0-9.]{1,4}|[a-fz%,-]{0,3}|[a-f0-9]{24}|[0-9]{40}|true|null|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+            segment in "[0-9]{1,20}|-?[0-9.]{1,4}|[a-fz%,-]{0,3}|[a-f0-9]{24}|[0-9]{40}|[a-f]{1020,1030}|true|null|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
             kinds in prop::collection::vec(
                 prop::sample::select(vec![ColumnType::Any, ColumnType::Int64, ColumnType::Text, ColumnType::Uuid]), 0..3,
             ),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use row_model::{CutId, Version};
-use table_store::{Cut, Lookup, NameError, TableCut, TableStore};
+use table_store::{Cut, Expected, Lookup, NameError, TableCut, TableStore};
 
 use crate::key::{KeyError, RowKey};
 
@@ -49,6 +49,16 @@ pub fn row(store: &Arc<TableStore>, table: &str, key: &str) -> Result<Found, Loo
         Some(found) => Ok(found),
         None => unreachable!("the versions of a pinned cut are kept"),
     }
+}
+
+/// The key that [`row`] will look up with these names; `None` if it would look up none, or if it is not known before.
+#[must_use]
+pub fn expected(store: &TableStore, table: &str, key: &str) -> Option<Expected> {
+    let cut = store.published();
+    let table = cut.table(table).ok()?;
+    let schema = table.table.schemas().get(table.schema?)?;
+    let first = |key: &[u8]| Some(Expected::new(&table.table, key));
+    RowKey::find_at_once(key, &schema, first).ok()?
 }
 
 /// `None` if the cut's versions have been let go.

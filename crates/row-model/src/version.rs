@@ -36,6 +36,10 @@ pub struct VersionParts<'a> {
 /// Bytes of the allocation that are not stamp, key or row.
 const FIXED_BYTES: usize = 2 * size_of::<usize>() + size_of::<Head>();
 const SAVED_HEAD_BYTES: usize = 8;
+/// What memory brings at a time.
+const LINE_BYTES: usize = 64;
+/// Of a longer row the processor sees by itself what is read next.
+const LINES_MAX: usize = 8;
 
 impl Version {
     /// Builds a version; `scratch` is a reused buffer.
@@ -85,6 +89,13 @@ impl Version {
     pub fn row(&self) -> Option<Row<'_>> {
         let bytes = self.row_bytes();
         (!bytes.is_empty()).then(|| Row::new(bytes))
+    }
+
+    /// Something of each line of memory that it takes, of the first few: who has seen this finds the rest near.
+    #[must_use]
+    pub fn glance(&self) -> u8 {
+        let lines = self.0.slice.iter().step_by(LINE_BYTES);
+        lines.take(LINES_MAX).fold(0, |all, byte| all ^ byte)
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ mod applied;
 mod chunk;
 mod cut;
 mod facts;
+mod foresight;
 mod index;
 mod key_order;
 mod layouts;
@@ -28,6 +29,7 @@ pub use applied::{APPLIED_IDS_MAX, AppliedIds, Heard, SavedBlock, Sighting};
 pub use chunk::{CHUNK_SLOTS, ChunkId};
 pub use cut::{Cut, CutListener, CutName, PinnedCut, ProcessId, Publisher, TableCut, TableStore};
 pub use facts::{Contact, LogId, ReadState, TableFacts, Transactions};
+pub use foresight::{Expected, bring_near};
 pub use index::{
     AddIndexError, DefinitionError, Direction, INDEX_COLUMNS_MAX, INDEXES_MAX, Index,
     IndexDefinition, IndexGone, IndexKind, IndexPlace, IndexReader, KeyRange,

@@ -75,6 +75,17 @@ impl SlotIndex {
         found.map(|(entry, _)| entry.slot)
     }
 
+    /// What tells the first slot of a hash, nearly always that of the key; `None` while somebody changes the shard,
+    /// which is locked as long as this is held.
+    pub fn try_hold(&self, hash: KeyHash) -> Option<impl Fn() -> Option<SlotId>> {
+        let shard = self.map.shards()[hash.shard()].try_read()?;
+        let stored = hash.stored();
+        Some(move || {
+            let first = shard.get(spread(stored), |(entry, _)| entry.hash == stored);
+            first.map(|(entry, _)| entry.slot)
+        })
+    }
+
     pub fn insert(&self, hash: KeyHash, slot: SlotId) {
         let entry = Entry {
             hash: hash.stored(),
@@ -109,6 +120,13 @@ impl SlotIndex {
     pub fn remove(&self, hash: KeyHash, slot: SlotId) {
         let mut shard = self.map.shards()[hash.shard()].write();
         shard.remove_entry(spread(hash.stored()), |(entry, _)| entry.slot == slot);
+    }
+
+    /// All shards, as if somebody changed them, as long as this is held.
+    #[cfg(test)]
+    pub fn hold_all(&self) -> Vec<impl Sized> {
+        let shards = self.map.shards().iter();
+        shards.map(|shard| shard.write()).collect()
     }
 
     /// Bytes of all shards' tables: an entry and a control byte a bucket.

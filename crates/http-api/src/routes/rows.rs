@@ -16,7 +16,7 @@ use query::percent;
 use query::tree::Query;
 use query::url::{self, About};
 use row_model::Version;
-use table_store::{Cut, PinnedCut, TableCut};
+use table_store::{Cut, Expected, PinnedCut, TableCut};
 
 use super::page::{self, within_budget};
 use super::{DataState, answer, no_table, scan};
@@ -103,6 +103,12 @@ pub(crate) fn of_key(
     let key = RowKey::read(key, &schema).ok()?;
     let query = page::bound(state, cut, table, &Query::default()).ok()?;
     Followed::bell(query, Some(&key))
+}
+
+/// What [`write_lookup`] will look up, if it is anything.
+pub(crate) fn expected(state: &ApiState, lookup: &Lookup<'_>) -> Option<Expected> {
+    let name = percent::decode(lookup.table).ok()?;
+    lookup::expected(state.store(), &name, lookup.key)
 }
 
 /// Appends the whole answer to a point lookup, if the row is there, and tells how long that took.

@@ -225,6 +225,51 @@ async fn requests_that_come_together_or_in_pieces_are_answered_in_order() {
     }
 }
 
+/// What has come of several connections is read before any of it is answered.
+#[tokio::test]
+async fn each_of_those_who_ask_together_gets_its_own_answer() {
+    let serving = Serving::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(serving.connect().await);
+    }
+    let paths = [
+        ("orders/rows/7", r#"{"row":{"id":7"#),
+        ("orders/rows/9", r#"{"row":{"id":9"#),
+        ("notes/rows/a%2Cb", r#"{"row":{"title":"a,b""#),
+        ("orders/rows/8", r#"{"type""#),
+        ("order/rows/7", r#"{"type""#),
+        ("orders/rows/x", r#"{"type""#),
+    ];
+    for round in 0..40 {
+        // Whoever asks for what is not there is hyper's from then on.
+        let asked = |at: usize| {
+            let paths = &paths[..if at % 5 == 0 { paths.len() } else { 3 }];
+            paths[(at + round / 4 * (at % 7)) % paths.len()]
+        };
+        for (at, client) in clients.iter_mut().enumerate() {
+            let (path, _) = asked(at);
+            let times = 1 + (at + round) % 2;
+            let request = format!("GET /v1/tables/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            client.say(&request.repeat(times)).await;
+        }
+        // Who goes leaves a question behind.
+        for at in [round % clients.len(), 3] {
+            clients[at] = serving.connect().await;
+        }
+        for (at, client) in clients.iter_mut().enumerate() {
+            if [round % 50, 3].contains(&at) {
+                continue;
+            }
+            let (_, wanted) = asked(at);
+            for _ in 0..=(at + round) % 2 {
+                let (_, body) = client.answer().await;
+                assert!(body.starts_with(wanted), "{at} in {round}: {body}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_could_mean_something_is_not_passed_over() {
     let serving = Serving::start().await;
