@@ -244,7 +244,7 @@ async fn each_of_those_who_ask_together_gets_its_own_answer() {
     for round in 0..40 {
         // Whoever asks for what is not there is hyper's from then on.
         let asked = |at: usize| {
-            let paths = &paths[..if at % 5 == 0 { paths.len() } else { 3 }];
+            let paths = &paths[..if at.is_multiple_of(5) { paths.len() } else { 3 }];
             paths[(at + round / 4 * (at % 7)) % paths.len()]
         };
         for (at, client) in clients.iter_mut().enumerate() {
