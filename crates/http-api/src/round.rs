@@ -16,6 +16,9 @@ use table_store::{Expected, bring_near};
 use crate::Api;
 use crate::quick::Part;
 
+/// The rows of so many, with all that leads there, stay near until they are answered.
+const NEAR_AT_ONCE: usize = 256;
+
 /// Where a connection leaves its part while it waits.
 pub(crate) type Seat = Arc<Mutex<Part>>;
 
@@ -33,7 +36,9 @@ impl Round {
         after_the_others().await;
         // Empty, if another has answered for all.
         let all = take(&mut *self.waiting.lock());
-        answer(&all, api);
+        for some in all.chunks(NEAR_AT_ONCE) {
+            answer(some, api);
+        }
         swap(part, &mut seat.lock());
     }
 }
