@@ -32,8 +32,8 @@ use crate::url;
 use binder::Binder;
 use scope::{BoundLink, Scope};
 
-/// Relations inside each other.
-pub const EMBED_DEPTH_MAX: usize = 3;
+/// Relations inside each other, in any spelling: each is a call inside another.
+pub const EMBED_DEPTH_MAX: usize = 8;
 
 /// A query that can be run on its table.
 #[derive(Debug)]

@@ -73,6 +73,31 @@ pub fn each_value(
     Ok(())
 }
 
+/// The same for what a column's values are compared with: for integers that may be any number.
+///
+/// # Errors
+/// If `text` stands for nothing that they can be compared with.
+pub fn each_operand(
+    kind: ColumnType,
+    text: &str,
+    mut each: impl FnMut(Value<'_>),
+) -> Result<(), LiteralError> {
+    let is_number = || Decimal::parse(text).is_ok();
+    if is_integer(kind) && integer(text).is_none() && is_number() {
+        each(Value::Number(text));
+        return Ok(());
+    }
+    each_value(kind, text, each)
+}
+
+/// Types whose values have no fractions.
+pub(crate) fn is_integer(kind: ColumnType) -> bool {
+    matches!(
+        kind,
+        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64
+    )
+}
+
 /// A value of a type that spells each value in one way only.
 fn one_value(kind: ColumnType, text: &str) -> Option<Value<'_>> {
     match kind {
@@ -81,9 +106,7 @@ fn one_value(kind: ColumnType, text: &str) -> Option<Value<'_>> {
             "false" => Some(Value::Bool(false)),
             _ => None,
         },
-        ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 => {
-            integer(text)
-        }
+        kind if is_integer(kind) => integer(text),
         ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal => number(text),
         ColumnType::Date => calendar::read_date(text).map(Value::Date),
         ColumnType::Time => calendar::read_clock(text).map(Value::Clock),
@@ -227,6 +250,23 @@ mod tests {
             writeln!(out, "{text} -> {line}").unwrap();
         }
         expected.assert_eq(&out);
+    }
+
+    #[test]
+    fn integers_are_compared_with_any_number() {
+        let read = |text| {
+            let mut values = Vec::new();
+            let read = each_operand(ColumnType::Int64, text, |value| {
+                values.push(format!("{value:?}"));
+            });
+            read.map(|()| values.join(" | "))
+        };
+        assert_eq!(read("7").unwrap(), "Int(7)");
+        assert_eq!(read("7.5").unwrap(), "Number(\"7.5\")");
+        assert_eq!(read("1e3").unwrap(), "Number(\"1e3\")");
+        for text in ["NaN", "Infinity", "", "x", "1e"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod select;
 mod tests;
 
 pub use error::ReadError;
-pub use respell::{NoOperator, respell};
+pub use respell::respell;
 
 use crate::tree::{Place, Query};
 use assemble::{Filtered, Level, Levels};

@@ -195,7 +195,7 @@ fn ways(condition: &Condition, name: &str, kind: ColumnType) -> Option<Vec<Vec<u
         if !is_modest(text) {
             return None;
         }
-        let read = literal::each_value(kind, text, |value| match value {
+        let read = literal::each_operand(kind, text, |value| match value {
             // Null is equal to nothing.
             Value::Null => {}
             // Equal to others that are spelled otherwise.

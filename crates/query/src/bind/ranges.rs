@@ -64,7 +64,7 @@ fn wanted(test: &Test, table: &TableCut) -> Option<Wanted> {
     }
     let keys = |text: &str| {
         let (mut keys, mut certain) = (Vec::new(), is_modest(text));
-        let read = literal::each_value(kind, text, |value| match value {
+        let read = literal::each_operand(kind, text, |value| match value {
             Value::Null => {}
             Value::Json(_) => certain = false,
             value => keys.push(key_of(value)),

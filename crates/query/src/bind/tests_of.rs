@@ -178,21 +178,16 @@ impl TestOfKind<'_> {
         number: Option<usize>,
         readings: &mut Vec<Constant>,
     ) -> Result<(), BindError> {
-        let numeric = matches!(
-            self.kind,
-            ColumnType::Int16
-                | ColumnType::Int32
-                | ColumnType::Int64
-                | ColumnType::UInt64
-                | ColumnType::Float32
-                | ColumnType::Float64
-                | ColumnType::Decimal
-        );
+        let numeric = literal::is_integer(self.kind)
+            || matches!(
+                self.kind,
+                ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal
+            );
         if numeric && !is_modest(text) {
             return Err(self.bad_literal("a number of at most 1000 digits, below 1e1000", number));
         }
         let start = readings.len();
-        let read = literal::each_value(self.kind, text, |value| {
+        let read = literal::each_operand(self.kind, text, |value| {
             // The text `null` is a text here: what is null is asked with `is.null`.
             let constant = Constant::of(value);
             readings.extend(constant.filter(|constant| !readings[start..].contains(constant)));

@@ -28,7 +28,7 @@ fn readings(test: &Test, text: &str) -> Vec<Cell> {
         known.map_or(Cell::Null, |known| known.cell)
     };
     match (column, step) {
-        ("id", _) => vec![Cell::Number(text.parse::<i128>().unwrap() * 1_000_000)],
+        ("id", _) => vec![Cell::Number((text.parse::<f64>().unwrap() * 1e6) as i128)],
         ("doc", Some("k")) => vec![cell(text)],
         ("doc", Some(_)) => vec![number(text).map_or(cell(text), Cell::Number)],
         // Without a type a text is itself, and what else it can be read as.

@@ -317,7 +317,10 @@ pub(crate) fn path(column: &str) -> ColumnPath {
 /// A literal for this column.
 fn any_literal(column: &'static str) -> BoxedStrategy<String> {
     let texts: Vec<String> = match column {
-        "id" => (0..20).map(|id| id.to_string()).collect(),
+        "id" => {
+            let others = ["7.5", "7.0", "1e1", "-0.5"].map(str::to_owned);
+            (0..20).map(|id| id.to_string()).chain(others).collect()
+        }
         "doc>k" => vec!["a".to_owned(), "ab".to_owned(), "7".to_owned()],
         "doc>n" => vec!["7".to_owned(), "2.0".to_owned(), "a".to_owned()],
         column => pool(column)

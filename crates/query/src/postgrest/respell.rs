@@ -10,25 +10,18 @@ use row_model::ColumnType;
 use table_store::TableCut;
 
 use super::array::{self, Element};
+use crate::bind::BindError;
 use crate::cast::postgres_truth;
+use crate::literal::{each_value, is_integer};
 use crate::relation::World;
-use crate::tree::{
-    Condition, Embed, Operand, Operator, Place, Query, Selected, SelectedWhat, Test,
-};
-
-/// The operator asks what values of the type have no answer to, though those of others here have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoOperator {
-    pub operator: &'static str,
-    pub kind: &'static str,
-    pub at: Place,
-}
+use crate::tree::{Condition, Embed, Operand, Operator, Query, Selected, SelectedWhat, Test};
 
 /// Respells the literals of a query on a table, and lets go of columns that are selected twice.
 ///
 /// # Errors
-/// If containment is asked of a column that is neither an array nor JSON.
-pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result<(), NoOperator> {
+/// At what has an answer in the rest of the API only: containment in a column that is neither an array nor JSON, and an
+/// integer compared with a fraction.
+pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result<(), BindError> {
     for condition in &mut query.filter {
         respell_condition(condition, table, world)?;
     }
@@ -67,7 +60,7 @@ fn respell_condition(
     condition: &mut Condition,
     table: &TableCut,
     world: &World<'_>,
-) -> Result<(), NoOperator> {
+) -> Result<(), BindError> {
     match condition {
         Condition::All(parts) | Condition::Any(parts) => parts
             .iter_mut()
@@ -90,16 +83,22 @@ fn respell_condition(
                 return Ok(());
             };
             if is_containment(test.operator) && is_scalar(kind) {
-                return Err(NoOperator {
+                return Err(BindError::Operator {
                     operator: test.operator.spelling(),
+                    column: test.column.column.clone(),
                     kind: kind.name(),
                     at: test.at.clone(),
+                    instead: "Ask it of an array or of JSON.",
                 });
             }
-            if let Some(either) = respell_test(test, kind) {
-                *condition = either;
+            match respell_test(test, kind) {
+                Some(either) => {
+                    *condition = either;
+                    Ok(())
+                }
+                None if is_integer(kind) && !asks_of_text(test.operator) => integers(test, kind),
+                None => Ok(()),
             }
-            Ok(())
         }
     }
 }
@@ -121,6 +120,13 @@ fn is_containment(operator: Operator) -> bool {
     )
 }
 
+fn asks_of_text(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Like | Operator::Ilike | Operator::Match | Operator::Imatch
+    )
+}
+
 fn is_scalar(kind: ColumnType) -> bool {
     !matches!(
         kind,
@@ -135,10 +141,7 @@ fn is_scalar(kind: ColumnType) -> bool {
 
 /// Respells a test in its place, or says what stands for it if its literal can be read in two ways.
 fn respell_test(test: &mut Test, kind: ColumnType) -> Option<Condition> {
-    let is_text_operator = matches!(
-        test.operator,
-        Operator::Like | Operator::Ilike | Operator::Match | Operator::Imatch
-    );
+    let asks_of_text = asks_of_text(test.operator);
     match &mut test.operand {
         Operand::One(text) if kind == ColumnType::Array => {
             let elements = array::read(text)?;
@@ -156,7 +159,7 @@ fn respell_test(test: &mut Test, kind: ColumnType) -> Option<Condition> {
                 _ => Condition::Any(both),
             })
         }
-        Operand::One(text) if !is_text_operator => {
+        Operand::One(text) if !asks_of_text => {
             *text = respelled(text, kind);
             None
         }
@@ -168,6 +171,25 @@ fn respell_test(test: &mut Test, kind: ColumnType) -> Option<Condition> {
         }
         _ => None,
     }
+}
+
+/// Every value must be an integer.
+fn integers(test: &Test, kind: ColumnType) -> Result<(), BindError> {
+    let texts = match &test.operand {
+        Operand::One(text) => std::slice::from_ref(text),
+        Operand::List(texts) => texts,
+        _ => return Ok(()),
+    };
+    for (at, text) in texts.iter().enumerate() {
+        each_value(kind, text, |_| {}).map_err(|error| BindError::Literal {
+            column: test.column.column.clone(),
+            kind: kind.name(),
+            expected: error.expected,
+            number: matches!(test.operand, Operand::List(_)).then_some(at + 1),
+            at: test.at.clone(),
+        })?;
+    }
+    Ok(())
 }
 
 /// An array as JSON; its elements as what they look like, or all as texts.

@@ -162,7 +162,7 @@ fn any_condition(joined: Joined) -> impl Strategy<Value = String> {
     let (texts, numbers) = (joined.texts.to_vec(), joined.numbers.to_vec());
     let comparison = || select(vec!["=", "<>", "<", "<=", ">", ">="]);
     let literal = || select(vec!["'a'", "'b'", "'ab'", "''", "null"]);
-    let digit = || select(vec!["-1", "0", "1", "2", "+3", "null"]);
+    let digit = || select(vec!["-1", "0", "1", "1.0", "1.5", "2", "+3", "null"]);
     let leaf = prop_oneof![
         (select(texts.clone()), comparison(), literal())
             .prop_map(|(a, op, b)| format!("{a} {op} {b}")),

@@ -229,7 +229,6 @@ fn comparisons_and_their_groups() {
               from orders
               select id
               where status eq "paid", any(total gte "100", total lt "-5.5"), not id neq "7"
-                unfit: column 'total' is of type int64: expected an integer, in the value of 'sql' at character 75
 
             select id from orders where 5 < total and status in ('a', 'b''c') and total not between 1 and 2
               from orders
@@ -364,7 +363,6 @@ fn parameters_stand_for_values() {
               select id
               where status eq "a'b", total gt "1.5", paid eq "true", not customer_id is not null
               limit Some(10) offset 0
-                unfit: column 'total' is of type int64: expected an integer, in the value of 'sql' at character 53
 
             select id from orders where id = any($1) and status <> all($2) [[1,2],["a",null]]
               from orders
@@ -574,7 +572,6 @@ fn groups_have_hidden_columns_where_they_need_them() {
               select status as count(*) hiding count(*) as count(*) , count(total) as count(total)
               grouped
               having count(*)  gt "1.5", count(total) gt "0"
-                unfit: column 'count(*) ' is of type int64: expected an integer, in the value of 'sql' at character 75
 
             select doc->>'k' as k, count(*) from orders group by k having doc->>'k' = 'a'
               from orders

@@ -177,9 +177,9 @@ impl Request {
             ..world
         };
         let mut query = self.query.clone();
-        postgrest::respell(&mut query, table, &world)
-            .map_err(|refused| unfit::no_such_operator(&refused))?;
-        bind::bind(&query, table, &world).map_err(|refused| {
+        let respelled = postgrest::respell(&mut query, table, &world);
+        let bound = respelled.and_then(|()| bind::bind(&query, table, &world));
+        bound.map_err(|refused| {
             let missing = refused.missing_table();
             match missing.and_then(|name| Some((name, state.starting(name)?))) {
                 Some((missing, progress)) => starting(missing, progress),

@@ -5,7 +5,7 @@ use query::bind::{BindError, Unrelated};
 use query::cast::type_name;
 use query::group::GroupError;
 use query::list::{CastError, ListError};
-use query::postgrest::{NoOperator, ReadError};
+use query::postgrest::ReadError;
 use query::relation::{Candidate, Cardinality, RelationError};
 use query::tree::{Condition, Operand, Operator, Place, Query, Selected, SelectedWhat, Test};
 use row_model::ColumnType;
@@ -126,13 +126,6 @@ pub(super) fn unfit(error: &BindError, query: &Query, table: &str, schema: &str)
         BindError::RelationColumns { .. } => Refusal::new(400, "42703", error.to_string()),
     };
     refusal.place(place(error))
-}
-
-/// Containment is asked of values that contain nothing.
-pub(super) fn no_such_operator(error: &NoOperator) -> Refusal {
-    Refusal::new(404, "42883", no_operator(error.operator, error.kind))
-        .hint(CAST_HINT)
-        .place(Some(&error.at))
 }
 
 fn place(error: &BindError) -> Option<&Place> {

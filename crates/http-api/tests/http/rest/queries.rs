@@ -12,6 +12,8 @@ async fn embedded_relations() {
             "projects?select=name,client:clients(clientId:id,name)&order=id",
             "projects?id=in.(5)&select=id,tasks(id)",
             "clients?id=eq.1&select=id,projects(id,tasks(id))",
+            "tasks?id=eq.8&select=projects(clients(projects(tasks(projects(clients(projects(id)))))))",
+            "tasks?id=eq.8&select=projects(clients(projects(tasks(projects(clients(projects(clients(projects(id)))))))))",
             "tasks?select=id,users(id)&order=id&users.order=id",
             "users?select=id,tasks(id)&order=id",
             "projects?select=id,...clients(client_name:name)&order=id",
@@ -27,6 +29,10 @@ async fn embedded_relations() {
                 200 [{"id":5,"tasks":[]}]
             clients?id=eq.1&select=id,projects(id,tasks(id))
                 200 [{"id":1,"projects":[{"id":1,"tasks":[{"id":1},{"id":2}]},{"id":2,"tasks":[{"id":3},{"id":4}]}]}]
+            tasks?id=eq.8&select=projects(clients(projects(tasks(projects(clients(projects(id)))))))
+                200 [{"projects":{"clients":{"projects":[{"tasks":[{"projects":{"clients":{"projects":[{"id":3},{"id":4}]}}},{"projects":{"clients":{"projects":[{"id":3},{"id":4}]}}}]},{"tasks":[{"projects":{"clients":{"projects":[{"id":3},{"id":4}]}}},{"projects":{"clients":{"projects":[{"id":3},{"id":4}]}}}]}]}}}]
+            tasks?id=eq.8&select=projects(clients(projects(tasks(projects(clients(projects(clients(projects(id)))))))))
+                400 {"code":"PGRST100","details":"unexpected \"(\" expecting letter, digit, \"-\" or \"!\" relations are nested too deeply","hint":null,"message":"\"failed to parse select parameter (projects(clients(projects(tasks(projects(clients(projects(clients(projects(id))))))))))\" (line 1, column 75)"}
             tasks?select=id,users(id)&order=id&users.order=id
                 200 [{"id":1,"users":[{"id":1},{"id":3}]},{"id":2,"users":[{"id":1}]},{"id":3,"users":[{"id":1}]},{"id":4,"users":[{"id":1}]},{"id":5,"users":[{"id":2},{"id":3}]},{"id":6,"users":[{"id":2}]},{"id":7,"users":[{"id":2}]},{"id":8,"users":[]}]
             users?select=id,tasks(id)&order=id
@@ -229,6 +235,8 @@ async fn conditions_that_cannot_be() {
         &[
             "projects?select=id&name=fts.x",
             "projects?select=id&id=eq.abc",
+            "projects?select=id&id=gt.1.5",
+            "projects?select=id&id=in.(1,2.0)",
             "projects?select=id&id=in.(1,b)",
             "projects?select=id&or=(id.in.(1,2),id.in.(3,c))",
             "projects?select=id&id=eq(any).{1,2,x}",
@@ -250,6 +258,10 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"PGRST127","details":"Rowtide has no full-text search","hint":null,"message":"Feature not implemented"}
             projects?select=id&id=eq.abc
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"abc\""}
+            projects?select=id&id=gt.1.5
+                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"1.5\""}
+            projects?select=id&id=in.(1,2.0)
+                400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"2.0\""}
             projects?select=id&id=in.(1,b)
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"b\""}
             projects?select=id&or=(id.in.(1,2),id.in.(3,c))
