@@ -31,7 +31,7 @@ pub(crate) use floor::{
     nothing_waited_for, starting_tables, too_many_waits,
 };
 pub(crate) use missed::{Missed, not_yet_applied, too_stale, unfit_floor};
-pub(crate) use unfit::{too_costly, unfit, unknown_column, unknown_filter};
+pub(crate) use unfit::{FEWER_RELATED_HINT, too_costly, unfit, unknown_column, unknown_filter};
 
 use crate::candidates;
 use crate::operator::OperatorError;

@@ -53,7 +53,10 @@ pub fn rows(
 
 impl Fetched {
     /// Appends the row of each key, or null, with commas between them.
-    pub fn write(&self, writer: &mut RowWriter<'_>, out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// If they are too much with all that stands inside them.
+    pub fn write(&self, writer: &mut RowWriter<'_>, out: &mut Vec<u8>) -> Result<(), ListError> {
         for (number, row) in self.rows.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
@@ -63,6 +66,7 @@ impl Fetched {
                 None => out.extend_from_slice(b"null"),
             }
         }
+        writer.checked(out)
     }
 
     /// Whether there is a row of the key of this number.

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use row_model::{ColumnType, Value};
 
-use crate::bind::{BoundQuery, Field, FieldWhat};
+use crate::bind::{BoundEmbed, BoundQuery, Field, FieldWhat};
 use crate::embed::{Node, Related};
 use crate::json::{RowShape, RowShapes, write_text, write_value};
+use crate::list::{ANSWER_BYTES_MAX, ListError};
 use crate::run::{Reader, View};
 
 /// Integers beyond this are not whole numbers to a reader that has only doubles.
@@ -121,6 +122,14 @@ impl<'a> RowWriter<'a> {
             Format::Arrays => self.write_array(number, node, out),
             Format::Csv => self.write_line(node, out),
         }
+    }
+
+    /// Whether all that stands inside the rows of an answer has been written.
+    ///
+    /// # Errors
+    /// If it was too much.
+    pub(crate) fn checked(&self, out: &[u8]) -> Result<(), ListError> {
+        check_size(&self.level.query.embeds, out)
     }
 
     /// Takes the list of what was never sent, an array, if there is any.
@@ -259,6 +268,9 @@ impl Level<'_> {
         }
         out.push(b'[');
         for (at, node) in related.rows.iter().enumerate() {
+            if is_too_much(out) {
+                break;
+            }
             if at > 0 {
                 out.push(b',');
             }
@@ -271,6 +283,9 @@ impl Level<'_> {
     fn write_spread(&mut self, related: &Related, field: usize, style: Style, out: &mut Vec<u8>) {
         out.push(b'[');
         for (at, node) in related.rows.iter().enumerate() {
+            if is_too_much(out) {
+                break;
+            }
             if at > 0 {
                 out.push(b',');
             }
@@ -284,6 +299,21 @@ impl Level<'_> {
         }
         out.push(b']');
     }
+}
+
+/// No more related rows are written then: the answer is none.
+fn is_too_much(out: &[u8]) -> bool {
+    out.len() > ANSWER_BYTES_MAX
+}
+
+fn check_size(embeds: &[BoundEmbed], out: &[u8]) -> Result<(), ListError> {
+    if is_too_much(out) && !embeds.is_empty() {
+        return Err(ListError::TooMuch {
+            what: "bytes, with the rows inside its rows",
+            max: ANSWER_BYTES_MAX,
+        });
+    }
+    Ok(())
 }
 
 /// Appends `,"name":["label",…]` if there are any.
@@ -418,7 +448,8 @@ mod tests {
             out.push(b',');
         }
         let before = out.len();
-        page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
+        page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out)
+            .unwrap();
         if out.len() == before && format == Format::Arrays {
             out.pop();
         }

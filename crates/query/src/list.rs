@@ -27,6 +27,10 @@ pub const LIMIT_MAX: usize = 10_000;
 /// Rows stop here, whatever the limit. A single row that is larger is a page of its own.
 pub const PAGE_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of an answer whose rows have others inside them. Few rows that lead to each other are shown as often as there
+/// are ways to them.
+pub const ANSWER_BYTES_MAX: usize = 16 << 20;
+
 /// Rows of an answer with all that stands inside them.
 pub const NODES_MAX: usize = 500_000;
 
@@ -85,7 +89,7 @@ pub enum ListError {
     #[error("the time was up after {examined} rows of '{table}'")]
     TooLate { table: String, examined: u64 },
     /// More groups, or related rows, than an answer may be made of.
-    #[error("it has more than {max} {what}")]
+    #[error("its answer has more than {max} {what}")]
     TooMuch { what: &'static str, max: usize },
     /// Rows cannot be grouped.
     #[error("{0}")]
@@ -230,13 +234,16 @@ impl Page {
     }
 
     /// Appends the rows as long as they stay below `bytes_max`; JSON's are separated by `separator`.
+    ///
+    /// # Errors
+    /// If already the first is too much with all that stands inside it.
     pub fn render(
         &self,
         writer: &mut RowWriter<'_>,
         separator: &[u8],
         bytes_max: usize,
         out: &mut Vec<u8>,
-    ) -> Rendered {
+    ) -> Result<Rendered, ListError> {
         let start = out.len();
         let mut count = 0;
         for node in &self.rows {
@@ -252,13 +259,14 @@ impl Page {
             }
             count += 1;
         }
+        writer.checked(out)?;
         let truncated = count < self.rows.len();
         let last = self.rows[..count].last().filter(|_| truncated || self.more);
-        Rendered {
+        Ok(Rendered {
             count,
             next: last.map(|last| self.binding.after(last.row.place())),
             truncated,
-        }
+        })
     }
 }
 

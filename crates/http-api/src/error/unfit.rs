@@ -10,6 +10,9 @@ use table_store::TableCut;
 use crate::problem::ApiError;
 use crate::{candidates, params};
 
+/// What helps where too many rows stand inside others.
+pub(crate) const FEWER_RELATED_HINT: &str = "Ask for fewer related rows: give the relations a limit, or leave out those that lead back to where they came from.";
+
 /// A name that is neither a parameter nor a column, where both may stand.
 pub(crate) fn unknown_filter(table: &TableCut, name: &str, columns: &[&str]) -> ApiError {
     let table_name = &table.table.identity().name;
@@ -142,7 +145,9 @@ pub(crate) fn too_costly(query: &BoundQuery, error: &ListError) -> ApiError {
         return ungrouped(name, error);
     }
     let wished = query.wished_index();
-    let how = if wished.is_empty() {
+    let how = if let ListError::TooMuch { .. } = error {
+        FEWER_RELATED_HINT.to_owned()
+    } else if wished.is_empty() {
         "Ask for less: name the key, or filter by a column that an index could have.".to_owned()
     } else {
         format!(

@@ -92,7 +92,8 @@ fn find(
         body.extend_from_slice(b",\"rows\":[");
         let shapes = state.api.shapes();
         let mut writer = RowWriter::new(&get.query, Format::Objects, asked.int64_as_text, shapes);
-        rows.write(&mut writer, &mut body);
+        rows.write(&mut writer, &mut body)
+            .map_err(|refused| error::too_costly(&get.query, &refused).at(fresh.clone()))?;
         body.extend_from_slice(b"]}");
         if body.len() > BATCH_BYTES_MAX {
             return Err(error::batch_too_large(BATCH_BYTES_MAX).at(fresh));

@@ -86,14 +86,16 @@ fn find(
         .map_err(|refused| refused.at(fresh.clone()))?;
     timing.found();
     let mut body = Vec::new();
-    let written = asked.write(
-        &state.api,
-        &page,
-        media,
-        PAGE_BYTES_MAX,
-        Some(&fresh),
-        &mut body,
-    );
+    let written = asked
+        .write(
+            &state.api,
+            &page,
+            media,
+            PAGE_BYTES_MAX,
+            Some(&fresh),
+            &mut body,
+        )
+        .map_err(|refused| refused.at(fresh.clone()))?;
     // What is rendered needs neither the cut's versions nor the rows any more.
     drop(page);
     let response = respond::of_type(media.content_type(), body, &fresh, &timing);

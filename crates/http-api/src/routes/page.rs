@@ -103,7 +103,7 @@ impl PageAsked {
         bytes_max: usize,
         fresh: Option<&Fresh>,
         body: &mut Vec<u8>,
-    ) -> Written {
+    ) -> Result<Written, ApiError> {
         let shapes = state.shapes();
         let mut writer = RowWriter::new(&self.query, self.format, self.int64_as_text, shapes);
         let names_columns = media == Media::NdJson || self.format == Format::Arrays;
@@ -120,7 +120,9 @@ impl PageAsked {
             Media::Csv => (b"", b""),
         };
         body.extend_from_slice(before);
-        let rendered = page.render(&mut writer, separator, bytes_max, body);
+        let rendered = page
+            .render(&mut writer, separator, bytes_max, body)
+            .map_err(|refused| error::too_costly(&self.query, &refused))?;
         if rendered.truncated {
             Event::AnswerTruncated {
                 table: &self.query.table().table.identity().name,
@@ -132,7 +134,7 @@ impl PageAsked {
                 // It has no other place to say that there is more than a header.
                 let next = rendered.next.as_deref().unwrap_or_default();
                 let tag = fresh.map(|_| Tag::of(&[b"csv", body, next.as_bytes()]));
-                return Written { rendered, tag };
+                return Ok(Written { rendered, tag });
             }
             Media::Json => body.push(b']'),
             Media::NdJson if rendered.count > 0 => body.push(b'\n'),
@@ -156,7 +158,7 @@ impl PageAsked {
         if media == Media::NdJson {
             body.push(b'\n');
         }
-        Written { rendered, tag }
+        Ok(Written { rendered, tag })
     }
 
     /// Appends what stands after the rows, beginning with a comma.

@@ -108,8 +108,10 @@ fn find(
     let Asked::Several(named) = asked else {
         let mut tag = None;
         for (asked, page) in answers {
-            let fresh = Some(&fresh);
-            let written = asked.write(&state.api, page, media, PAGE_BYTES_MAX, fresh, &mut body);
+            let told = Some(&fresh);
+            let written = asked
+                .write(&state.api, page, media, PAGE_BYTES_MAX, told, &mut body)
+                .map_err(|refused| refused.at(fresh.clone()))?;
             tag = written.tag;
         }
         let response = respond::of_type(media.content_type(), body, &fresh, &timing);
@@ -124,7 +126,9 @@ fn find(
         body.push(b':');
         // Together they take no more than one may.
         let bytes_max = PAGE_BYTES_MAX.saturating_sub(body.len());
-        asked.write(&state.api, page, Media::Json, bytes_max, None, &mut body);
+        asked
+            .write(&state.api, page, Media::Json, bytes_max, None, &mut body)
+            .map_err(|refused| refused.at(fresh.clone()))?;
     }
     body.push(b'}');
     Ok(respond::open(body, &fresh, &timing))

@@ -220,7 +220,9 @@ fn shown_at(
     let mut body = Vec::with_capacity(ROW_BYTES_USUAL);
     body.extend_from_slice(b"{\"row\":");
     let mut writer = RowWriter::new(&query, Format::Objects, int64_as_text, api.shapes());
-    found.write(&mut writer, &mut body);
+    found
+        .write(&mut writer, &mut body)
+        .map_err(|refused| error::too_costly(&query, &refused).at(fresh.clone()))?;
     Ok(respond::open(body, &fresh, &timing))
 }
 

@@ -10,7 +10,7 @@ use http::Uri;
 use query::bind::BoundQuery;
 use query::format::{Format, RowWriter};
 use query::fresh::Fresh;
-use query::list::{self, LIMIT_MAX, PAGE_BYTES_MAX, Page, PageRequest};
+use query::list::{self, LIMIT_MAX, ListError, PAGE_BYTES_MAX, Page, PageRequest};
 use query::sql::{self, Parameter};
 use table_store::Cut;
 use telemetry::Event;
@@ -134,22 +134,23 @@ fn find(
     let page = within_budget(&state.limits, &timing, |budget| {
         list::page(&cut, &bound.query, &request, budget)
     });
-    let page =
-        page.map_err(|refused| error::too_costly(&bound.query, &refused).at(bound.fresh.clone()))?;
+    let refused =
+        |refused: ListError| error::too_costly(&bound.query, &refused).at(bound.fresh.clone());
+    let page = page.map_err(refused)?;
     timing.found();
-    let body = render(&state.api, &bound, &page);
+    let body = render(&state.api, &bound, &page).map_err(refused)?;
     Ok(respond::open(body, &bound.fresh, &timing))
 }
 
 /// The answer up to how fresh it is: an object that is still open.
-fn render(state: &ApiState, bound: &Bound, page: &Page) -> Vec<u8> {
+fn render(state: &ApiState, bound: &Bound, page: &Page) -> Result<Vec<u8>, ListError> {
     let mut writer = RowWriter::new(&bound.query, Format::Arrays, false, state.shapes());
     let mut body = b"{\"columns\":".to_vec();
     writer.write_header(&mut body);
     body.extend_from_slice(b",\"types\":");
     respond::write_json(&sql::types(&bound.query), &mut body);
     body.extend_from_slice(b",\"rows\":[");
-    let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut body);
+    let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut body)?;
     body.push(b']');
     if let Some(unavailable) = writer.take_unavailable() {
         body.extend_from_slice(b",\"unavailable\":");
@@ -175,5 +176,5 @@ fn render(state: &ApiState, bound: &Bound, page: &Page) -> Vec<u8> {
     // The tail is an object of its own; its opening brace gives its place to the comma.
     body[brace] = b',';
     body.pop();
-    body
+    Ok(body)
 }

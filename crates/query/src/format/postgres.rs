@@ -11,11 +11,12 @@ use serde::Deserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::{check_size, is_too_much};
 use crate::bind::{BoundQuery, Field, FieldWhat};
 use crate::embed::{Node, Related};
 use crate::json::postgres::{Spelling, spell, write_value};
 use crate::json::write_text;
-use crate::list::Page;
+use crate::list::{ListError, Page};
 use crate::run::{Reader, View};
 
 /// Objects inside each other that nulls are looked for in.
@@ -71,7 +72,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends rows of a page as long as they stay below `bytes_max`, and says how many. The first is always written.
-    pub fn write(&mut self, page: &Page, bytes_max: usize, out: &mut Vec<u8>) -> usize {
+    ///
+    /// # Errors
+    /// If already that is too much with all that stands inside it.
+    pub fn write(
+        &mut self,
+        page: &Page,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, ListError> {
         let start = out.len();
         for (count, node) in page.rows.iter().enumerate() {
             let before = out.len();
@@ -87,10 +96,11 @@ impl<'a> Writer<'a> {
             }
             if count > 0 && out.len() - start > bytes_max {
                 out.truncate(before);
-                return count;
+                return Ok(count);
             }
+            check_size(&self.level.query.embeds, out)?;
         }
-        page.rows.len()
+        Ok(page.rows.len())
     }
 
     /// Columns of which some value was never sent.
@@ -216,6 +226,9 @@ impl<'a> Pen<'_, 'a> {
     ) {
         out.push(b'[');
         for (at, node) in related.rows.iter().enumerate() {
+            if is_too_much(out) {
+                break;
+            }
             if at > 0 {
                 out.push(b',');
             }

@@ -442,7 +442,9 @@ pub(crate) fn asked(
         total = total.or(page.total);
         let mut writer = RowWriter::new(&bound, Format::Arrays, false, shop.shapes());
         let mut out = b"[".to_vec();
-        let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
+        let rendered = page
+            .render(&mut writer, b",", PAGE_BYTES_MAX, &mut out)
+            .unwrap();
         out.push(b']');
         let rows: Vec<[i64; 1]> = serde_json::from_slice(&out).unwrap();
         assert!(rows.len() <= limit);

@@ -11,12 +11,13 @@ use random::{any_condition, any_query, any_rows, column};
 use serde_json::Value as Json;
 use table_store::IndexKind;
 
-use super::{Page, PageRequest, Window, page, page_by};
+use super::{ANSWER_BYTES_MAX, PAGE_BYTES_MAX, Page, PageRequest, Window, page, page_by};
 use crate::bind::{self, BoundQuery};
 use crate::fixture::UNBOUND;
 use crate::fixture::site::{
     CUSTOMERS, ITEMS, LABELLED, LABELS, ORDERS, PROFILES, Plain, SHAPES, Site, relations,
 };
+use crate::format::postgres::{Form, Writer};
 use crate::format::{Format, RowWriter};
 use crate::relation::World;
 use crate::run::{Run, Way};
@@ -100,7 +101,8 @@ fn with_bound<T>(
 fn written(site: &Site, bound: &BoundQuery, page: &Page) -> Json {
     let mut writer = RowWriter::new(bound, Format::Objects, false, &site.shapes);
     let mut out = b"[".to_vec();
-    page.render(&mut writer, b",", usize::MAX, &mut out);
+    page.render(&mut writer, b",", usize::MAX, &mut out)
+        .unwrap();
     out.push(b']');
     let text = String::from_utf8(out).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -121,6 +123,40 @@ fn copied(orders: &[Vec<Plain>], copy: i64) -> impl Iterator<Item = Vec<Plain>> 
         };
         order
     })
+}
+
+/// A thousand orders of one customer, who is asked for with each of them.
+#[test]
+fn rows_that_lead_to_each_other_are_no_endless_answer() {
+    let mut rows = SHAPES.each_ref().map(|_| Vec::new());
+    rows[CUSTOMERS] = vec![vec![Plain::Int(1), Plain::Null, Plain::Null]];
+    let order = |id| vec![Plain::Int(id), Plain::Int(1), Plain::Null, Plain::Null];
+    rows[ORDERS] = (0..1_000).map(order).collect();
+    let site = Site::new(&rows, INDEXES);
+    let too_much = |select| {
+        let query = crate::postgrest::read([("select", select)]).unwrap();
+        with_bound(&site, &query, CUSTOMERS, |cut, bound| {
+            let found = page(cut, bound, &ALL, UNBOUND).unwrap();
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let mut writer = RowWriter::new(bound, Format::Objects, false, &site.shapes);
+            let rendered = found.render(&mut writer, b",", PAGE_BYTES_MAX, &mut one);
+            let written =
+                Writer::new(bound, Form::WithoutNulls).write(&found, PAGE_BYTES_MAX, &mut other);
+            assert_eq!(rendered.as_ref().err(), written.as_ref().err());
+            assert!(one.len().max(other.len()) < ANSWER_BYTES_MAX + 1_000);
+            rendered.is_err()
+        })
+    };
+    assert!(!too_much("orders(customer(id))"));
+    assert!(!too_much("orders(customer(orders(id)))"));
+    assert!(too_much("orders(customer(orders(*)))"));
+    assert!(too_much(
+        "orders(customer(orders(customer(orders(customer(orders(customer(id))))))))"
+    ));
+    // Of the fields of several rows.
+    assert!(too_much(
+        "orders(customer(...orders(customer(id,orders(id)))))"
+    ));
 }
 
 const ALL: PageRequest = PageRequest {
@@ -177,7 +213,7 @@ proptest! {
                     let Json::Array(some) = written(&site, bound, &found) else { panic!() };
                     all.extend(some);
                     let mut writer = RowWriter::new(bound, Format::Objects, false, &site.shapes);
-                    let next = found.render(&mut writer, b",", usize::MAX, &mut Vec::new()).next;
+                    let next = found.render(&mut writer, b",", usize::MAX, &mut Vec::new()).unwrap().next;
                     let Some(next) = next else { break };
                     after = Some(bound.binding().read(&next).unwrap());
                 }
@@ -255,7 +291,7 @@ proptest! {
             let found = page(cut, bound, &ALL, UNBOUND).unwrap();
             let mut writer = RowWriter::new(bound, Format::Arrays, false, &site.shapes);
             let mut out = b"[".to_vec();
-            found.render(&mut writer, b",", usize::MAX, &mut out);
+            found.render(&mut writer, b",", usize::MAX, &mut out).unwrap();
             out.push(b']');
             let mut found: Vec<Vec<Json>> = serde_json::from_slice(&out).unwrap();
             let counts = found.iter().map(|row| row[by.len()].as_i64().unwrap());

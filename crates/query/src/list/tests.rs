@@ -24,7 +24,7 @@ fn ids(shop: &Shop, cursor: Option<&str>, limit: usize, bytes_max: usize) -> (Ve
     let page = page(&cut, &query, &request, UNBOUND).unwrap();
     let mut writer = RowWriter::new(&query, Format::Objects, false, shop.shapes());
     let mut out = b"[".to_vec();
-    let rendered = page.render(&mut writer, b",", bytes_max, &mut out);
+    let rendered = page.render(&mut writer, b",", bytes_max, &mut out).unwrap();
     out.push(b']');
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&out).unwrap();
     assert_eq!(rows.len(), rendered.count);
@@ -97,7 +97,9 @@ fn asked(
     let ids = ids.collect();
     let access = page.plan.access.to_string();
     let mut writer = RowWriter::new(&query, Format::Objects, false, shop.shapes());
-    let rendered = page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut Vec::new());
+    let rendered = page
+        .render(&mut writer, b",", PAGE_BYTES_MAX, &mut Vec::new())
+        .unwrap();
     (ids, access, rendered.next)
 }
 

@@ -356,7 +356,8 @@ fn our_rows(tables: &Tables, statement: &str) -> Vec<Vec<Json>> {
     let shapes = RowShapes::default();
     let mut writer = RowWriter::new(&bound, Format::Arrays, false, &shapes);
     let mut out = b"[".to_vec();
-    page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out);
+    page.render(&mut writer, b",", PAGE_BYTES_MAX, &mut out)
+        .unwrap();
     out.push(b']');
     serde_json::from_slice(&out).unwrap()
 }

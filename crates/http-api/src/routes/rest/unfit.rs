@@ -11,6 +11,7 @@ use query::tree::{Condition, Operand, Operator, Place, Query, Selected, Selected
 use row_model::ColumnType;
 
 use super::refusal::Refusal;
+use crate::error::FEWER_RELATED_HINT;
 
 const CAST_HINT: &str = "No operator matches the given name and argument types. You might need to add explicit type casts.";
 const FUNCTION_HINT: &str = "No function matches the given name and argument types. You might need to add explicit type casts.";
@@ -171,6 +172,9 @@ pub(super) fn too_costly(error: &ListError) -> Refusal {
         }
         ListError::Group(GroupError::OutOfRange) => {
             Refusal::new(400, "22008", "interval out of range")
+        }
+        ListError::TooMuch { .. } => {
+            Refusal::new(500, "54000", error.to_string()).hint(FEWER_RELATED_HINT)
         }
         _ => Refusal::new(500, "54000", error.to_string())
             .hint("Filter by the key or by an indexed column."),

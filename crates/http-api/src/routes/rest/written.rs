@@ -2,15 +2,12 @@
 
 use query::bind::BoundQuery;
 use query::format::postgres::{Form, Writer};
-use query::list::Page;
+use query::list::{ANSWER_BYTES_MAX, Page};
 
 use super::accept::Accepted;
 use super::range::{Sent, Window};
 use super::refusal::Refusal;
 use super::unfit;
-
-/// Bytes of the rows of one answer. A single row that is larger is an answer of its own.
-const BYTES_MAX: usize = 16 << 20;
 
 pub(super) struct Written {
     pub bytes: Vec<u8>,
@@ -45,7 +42,9 @@ impl Written {
         if let Accepted::Array { .. } = accepted {
             bytes.push(b'[');
         }
-        let count = writer.write(page, BYTES_MAX, &mut bytes);
+        let count = writer
+            .write(page, ANSWER_BYTES_MAX, &mut bytes)
+            .map_err(|refused| unfit::too_costly(&refused))?;
         match accepted {
             Accepted::Array { .. } => bytes.push(b']'),
             // The line's end stands before each row.

@@ -22,6 +22,16 @@ pub fn with_many_clients(count: i64) -> Api {
     serve(shop)
 }
 
+pub fn with_many_projects_of_a_client(count: i64) -> Api {
+    let mut shop = empty();
+    shop.put("clients", &[Value::Int(1), Value::Text("x")]);
+    for id in 1..=count {
+        let client = Value::Int(1);
+        shop.put("projects", &[Value::Int(id), Value::Text("x"), client]);
+    }
+    serve(shop)
+}
+
 fn empty() -> Shop {
     use ColumnType::{Bool, Int32, Text};
     let mut shop = Shop::empty();

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::{check, check_with, office};
 
 #[tokio::test]
 async fn bad_parameters_and_headers() {
@@ -188,4 +188,34 @@ async fn tables_and_schemas() {
         "#]],
     )
     .await;
+}
+
+#[tokio::test]
+async fn rows_that_lead_to_each_other() {
+    let api = office::with_many_projects_of_a_client(1_000);
+    let select = "select=projects(clients(projects(*)))";
+    check_with(
+        &api,
+        &format!("GET /rest/v1/clients?{select}"),
+        expect![[r#"
+            500
+            content-length: 238
+            content-type: application/json; charset=utf-8
+            proxy-status: PostgREST; error=54000
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            {"code":"54000","details":null,"hint":"Ask for fewer related rows: give the relations a limit, or leave out those that lead back to where they came from.","message":"its answer has more than 16777216 bytes, with the rows inside its rows"}
+        "#]],
+    )
+    .await;
+    let limits = "projects.limit=1000&projects.clients.projects.limit=1000";
+    let lines = format!("GET /v1/tables/clients/rows?{select}&{limits}");
+    check_with(&api, &lines, expect![[r#"
+        422
+        content-length: 646
+        content-type: application/problem+json
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+        {"type":"https://github.com/rowtide/rowtide/errors/scan_too_large","title":"Query would examine too many rows","status":422,"code":"scan_too_large","detail":"Table 'clients': the query was given up: its answer has more than 16777216 bytes, with the rows inside its rows.","hint":"Ask for fewer related rows: give the relations a limit, or leave out those that lead back to where they came from.","retryable":false,"request_id":"r1","fresh":{"as_of":"AgFYf6ISReeaAQAABQQBaz9wAJnluPlU64UyAQAABQQBaz9wAA","commit_time":"2023-11-14T22:13:18.412Z","lag_ms":38,"source_lag_ms":null,"state":"live","transactions":"none","complete":true,"quarantined":0}}
+    "#]]).await;
 }
