@@ -56,6 +56,8 @@ pub(crate) struct SourceGate {
     pauses_any: bool,
     /// The checkpoint was of a cut that may have shown parts of transactions.
     pub(crate) was_partial: bool,
+    /// The checkpoint knew of boundaries.
+    pub(crate) goes_on: bool,
     pub(crate) dirty: bool,
 }
 
@@ -82,6 +84,7 @@ impl SourceGate {
             is_begun: false,
             pauses_any: false,
             was_partial: false,
+            goes_on: false,
             dirty: false,
         }
     }
@@ -311,7 +314,7 @@ impl Sequencer {
             }
         } else if !is_unserved && !topic.starts_with(HEARTBEATS) {
             // Whoever begins anew beside others that go on is behind them; so are all where nothing is known.
-            let is_behind = gate.is_begun || gate.was_partial || begins == gate.is_told;
+            let is_behind = gate.is_begun || gate.was_partial || begins == gate.goes_on;
             gate.gate.start(id, topic, is_behind, now_ms);
         }
     }

@@ -187,6 +187,6 @@ impl Sequencer {
             partial,
         } = &saved.note;
         gate.gate.restore(closed, parted);
-        (gate.is_told, gate.was_partial) = (true, *partial);
+        (gate.is_told, gate.goes_on, gate.was_partial) = (true, true, *partial);
     }
 }

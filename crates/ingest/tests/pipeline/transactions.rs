@@ -93,12 +93,26 @@ impl Reading {
 
     /// The source tells its partitions. Reading begins where the sequencer says.
     fn begin(mut self, written: BTreeMap<&'static str, Vec<PlannedRecord>>) -> Self {
+        let events = self.discoveries(written);
+        self.tell(events);
+        self
+    }
+
+    /// What the source will tell first.
+    fn discoveries(
+        &mut self,
+        written: BTreeMap<&'static str, Vec<PlannedRecord>>,
+    ) -> Vec<SourceEvent> {
         for (topic, records) in &written {
             self.log.skip_offsets(topic, 0, records.len() as u64);
         }
         self.written = written;
         let mut events = Vec::new();
         self.log.source(1).poll(Duration::ZERO, &mut events);
+        events
+    }
+
+    fn tell(&mut self, events: Vec<SourceEvent>) {
         for event in events {
             match event {
                 SourceEvent::Discovered(facts) => {
@@ -110,7 +124,6 @@ impl Reading {
             }
         }
         self.obey();
-        self
     }
 
     fn obey(&mut self) {
@@ -497,6 +510,28 @@ fn without_boundaries_nothing_waits_and_nothing_is_promised() {
     reading.read(LINES, 3);
     let (_, lines, says) = reading.publish(0);
     assert_eq!((lines, says), (vec![10, 11, 20], Transactions::None));
+}
+
+#[test]
+fn a_partition_that_a_start_finds_last_is_not_behind_the_others() {
+    let mut script = Script::default();
+    script.order(7, 1);
+    let mut reading = Reading::new();
+    let mut first = reading.discoveries(script.written);
+    let is_lines = |event: &SourceEvent| matches!(event, SourceEvent::Discovered(facts) if facts.topic == LINES);
+    let last = first.extract_if(.., |event| {
+        is_lines(event) || matches!(event, SourceEvent::DiscoveryComplete)
+    });
+    let last: Vec<SourceEvent> = last.collect();
+    reading.tell(first);
+    reading.read(BOUNDARIES, 2).read(ORDERS, 1);
+    assert_eq!(reading.publish(1).0, NONE);
+    reading.tell(last);
+    reading.read(LINES, 2);
+    assert_eq!(
+        reading.publish(1),
+        (vec![1], vec![10, 11], Transactions::Whole)
+    );
 }
 
 #[test]
