@@ -20,9 +20,11 @@ use std::sync::Arc;
 use row_model::ColumnType;
 use table_store::TableCut;
 
+pub(crate) use binder::own_name;
 pub use error::{BindError, Unrelated};
 pub(crate) use fields::{Field, FieldWhat, Fields};
 pub(crate) use groups::BoundGroup;
+pub(crate) use scope::newest;
 
 use crate::cursor::{self, Binding};
 use crate::predicate::{Predicate, Source};
@@ -163,7 +165,7 @@ fn bind_at(
 /// What decides which rows come, and in which order, is all that a cursor is bound to; `scope` has been used for
 /// nothing else so far.
 fn binding(query: &Query, table: &TableCut, scope: &Scope) -> Binding {
-    let newest = scope::newest(table);
+    let newest = newest(table);
     let key = newest.key.iter().flatten();
     let key = key.filter_map(|name| newest.column(name).map(|at| &newest.columns[at]));
     let used = scope.levels.iter().flat_map(|level| level.used.iter());

@@ -402,7 +402,7 @@ impl<'a> Binder<'a> {
 }
 
 /// What a column is called in answers.
-pub(super) fn own_name<'a>(item: &'a Selected, path: &'a ColumnPath) -> &'a str {
+pub(crate) fn own_name<'a>(item: &'a Selected, path: &'a ColumnPath) -> &'a str {
     let own = path.steps.last().map_or(&path.column, |step| &step.0);
     item.alias.as_ref().unwrap_or(own)
 }

@@ -15,7 +15,8 @@ use crate::cast::Cast;
 use crate::group::result_kind;
 use crate::predicate::{Predicate, Source};
 use crate::tree::{
-    Aggregate, AggregateFunction, ColumnPath, Embed, Lift, Ordered, Query, Selected, SelectedWhat,
+    Aggregate, AggregateFunction, ColumnPath, Embed, Lift, Ordered, Query, RelationRef, Selected,
+    SelectedWhat,
 };
 
 /// How rows are put into groups.
@@ -47,8 +48,10 @@ pub(super) struct Grouping {
     key_columns: Vec<Column>,
     aggregate_columns: Vec<Column>,
     fields: Vec<GroupField>,
-    /// What was selected, and what it is called.
+    /// What was selected, by all that an order may call it, and what it is called.
     named: Vec<(ColumnPath, String)>,
+    /// The relations to the level that is being taken up.
+    via: Vec<RelationRef>,
 }
 
 enum GroupField {
@@ -75,6 +78,7 @@ pub(super) fn bind(query: &Query, rows: &mut Binder<'_>) -> Result<Grouping, Bin
         aggregate_columns: Vec::new(),
         fields: Vec::new(),
         named: Vec::new(),
+        via: Vec::new(),
     };
     let select = query.select.as_deref().unwrap_or_default();
     let fields = grouping.add(0, select, "", rows)?;
@@ -108,10 +112,9 @@ impl Grouping {
                     }
                 }
                 SelectedWhat::Path(path) => {
-                    let label = format!("{prefix}{}", own_name(item, path));
-                    if level == 0 {
-                        self.named.push((path.clone(), label.clone()));
-                    }
+                    let own = own_name(item, path);
+                    let label = format!("{prefix}{own}");
+                    self.name(path, own, &label);
                     fields.push(self.add_key(level, path, label, rows)?);
                 }
                 SelectedWhat::Aggregate(aggregate) => {
@@ -125,6 +128,19 @@ impl Grouping {
             }
         }
         Ok(fields)
+    }
+
+    /// A related column may be called by its alias, too: that hides others of the name.
+    fn name(&mut self, path: &ColumnPath, own: &str, label: &str) {
+        let via = |path: ColumnPath| ColumnPath {
+            via: self.via.iter().chain(&path.via).cloned().collect(),
+            ..path
+        };
+        if !self.via.is_empty() {
+            let alias = (via(plain(own)), label.to_owned());
+            self.named.insert(0, alias);
+        }
+        self.named.push((via(path.clone()), label.to_owned()));
     }
 
     fn add_key(
@@ -148,7 +164,8 @@ impl Grouping {
         label: String,
         rows: &mut Binder<'_>,
     ) -> Result<GroupField, BindError> {
-        let (of, kind, result) = match &aggregate.of {
+        let of = aggregate.of.clone().or_else(|| there(level, rows));
+        let (of, kind, result) = match &of {
             None => (None, ColumnType::Int64, ColumnType::Int64),
             Some(path) => {
                 let (source, kind) = rows.source_at(level, path)?;
@@ -204,15 +221,21 @@ impl Grouping {
             alias: None,
         }];
         let select = embed.query.select.as_deref().unwrap_or(&star);
-        match embed.lift {
-            Lift::Spread => self.add(level, select, prefix, rows),
-            Lift::Prefixed => self.add(level, select, &format!("{prefix}{name}_"), rows),
+        self.via.push(embed.relation.clone());
+        let fields = match embed.lift {
+            Lift::Spread => self.add(level, select, prefix, rows)?,
+            Lift::Prefixed => self.add(level, select, &format!("{prefix}{name}_"), rows)?,
             Lift::Nested => {
                 let label = format!("{prefix}{name}");
+                // What stands inside an object has no name that an order could say.
+                let named = std::mem::take(&mut self.named);
                 let fields = self.add(level, select, "", rows)?;
-                Ok(vec![GroupField::Object { label, fields }])
+                self.named = named;
+                vec![GroupField::Object { label, fields }]
             }
-        }
+        };
+        self.via.pop();
+        Ok(fields)
     }
 
     /// The rows that are made of groups.
@@ -311,6 +334,12 @@ impl Grouping {
             scope: Arc::new(scope),
         }
     }
+}
+
+/// What is there of a level's rows if they are, and null where a row is related to none: to count those counts rows.
+fn there(level: usize, rows: &Binder<'_>) -> Option<ColumnPath> {
+    let related = (level > 0).then(|| rows.scope.levels[level].newest())?;
+    Some(plain(related.key.as_ref()?.first()?))
 }
 
 impl GroupField {

@@ -259,10 +259,22 @@ fn shown_column(column: &Column, parameter: &str) -> Result<Selected, ReadError>
         (None, Some(path)) => SelectedWhat::Path(path),
         (None, None) => SelectedWhat::Star,
     };
+    let index_named = || column.field.as_ref().and_then(named_before_index);
+    let is_path = matches!(what, SelectedWhat::Path(_));
     Ok(Selected {
         what,
-        alias: column.alias.clone(),
+        alias: column
+            .alias
+            .clone()
+            .or_else(|| index_named().filter(|_| is_path)),
     })
+}
+
+/// What a place in an array is called: by the key before it, or by the column.
+fn named_before_index(field: &Field) -> Option<String> {
+    field.arrows.last().filter(|arrow| arrow.is_place())?;
+    let key = field.arrows.iter().rfind(|arrow| !arrow.is_place());
+    Some(key.map_or(&field.name, |arrow| &arrow.key).clone())
 }
 
 fn ordered(term: &Term, children: &[Child], parameter: &str) -> Result<Ordered, ReadError> {
@@ -290,8 +302,17 @@ pub(super) fn column_path(field: &Field, at: Place) -> Result<ColumnPath, ReadEr
         Some((last, others)) => (Some(last), others),
         None => (None, &[][..]),
     };
-    if others.iter().any(|arrow| arrow.as_text) {
-        return Err(ReadError::StepIntoText { at });
+    if let Some(text) = others.iter().position(|arrow| arrow.as_text) {
+        let step = &field.arrows[text + 1];
+        return Err(ReadError::StepIntoText {
+            arrow: if step.as_text { "->>" } else { "->" },
+            by: if step.is_place() {
+                "integer"
+            } else {
+                "unknown"
+            },
+            at,
+        });
     }
     let steps = field.arrows.iter().map(|arrow| Step(arrow.key.clone()));
     Ok(ColumnPath {

@@ -30,7 +30,12 @@ pub enum ReadError {
     Array { text: String, at: Place },
     /// A step into what `->>` has made text.
     #[error("'->>' has no parts, {at}")]
-    StepIntoText { at: Place },
+    StepIntoText {
+        arrow: &'static str,
+        /// The type that `PostgreSQL` takes the step's key for.
+        by: &'static str,
+        at: Place,
+    },
     #[error("more than {max} {what}")]
     TooMuch { what: &'static str, max: usize },
 }
@@ -53,7 +58,7 @@ impl ReadError {
             | Self::NotEmbedded { at, .. }
             | Self::Unsupported { at, .. }
             | Self::Array { at, .. }
-            | Self::StepIntoText { at } => Some(at),
+            | Self::StepIntoText { at, .. } => Some(at),
             Self::Repeated { .. } | Self::TooMuch { .. } => None,
         }
     }

@@ -18,6 +18,14 @@ pub(super) struct Arrow {
     pub as_text: bool,
 }
 
+impl Arrow {
+    /// Whether it leads to a place in an array.
+    pub fn is_place(&self) -> bool {
+        let digits = self.key.strip_prefix('-').unwrap_or(&self.key);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
 /// A name: letters, digits, `_`, `$`, blanks inside, dashes between; anything in double quotes.
 pub(super) fn name(reader: &mut Reader) -> Read<String> {
     reader.labelled("field name (* or [a..z0..9_$])", |reader| {

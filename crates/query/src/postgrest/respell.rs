@@ -4,17 +4,22 @@
 //! `2024-02-29` the midnight of that day. Only the spelling is changed, and only where it is certain
 //! what is meant: all else is left for others to refuse. A column that is selected twice is selected once.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use row_model::ColumnType;
 use table_store::TableCut;
 
 use super::array::{self, Element};
-use crate::bind::BindError;
+use crate::bind::{BindError, knows_column, newest, own_name};
 use crate::cast::postgres_truth;
 use crate::literal::{each_value, is_integer};
 use crate::relation::World;
-use crate::tree::{Condition, Embed, Operand, Operator, Query, Selected, SelectedWhat, Test};
+use crate::tree::{
+    Aggregate, AggregateFunction, ColumnPath, Condition, Embed, Lift, Operand, Operator, Query,
+    Selected, SelectedWhat, Test,
+};
 
 /// Respells the literals of a query on a table, and lets go of columns that are selected twice.
 ///
@@ -27,6 +32,12 @@ pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result
     }
     if let Some(items) = &mut query.select {
         drop_repeated(items, table);
+        items.iter_mut().for_each(|item| count_rows(item, table));
+    }
+    if !query.is_grouped()
+        && let Some(items) = &mut query.select
+    {
+        show_last(items, table, world);
     }
     for item in query.select.iter_mut().flatten() {
         if let SelectedWhat::Embed(Embed {
@@ -53,6 +64,79 @@ fn drop_repeated(items: &mut Vec<Selected>, table: &TableCut) {
             !is_plain || newest.column(&path.column).is_none()
         }
         _ => true,
+    });
+}
+
+/// Of what is called the same the last is shown: it is the one that readers of JSON keep where two are written.
+fn show_last(items: &mut Vec<Selected>, table: &TableCut, world: &World<'_>) {
+    let mut later: HashSet<String> = HashSet::new();
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items.drain(..).rev() {
+        let labels = labels(&item, table, world);
+        let is_hidden = |label: &String| later.contains(label);
+        match &item.what {
+            SelectedWhat::Path(_) if labels.iter().any(is_hidden) => continue,
+            SelectedWhat::Star if labels.iter().any(is_hidden) => {
+                let shown = labels.iter().filter(|label| !is_hidden(label)).rev();
+                kept.extend(shown.map(|name| column(name)));
+            }
+            _ => kept.push(item),
+        }
+        later.extend(labels);
+    }
+    kept.reverse();
+    *items = kept;
+}
+
+/// What an item's columns are called.
+fn labels(item: &Selected, table: &TableCut, world: &World<'_>) -> Vec<String> {
+    let own = |own: &str| vec![item.alias.clone().unwrap_or_else(|| own.to_owned())];
+    match &item.what {
+        SelectedWhat::Star => newest(table)
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect(),
+        SelectedWhat::Path(path) => own(own_name(item, path)),
+        SelectedWhat::Aggregate(aggregate) => own(aggregate.function.spelling()),
+        SelectedWhat::Embed(embed) if embed.lift == Lift::Nested => own(&embed.relation.name),
+        SelectedWhat::Embed(embed) => {
+            let Ok(link) = world.resolve(table, &embed.relation) else {
+                return Vec::new();
+            };
+            let inside = embed.query.select.iter().flatten();
+            inside
+                .flat_map(|item| labels(item, &link.target, world))
+                .collect()
+        }
+    }
+}
+
+fn column(name: &str) -> Selected {
+    let path = ColumnPath {
+        column: name.to_owned(),
+        ..ColumnPath::default()
+    };
+    Selected {
+        what: SelectedWhat::Path(path),
+        alias: None,
+    }
+}
+
+/// `count` counts rows where there is no column of that name, as it did before there were other aggregates.
+fn count_rows(item: &mut Selected, table: &TableCut) {
+    let SelectedWhat::Path(path) = &item.what else {
+        return;
+    };
+    let is_plain = path.via.is_empty() && path.steps.is_empty();
+    if path.column != "count" || !is_plain || knows_column(table, "count") {
+        return;
+    }
+    item.what = SelectedWhat::Aggregate(Aggregate {
+        function: AggregateFunction::Count,
+        of: None,
+        cast: path.cast.clone(),
+        at: path.at.clone(),
     });
 }
 

@@ -177,7 +177,7 @@ fn columns_are_selected_renamed_and_cast() {
             select=id,ct:json_data->phones->0->>country_code
                 show [id, json_data/phones/0/country_code# as ct]
             select=a->-1::int,b->"x.y",c->!@$%^*_a
-                show [a/-1::int, b/x.y, c/!@$%^*_a]
+                show [a/-1::int as a, b/x.y, c/!@$%^*_a]
             select=":arr->ow::cast","(inside,parens)","a.dotted.column","  col  "
                 show [:arr->ow::cast, (inside,parens), a.dotted.column,   col  ]
             select=field-with_sep,123,$,Just A Server Model
@@ -364,7 +364,7 @@ fn operators() {
             a=eq(any).1
                 Array { text: "1", at: Place { parameter: "a", offset: Some(8) } }
             a->>b->c=eq.1
-                StepIntoText { at: Place { parameter: "a->>b->c", offset: None } }
+                StepIntoText { arrow: "->", by: "unknown", at: Place { parameter: "a->>b->c", offset: None } }
         "#]],
     );
 }

@@ -46,9 +46,12 @@ pub(super) fn unreadable(error: &ReadError) -> Refusal {
             Refusal::new(400, "22P02", format!("malformed array literal: \"{text}\""))
                 .details("Array value must start with \"{\" or dimension information.")
         }
-        ReadError::StepIntoText { .. } => {
-            Refusal::new(404, "42883", "operator does not exist: text -> unknown").hint(CAST_HINT)
-        }
+        ReadError::StepIntoText { arrow, by, .. } => Refusal::new(
+            404,
+            "42883",
+            format!("operator does not exist: text {arrow} {by}"),
+        )
+        .hint(CAST_HINT),
         ReadError::TooMuch { .. } => Refusal::new(400, "54000", error.to_string()),
     };
     refusal.place(error.place())

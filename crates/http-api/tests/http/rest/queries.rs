@@ -291,7 +291,7 @@ async fn conditions_that_cannot_be() {
             projects?select=*,id&id=eq.1
                 200 [{"id":1,"name":"Windows 7","client_id":1}]
             projects?select=*,name:id&id=eq.1
-                400 {"code":"42701","details":null,"hint":"Give one of them another name, as in select=total:amount.","message":"column \"name\" specified more than once"}
+                200 [{"id":1,"client_id":1,"name":1}]
         "#]],
     )
     .await;
@@ -327,6 +327,73 @@ async fn casts_and_aggregates() {
                 200 [{"name":"Microsoft","projects":[{"count":2}]},{"name":"Apple","projects":[{"count":2}]}]
             projects?select=name.sum()
                 404 {"code":"42883","details":null,"hint":"No function matches the given name and argument types. You might need to add explicit type casts.","message":"function sum(text) does not exist"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn counts_and_orders_of_what_is_spread() {
+    check_bodies(
+        &[
+            "projects?select=count",
+            "projects?select=n:count::text",
+            "clients?select=name,projects(count)&order=id",
+            "projects?select=...clients(n:count())",
+            "projects?select=n:count(),...clients(name)&order=clients(name).desc",
+            "projects?select=n:count(),...clients(client:name)&order=clients(client)",
+            "tasks?select=n:count(),...projects(id,...clients(name))&order=projects(id).desc&limit=1",
+            "projects?select=n:count(),clients(name)&order=clients(name)",
+        ],
+        expect![[r#"
+            projects?select=count
+                200 [{"count":5}]
+            projects?select=n:count::text
+                200 [{"n":"5"}]
+            clients?select=name,projects(count)&order=id
+                200 [{"name":"Microsoft","projects":[{"count":2}]},{"name":"Apple","projects":[{"count":2}]}]
+            projects?select=...clients(n:count())
+                200 [{"n":4}]
+            projects?select=n:count(),...clients(name)&order=clients(name).desc
+                200 [{"n":1,"name":null},{"n":2,"name":"Microsoft"},{"n":2,"name":"Apple"}]
+            projects?select=n:count(),...clients(client:name)&order=clients(client)
+                200 [{"n":2,"client":"Apple"},{"n":2,"client":"Microsoft"},{"n":1,"client":null}]
+            tasks?select=n:count(),...projects(id,...clients(name))&order=projects(id).desc&limit=1
+                200 [{"n":2,"id":4,"name":"Apple"}]
+            projects?select=n:count(),clients(name)&order=clients(name)
+                400 {"code":"42803","details":null,"hint":null,"message":"relation 'clients' is asked of groups of rows, in the value of 'order' at character 9"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn labels() {
+    check_bodies(
+        &[
+            "projects?select=*,client_id(*)&id=eq.1",
+            "projects?select=client_id,client_id(name)&id=eq.1",
+            "projects?select=*,...clients(name)&id=eq.1",
+            "projects?select=id,id:name&id=eq.1",
+            "things?select=tags->0,doc->a->b->>-2,doc->a->b",
+            "things?select=doc->>name->0",
+            "things?select=doc->>name->>x",
+        ],
+        expect![[r#"
+            projects?select=*,client_id(*)&id=eq.1
+                200 [{"id":1,"name":"Windows 7","client_id":{"id":1,"name":"Microsoft"}}]
+            projects?select=client_id,client_id(name)&id=eq.1
+                200 [{"client_id":{"name":"Microsoft"}}]
+            projects?select=*,...clients(name)&id=eq.1
+                200 [{"id":1,"client_id":1,"name":"Microsoft"}]
+            projects?select=id,id:name&id=eq.1
+                200 [{"id":"Windows 7"}]
+            things?select=tags->0,doc->a->b->>-2,doc->a->b
+                200 [{"tags":1,"b":[1,null]},{"tags":null,"b":null}]
+            things?select=doc->>name->0
+                404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text -> integer"}
+            things?select=doc->>name->>x
+                404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text ->> unknown"}
         "#]],
     )
     .await;
