@@ -32,7 +32,9 @@ pub fn respell(query: &mut Query, table: &TableCut, world: &World<'_>) -> Result
     }
     if let Some(items) = &mut query.select {
         drop_repeated(items, table);
-        items.iter_mut().for_each(|item| count_rows(item, table));
+        for item in items {
+            count_rows(item, table);
+        }
     }
     if !query.is_grouped()
         && let Some(items) = &mut query.select
