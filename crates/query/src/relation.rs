@@ -77,21 +77,21 @@ pub enum RelationError {
 }
 
 /// One of several relations that may be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
+    pub target: String,
+    pub cardinality: Cardinality,
+    /// In words, the table that asks first: `orders(customer_id) and customers(id)`.
+    pub through: String,
     /// With which hint this one is meant.
     pub hint: String,
-    pub cardinality: Cardinality,
-    pub target: String,
-    /// In words: `orders(customer_id) and customers(id)`.
-    pub through: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cardinality {
+    OneToMany,
     ManyToOne,
     OneToOne,
-    OneToMany,
     ManyToMany,
 }
 
@@ -131,9 +131,21 @@ impl<'a> World<'a> {
     ) -> Result<Link, RelationError> {
         let cut = self.cut;
         let mut ways = self.relations.ways(cut, table);
+        let own = table.table.identity().id;
+        let is_of_itself = |way: &Way<'_>| way.link.target.table.identity().id == own;
+        if self.tables_first {
+            ways.retain(|way| !is_of_itself(way) || way.link.junction.is_none());
+        }
         let known = |ways: &[Way<'_>]| ways.iter().map(|way| way.link.name.clone()).collect();
         if let Some(hint) = &reference.hint {
-            let fits = |way: &Way<'_>| way.link.name == *hint || way.names.contains(&&**hint);
+            let is_hint = |columns: &[String]| matches!(columns, [column] if column == hint);
+            let joins =
+                |link: &Link| link.junction.is_none() && (is_hint(&link.from) || is_hint(&link.to));
+            let fits = |way: &Way<'_>| {
+                way.link.name == *hint
+                    || way.names.contains(&&**hint)
+                    || self.tables_first && joins(&way.link)
+            };
             if !ways.iter().any(fits) {
                 return Err(RelationError::Unknown {
                     known: known(&ways),
@@ -143,7 +155,12 @@ impl<'a> World<'a> {
         }
         let name = &*reference.name;
         let target = cut.table(name).map(|table| table.table.identity().id).ok();
-        let leads_there = |way: &Way<'_>| Some(way.link.target.table.identity().id) == target;
+        // A table that names itself means the rows that refer to a row; the row that it refers to is meant by its column.
+        let is_back = |way: &Way<'_>| way.cardinality != Cardinality::ManyToOne;
+        let leads_there = |way: &Way<'_>| {
+            Some(way.link.target.table.identity().id) == target
+                && (!self.tables_first || !is_of_itself(way) || is_back(way))
+        };
         let is_called = |way: &Way<'_>| way.link.name == name;
         // A column means the row that it names, not the rows that name this one by it.
         let goes_by =
@@ -165,12 +182,12 @@ impl<'a> World<'a> {
         if !self.tables_first && reference.hint.is_none() && found.iter().any(is_direct) {
             found.retain(is_direct);
         }
-        match found.len() {
-            1 => Ok(found.remove(0).link),
-            _ => Err(RelationError::Ambiguous {
-                candidates: found.iter().map(Way::candidate).collect(),
-            }),
+        if found.len() == 1 {
+            return Ok(found.remove(0).link);
         }
+        let mut candidates: Vec<Candidate> = found.iter().map(Way::candidate).collect();
+        candidates.sort();
+        Err(RelationError::Ambiguous { candidates })
     }
 }
 
@@ -306,10 +323,10 @@ impl Relation {
         }
     }
 
-    fn through(&self) -> String {
+    fn through(&self, asking: &Endpoint, other: &Endpoint) -> String {
         let side =
             |endpoint: &Endpoint| format!("{}({})", endpoint.table, endpoint.columns.join(", "));
-        let ends = format!("{} and {}", side(&self.from), side(&self.to));
+        let ends = format!("{} and {}", side(asking), side(other));
         match &self.constraint {
             Some(constraint) => format!("{constraint} using {ends}"),
             None => ends,
@@ -339,7 +356,7 @@ impl Relation {
             },
             names: self.names(),
             cardinality: Cardinality::ManyToOne,
-            through: self.through(),
+            through: self.through(&self.from, &self.to),
         }
     }
 
@@ -365,7 +382,7 @@ impl Relation {
             } else {
                 Cardinality::OneToOne
             },
-            through: self.through(),
+            through: self.through(&self.to, &self.from),
         }
     }
 }

@@ -54,6 +54,16 @@ fn empty() -> Shop {
         Some(&["user_id", "task_id"]),
     );
     shop.add(
+        "dbz.test.staff",
+        &[("id", Int32), ("name", Text), ("boss", Int32)],
+        Some(&["id"]),
+    );
+    shop.add(
+        "dbz.test.friends",
+        &[("one", Int32), ("other", Int32)],
+        Some(&["one", "other"]),
+    );
+    shop.add(
         "dbz.test.messages",
         &[
             ("id", Int32),
@@ -93,6 +103,11 @@ fn fill(shop: &mut Shop) {
     for (id, name) in [(1, "Microsoft"), (2, "Apple")] {
         shop.put("clients", &[Value::Int(id), Value::Text(name)]);
     }
+    for (id, boss) in [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(2))] {
+        let boss = boss.map_or(Value::Null, Value::Int);
+        shop.put("staff", &[Value::Int(id), Value::Text("x"), boss]);
+    }
+    shop.put("friends", &[Value::Int(1), Value::Int(4)]);
     let projects = [
         (1, "Windows 7", Some(1)),
         (2, "Windows 10", Some(1)),
@@ -199,5 +214,8 @@ fn relations() -> Relations {
         to_one("task", "users_tasks", "task_id", "tasks", "users_tasks"),
         to_one("from_user", "messages", "sender", "users", "sent"),
         to_one("to_user", "messages", "recipient", "users", "received"),
+        to_one("boss_of", "staff", "boss", "staff", "reports"),
+        to_one("friend", "friends", "one", "staff", "befriended"),
+        to_one("friend_of", "friends", "other", "staff", "befriends"),
     ])
 }

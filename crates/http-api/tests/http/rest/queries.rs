@@ -132,7 +132,7 @@ async fn relations_that_are_not_there() {
             clients?select=*,nothing!x(*)
                 400 {"code":"PGRST200","details":"Searched for a foreign key relationship between 'clients' and 'nothing' using the hint 'x' in the schema 'test', but no matches were found.","hint":null,"message":"Could not find a relationship between 'clients' and 'nothing' in the schema cache"}
             messages?select=*,users(*)
-                300 {"code":"PGRST201","details":[{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_sender_fkey using messages(sender) and users(id)"},{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_recipient_fkey using messages(recipient) and users(id)"}],"hint":"Try changing 'users' to one of the following: 'users!messages_sender_fkey', 'users!messages_recipient_fkey'. Find the desired relationship in the 'details' key.","message":"Could not embed because more than one relationship was found for 'messages' and 'users'"}
+                300 {"code":"PGRST201","details":[{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_recipient_fkey using messages(recipient) and users(id)"},{"cardinality":"many-to-one","embedding":"messages with users","relationship":"messages_sender_fkey using messages(sender) and users(id)"}],"hint":"Try changing 'users' to one of the following: 'users!messages_recipient_fkey', 'users!messages_sender_fkey'. Find the desired relationship in the 'details' key.","message":"Could not embed because more than one relationship was found for 'messages' and 'users'"}
             projects?select=*,clients(*)&clients=eq.1
                 400 {"code":"PGRST120","details":"Only is null or not is null filters are allowed on embedded resources","hint":null,"message":"Bad operator on the 'clients' embedded resource"}
             clients?select=*&non_existent_projects.name=like.*x*
@@ -394,6 +394,41 @@ async fn labels() {
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text -> integer"}
             things?select=doc->>name->>x
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: text ->> unknown"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_that_names_itself() {
+    check_bodies(
+        &[
+            "staff?select=id,staff(id)&id=eq.1",
+            "staff?select=id,boss(id,reports:staff!boss(id,staff(id)))&id=eq.2",
+            "staff?select=id,staff!staff_boss_fkey(id)&id=eq.1",
+            "staff?select=id,boss_of(id),reports(id)&id=eq.2",
+            "staff?select=id,staff!friends(id)",
+            "projects?select=id,clients!id(name)&id=eq.1",
+            "clients?select=id,projects!id(name)&id=eq.1",
+            "users?select=id,messages(id)",
+        ],
+        expect![[r#"
+            staff?select=id,staff(id)&id=eq.1
+                200 [{"id":1,"staff":[{"id":2},{"id":3}]}]
+            staff?select=id,boss(id,reports:staff!boss(id,staff(id)))&id=eq.2
+                200 [{"id":2,"boss":{"id":1,"reports":[{"id":2,"staff":[{"id":4}]},{"id":3,"staff":[]}]}}]
+            staff?select=id,staff!staff_boss_fkey(id)&id=eq.1
+                200 [{"id":1,"staff":[{"id":2},{"id":3}]}]
+            staff?select=id,boss_of(id),reports(id)&id=eq.2
+                200 [{"id":2,"boss_of":{"id":1},"reports":[{"id":4}]}]
+            staff?select=id,staff!friends(id)
+                400 {"code":"PGRST200","details":"Searched for a foreign key relationship between 'staff' and 'staff' using the hint 'friends' in the schema 'test', but no matches were found.","hint":null,"message":"Could not find a relationship between 'staff' and 'staff' in the schema cache"}
+            projects?select=id,clients!id(name)&id=eq.1
+                200 [{"id":1,"clients":{"name":"Microsoft"}}]
+            clients?select=id,projects!id(name)&id=eq.1
+                200 [{"id":1,"projects":[{"name":"Windows 7"},{"name":"Windows 10"}]}]
+            users?select=id,messages(id)
+                300 {"code":"PGRST201","details":[{"cardinality":"one-to-many","embedding":"users with messages","relationship":"messages_recipient_fkey using users(id) and messages(recipient)"},{"cardinality":"one-to-many","embedding":"users with messages","relationship":"messages_sender_fkey using users(id) and messages(sender)"}],"hint":"Try changing 'messages' to one of the following: 'messages!messages_recipient_fkey', 'messages!messages_sender_fkey'. Find the desired relationship in the 'details' key.","message":"Could not embed because more than one relationship was found for 'users' and 'messages'"}
         "#]],
     )
     .await;
