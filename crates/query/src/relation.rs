@@ -29,6 +29,8 @@ pub struct Relation {
     pub inverse: Option<String>,
     /// The foreign key's name in the database.
     pub constraint: Option<String>,
+    /// At most one row of `from` names a row of `to`.
+    pub is_unique: bool,
 }
 
 /// All relations there are. Cheap to clone.
@@ -156,10 +158,9 @@ impl<'a> World<'a> {
         let name = &*reference.name;
         let target = cut.table(name).map(|table| table.table.identity().id).ok();
         // A table that names itself means the rows that refer to a row; the row that it refers to is meant by its column.
-        let is_back = |way: &Way<'_>| way.cardinality != Cardinality::ManyToOne;
         let leads_there = |way: &Way<'_>| {
             Some(way.link.target.table.identity().id) == target
-                && (!self.tables_first || !is_of_itself(way) || is_back(way))
+                && (!self.tables_first || !is_of_itself(way) || way.is_back)
         };
         let is_called = |way: &Way<'_>| way.link.name == name;
         // A column means the row that it names, not the rows that name this one by it.
@@ -197,6 +198,8 @@ struct Way<'a> {
     /// Names that mean it among others: relation, target, columns, constraint, junction.
     names: Vec<&'a str>,
     cardinality: Cardinality,
+    /// It leads to rows that refer to the row it is followed from.
+    is_back: bool,
     through: String,
 }
 
@@ -290,6 +293,7 @@ impl Relations {
                 },
                 names: vec![&first.from.table],
                 cardinality: Cardinality::ManyToMany,
+                is_back: false,
                 through: format!(
                     "{name} using {} and {}",
                     first.described(),
@@ -355,7 +359,12 @@ impl Relation {
                 junction: None,
             },
             names: self.names(),
-            cardinality: Cardinality::ManyToOne,
+            cardinality: if self.is_unique {
+                Cardinality::OneToOne
+            } else {
+                Cardinality::ManyToOne
+            },
+            is_back: false,
             through: self.through(&self.from, &self.to),
         }
     }
@@ -366,7 +375,7 @@ impl Relation {
         key.sort_unstable();
         columns.sort_unstable();
         // Columns that are a key name each row once.
-        let is_many = key != columns;
+        let is_many = !self.is_unique && key != columns;
         Way {
             link: Link {
                 name: self.inverse_name().to_owned(),
@@ -382,6 +391,7 @@ impl Relation {
             } else {
                 Cardinality::OneToOne
             },
+            is_back: true,
             through: self.through(&self.to, &self.from),
         }
     }

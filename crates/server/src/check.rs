@@ -118,8 +118,10 @@ fn relation(relation: &Relation) -> [String; 2] {
             from.table, to.table
         ),
         format!(
-            "  and {}.{inverse} back to its rows of {}",
-            to.table, from.table
+            "  and {}.{inverse} back to its {} of {}",
+            to.table,
+            if relation.is_unique { "row" } else { "rows" },
+            from.table
         ),
     ]
 }
@@ -259,7 +261,7 @@ fn json(config: &Config) -> Value {
     let relations = config.relations.iter().map(|relation| {
         let Relation { from, to, .. } = relation;
         json!({
-            "name": relation.name, "inverse": relation.inverse_name(), "constraint": relation.constraint,
+            "name": relation.name, "inverse": relation.inverse_name(), "constraint": relation.constraint, "unique": relation.is_unique,
             "from": {"table": from.table, "columns": from.columns},
             "to": {"table": to.table, "columns": to.columns},
         })
@@ -355,7 +357,7 @@ mod tests {
             relation orders.seller leads to a row of customers (seller_id = id)
               and customers.sales back to its rows of orders"#]]
         .assert_eq(&lines.join("\n"));
-        expect![[r#"[{"constraint":null,"from":{"columns":["customer_id"],"table":"orders"},"inverse":"orders","name":"customer","to":{"columns":["id"],"table":"customers"}},{"constraint":null,"from":{"columns":["tenant","order_id"],"table":"items"},"inverse":"lines","name":"order","to":{"columns":["tenant","id"],"table":"orders"}},{"constraint":null,"from":{"columns":["seller_id"],"table":"orders"},"inverse":"sales","name":"seller","to":{"columns":["id"],"table":"customers"}}]"#]].assert_eq(&json(&config)["relations"].to_string());
+        expect![[r#"[{"constraint":null,"from":{"columns":["customer_id"],"table":"orders"},"inverse":"orders","name":"customer","to":{"columns":["id"],"table":"customers"},"unique":false},{"constraint":null,"from":{"columns":["tenant","order_id"],"table":"items"},"inverse":"lines","name":"order","to":{"columns":["tenant","id"],"table":"orders"},"unique":false},{"constraint":null,"from":{"columns":["seller_id"],"table":"orders"},"inverse":"sales","name":"seller","to":{"columns":["id"],"table":"customers"},"unique":false}]"#]].assert_eq(&json(&config)["relations"].to_string());
     }
 
     #[test]

@@ -189,6 +189,7 @@ impl Shop {
             to: endpoint(to, "id"),
             inverse: None,
             constraint: Some(format!("{table}_{column}_fkey")),
+            is_unique: false,
         });
     }
 

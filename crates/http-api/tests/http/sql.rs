@@ -24,6 +24,7 @@ fn api(shop: &Shop) -> Api {
         to: endpoint("orders", "id"),
         inverse: Some("items".to_owned()),
         constraint: None,
+        is_unique: false,
     }]
     .into();
     let store = std::sync::Arc::clone(shop.store());

@@ -276,6 +276,7 @@ fn relations() -> Relations {
         to: endpoint(to),
         inverse: None,
         constraint: None,
+        is_unique: false,
     };
     Relations::from(vec![
         relation("customer", ("orders", "customer_id"), ("customers", "id")),

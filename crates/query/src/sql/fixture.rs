@@ -50,6 +50,7 @@ fn relation(name: &str, from: (&str, &str), to: (&str, &str), inverse: &str) -> 
         to: endpoint(to),
         inverse: Some(inverse.to_owned()),
         constraint: None,
+        is_unique: false,
     }
 }
 

@@ -244,6 +244,10 @@ pub struct RawRelation {
     /// Name of the foreign key in the database. Queries may tell relations apart by it.
     #[schemars(extend("examples" = ["orders_customer_id_fkey"]))]
     pub constraint: Option<String>,
+    /// At most one row has the same values in the columns of `from`, as a `UNIQUE` constraint in the database has it:
+    /// the relation leads to one row from the table of `to`, too. Where these columns are the key of their table it need
+    /// not be said.
+    pub unique: Option<bool>,
 }
 
 /// Columns alone, or with what is to be made of them.

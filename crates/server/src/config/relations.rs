@@ -53,6 +53,7 @@ pub fn relations(
             name,
             inverse: inverse.map(|(_, _, name)| name),
             constraint: raw.constraint,
+            is_unique: raw.unique.unwrap_or_default(),
             from,
             to,
         });

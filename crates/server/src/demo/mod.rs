@@ -62,6 +62,7 @@ fn relations() -> Vec<Relation> {
         to: endpoint(to, "id"),
         inverse: Some(inverse.to_owned()),
         constraint: Some(format!("{table}_{column}_fkey")),
+        is_unique: false,
     };
     keys.map(relation).into()
 }

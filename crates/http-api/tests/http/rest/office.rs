@@ -59,6 +59,11 @@ fn empty() -> Shop {
         Some(&["id"]),
     );
     shop.add(
+        "dbz.test.logos",
+        &[("id", Int32), ("client_id", Int32)],
+        Some(&["id"]),
+    );
+    shop.add(
         "dbz.test.friends",
         &[("one", Int32), ("other", Int32)],
         Some(&["one", "other"]),
@@ -108,6 +113,7 @@ fn fill(shop: &mut Shop) {
         shop.put("staff", &[Value::Int(id), Value::Text("x"), boss]);
     }
     shop.put("friends", &[Value::Int(1), Value::Int(4)]);
+    shop.put("logos", &[Value::Int(7), Value::Int(2)]);
     let projects = [
         (1, "Windows 7", Some(1)),
         (2, "Windows 10", Some(1)),
@@ -206,6 +212,7 @@ fn relations() -> Relations {
         },
         inverse: Some(inverse.to_owned()),
         constraint: Some(format!("{from}_{column}_fkey")),
+        is_unique: false,
     };
     Relations::from(vec![
         to_one("client", "projects", "client_id", "clients", "projects"),
@@ -217,5 +224,9 @@ fn relations() -> Relations {
         to_one("boss_of", "staff", "boss", "staff", "reports"),
         to_one("friend", "friends", "one", "staff", "befriended"),
         to_one("friend_of", "friends", "other", "staff", "befriends"),
+        Relation {
+            is_unique: true,
+            ..to_one("owner", "logos", "client_id", "clients", "logo")
+        },
     ])
 }

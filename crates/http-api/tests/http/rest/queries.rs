@@ -433,3 +433,26 @@ async fn a_table_that_names_itself() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn one_to_one() {
+    check_bodies(
+        &[
+            "clients?select=name,logos(id)&order=id",
+            "clients?select=name,...logos(logo:id)&order=logos(id).desc",
+            "clients?select=name,logo!inner(id)&logo.id=eq.7",
+            "logos?select=id,clients(name)",
+        ],
+        expect![[r#"
+            clients?select=name,logos(id)&order=id
+                200 [{"name":"Microsoft","logos":null},{"name":"Apple","logos":{"id":7}}]
+            clients?select=name,...logos(logo:id)&order=logos(id).desc
+                200 [{"name":"Microsoft","logo":null},{"name":"Apple","logo":7}]
+            clients?select=name,logo!inner(id)&logo.id=eq.7
+                200 [{"name":"Apple","logo":{"id":7}}]
+            logos?select=id,clients(name)
+                200 [{"id":7,"clients":{"name":"Apple"}}]
+        "#]],
+    )
+    .await;
+}

@@ -88,6 +88,7 @@ name = "order"
 from = "items.(tenant, order_id)"
 to = "orders.(tenant, id)"
 inverse = "lines"
+unique = true
 [memory]
 max = "4GiB"
 [versions]
@@ -221,6 +222,7 @@ fn full_relations() -> Vec<Relation> {
             to: endpoint("shop.public.customers", &["id"]),
             inverse: None,
             constraint: Some("orders_customer_id_fkey".to_owned()),
+            is_unique: false,
         },
         Relation {
             name: "order".to_owned(),
@@ -228,6 +230,7 @@ fn full_relations() -> Vec<Relation> {
             to: endpoint("orders", &["tenant", "id"]),
             inverse: Some("lines".to_owned()),
             constraint: None,
+            is_unique: true,
         },
     ]
 }
