@@ -55,6 +55,7 @@ static SHOP: LazyLock<Shop> = LazyLock::new(|| {
         to: endpoint("orders", "id"),
         inverse: Some("items".to_owned()),
         constraint: None,
+        is_unique: false,
     };
     Shop {
         publisher,
