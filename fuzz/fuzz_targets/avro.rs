@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::decoding`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("avro"),
-    |data: &[u8]| rowtide_fuzz::decoding::avro(data)
+    init: fuzz_checks::AVRO.begin(),
+    |data: &[u8]| (fuzz_checks::AVRO.check)(data)
 );

@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::config`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("config"),
-    |data: &[u8]| rowtide_fuzz::config::check(data)
+    init: fuzz_checks::CONFIG.begin(),
+    |data: &[u8]| (fuzz_checks::CONFIG.check)(data)
 );

@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::decoding`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("json"),
-    |data: &[u8]| rowtide_fuzz::decoding::json(data)
+    init: fuzz_checks::JSON.begin(),
+    |data: &[u8]| (fuzz_checks::JSON.check)(data)
 );

@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::postgrest`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("postgrest"),
-    |data: &[u8]| rowtide_fuzz::postgrest::check(data)
+    init: fuzz_checks::POSTGREST.begin(),
+    |data: &[u8]| (fuzz_checks::POSTGREST.check)(data)
 );

@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::decoding`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("protobuf"),
-    |data: &[u8]| rowtide_fuzz::decoding::protobuf(data)
+    init: fuzz_checks::PROTOBUF.begin(),
+    |data: &[u8]| (fuzz_checks::PROTOBUF.check)(data)
 );

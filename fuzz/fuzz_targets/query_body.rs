@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::query_body`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("query_body"),
-    |data: &[u8]| rowtide_fuzz::query_body::check(data)
+    init: fuzz_checks::QUERY_BODY.begin(),
+    |data: &[u8]| (fuzz_checks::QUERY_BODY.check)(data)
 );

@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::query_text`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("query_text"),
-    |data: &[u8]| rowtide_fuzz::query_text::check(data)
+    init: fuzz_checks::QUERY_TEXT.begin(),
+    |data: &[u8]| (fuzz_checks::QUERY_TEXT.check)(data)
 );

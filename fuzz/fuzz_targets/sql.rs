@@ -1,7 +1,6 @@
 #![no_main]
-//! See `rowtide_fuzz::sql`.
 
 libfuzzer_sys::fuzz_target!(
-    init: rowtide_fuzz::begin("sql"),
-    |data: &[u8]| rowtide_fuzz::sql::check(data)
+    init: fuzz_checks::SQL.begin(),
+    |data: &[u8]| (fuzz_checks::SQL.check)(data)
 );

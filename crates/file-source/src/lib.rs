@@ -10,7 +10,7 @@
 
 mod compression;
 mod files;
-mod line;
+pub mod line;
 mod lines;
 mod partitions;
 mod recognise;

@@ -9,18 +9,18 @@ use crate::recognise::{Recognised, SCRATCH_MARGIN_BYTES, recognise};
 
 /// A record, borrowed from the parser until its next line.
 #[derive(Debug)]
-pub(crate) struct ParsedLine<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partition: i32,
-    pub(crate) offset: u64,
-    pub(crate) timestamp_ms: Option<i64>,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
+pub struct ParsedLine<'a> {
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: u64,
+    pub timestamp_ms: Option<i64>,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
     headers: &'a [OwnedHeader],
 }
 
 impl<'a> ParsedLine<'a> {
-    pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+    pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         self.headers.iter().map(|header| Header {
             name: &header.name,
             value: header.value.as_deref(),
@@ -30,7 +30,7 @@ impl<'a> ParsedLine<'a> {
 
 /// Parses lines one after the other, in buffers that are used again.
 #[derive(Debug, Default)]
-pub(crate) struct LineParser {
+pub struct LineParser {
     scratch: Vec<u8>,
     /// The text of the last recognised headers and what they say: the next record's are mostly the same.
     headers_text: String,
@@ -41,7 +41,7 @@ pub(crate) struct LineParser {
 
 impl LineParser {
     /// The error is a reason that stands after "events.jsonl:7: ".
-    pub(crate) fn parse<'a>(&'a mut self, line: &'a [u8]) -> Result<ParsedLine<'a>, String> {
+    pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> Result<ParsedLine<'a>, String> {
         let line = std::str::from_utf8(line).map_err(|error| format!("not UTF-8: {error}"))?;
         if self.scratch.len() < line.len() + SCRATCH_MARGIN_BYTES {
             self.scratch.resize(line.len() + SCRATCH_MARGIN_BYTES, 0);

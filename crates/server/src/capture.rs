@@ -14,12 +14,12 @@ use change_feed::{
     PartitionFacts, RawBatch, Source, SourceError, SourceEvent, StartAt, TopicContext,
 };
 use clap::Args;
+use config::ConfigArgs;
 use file_source::record_file::RecordWriter;
 use row_model::{NextOffset, PartitionId};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::LogArgs;
-use crate::config::{self, ConfigArgs};
 use crate::failure::Failure;
 use crate::output;
 use crate::source;

@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use config::{ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage, TableConfig};
 use query::relation::{Endpoint, Relation};
 use registry_client::{Login, RegistryAddress, RegistryOptions};
 use serde_json::{Map, Value, json};
 use table_store::{IndexDefinition, IndexKind};
 
-use crate::config::{
-    self, ColumnsConfig, Config, ConfigArgs, Reads, SourceConfig, Storage, TableConfig,
-};
 use crate::doctor;
 use crate::failure::Failure;
 use crate::output::{self, Style, bytes};

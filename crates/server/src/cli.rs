@@ -2,10 +2,10 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use config::ConfigArgs;
 
 use crate::capture::{self, CaptureArgs};
 use crate::check::{self, CheckArgs};
-use crate::config::{self, ConfigArgs};
 use crate::demo::{self, DemoArgs};
 use crate::doctor::{self, DoctorArgs};
 use crate::export::{self, ExportArgs};

@@ -5,8 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use change_feed::SourceError;
-
-use crate::config::ConfigErrors;
+use config::ConfigErrors;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]

@@ -38,10 +38,11 @@ pub fn run(args: &InitArgs) -> Result<(), Failure> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
-    use crate::config::{ConfigArgs, load};
+    use config::{ConfigArgs, load};
 
-    fn load_text(text: &str) -> Result<crate::config::Config, String> {
+    use super::*;
+
+    fn load_text(text: &str) -> Result<config::Config, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let flags = ConfigArgs {

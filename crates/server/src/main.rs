@@ -5,7 +5,6 @@
 mod capture;
 mod check;
 mod cli;
-mod config;
 mod data_dir;
 mod demo;
 mod doctor;

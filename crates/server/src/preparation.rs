@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use config::{Config, TableConfig};
 use debezium_decoder::{ColumnRules, DECODER_VERSION, HashKey, TopicFormats};
 use ingest::{Preparation, Preparations};
-
-use crate::config::{Config, TableConfig};
 
 /// The rules of each topic that has some, to be shared by all decoders.
 pub fn rules(config: &Config) -> Vec<(String, Arc<ColumnRules>)> {
@@ -64,8 +63,9 @@ fn of_table(table: &TableConfig, fingerprint: Option<&String>) -> Preparation {
 mod tests {
     use std::collections::BTreeMap;
 
+    use config::ConfigArgs;
+
     use super::*;
-    use crate::config::{self, ConfigArgs};
 
     /// What is remembered of the orders under this hash key.
     fn prepared(hash_key: &str) -> Preparation {

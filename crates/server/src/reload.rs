@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
+use config::{Config, ConfigArgs};
 use ingest::{Control, ControlError};
-
-use crate::config::{self, Config, ConfigArgs};
 
 /// The configuration that is in force, and where it was read from.
 pub struct Reload {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use checkpoint_store::{CheckpointStore, MemoryDisk, MemoryStore, SledStore};
+use config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use http_api::{Api, ApiState, Hosts, Limits, Listener};
 use ingest::{Control, GivenTable, LoadError, Pipeline, PipelineError, Settings, TransactionSetup};
 use query::relation::Relations;
@@ -13,7 +14,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, Listen, ListenAddress, Storage, TableConfig};
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::huge_pages;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use change_feed::{Source, SourceError};
+use config::{Reads, SourceConfig};
 use file_source::{FileOptions, FileSource};
 use kafka_source::{KafkaOptions, KafkaSource};
-
-use crate::config::{Reads, SourceConfig};
 
 /// What Debezium puts before its topic prefix, unless it is told otherwise.
 const HEARTBEAT_PREFIX: &str = "__debezium-heartbeat.";

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use change_feed::{Decoder, SchemaShelf};
+use config::{Config, Reads, SourceConfig, TableConfig};
 use debezium_decoder::{ColumnRules, DebeziumDecoder};
 use ingest::{RegistryPatience, RegistrySetup, SourceSetup};
 use registry_client::HttpRegistry;
 use row_model::SchemaCatalog;
 
-use crate::config::{self, Config, Reads, SourceConfig, TableConfig};
 use crate::failure::Failure;
 use crate::preparation;
 use crate::source;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use api_types::{RebuildState, RebuildStatus};
 use clap::Args;
+use config::{Config, ConfigArgs, Storage};
 use ingest::{Compared, Verify};
 use query::diff::{self, ChangedCell, Difference, Side};
 use row_model::SchemaCatalog;
 use serde_json::{Value, json};
 
 use crate::cli::LogArgs;
-use crate::config::{self, Config, ConfigArgs, Storage};
 use crate::data_dir::InUse;
 use crate::failure::Failure;
 use crate::output::{self, Style, harmless};

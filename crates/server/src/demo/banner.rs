@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::config::{Listen, ListenAddress};
+use config::{Listen, ListenAddress};
+
 use crate::remote::Endpoint;
 
 /// The text that is printed when the API answers.

@@ -76,9 +76,10 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::atomic::AtomicBool;
 
+    use config::ConfigArgs;
+
     use super::*;
     use crate::capture::Capture;
-    use crate::config::{self, ConfigArgs};
     use crate::source;
 
     /// What a capture of the whole broker has, as lines.

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use clap::Args;
+use config::ConfigArgs;
 use query::relation::{Endpoint, Relation};
 use telemetry::clock::now_ms;
 
 use crate::cli::LogArgs;
-use crate::config::{self, ConfigArgs};
 use crate::failure::Failure;
 use crate::start_progress::Show;
 use crate::{output, serve};

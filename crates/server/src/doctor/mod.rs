@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use config::{Config, ConfigArgs, Reads, SourceConfig, TableConfig};
 use doctor::facts::{Asked, LogFacts, MySqlFacts};
 use doctor::rules::{self, Scope};
 use doctor::{Facts, Finding};
@@ -17,7 +18,6 @@ use examiner::{PostgresAddress, SourceToAsk};
 use registry_client::{RegistryAddress, RegistryOptions};
 use telemetry::clock;
 
-use crate::config::{self, Config, ConfigArgs, Reads, SourceConfig, TableConfig};
 use crate::failure::Failure;
 use crate::output::{self, Style};
 use crate::source;
@@ -67,7 +67,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let sources = if others.is_enough_for(&args.config) {
         Vec::new()
     } else {
-        config::load(&args.config, &config::process_environment())?.sources_to_ask()
+        sources_to_ask(&config::load(&args.config, &config::process_environment())?)
     };
     let not_asked = others.not_asked();
     let findings = examine(&sources, others, Scope::Everything)?;
@@ -86,7 +86,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
 
 /// What `rowtide check --connect` finds: whether what the configuration names is there.
 pub fn reach(config: &Config) -> Result<Vec<Finding>, Failure> {
-    examine(&config.sources_to_ask(), Others::default(), Scope::Reach)
+    examine(&sources_to_ask(config), Others::default(), Scope::Reach)
 }
 
 /// An exit code for scripts: whether somebody has to act.
@@ -177,44 +177,42 @@ fn variables(path: &Path) -> Result<MySqlFacts, Failure> {
     parsed.map_err(|wrong| Failure::Usage(format!("--mysql-variables {}: {wrong}", path.display())))
 }
 
-impl Config {
-    /// The sources that read Kafka, with what is known of them beforehand.
-    fn sources_to_ask(&self) -> Vec<(SourceToAsk, LogFacts)> {
-        let sources = self.sources.iter();
-        sources
-            .filter_map(|source| self.source_to_ask(source))
-            .collect()
-    }
+/// The sources that read Kafka, with what is known of them beforehand.
+fn sources_to_ask(config: &Config) -> Vec<(SourceToAsk, LogFacts)> {
+    let sources = config.sources.iter();
+    sources
+        .filter_map(|source| source_to_ask(config, source))
+        .collect()
+}
 
-    fn source_to_ask(&self, source: &SourceConfig) -> Option<(SourceToAsk, LogFacts)> {
-        let Reads::Kafka { topics, .. } = &source.reads else {
-            return None;
-        };
-        let ask = SourceToAsk {
-            options: source::kafka_options(source)?,
-            registry: source.registry.clone(),
-        };
-        let of_tables = |fits: fn(&TableConfig) -> bool| {
-            let tables = self.tables.iter().filter(|table| fits(table));
-            tables.map(|table| table.topic.clone()).collect()
-        };
-        let log = LogFacts {
-            source: source.name.clone(),
-            wanted: topics.clone(),
-            heartbeat_topic: source.heartbeat_topic.clone(),
-            transaction_topic: source.transaction_topic.clone(),
-            heartbeat_table: source.heartbeat_table.clone(),
-            placeholder: source.unavailable_value.text().to_owned(),
-            bounded: of_tables(|table| table.keep.is_some()),
-            typed: of_tables(|table| !table.columns.types.is_empty()),
-            unserved: source.unserved_topics.iter().cloned().collect(),
-            topics: Asked {
-                address: ask.options.brokers.clone(),
-                answer: Err("not asked".to_owned()),
-            },
-            missing: Vec::new(),
-            registry: None,
-        };
-        Some((ask, log))
-    }
+fn source_to_ask(config: &Config, source: &SourceConfig) -> Option<(SourceToAsk, LogFacts)> {
+    let Reads::Kafka { topics, .. } = &source.reads else {
+        return None;
+    };
+    let ask = SourceToAsk {
+        options: source::kafka_options(source)?,
+        registry: source.registry.clone(),
+    };
+    let of_tables = |fits: fn(&TableConfig) -> bool| {
+        let tables = config.tables.iter().filter(|table| fits(table));
+        tables.map(|table| table.topic.clone()).collect()
+    };
+    let log = LogFacts {
+        source: source.name.clone(),
+        wanted: topics.clone(),
+        heartbeat_topic: source.heartbeat_topic.clone(),
+        transaction_topic: source.transaction_topic.clone(),
+        heartbeat_table: source.heartbeat_table.clone(),
+        placeholder: source.unavailable_value.text().to_owned(),
+        bounded: of_tables(|table| table.keep.is_some()),
+        typed: of_tables(|table| !table.columns.types.is_empty()),
+        unserved: source.unserved_topics.iter().cloned().collect(),
+        topics: Asked {
+            address: ask.options.brokers.clone(),
+            answer: Err("not asked".to_owned()),
+        },
+        missing: Vec::new(),
+        registry: None,
+    };
+    Some((ask, log))
 }

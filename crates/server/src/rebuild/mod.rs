@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use api_types::{RebuildState, RebuildStatus};
 use clap::Args;
+use config::ConfigArgs;
 
 use crate::cli::LogArgs;
-use crate::config::{self, ConfigArgs};
 use crate::data_dir::InUse;
 use crate::failure::Failure;
 use crate::output;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use config::{Config, Storage};
 use crossbeam_channel::RecvTimeoutError;
 use ingest::{Pipeline, RebuildError, SourceState, StatusReport};
 
 use super::{Asked, Look, RebuildArgs, follow};
-use crate::config::{Config, Storage};
 use crate::failure::Failure;
 use crate::serve::start_pipeline;
 use crate::status_provider::rebuild;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use api_types::{CheckpointState, RebuildResponse, StatusResponse};
+use config::{Config, ConfigArgs, ListenAddress};
 use serde::de::DeserializeOwned;
 
 use super::{Asked, Look, RebuildArgs, follow};
-use crate::config::{Config, ConfigArgs, ListenAddress};
 use crate::failure::Failure;
 use crate::output;
 use crate::remote::{Answer, Endpoint, encoded, refused};

@@ -18,9 +18,9 @@ const METRICS_CRATE: &str = "telemetry";
 const METRICS_PREFIX: &str = "rowtide_";
 const METRICS_DOC: &str = "docs/reference/metrics.md";
 
-const CONFIG_CRATE: &str = "server";
-/// `config/raw.rs`, and below it if it is split.
-const CONFIG_PLACE: &str = "/config/raw";
+const CONFIG_CRATE: &str = "config";
+/// `raw.rs`, and below it if it is split.
+const CONFIG_PLACE: &str = "/raw";
 const CONFIG_DOC: &str = "docs/reference/config.md";
 
 /// Every metric name in `telemetry` is in the reference.
@@ -238,14 +238,14 @@ mod tests {
         check(
             config_keys_are_documented,
             &[
-                ("crates/server/src/config/raw.rs", code),
+                ("crates/config/src/raw.rs", code),
                 (
                     CONFIG_DOC,
                     "`data_dir`, `[versions]` and `memory.max = \"4GiB\"`; listen without backticks\n",
                 ),
             ],
             &expect![[r#"
-                crates/server/src/config/raw.rs:8: [reference] config key `listen` is not in docs/reference/config.md: describe it there, in backticks
+                crates/config/src/raw.rs:8: [reference] config key `listen` is not in docs/reference/config.md: describe it there, in backticks
             "#]],
         );
     }
@@ -262,11 +262,11 @@ mod tests {
         check(
             config_keys_are_documented,
             &[(
-                "crates/server/src/config.rs",
+                "crates/config/src/lib.rs",
                 "//! C.\npub struct Raw { pub a: u8 }\n",
             )],
             &expect![[r#"
-                crates/xtask/src/tidy/reference.rs:1: [reference] no public field in crates/server/src/config/raw.rs: say in this file where they are now
+                crates/xtask/src/tidy/reference.rs:1: [reference] no public field in crates/config/src/raw.rs: say in this file where they are now
             "#]],
         );
     }

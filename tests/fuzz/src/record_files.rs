@@ -1,6 +1,7 @@
 //! Lines of record files: what recognises our own lines, against what reads any line.
 
-use crate::line::{LineParser, ParsedLine};
+use file_source::line::{LineParser, ParsedLine};
+
 use crate::memory;
 
 /// The parser's buffers, and what they may take for each byte.

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use config::{ConfigArgs, load};
+
 use crate::memory;
-use crate::server_config::{ConfigArgs, load};
 
 /// The server reads a file, so this is one: in memory where the system has such a place.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use change_feed::SchemaLanguage;
 
+use crate::Target;
 use crate::corpus::{self, RecordedRecord};
 use crate::input::{Script, ScriptRecord};
 
@@ -21,41 +22,32 @@ const SCRIPTS: usize = 2;
 const SEED_BYTES_MAX: usize = 12 << 10;
 
 /// Writes the seeds of this target into a folder; answers how many.
-pub fn write(target: &str, folder: &Path) -> io::Result<usize> {
-    let seeds = match target {
-        "json" => scripts(|name| is_json(name), None)?,
-        "avro" => scripts(
-            |name| is_recorded_in(name, "avro"),
-            Some(SchemaLanguage::Avro),
-        )?,
-        "protobuf" => scripts(
-            |name| is_recorded_in(name, "proto"),
-            Some(SchemaLanguage::Protobuf),
-        )?,
-        "record_files" => lines()?,
-        "config" => configurations()?,
-        "postgrest" => query_strings(),
-        "query_body" => query_bodies(),
-        "sql" => statements(),
-        _ => query_texts(),
-    };
+pub fn write(target: &Target, folder: &Path) -> io::Result<usize> {
+    let seeds = (target.seeds)()?;
     fs::create_dir_all(folder)?;
-    let mut written = 0;
     for (number, seed) in seeds.iter().enumerate() {
-        if seed.len() <= SEED_BYTES_MAX {
-            fs::write(folder.join(format!("seed-{number:05}")), seed)?;
-            written += 1;
-        }
+        fs::write(folder.join(format!("seed-{number:05}")), seed)?;
     }
-    Ok(written)
+    Ok(seeds.len())
 }
 
-fn is_json(name: &str) -> bool {
-    name.starts_with("events") && !["avro", "proto"].iter().any(|format| name.contains(format))
+/// Records of every recording in JSON.
+pub fn json() -> io::Result<Vec<Vec<u8>>> {
+    let is_json = |name: &str| !["avro", "proto"].iter().any(|format| name.contains(format));
+    scripts(is_json, None)
 }
 
-fn is_recorded_in(name: &str, format: &str) -> bool {
-    name.starts_with("events") && name.contains(format)
+/// Records of every recording in Avro.
+pub fn avro() -> io::Result<Vec<Vec<u8>>> {
+    scripts(|name| name.contains("avro"), Some(SchemaLanguage::Avro))
+}
+
+/// Records of every recording in Protobuf.
+pub fn protobuf() -> io::Result<Vec<Vec<u8>>> {
+    scripts(
+        |name| name.contains("proto"),
+        Some(SchemaLanguage::Protobuf),
+    )
 }
 
 fn scripts(
@@ -63,7 +55,7 @@ fn scripts(
     registry: Option<SchemaLanguage>,
 ) -> io::Result<Vec<Vec<u8>>> {
     let mut scripts = Vec::new();
-    for file in corpus::files(matches)? {
+    for file in corpus::files(|name| name.starts_with("events") && matches(name))? {
         let mut topics: BTreeMap<String, Vec<RecordedRecord>> = BTreeMap::new();
         for line in io::BufRead::lines(corpus::open(&file)?).take(2_000) {
             let Some(mut record) = corpus::record(&line?) else {
@@ -126,20 +118,21 @@ fn script(topic: &str, records: &[RecordedRecord]) -> Vec<u8> {
 }
 
 /// The first lines of every recording, in pairs: a parser remembers one line.
-fn lines() -> io::Result<Vec<Vec<u8>>> {
+pub fn lines() -> io::Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
     for file in corpus::files(|name| name.starts_with("events"))? {
         let lines: Vec<String> = io::BufRead::lines(corpus::open(&file)?)
             .take(6)
             .collect::<io::Result<_>>()?;
-        seeds.extend(lines.chunks(2).map(|pair| pair.join("\n").into_bytes()));
+        let pairs = lines.chunks(2).map(|pair| pair.join("\n").into_bytes());
+        seeds.extend(pairs.filter(|pair| pair.len() <= SEED_BYTES_MAX));
     }
     Ok(seeds)
 }
 
 /// The template that `rowtide init` writes, as it is, and with everything in it switched on.
-fn configurations() -> io::Result<Vec<Vec<u8>>> {
-    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/server/src/init.toml");
+pub fn configurations() -> io::Result<Vec<Vec<u8>>> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/server/src/init.toml");
     let template = fs::read_to_string(template)?;
     let switched_on: String = template
         .replace("\n#", "\n")
@@ -153,7 +146,7 @@ fn configurations() -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// Statements that have every clause and condition there is, and some that are refused.
-fn statements() -> Vec<Vec<u8>> {
+pub fn statements() -> Vec<Vec<u8>> {
     let statements = [
         "select * from orders order by id limit 5 offset $1",
         "select o.id, o.total as t, doc->'a'->>0 from public.orders o where (o.status in ('a', 'b') or not total >= $1) and doc->>'k' = 'v'",
@@ -165,14 +158,11 @@ fn statements() -> Vec<Vec<u8>> {
         "with x as (select 1) select * from x union select cast(a as int) from b; delete from c",
         "select case when (select 1) then 'a' else now() - interval '1 day' end from generate_series(1, 2) where a ilike 'x!%' escape '!'",
     ];
-    statements
-        .iter()
-        .map(|statement| statement.as_bytes().to_vec())
-        .collect()
+    statements.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 /// What `PostgREST` documents.
-fn query_strings() -> Vec<Vec<u8>> {
+pub fn query_strings() -> Vec<Vec<u8>> {
     let texts = [
         "select=full_name,birth:birth_date::text,data->phones->0->>number,count(),amount.sum()::int",
         "select=*,a:roles!inner!fk(character,...films(title))&a.character=in.(Chico,\"x,y\")&a.order=x.desc",
@@ -184,7 +174,7 @@ fn query_strings() -> Vec<Vec<u8>> {
 }
 
 /// A query with every field, several of them, and a batch of keys.
-fn query_bodies() -> Vec<Vec<u8>> {
+pub fn query_bodies() -> Vec<Vec<u8>> {
     let bodies = [
         r#"{"from":"orders","select":["id","plan:meta->>plan","customer.name"],"include":[{"rel":"items!fk","as":"lines","select":["sku"],"where":[{"column":"qty","op":"gt","value":1}],"order":["-qty"],"limit":5,"offset":1,"required":true,"include":["product(name)"]},{"rel":"customer","hint":"buyer","flatten":true}],"where":[{"column":"status","op":"in","value":["paid","shipped"]},{"or":[{"column":"total","op":"gte","value":"100"},{"column":"customer.tier","op":"eq","value":"gold"},{"not":{"rel":"items","where":[]}}]}],"order":["-created_at","id"],"limit":"50","cursor":null,"count":"exact","explain":true,"format":"arrays","int64":"string"}"#,
         r#"{"from":"orders","group_by":["status"],"aggregate":[{"fn":"count","as":"n"},"revenue:sum(total)"],"having":{"and":[{"column":"n","op":"between","value":[1,10]},{"column":"n","op":"is_null"}]}}"#,
@@ -195,7 +185,7 @@ fn query_bodies() -> Vec<Vec<u8>> {
 }
 
 /// A number of key columns, their types, and a text.
-fn query_texts() -> Vec<Vec<u8>> {
+pub fn query_texts() -> Vec<Vec<u8>> {
     let texts: [(&[u8], &str); 28] = [
         (&[0], "x"),
         (&[0], "true"),

@@ -3,6 +3,9 @@
 //! File, environment and flags are laid over each other as a tree that remembers where each value was
 //! written (`document`), compared with the schema (`check`), read into structs of text (`raw`) and
 //! given meaning (`validated`). Nothing is ignored: what has no effect in this version is refused.
+//! Refuses to know what is done with it.
+
+#![forbid(unsafe_code)]
 
 mod check;
 mod columns;
@@ -24,6 +27,8 @@ mod units;
 mod validated;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use columns::ColumnsConfig;
@@ -31,8 +36,6 @@ pub use environment::of_process as process_environment;
 pub use error::ConfigErrors;
 pub use flags::{ConfigArgs, key_value};
 pub use load::load;
-#[cfg(test)]
-pub use schema::Shape;
 pub use schema::json_schema;
 pub use units::ListenAddress;
 pub use validated::{Config, Listen, OnBadRecord, Reads, SourceConfig, Storage, TableConfig};

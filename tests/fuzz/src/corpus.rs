@@ -50,7 +50,7 @@ pub fn id_of(file: &Path, id: u32, language: SchemaLanguage) -> Option<u32> {
 
 /// The files of all recordings whose names begin so, in order.
 pub fn files(matches: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
     let mut found = Vec::new();
     for scenario in fs::read_dir(folder)? {
         let scenario = scenario?.path();

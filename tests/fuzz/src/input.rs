@@ -128,7 +128,7 @@ impl<'a> Script<'a> {
         let mut push = |tag: u8, pieces: &[&[u8]]| {
             out.extend_from_slice(SEPARATOR);
             out.push(tag);
-            pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+            out.extend(pieces.iter().copied().flatten());
         };
         for schema in &self.schemas {
             push(part::SCHEMA, &[&[schema.id], schema.text.as_bytes()]);
