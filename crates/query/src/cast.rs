@@ -7,14 +7,19 @@ use row_model::{ColumnType, Decimal, Moment, Value};
 
 use crate::json::postgres::{self, Spelling};
 use crate::literal;
+use crate::zone::Zone;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// Digits behind the point beyond which a rounded number is no number of any column.
 const SCALE_MAX: usize = 16_383;
 
 /// A type that values can be turned into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cast(ColumnType);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cast {
+    kind: ColumnType,
+    /// In which instants have a date and a time of day.
+    zone: Zone,
+}
 
 /// The value has no counterpart in the type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,13 +76,25 @@ impl Cast {
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_lowercase();
         let known = NAMES.iter().find(|(known, _)| *known == name)?;
-        Some(Self(known.1))
+        Some(Self {
+            kind: known.1,
+            zone: Zone::default(),
+        })
+    }
+
+    /// The same in a session of this time zone.
+    #[must_use]
+    pub fn within(self, zone: &Zone) -> Self {
+        Self {
+            zone: zone.clone(),
+            ..self
+        }
     }
 
     /// The type of what it makes.
     #[must_use]
-    pub fn kind(self) -> ColumnType {
-        self.0
+    pub fn kind(&self) -> ColumnType {
+        self.kind
     }
 
     /// Turns a value into one of the type; null stays null. `scratch` holds what is made, if it must be held.
@@ -85,16 +102,16 @@ impl Cast {
     /// # Errors
     /// If the type has no such value.
     pub fn apply<'v>(
-        self,
+        &self,
         value: Value<'v>,
         scratch: &'v mut Vec<u8>,
     ) -> Result<Value<'v>, CastError> {
-        match (self.0, value) {
+        match (self.kind, value) {
             (_, Value::Null | Value::Unavailable)
             | (ColumnType::Text, Value::Text(_))
             | (ColumnType::Uuid, Value::Uuid(_))
             | (ColumnType::Bytes, Value::Bytes(_)) => Ok(value),
-            (ColumnType::Text, _) => Ok(Value::Text(spelled(value, scratch))),
+            (ColumnType::Text, _) => Ok(Value::Text(self.spelled(value, scratch))),
             (ColumnType::Bool, value) => self.truth(value),
             (ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64, value) => self.whole(value),
             (ColumnType::Float32 | ColumnType::Float64, value) => self.float(value),
@@ -123,7 +140,7 @@ impl Cast {
         }
     }
 
-    fn truth(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
+    fn truth<'v>(&self, value: Value<'v>) -> Result<Value<'v>, CastError> {
         match value {
             Value::Bool(_) => Ok(value),
             Value::Int(number) => Ok(Value::Bool(number != 0)),
@@ -139,7 +156,7 @@ impl Cast {
     }
 
     /// Fractions are rounded: decimals away from zero at the half, floats to the even number.
-    fn whole(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
+    fn whole(&self, value: Value<'_>) -> Result<Value<'static>, CastError> {
         let number = match value {
             Value::Bool(truth) => i64::from(truth),
             Value::Int(number) => number,
@@ -170,7 +187,7 @@ impl Cast {
                 });
             }
         };
-        let holds = match self.0 {
+        let holds = match self.kind {
             ColumnType::Int16 => i16::try_from(number).is_ok(),
             ColumnType::Int32 => i32::try_from(number).is_ok(),
             _ => true,
@@ -182,7 +199,7 @@ impl Cast {
         }
     }
 
-    fn rounded(self, text: &str) -> Result<i64, CastError> {
+    fn rounded(&self, text: &str) -> Result<i64, CastError> {
         let (scale, unscaled) = Decimal::parse(text).map_err(|_| self.no_spelling(text))?;
         let (negative, digits) = Decimal::new(scale, &unscaled).digits();
         let magnitude = match usize::try_from(scale) {
@@ -213,7 +230,7 @@ impl Cast {
         i64::try_from(number).map_err(|_| self.too_great())
     }
 
-    fn float(self, value: Value<'_>) -> Result<Value<'_>, CastError> {
+    fn float(&self, value: Value<'_>) -> Result<Value<'static>, CastError> {
         let number = match value {
             Value::Int(number) => number as f64,
             Value::UInt(number) => number as f64,
@@ -227,7 +244,7 @@ impl Cast {
             }
         };
         let single = number as f32;
-        match self.0 {
+        match self.kind {
             ColumnType::Float32 if single.is_infinite() && number.is_finite() => {
                 Err(self.too_great())
             }
@@ -237,7 +254,7 @@ impl Cast {
         }
     }
 
-    fn parsed(self, text: &str) -> Result<f64, CastError> {
+    fn parsed(&self, text: &str) -> Result<f64, CastError> {
         let number: f64 = text.trim().parse().map_err(|_| self.no_spelling(text))?;
         let says_so = text.to_ascii_lowercase().contains("inf");
         if number.is_infinite() && !says_so {
@@ -247,7 +264,7 @@ impl Cast {
     }
 
     fn decimal<'v>(
-        self,
+        &self,
         value: Value<'v>,
         scratch: &'v mut Vec<u8>,
     ) -> Result<Value<'v>, CastError> {
@@ -272,7 +289,7 @@ impl Cast {
         Ok(Value::Decimal(Decimal::new(scale, scratch)))
     }
 
-    fn json<'v>(self, value: Value<'v>, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
+    fn json<'v>(&self, value: Value<'v>, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
         if let Value::Text(text) = value {
             if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
                 return Err(self.no_spelling(text));
@@ -280,14 +297,14 @@ impl Cast {
             return Ok(Value::Json(text));
         }
         scratch.clear();
-        postgres::write_value(value, scratch);
+        postgres::write_value(value, &self.zone, scratch);
         Ok(match std::str::from_utf8(scratch) {
             Ok(text) => Value::Json(text),
             Err(_) => Value::Null,
         })
     }
 
-    fn time<'v>(self, value: Value<'v>, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
+    fn time<'v>(&self, value: Value<'v>, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
         let midnight = |days: i64| match days {
             i64::MAX => Moment::INFINITY,
             i64::MIN => Moment::NEG_INFINITY,
@@ -296,27 +313,34 @@ impl Cast {
                 nanos: 0,
             },
         };
-        Ok(match (self.0, value) {
+        let value = match value {
+            Value::Instant(at) if self.kind != ColumnType::TimestampTz => {
+                Value::Timestamp(self.zone.local(at))
+            }
+            value => value,
+        };
+        Ok(match (self.kind, value) {
             (ColumnType::Date, Value::Date(_))
             | (ColumnType::Time, Value::Clock(_))
             | (ColumnType::Timestamp, Value::Timestamp(_))
             | (ColumnType::TimestampTz, Value::Instant(_)) => value,
-            (ColumnType::Date, Value::Timestamp(at) | Value::Instant(at)) => {
-                Value::Date(match at {
-                    Moment::INFINITY => i64::MAX,
-                    Moment::NEG_INFINITY => i64::MIN,
-                    at => at.seconds.div_euclid(SECONDS_PER_DAY),
-                })
-            }
+            (ColumnType::Date, Value::Timestamp(at)) => Value::Date(match at {
+                Moment::INFINITY => i64::MAX,
+                Moment::NEG_INFINITY => i64::MIN,
+                at => at.seconds.div_euclid(SECONDS_PER_DAY),
+            }),
             (ColumnType::Time, Value::ClockUtc(nanos)) => Value::Clock(nanos),
-            (ColumnType::Time, Value::Timestamp(at) | Value::Instant(at)) => {
+            (ColumnType::Time, Value::Timestamp(at)) => {
                 let second = at.seconds.rem_euclid(SECONDS_PER_DAY);
                 Value::Clock(second * 1_000_000_000 + i64::from(at.nanos))
             }
-            (ColumnType::Timestamp, Value::Instant(at)) => Value::Timestamp(at),
-            (ColumnType::TimestampTz, Value::Timestamp(at)) => Value::Instant(at),
+            (ColumnType::TimestampTz, Value::Timestamp(at)) => {
+                Value::Instant(self.zone.instant(at))
+            }
             (ColumnType::Timestamp, Value::Date(days)) => Value::Timestamp(midnight(days)),
-            (ColumnType::TimestampTz, Value::Date(days)) => Value::Instant(midnight(days)),
+            (ColumnType::TimestampTz, Value::Date(days)) => {
+                Value::Instant(self.zone.instant(midnight(days)))
+            }
             (_, Value::Text(text)) => return self.time_of(text, scratch),
             _ => {
                 return Err(CastError::Kind {
@@ -326,9 +350,9 @@ impl Cast {
         })
     }
 
-    /// A date alone is its midnight; a time without an offset is one in UTC.
-    fn time_of<'v>(self, text: &str, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
-        let kinds: &[ColumnType] = match self.0 {
+    /// A date alone is its midnight; a time without an offset is one of the zone.
+    fn time_of<'v>(&self, text: &str, scratch: &'v mut Vec<u8>) -> Result<Value<'v>, CastError> {
+        let kinds: &[ColumnType] = match self.kind {
             ColumnType::Time => &[ColumnType::Time, ColumnType::TimeTz],
             _ => &[
                 ColumnType::Timestamp,
@@ -354,18 +378,25 @@ impl Cast {
         Err(self.no_spelling(text))
     }
 
-    fn type_name(self) -> &'static str {
-        type_name(self.0)
+    fn spelled<'v>(&self, value: Value<'_>, scratch: &'v mut Vec<u8>) -> &'v str {
+        let mut text = String::new();
+        postgres::spell(value, Spelling::Text, &self.zone, &mut text);
+        *scratch = text.into_bytes();
+        std::str::from_utf8(scratch).unwrap_or_default()
     }
 
-    fn no_spelling(self, text: &str) -> CastError {
+    fn type_name(&self) -> &'static str {
+        type_name(self.kind)
+    }
+
+    fn no_spelling(&self, text: &str) -> CastError {
         CastError::Syntax {
             to: self.type_name(),
             text: text.to_owned(),
         }
     }
 
-    fn too_great(self) -> CastError {
+    fn too_great(&self) -> CastError {
         CastError::Range {
             to: self.type_name(),
         }
@@ -406,13 +437,6 @@ pub fn postgres_truth(text: &str) -> Option<bool> {
         _ if begins("false") || begins("no") => Some(false),
         _ => None,
     }
-}
-
-fn spelled<'v>(value: Value<'_>, scratch: &'v mut Vec<u8>) -> &'v str {
-    let mut text = String::new();
-    postgres::spell(value, Spelling::Text, &mut text);
-    *scratch = text.into_bytes();
-    std::str::from_utf8(scratch).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -53,3 +53,4 @@ mod token;
 pub mod tree;
 pub mod url;
 pub mod whole;
+pub mod zone;

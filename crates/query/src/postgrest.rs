@@ -17,6 +17,7 @@ mod respell;
 mod select;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use error::ReadError;
 pub use respell::respell;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use table_store::{Cut, TableCut};
 
 use crate::tree::RelationRef;
+use crate::zone::{self, Zone};
 
 /// One side of a relation: some columns of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct World<'a> {
     pub relations: &'a Relations,
     /// A name means a table before it means a relation, as with `PostgREST`.
     pub tables_first: bool,
+    /// In which instants are read and turned into dates.
+    pub zone: &'a Zone,
 }
 
 impl<'a> World<'a> {
@@ -119,6 +122,7 @@ impl<'a> World<'a> {
             cut,
             relations,
             tables_first: false,
+            zone: &zone::UTC,
         }
     }
 

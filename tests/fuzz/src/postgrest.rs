@@ -3,6 +3,7 @@
 use query::cast::Cast;
 use query::json::postgres;
 use query::postgrest::{self, ReadError};
+use query::zone::Zone;
 use row_model::Value;
 
 use crate::memory;
@@ -45,7 +46,7 @@ fn casts(text: &str) {
         let mut scratch = Vec::new();
         if let Ok(made) = cast.apply(Value::Text(text), &mut scratch) {
             let mut json = Vec::new();
-            postgres::write_value(made, &mut json);
+            postgres::write_value(made, &Zone::default(), &mut json);
             let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok();
             assert!(is_json, "{text:?}::{name} is answered as no JSON");
         }

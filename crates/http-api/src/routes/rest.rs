@@ -28,6 +28,7 @@ use crate::{ApiState, fresh};
 pub(crate) use refusal::body_of;
 use refusal::{METHODS, Refusal};
 use request::Request;
+use table::Profile;
 
 pub(super) async fn rest(
     State(state): State<DataState>,
@@ -41,7 +42,7 @@ pub(super) async fn rest(
         "" => root(&state.api, &method),
         below => match target(below) {
             Err(refused) => Err(refused),
-            Ok(_) if method == Method::OPTIONS => Ok(options()),
+            Ok(name) if method == Method::OPTIONS => options_of(&state.api, &name, &headers),
             Ok(name) if matches!(method, Method::GET | Method::HEAD) => {
                 rows(&state, &asking, name, &uri, headers).await
             }
@@ -80,6 +81,12 @@ fn not_readable(method: &Method) -> Refusal {
         format!("Unsupported HTTP method: {method}"),
     )
     .hint("Rowtide is read-only: write to the source database.")
+}
+
+fn options_of(state: &ApiState, table: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
+    let cut = state.store().published();
+    Profile::of(headers).table(state, &cut, table)?;
+    Ok(options())
 }
 
 fn options() -> Response {

@@ -58,7 +58,9 @@ impl<'a> Binder<'a> {
         path: &ColumnPath,
     ) -> Result<(Source, row_model::ColumnType), BindError> {
         let level = self.reach(level, &path.via, &path.at)?;
-        self.scope.source(level, path)
+        let (mut source, kind) = self.scope.source(level, path)?;
+        source.cast = source.cast.map(|cast| cast.within(self.world.zone));
+        Ok((source, kind))
     }
 
     /// The level that to-one relations lead to.

@@ -195,7 +195,7 @@ impl Grouping {
         Ok(GroupField::Aggregate {
             label,
             number: self.aggregates.len() - 1,
-            cast: cast.transpose()?,
+            cast: cast.transpose()?.map(|cast| cast.within(rows.world.zone)),
         })
     }
 
@@ -285,18 +285,18 @@ impl Grouping {
                     let slot = self.place(plain).unwrap_or_default();
                     let mut columns = self.key_columns.iter().chain(&self.aggregate_columns);
                     let cast = match plain {
-                        GroupField::Aggregate { cast, .. } => *cast,
+                        GroupField::Aggregate { cast, .. } => cast.clone(),
                         _ => None,
                     };
                     let own = columns
                         .nth(slot)
                         .map_or(ColumnType::Any, |column| column.kind);
                     FieldWhat::Value {
+                        kind: cast.as_ref().map_or(own, Cast::kind),
                         source: Source {
                             cast,
                             ..Source::column(slot)
                         },
-                        kind: cast.map_or(own, Cast::kind),
                     }
                 }
             };

@@ -161,9 +161,9 @@ impl Scope {
             level,
             slot,
             path,
-            cast,
+            cast: cast.clone(),
         };
-        let turned = |kind| cast.map_or(kind, Cast::kind);
+        let turned = |kind| cast.as_ref().map_or(kind, Cast::kind);
         if path.steps.is_empty() {
             return Ok((source(None), turned(kind)));
         }

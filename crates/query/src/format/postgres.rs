@@ -18,6 +18,7 @@ use crate::json::postgres::{Spelling, spell, write_value};
 use crate::json::write_text;
 use crate::list::{ListError, Page};
 use crate::run::{Reader, View};
+use crate::zone::Zone;
 
 /// Objects inside each other that nulls are looked for in.
 const DEPTH_MAX: usize = 64;
@@ -37,6 +38,7 @@ pub enum Form {
 pub struct Writer<'a> {
     level: Level<'a>,
     form: Form,
+    zone: &'a Zone,
     unavailable: BTreeSet<&'a str>,
 }
 
@@ -63,10 +65,11 @@ impl<'a> Level<'a> {
 
 impl<'a> Writer<'a> {
     #[must_use]
-    pub fn new(query: &'a BoundQuery, form: Form) -> Self {
+    pub fn new(query: &'a BoundQuery, form: Form, zone: &'a Zone) -> Self {
         Self {
             level: Level::new(query),
             form,
+            zone,
             unavailable: BTreeSet::new(),
         }
     }
@@ -112,6 +115,7 @@ impl<'a> Writer<'a> {
         Pen {
             level: &mut self.level,
             without_nulls: self.form == Form::WithoutNulls,
+            zone: self.zone,
             unavailable: &mut self.unavailable,
         }
     }
@@ -143,6 +147,7 @@ impl<'a> Writer<'a> {
 struct Pen<'p, 'a> {
     level: &'p mut Level<'a>,
     without_nulls: bool,
+    zone: &'a Zone,
     unavailable: &'p mut BTreeSet<&'a str>,
 }
 
@@ -175,10 +180,10 @@ impl<'a> Pen<'_, 'a> {
         let query = self.level.query;
         match &field.what {
             FieldWhat::Value { .. } => {
-                let without_nulls = self.without_nulls;
+                let (without_nulls, zone) = (self.without_nulls, self.zone);
                 self.value(field, node, |value| match value {
                     Value::Json(json) if without_nulls => strip_nulls(json, DEPTH_MAX, out),
-                    value => write_value(value, out),
+                    value => write_value(value, zone, out),
                 });
             }
             FieldWhat::Embed(number) => {
@@ -246,10 +251,10 @@ impl<'a> Pen<'_, 'a> {
         text: &mut String,
     ) -> bool {
         if matches!(field.what, FieldWhat::Value { .. }) {
-            let mut is_null = true;
+            let (mut is_null, zone) = (true, self.zone);
             self.value(field, node, |value| {
                 is_null = value == Value::Null;
-                spell(value, Spelling::Field, text);
+                spell(value, Spelling::Field, zone, text);
             });
             return is_null;
         }
@@ -282,6 +287,7 @@ impl<'a> Pen<'_, 'a> {
         Pen {
             level: &mut self.level.embeds[embed],
             without_nulls: self.without_nulls,
+            zone: self.zone,
             unavailable: self.unavailable,
         }
     }

@@ -8,6 +8,7 @@ use std::fmt::{self, Write};
 use row_model::{Moment, Value, write_clock, write_date, write_timestamp, write_uuid};
 
 use super::value::{write_text, write_value as write_plain_value};
+use crate::zone::Zone;
 
 /// Powers of ten that a float is written out with, as `float8out` does.
 const PLAIN_EXPONENTS: std::ops::Range<i32> = -4..15;
@@ -23,8 +24,8 @@ pub enum Spelling {
     Field,
 }
 
-/// Appends a value as `to_json` has it.
-pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
+/// Appends a value as `to_json` has it in a session of this time zone.
+pub fn write_value(value: Value<'_>, zone: &Zone, out: &mut Vec<u8>) {
     match value {
         Value::Null
         | Value::Unavailable
@@ -39,19 +40,19 @@ pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Float(number) if number.is_finite() => out.extend(float(number).bytes()),
         value => {
             let mut text = String::new();
-            spell(value, Spelling::Json, &mut text);
+            spell(value, Spelling::Json, zone, &mut text);
             write_text(&text, out);
         }
     }
 }
 
 /// Appends a value as text; nothing for null.
-pub fn spell(value: Value<'_>, spelling: Spelling, out: &mut String) {
-    let written = try_spell(value, spelling, out);
+pub fn spell(value: Value<'_>, spelling: Spelling, zone: &Zone, out: &mut String) {
+    let written = try_spell(value, spelling, zone, out);
     debug_assert!(written.is_ok(), "writing to memory does not fail");
 }
 
-fn try_spell(value: Value<'_>, spelling: Spelling, out: &mut String) -> fmt::Result {
+fn try_spell(value: Value<'_>, spelling: Spelling, zone: &Zone, out: &mut String) -> fmt::Result {
     match value {
         Value::Null | Value::Unavailable => Ok(()),
         Value::Bool(truth) => out.write_str(match (truth, spelling) {
@@ -77,12 +78,27 @@ fn try_spell(value: Value<'_>, spelling: Spelling, out: &mut String) -> fmt::Res
             out.write_str("+00")
         }
         Value::Timestamp(at) => write_moment(at, "", spelling, out),
-        Value::Instant(at) if spelling == Spelling::Json => {
-            write_moment(at, "+00:00", spelling, out)
+        Value::Instant(at) => {
+            let offset = offset(zone.offset_at(at), spelling);
+            write_moment(zone.local(at), &offset, spelling, out)
         }
-        Value::Instant(at) => write_moment(at, "+00", spelling, out),
         Value::Duration(micros) => write_interval(micros, out),
     }
+}
+
+/// `+05:45`; minutes that are none are told in JSON alone, and seconds only where there are some.
+fn offset(seconds: i32, spelling: Spelling) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let all = seconds.unsigned_abs();
+    let (hour, minute, second) = (all / 3_600, all / 60 % 60, all % 60);
+    let mut text = format!("{sign}{hour:02}");
+    if minute != 0 || second != 0 || spelling == Spelling::Json {
+        let _ = write!(text, ":{minute:02}");
+    }
+    if second != 0 {
+        let _ = write!(text, ":{second:02}");
+    }
+    text
 }
 
 fn write_moment(at: Moment, offset: &str, spelling: Spelling, out: &mut String) -> fmt::Result {
@@ -174,10 +190,10 @@ mod tests {
         let mut lines = String::new();
         for value in values {
             let mut json = Vec::new();
-            write_value(*value, &mut json);
+            write_value(*value, &Zone::default(), &mut json);
             let (mut text, mut field) = (String::new(), String::new());
-            spell(*value, Spelling::Text, &mut text);
-            spell(*value, Spelling::Field, &mut field);
+            spell(*value, Spelling::Text, &Zone::default(), &mut text);
+            spell(*value, Spelling::Field, &Zone::default(), &mut field);
             let json = String::from_utf8(json).unwrap();
             serde_json::from_str::<serde_json::Value>(&json).unwrap();
             writeln!(lines, "{json} | {text} | {field}").unwrap();

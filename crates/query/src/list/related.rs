@@ -25,6 +25,7 @@ use crate::tree::{
     Aggregate, AggregateFunction, ColumnPath, Condition, Operand, Operator, Ordered, Place, Query,
     RelationRef, Selected, SelectedWhat, Test,
 };
+use crate::zone::UTC;
 
 /// What a relation is called, where it leads, when rows `o` and `i` are related, and whether to several.
 pub(super) type Relation = (&'static str, usize, &'static str, bool);
@@ -140,8 +141,11 @@ fn rows_that_lead_to_each_other_are_no_endless_answer() {
             let (mut one, mut other) = (Vec::new(), Vec::new());
             let mut writer = RowWriter::new(bound, Format::Objects, false, &site.shapes);
             let rendered = found.render(&mut writer, b",", PAGE_BYTES_MAX, &mut one);
-            let written =
-                Writer::new(bound, Form::WithoutNulls).write(&found, PAGE_BYTES_MAX, &mut other);
+            let written = Writer::new(bound, Form::WithoutNulls, &UTC).write(
+                &found,
+                PAGE_BYTES_MAX,
+                &mut other,
+            );
             assert_eq!(rendered.as_ref().err(), written.as_ref().err());
             assert!(one.len().max(other.len()) < ANSWER_BYTES_MAX + 1_000);
             rendered.is_err()

@@ -209,7 +209,7 @@ impl Reader {
         self.refused.borrow_mut().take().map_or(Ok(()), Err)
     }
 
-    fn cast<T>(&self, cast: Cast, value: Value<'_>, then: impl FnOnce(Value<'_>) -> T) -> T {
+    fn cast<T>(&self, cast: &Cast, value: Value<'_>, then: impl FnOnce(Value<'_>) -> T) -> T {
         match cast.apply(value, &mut Vec::new()) {
             Ok(value) => then(value),
             Err(error) => {
@@ -282,7 +282,7 @@ impl Reader {
 impl View<'_> {
     /// Calls `then` with a value of the row, or of one it is related to.
     pub fn with_value<T>(&self, source: &Source, then: impl FnOnce(Value<'_>) -> T) -> T {
-        let then = |value: Value<'_>| match source.cast {
+        let then = |value: Value<'_>| match &source.cast {
             None => then(value),
             Some(cast) => self.reader.cast(cast, value, then),
         };

@@ -1,6 +1,7 @@
 //! Preferences (RFC 7240): what `PostgREST` knows, and what becomes of it where nothing is ever written.
 
 use http::HeaderMap;
+use query::zone::Zone;
 
 /// What is known, though it is about writes and changes nothing here.
 const OF_WRITES: &[&str] = &[
@@ -15,22 +16,14 @@ const OF_WRITES: &[&str] = &[
     "tx=rollback",
 ];
 
-/// Names of the one time zone that instants are written in.
-const UTC: &[&str] = &[
-    "UTC",
-    "Etc/UTC",
-    "Universal",
-    "Etc/Universal",
-    "Zulu",
-    "Etc/Zulu",
-];
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Preferences {
     /// `exact`, `planned` or `estimated`: all rows are counted, exactly.
     pub count: Option<String>,
     handling: Option<String>,
     timezone: Option<String>,
+    /// In which instants are written, and read where they say none.
+    pub zone: Zone,
     /// What is not known.
     invalid: Vec<String>,
 }
@@ -46,7 +39,12 @@ impl Preferences {
             let place = match (name, value) {
                 ("count", "exact" | "planned" | "estimated") => &mut all.count,
                 ("handling", "strict" | "lenient") => &mut all.handling,
-                ("timezone", zone) if UTC.contains(&zone) => &mut all.timezone,
+                ("timezone", name) if let Some(zone) = Zone::from_name(name) => {
+                    if all.timezone.is_none() {
+                        all.zone = zone;
+                    }
+                    &mut all.timezone
+                }
                 // How long is waited is read where waiting is done.
                 ("max-affected" | "wait", _) => continue,
                 _ if preference.is_empty() || OF_WRITES.contains(&preference) => continue,
@@ -101,12 +99,9 @@ mod tests {
             Some("count=exact, handling=lenient, timezone=UTC")
         );
         assert_eq!(all.refused(), None);
-        let strict = of("handling=strict, timezone=Europe/Berlin, anything, max-affected=5");
+        let strict = of("handling=strict, timezone=Nowhere, anything, max-affected=5");
         assert_eq!(strict.applied().as_deref(), Some("handling=strict"));
-        assert_eq!(
-            strict.refused().unwrap(),
-            ["timezone=Europe/Berlin", "anything"]
-        );
+        assert_eq!(strict.refused().unwrap(), ["timezone=Nowhere", "anything"]);
         assert_eq!(of("return=minimal").applied(), None);
     }
 }

@@ -153,8 +153,14 @@ impl Request {
         });
         let page = page.map_err(|refused| unfit::too_costly(&refused).at(fresh.clone()))?;
         timing.found();
-        let body = Written::new(&query, &page, self.accepted, self.window)
-            .map_err(|refused| refused.at(fresh.clone()))?;
+        let body = Written::new(
+            &query,
+            &page,
+            self.accepted,
+            self.window,
+            &self.preferences.zone,
+        )
+        .map_err(|refused| refused.at(fresh.clone()))?;
         if body.truncated.is_some() {
             Event::AnswerTruncated {
                 table: &table.table.identity().name,
@@ -174,10 +180,11 @@ impl Request {
         let (name, world) = (&table.table.identity().name, state.world(cut));
         let world = World {
             tables_first: true,
+            zone: &self.preferences.zone,
             ..world
         };
         let mut query = self.query.clone();
-        let respelled = postgrest::respell(&mut query, table, &world);
+        let respelled = postgrest::respell(&mut query, table, &world, state.now_ms());
         let bound = respelled.and_then(|()| bind::bind(&query, table, &world));
         bound.map_err(|refused| {
             let missing = refused.missing_table();

@@ -3,6 +3,7 @@
 use query::bind::BoundQuery;
 use query::format::postgres::{Form, Writer};
 use query::list::{ANSWER_BYTES_MAX, Page};
+use query::zone::Zone;
 
 use super::accept::Accepted;
 use super::range::{Sent, Window};
@@ -26,6 +27,7 @@ impl Written {
         page: &Page,
         accepted: Accepted,
         window: Window,
+        zone: &Zone,
     ) -> Result<Self, Refusal> {
         let form = match accepted {
             Accepted::Csv => Form::Csv,
@@ -37,7 +39,7 @@ impl Written {
                 }
             }
         };
-        let mut writer = Writer::new(query, form);
+        let mut writer = Writer::new(query, form, zone);
         let mut bytes = Vec::new();
         if let Accepted::Array { .. } = accepted {
             bytes.push(b'[');

@@ -220,6 +220,68 @@ async fn a_range_of_rows_and_how_many_there_are() {
 }
 
 #[tokio::test]
+async fn instants_are_told_in_the_zone_that_is_preferred() {
+    check(
+        "GET /rest/v1/things?select=seen,day:seen::date,text:seen::text,made::timestamptz&id=eq.1\nprefer: timezone=America/New_York, handling=strict",
+        expect![[r#"
+            200
+            content-length: 136
+            content-type: application/json; charset=utf-8
+            content-range: 0-0/*
+            content-location: /things?id=eq.1&select=seen%2Cday%3Aseen%3A%3Adate%2Ctext%3Aseen%3A%3Atext%2Cmade%3A%3Atimestamptz
+            preference-applied: handling=strict, timezone=America/New_York
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            [{"seen":"2024-02-29T07:34:56.789-05:00","day":"2024-02-29","text":"2024-02-29 07:34:56.789-05","made":"2024-02-29T12:34:56.789-05:00"}]
+        "#]],
+    )
+    .await;
+    check(
+        "GET /rest/v1/things?select=seen::date,count()&seen=not.is.null\nprefer: timezone=Pacific/Auckland\naccept: text/csv",
+        expect![[r#"
+            200
+            content-length: 23
+            content-type: text/csv; charset=utf-8
+            content-range: 0-0/*
+            content-location: /things?seen=not.is.null&select=seen%3A%3Adate%2Ccount%28%29
+            preference-applied: timezone=Pacific/Auckland
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            seen,count
+            2024-03-01,1
+        "#]],
+    )
+    .await;
+    check(
+        "GET /rest/v1/things?select=seen&id=eq.1\nprefer: timezone=Nowhere",
+        expect![[r#"
+            200
+            content-length: 42
+            content-type: application/json; charset=utf-8
+            content-range: 0-0/*
+            content-location: /things?id=eq.1&select=seen
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            [{"seen":"2024-02-29T12:34:56.789+00:00"}]
+        "#]],
+    )
+    .await;
+    check(
+        "GET /rest/v1/things?select=seen&id=eq.1\nprefer: timezone=Nowhere, handling=strict",
+        expect![[r#"
+            400
+            content-length: 140
+            content-type: application/json; charset=utf-8
+            proxy-status: PostgREST; error=PGRST122
+            rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+            {"code":"PGRST122","details":"Invalid preferences: timezone=Nowhere","hint":null,"message":"Invalid preferences given with handling=strict"}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn ranges_that_cannot_be() {
     check("GET /rest/v1/projects\nrange: 1-0", expect![[r#"
         416

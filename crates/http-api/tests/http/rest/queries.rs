@@ -183,6 +183,38 @@ async fn filters() {
 }
 
 #[tokio::test]
+async fn words_and_zones_in_literals_of_times() {
+    check_bodies(
+        &[
+            "things?select=id&day=gt.today",
+            "things?select=id&day=lte.tomorrow",
+            "things?select=id&or=(and(seen.gte.today,seen.lte.now),and(seen.gt.epoch,seen.lt.infinity))",
+            "things?select=id&made=in.(yesterday,\"2024-02-29 12:34:56.789\")",
+            "things?select=id&seen=eq.2024-02-29 21:34:56.789 Asia/Tokyo",
+            "things?select=id&seen=eq.2024-02-29 21:34:56.789 Asia/Nowhere",
+            "things?select=id&seen=gt.now and then",
+        ],
+        expect![[r#"
+            things?select=id&day=gt.today
+                200 [{"id":1}]
+            things?select=id&day=lte.tomorrow
+                200 []
+            things?select=id&or=(and(seen.gte.today,seen.lte.now),and(seen.gt.epoch,seen.lt.infinity))
+                200 [{"id":1}]
+            things?select=id&made=in.(yesterday,"2024-02-29 12:34:56.789")
+                200 [{"id":1}]
+            things?select=id&seen=eq.2024-02-29 21:34:56.789 Asia/Tokyo
+                200 [{"id":1}]
+            things?select=id&seen=eq.2024-02-29 21:34:56.789 Asia/Nowhere
+                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type timestamp with time zone: \"2024-02-29 21:34:56.789 Asia/Nowhere\""}
+            things?select=id&seen=gt.now and then
+                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type timestamp with time zone: \"now and then\""}
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn literals_and_arrays() {
     check_bodies(
         &[
@@ -240,7 +272,7 @@ async fn conditions_that_cannot_be() {
             "projects?select=id&id=in.(1,b)",
             "projects?select=id&or=(id.in.(1,2),id.in.(3,c))",
             "projects?select=id&id=eq(any).{1,2,x}",
-            "things?select=id&day=eq.yesterday",
+            "things?select=id&day=eq.someday",
             "projects?select=id&id=like.1*",
             "projects?select=id&name=match.(",
             "projects?select=id&nam=eq.1",
@@ -268,8 +300,8 @@ async fn conditions_that_cannot_be() {
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"c\""}
             projects?select=id&id=eq(any).{1,2,x}
                 400 {"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"x\""}
-            things?select=id&day=eq.yesterday
-                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type date: \"yesterday\""}
+            things?select=id&day=eq.someday
+                400 {"code":"22007","details":null,"hint":null,"message":"invalid input syntax for type date: \"someday\""}
             projects?select=id&id=like.1*
                 404 {"code":"42883","details":null,"hint":"No operator matches the given name and argument types. You might need to add explicit type casts.","message":"operator does not exist: integer ~~ unknown"}
             projects?select=id&name=match.(

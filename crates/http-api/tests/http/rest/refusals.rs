@@ -77,6 +77,15 @@ async fn other_methods_and_paths() {
     "#]],
     )
     .await;
+    check("OPTIONS /rest/v1/unknown", expect![[r#"
+        404
+        content-length: 120
+        content-type: application/json; charset=utf-8
+        proxy-status: PostgREST; error=PGRST205
+        rowtide-freshness: lag=38, commit=1699999998.412, state=live
+
+        {"code":"PGRST205","details":null,"hint":null,"message":"Could not find the table 'public.unknown' in the schema cache"}
+    "#]]).await;
     check("GET /rest/v1/", expect![[r#"
         404
         content-length: 142
