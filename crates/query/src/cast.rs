@@ -6,6 +6,7 @@
 use row_model::{ColumnType, Decimal, Moment, Value};
 
 use crate::json::postgres::{self, Spelling};
+use crate::json::write_array;
 use crate::literal;
 use crate::zone::Zone;
 
@@ -19,6 +20,8 @@ pub struct Cast {
     kind: ColumnType,
     /// In which instants have a date and a time of day.
     zone: Zone,
+    /// It is an array that is turned.
+    is_of_array: bool,
 }
 
 /// The value has no counterpart in the type.
@@ -79,7 +82,17 @@ impl Cast {
         Some(Self {
             kind: known.1,
             zone: Zone::default(),
+            is_of_array: false,
         })
+    }
+
+    /// The same for values of columns of this type.
+    #[must_use]
+    pub fn of(self, kind: ColumnType) -> Self {
+        Self {
+            is_of_array: kind == ColumnType::Array,
+            ..self
+        }
     }
 
     /// The same in a session of this time zone.
@@ -380,7 +393,10 @@ impl Cast {
 
     fn spelled<'v>(&self, value: Value<'_>, scratch: &'v mut Vec<u8>) -> &'v str {
         let mut text = String::new();
-        postgres::spell(value, Spelling::Text, &self.zone, &mut text);
+        match value {
+            Value::Json(array) if self.is_of_array => write_array(array, &mut text),
+            value => postgres::spell(value, Spelling::Text, &self.zone, &mut text),
+        }
         *scratch = text.into_bytes();
         std::str::from_utf8(scratch).unwrap_or_default()
     }

@@ -20,6 +20,7 @@ mod query_body;
 mod query_text;
 mod record_files;
 mod seeds;
+mod shop;
 mod sql;
 
 /// What is checked of any bytes.

@@ -169,6 +169,9 @@ pub fn query_strings() -> Vec<Vec<u8>> {
         "or=(age.lt.18,not.and(age.gte.11,grade.in.(1,2)))&order=films(year).desc.nullslast&limit=5&offset=2",
         "name=like(any).{O*,P*}&a=not.is.null&b=cs.{1,2}&c=isdistinct.2024-02-29T12:34:56.789+00:00",
         "x=eq.-1.5e3&y=eq.b68a35a7-17ad-35b3-af2a-ae46edb4545a&z=eq.{\"a\":1}",
+        "select=id,placed::date,items(sku,fresh)&placed=gte.today&total=gt.1.5&doc->>a=eq.b&items.sku=like.a*&order=placed.desc",
+        "select=status,total.sum(),placed::timestamp&placed=in.(now,\"2024-03-10 02:30 Africa/Cairo\",2024-02-29T12:00-0230)",
+        "select=id,...orders(state:status)&or=(fresh.is.true,order_id.in.(1,2))&order=orders(placed)&limit=5",
     ];
     texts.map(|text| text.as_bytes().to_vec()).to_vec()
 }

@@ -149,38 +149,39 @@ impl Scope {
                 known: at.names(),
             });
         };
-        let kind = at.used[slot].kind;
+        let mut kind = at.used[slot].kind;
+        let mut json = None;
+        if !path.steps.is_empty() {
+            if !holds_json(kind) {
+                return Err(BindError::NoJson {
+                    column: path.column.clone(),
+                    kind: kind.name(),
+                    at: path.at.clone(),
+                });
+            }
+            json = Some(JsonPath::new(&path.steps, path.as_text));
+            kind = if path.as_text {
+                ColumnType::Text
+            } else {
+                ColumnType::Any
+            };
+        }
         let cast = path.cast.as_ref().map(|name| {
-            Cast::from_name(name).ok_or_else(|| BindError::Cast {
+            let cast = Cast::from_name(name).ok_or_else(|| BindError::Cast {
                 cast: name.clone(),
                 at: path.at.clone(),
-            })
+            });
+            cast.map(|cast| cast.of(kind))
         });
         let cast = cast.transpose()?;
-        let source = |path| Source {
+        let turned = cast.as_ref().map_or(kind, Cast::kind);
+        let source = Source {
             level,
             slot,
-            path,
-            cast: cast.clone(),
+            path: json,
+            cast,
         };
-        let turned = |kind| cast.as_ref().map_or(kind, Cast::kind);
-        if path.steps.is_empty() {
-            return Ok((source(None), turned(kind)));
-        }
-        if !holds_json(kind) {
-            return Err(BindError::NoJson {
-                column: path.column.clone(),
-                kind: kind.name(),
-                at: path.at.clone(),
-            });
-        }
-        let json = JsonPath::new(&path.steps, path.as_text);
-        let kind = if path.as_text {
-            ColumnType::Text
-        } else {
-            ColumnType::Any
-        };
-        Ok((source(Some(json)), turned(kind)))
+        Ok((source, turned))
     }
 
     /// Uses all columns of the row's newest shape, each in its own place: none was used so far.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use row_model::Value;
+use row_model::{ColumnType, Value};
 use serde::Deserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use super::{check_size, is_too_much};
 use crate::bind::{BoundQuery, Field, FieldWhat};
 use crate::embed::{Node, Related};
 use crate::json::postgres::{Spelling, spell, write_value};
-use crate::json::write_text;
+use crate::json::{write_array, write_text};
 use crate::list::{ListError, Page};
 use crate::run::{Reader, View};
 use crate::zone::Zone;
@@ -250,11 +250,15 @@ impl<'a> Pen<'_, 'a> {
         json: &mut Vec<u8>,
         text: &mut String,
     ) -> bool {
-        if matches!(field.what, FieldWhat::Value { .. }) {
+        if let FieldWhat::Value { kind, .. } = &field.what {
+            let is_array = *kind == ColumnType::Array;
             let (mut is_null, zone) = (true, self.zone);
             self.value(field, node, |value| {
                 is_null = value == Value::Null;
-                spell(value, Spelling::Field, zone, text);
+                match value {
+                    Value::Json(array) if is_array => write_array(array, text),
+                    value => spell(value, Spelling::Field, zone, text),
+                }
             });
             return is_null;
         }

@@ -1,5 +1,7 @@
 //! Arrays as `PostgreSQL` writes them: `{a,"b c",NULL}`.
 
+use crate::json::is_blank;
+
 /// An element of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
@@ -14,7 +16,7 @@ pub(crate) struct Element {
 /// The elements of an array of one dimension; `None` if it is none.
 pub(crate) fn read(text: &str) -> Option<Vec<Element>> {
     let mut rest = Rest {
-        text: text.trim_end().chars().collect(),
+        text: text.trim_end_matches(is_blank).chars().collect(),
         at: 0,
     };
     rest.skip_blanks();
@@ -60,7 +62,7 @@ impl Rest {
     }
 
     fn skip_blanks(&mut self) {
-        while self.peek().is_some_and(|next| next.is_ascii_whitespace()) {
+        while self.peek().is_some_and(is_blank) {
             self.at += 1;
         }
     }
@@ -85,7 +87,7 @@ impl Rest {
                 plain => text.push(plain),
             }
         }
-        let text = text.trim();
+        let text = text.trim_matches(is_blank);
         if text.is_empty() {
             return None;
         }

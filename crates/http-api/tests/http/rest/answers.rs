@@ -76,7 +76,7 @@ async fn values_are_spelled_as_to_json_spells_them() {
             rowtide-unavailable: doc
 
             id,price,ratio,seen,made,day,raw,doc,tags,ok,note
-            1,19.90,0.5,"2024-02-29 12:34:56.789+00","2024-02-29 12:34:56.789",2024-02-29,"\\xdead","{""a"":{""b"":[1,null],""n"":null},""name"":""x, \\""y\\""""}","[1,2]",t,"say ""hi"""
+            1,19.90,0.5,"2024-02-29 12:34:56.789+00","2024-02-29 12:34:56.789",2024-02-29,"\\xdead","{""a"":{""b"":[1,null],""n"":null},""name"":""x, \\""y\\""""}","{1,2}",t,"say ""hi"""
             2,,,,,,,,,,
         "#]],
     )
